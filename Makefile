@@ -1,0 +1,73 @@
+# `make` or `make help` lists what there is. Everything works from a fresh clone; nothing needs preparing.
+
+PYTHON ?= python3
+HOSTS  ?= 3
+SUITE  ?= trixie
+BIN    := .venv/bin
+# Two workers: the hosts and servers of the tests need the cores too.
+PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
+LAB    := $(PYTHON) -m tests.lab
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help deploy drift test test-unit test-server test-hosts lab lab-down bench check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1: do not ask; ARGS=--dry: only look)
+	@$(BIN)/python -m compileall -q noevict # pyinfra itself writes no .pyc
+	@if [ -t 0 ] && [ -z "$(YES)" ]; then yes=; else yes=-y; fi; \
+	set -x; $(BIN)/pyinfra $$yes $(ARGS) inventory deploy.py
+
+drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS=--json)
+	@$(BIN)/noevict drift $(ARGS)
+
+test: test-unit test-server test-hosts ## every test; installs what they need
+
+test-unit: .venv/dev ## the pure tests: no root, no network, seconds (ARGS go to pytest)
+	$(PYTEST) tests/unit $(ARGS)
+
+test-server: .venv/dev ## against real Redis and Valkey processes of every supported release
+	$(LAB) packages
+	$(PYTEST) tests/server $(ARGS)
+
+test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH (root)
+	$(LAB) packages
+	$(PYTEST) --dist loadfile tests/hosts $(ARGS)
+
+lab: ## boot disposable hosts to try things on (HOSTS=3 SUITE=trixie; root)
+	@$(LAB) up --hosts $(HOSTS) --suite $(SUITE)
+
+lab-down: ## remove them and all that was made for them
+	@$(LAB) down
+
+bench: .venv/dev ## the benchmarks, side by side with what noevict is compared with
+	$(BIN)/python -m benchmarks $(ARGS)
+
+check: .venv/dev ## format, lint and types; rewrites nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean: ## remove the virtual environment and caches; secrets/ and a running lab stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the virtual environment: what `make deploy` needs, and on top of it what the tests need -----------------
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.venv/deploy: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  test "$$(id -u)" = 0 || { echo "first, as root: apt-get install python3-venv" >&2; exit 1; }; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "noevict needs Python 3.11 or later: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/dev: .venv/deploy
+	$(PIP) --editable '.[dev]'
+	@touch $@

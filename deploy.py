@@ -1,0 +1,36 @@
+"""pyinfra inventory deploy.py: provisions new hosts and repairs drift, the same way."""
+
+from pyinfra import host, state
+
+from noevict import operations as redis
+from noevict.changes import How
+from noevict.preview import look_at
+
+run = look_at(state, host)
+
+if run.failure:
+    redis.refuse_host(run, name="Leave alone what noevict should not touch")
+else:
+    if run.plan.changes:
+        redis.lock_host(run, name="Lock the host, as it was looked at")
+    if run.plan.due(How.PACKAGE):
+        redis.prepare_packages(run, name="Prepare packages")
+    # The candidate's test reads the certificates.
+    if run.plan.due(How.CERTIFICATE):
+        redis.renew_certificate(run, name="Certificate")
+    if run.tests_candidate:
+        redis.test_configuration(run, name="Test the new configuration")
+    # AOF is on and written before the file says so.
+    if run.sets_live:
+        redis.set_live(run, name="Change the running server")
+    if run.plan.due(How.FILE, How.KERNEL):
+        redis.place_files(run, name="Files and kernel values")
+    if run.installs_server:
+        redis.install_server(run, name="Install the server")
+    if run.plan.due(How.UNIT):
+        redis.enable_service(run, name="Enable the service")
+    if run.starts_server:
+        redis.start_server(run, name="Start the server")
+    if run.plan.due(How.RESTART):
+        redis.restart_server(run, name="Restart, one host at a time")
+    redis.verify_host(run, name="Verify as a client")

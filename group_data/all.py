@@ -1,0 +1,127 @@
+"""Every setting of noevict, with its default: the manual.
+
+Do not change it here. A value for all hosts of a group goes into group_data/GROUP.py (`redis_port = 6380`), a
+value for one host below its name in hosts.yml (`redis_port: 6380`); a host's own value wins over its groups',
+the last group in hosts.yml over those before it, and all of them over this file. In hosts.yml, quote "yes" and
+"no": YAML takes them for true and false.
+"""
+
+# --- The server ---------------------------------------------------------------------------------------------
+
+# "redis" or "valkey", from the distribution's own packages. Redis 7.0 and Valkey 8 are the oldest supported;
+# Debian 12 has no Valkey.
+redis_engine = "redis"
+
+# --- Network ------------------------------------------------------------------------------------------------
+
+# The port that speaks TLS, 1 to 65535.
+redis_port = 6379
+
+# A second port, without TLS, for clients that cannot speak it; 0 is none.
+# HAZARD: passwords and data cross the network in clear. Meant for a take-over, until every client speaks TLS.
+redis_plaintext_port = 0
+
+# The addresses to listen on. "private" is loopback and the host's own private ones (10.0.0.0/8, 172.16.0.0/12,
+# 192.168.0.0/16, fc00::/7), without container bridges. Or addresses as redis.conf takes them, in a string or a
+# list: "127.0.0.1 -::1 10.0.0.5"; "* -::*" is every address; a leading "-" means "where the host has it". At
+# most 16.
+# HAZARD: on a public address anyone may try passwords. noevict manages no firewall.
+redis_bind = "private"
+
+# The DNS name or address that clients use, where it is not the one SSH uses. It is put into the certificate,
+# and into what `noevict url` prints. Example: "cache.internal.example.com".
+redis_address = None
+
+# How noevict itself reaches Redis: "ssh" goes through the SSH connection and needs no open port; "direct"
+# connects to the host's port, for hosts whose sshd carries nothing else.
+redis_connect = "ssh"
+
+# --- Memory -------------------------------------------------------------------------------------------------
+
+# maxmemory, as a percentage (1 to 95) of the RAM detected: the smallest of the machine's, any cgroup limit, and
+# the unit's MemoryMax; rounded down to whole MiB. The rest is for what a fork copies while saving, for clients'
+# buffers, and for the system.
+# HAZARD: above 80 with many writes, a save may need more than is there, and the kernel kills the server.
+redis_maxmemory_percent = 80
+
+# An absolute size instead; it wins over the percentage. "1600mb", "2gb" (1024s; "m" and "g" are 1000s), or
+# bytes as a number; 1mb at least.
+# HAZARD: below the memory in use, every write fails with OOM until enough is deleted.
+redis_maxmemory = None
+
+# What happens when memory is full. "noeviction": writes fail with an error that the application sees. Any other
+# policy of redis.conf's (allkeys-lru, allkeys-lfu, allkeys-random, volatile-lru, volatile-lfu, volatile-random,
+# volatile-ttl) is refused unless redis_allow_eviction is True.
+# HAZARD: any other deletes keys without a word: jobs, sessions, locks.
+redis_maxmemory_policy = "noeviction"
+
+# True: yes, all that this server holds is a cache, and keys may vanish.
+redis_allow_eviction = False
+
+# --- Persistence --------------------------------------------------------------------------------------------
+
+# RDB snapshots: pairs of seconds and changes. "3600 1 300 100" saves after an hour with one change, and after
+# five minutes with a hundred. "" is no RDB.
+# HAZARD: with "", and redis_appendonly False, a restart would lose everything: refused.
+redis_save = "3600 1 300 100 60 10000"
+
+# The append-only file (AOF): every write goes into it.
+# HAZARD: False loses, in a crash, all that came after the last snapshot. Turning it on over existing data in
+# redis.conf by hand starts the server empty; noevict turns it on live.
+redis_appendonly = True
+
+# When the AOF reaches the disk: "everysec" (a crash loses a second), "always" (nothing; each write waits for
+# the disk), "no" (when the kernel sees fit, up to half a minute).
+redis_appendfsync = "everysec"
+
+# --- TLS ----------------------------------------------------------------------------------------------------
+
+# Whether clients need a certificate as well as a password: "no", "yes" (mutual TLS; `noevict cert NAME` issues
+# one), "optional".
+# HAZARD: "yes" turns away every client that has none, at once.
+redis_tls_auth_clients = "no"
+
+# More names and addresses for the certificate. It covers anyway: the name in hosts.yml, ssh_hostname,
+# redis_address, the host's own names, localhost, the addresses bound. Example: ["queue.example.com"].
+redis_tls_names = []
+
+# A certificate of your own instead of one from the fleet's CA: its PEM files on this machine, paths relative to
+# that of `inventory`. All three or none: the certificate with its chain, its key without a passphrase, and the
+# CA that clients and noevict check it by.
+# HAZARD: noevict does not renew it; from 30 days before its end each run says so.
+redis_tls_cert = None
+redis_tls_key = None
+redis_tls_ca = None
+
+# --- Users and everything else ------------------------------------------------------------------------------
+
+# ACL users beside "admin" (noevict's own) and "app" (queues, caches, sessions, locks, pub/sub on all keys;
+# nothing that blocks, empties or reconfigures the server). User -> profile ("app", "readonly", "admin"), or a
+# profile limited to keys and channels, or rules as in ACL SETUSER. Passwords are made, in secrets/users.yml.
+# Example:
+#     redis_users = {
+#         "reports": "readonly",
+#         "shop": {"profile": "app", "keys": ["shop:*"], "channels": ["shop:*"]},
+#         "exporter": "~* -@all +ping +info +config|get +slowlog|len",
+#     }
+# HAZARD: "default" is off. An entry for it lets clients in that send a password without a user's name, as old
+# ones do.
+redis_users = {}
+
+# Any other directive of redis.conf -> its value; True and False mean yes and no. Those that have a setting of
+# their own, and those that carry a password or a role (requirepass, masterauth, replicaof, cluster-enabled, ...)
+# are refused. What is named nowhere is managed too, at the server's own default.
+# Example: {"hz": 50, "client-output-buffer-limit": "pubsub 64mb 16mb 60"}.
+# HAZARD: a directive that cannot be changed live (databases, io-threads, ...) takes a restart.
+redis_config = {}
+
+# --- What noevict may do ------------------------------------------------------------------------------------
+
+# True: take over a Redis that noevict did not set up, though it holds keys or has clients. Without it such a
+# host is refused, with a report of what would change for them. No key is lost.
+# HAZARD: clients need TLS and a user's password from then on; redis_plaintext_port, and "default" in
+# redis_users, let them stay. The password it has now goes into secrets/users.yml as `takeover`.
+redis_takeover = False
+
+# How many hosts may be restarting at a time, 1 to 1000. After one that does not come back no other is restarted.
+redis_restart_at_once = 1

@@ -1,0 +1,120 @@
+"""ACL users: the profiles, the users a host should have, the text of users.acl."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from noevict.acl_rules import canonical, of_kind, words
+from noevict.engine import Server
+from noevict.templates import render
+
+ADMIN = "admin"
+ALL = ("*",)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of commands; keys and channels are all of them unless ``redis_users`` names some."""
+
+    about: str
+    commands: str
+    # Words that only some servers know: the first release of each engine that does.
+    since: tuple[tuple[Server, str], ...] = ()
+
+
+PROFILES: dict[str, Profile] = {
+    "admin": Profile("Everything, for people who administer the server.", "+@all"),
+    "app": Profile(
+        "Job queues (BullMQ 5 and 6), caches, sessions, locks, streams, pub/sub, scripts and functions; nothing "
+        "that blocks or empties the whole server or changes how it runs (no KEYS, FLUSHALL, CONFIG, SHUTDOWN).",
+        # INFO and CLIENT LIST: BullMQ, Sidekiq and RQ start with them. TIME: locks and rate limiters.
+        # Functions and scripts belong to all clients: an app adds and calls them, and empties or stops none;
+        # SCRIPT DEBUG halts the server.
+        "-@all +@read +@write +@connection +@transaction +@scripting +@blocking +@pubsub -@dangerous "
+        "+info +time +client|list -function|delete -function|flush -function|kill -function|restore "
+        "-script|debug -script|flush -script|kill",
+        # CLIENT IMPORT-SOURCE sets expiry aside for the tool that fills a new server.
+        since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
+    ),
+    "readonly": Profile(
+        "Reads every data type, listens to channels, calls read-only scripts; changes nothing.",
+        "-@all +@read +@connection +@transaction +@pubsub -publish -spublish -@dangerous "
+        "+info +time +eval_ro +evalsha_ro +fcall_ro",
+        since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class User:
+    """An ACL user. ``rules``: keys, channels, commands, selectors; ``passwords``: SHA-256, lower-case hex."""
+
+    name: str
+    enabled: bool
+    rules: str
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands after the name in users.acl and after ``reset`` in ACL SETUSER.
+
+        ``sanitize-payload`` is the default; said, it is what ACL LIST says from Redis 7.0 to 8.0.
+        """
+        state = "on" if self.enabled else "off"
+        return (state, "sanitize-payload", *(f"#{digest}" for digest in self.passwords), *words(self.rules))
+
+
+def rules_for(profile: str, server: Server, keys: Sequence[str] = ALL, channels: Sequence[str] = ALL) -> str:
+    """A profile's rules on a server, limited to some keys and channels (glob patterns)."""
+    commands = [PROFILES[profile].commands]
+    for first, rule in PROFILES[profile].since:
+        if server.engine == first.engine and server.version >= first.version:
+            commands.append(rule)
+    patterns = [*(f"~{key}" for key in keys), *(f"&{channel}" for channel in channels)]
+    return canonical(words(" ".join([*patterns, *commands])))
+
+
+def wanted_users(
+    redis_users: Mapping[str, Any], digests: Mapping[str, str], server: Server
+) -> tuple[User, ...]:
+    """All users of a host, by name: ``admin``, ``app``, ``default`` (off), and what ``redis_users`` says.
+
+    ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``. Raises KeyError without.
+    """
+    rules = {name: _rules(value, server) for name, value in _values(redis_users).items()}
+    return tuple(
+        User(name, _enabled(rule), canonical(rule), (digests[name],) if _enabled(rule) else ())
+        for name, rule in sorted(rules.items())
+    )
+
+
+def user_names(redis_users: Mapping[str, Any]) -> tuple[str, ...]:
+    """The users that need a password, by name: all but those that are off."""
+    return tuple(
+        sorted(
+            name
+            for name, value in _values(redis_users).items()
+            if not isinstance(value, str) or _enabled(words(value))
+        )
+    )
+
+
+def render_acl(users: Iterable[User]) -> str:
+    """The text of users.acl: one user a line, by name; no comments, with which a server would not start."""
+    return render("users.acl", users=sorted(users, key=lambda user: user.name))
+
+
+def _values(redis_users: Mapping[str, Any]) -> dict[str, Any]:
+    return {"default": "off", "app": "app"} | dict(redis_users) | {ADMIN: "admin"}
+
+
+def _rules(value: Any, server: Server) -> tuple[str, ...]:
+    """The words of an entry of redis_users."""
+    if isinstance(value, Mapping):
+        limits = {what: value[what] for what in ("keys", "channels") if what in value}
+        return words(rules_for(value["profile"], server, **limits))
+    return words(rules_for(value, server) if value in PROFILES else value)
+
+
+def _enabled(rule: Iterable[str]) -> bool:
+    return next(reversed(of_kind("state", rule)), "on").lower() == "on"

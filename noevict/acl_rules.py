@@ -1,0 +1,209 @@
+"""The language of ACL rules: what a text of rules allows, read as the server itself reads it.
+
+Redis 7.0 answers ``ACL LIST`` with rules of its own making (``+@read`` comes back as ``+@string ... -sort``),
+so rules are compared by what they mean: the keys, channels, databases, commands and subcommands allowed. Which
+commands there are, and in which category, only the server knows: that is its Catalogue. The language is that
+of https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ and, for databases, Valkey 9.1.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+# ACL CAT of Redis 7.0 to 8.0 and Valkey 8.1 to 9.1.
+CATEGORIES = (
+    "admin", "bitmap", "blocking", "connection", "dangerous", "fast", "geo", "hash", "hyperloglog", "keyspace",
+    "list", "pubsub", "read", "scripting", "set", "slow", "sortedset", "stream", "string", "transaction", "write",
+)  # fmt: skip
+
+Kind = Literal["keys", "channels", "databases", "commands", "selectors", "state", "payload", "passwords"]
+
+_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("keys", r"allkeys|resetkeys|(?:~|%(?:r|w|rw|wr)~).*"),
+    ("channels", r"allchannels|resetchannels|&.*"),
+    ("databases", r"alldbs|resetdbs|db=\d+(?:,\d+)*"),
+    ("commands", r"allcommands|nocommands|[+-]@[\w.-]+|[+-]\w[\w.-]*(?:\|[^|]+)?"),
+    ("selectors", r"\(.*\)"),
+    ("state", r"on|off"),
+    ("payload", r"(?:skip-)?sanitize-payload"),
+    ("passwords", r"nopass|resetpass|[><#!].*"),
+)
+
+
+@functools.lru_cache(4096)  # the same few hundred words on every host
+def kind(word: str) -> Kind | None:
+    """What a word of a rule is about; None where it is no word of the language."""
+    how = re.IGNORECASE | re.DOTALL
+    return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, word, how)), None)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a rule; a selector, ``(~x +get)``, is one word."""
+    found: list[str] = []
+    for word in filter(None, text.split(" ")):
+        if found and found[-1].startswith("(") and not found[-1].endswith(")"):
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return tuple(found)
+
+
+def inside(selector: str) -> tuple[str, ...]:
+    """The words of a selector."""
+    return words(selector[1:-1])
+
+
+def of_kind(kind_: Kind, rule: Iterable[str]) -> list[str]:
+    """The words of one kind, in their order: only among themselves does their order matter."""
+    return [word for word in rule if kind(word) == kind_]
+
+
+def named(word: str) -> str:
+    """What a word about commands names: ``get``, ``config|get``, ``select|0``, ``@read``."""
+    return "@all" if word.lower() in {"allcommands", "nocommands"} else word[1:].lower()
+
+
+def canonical(rule: Sequence[str]) -> str:
+    """The same rule as a new user needs it, in ACL LIST's order: keys, channels, databases, commands, selectors.
+
+    It says nothing about state, passwords and payloads, and does not depend on ``acl-pubsub-default``.
+    """
+    channels, commands = allowed_channels(rule), of_kind("commands", rule)
+    parts = [
+        *sorted(allowed_keys(rule)),
+        *(channels if channels == {"&*"} else ["resetchannels", *sorted(channels)]),
+        *of_kind("databases", rule)[-1:],
+        *([] if commands and named(commands[0]) == "@all" else ["-@all"]),
+        *commands,
+        *(f"({canonical(inside(word))})" for word in of_kind("selectors", rule)),
+    ]
+    return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A server's commands, in lower case; a subcommand is ``config|get``, and stands instead of ``config``."""
+
+    commands: frozenset[str]
+    categories: tuple[tuple[str, frozenset[str]], ...]
+
+    # What to ask a server, in one pipeline. Two words in one: redis-py would read a COMMAND LIST as a COMMAND.
+    QUESTIONS = (*(("ACL CAT", name) for name in CATEGORIES), ("COMMAND LIST",))
+
+    @classmethod
+    def parse(cls, replies: Sequence[Iterable[Any]]) -> Self:
+        """From the replies to QUESTIONS, in their order; text or bytes.
+
+        COMMAND LIST adds what is in no category: the commands of modules, as Redis 8.0's vector sets.
+        """
+        *members, top = (frozenset(map(_text, reply)) for reply in replies)
+        names = top.union(*members)
+        parents = {name.partition("|")[0] for name in names if "|" in name}
+        everything = names - parents
+        return cls(
+            everything,
+            tuple(
+                # A rule for a command is one for all its subcommands.
+                (name, frozenset(c for c in everything if c in found or c.partition("|")[0] in found))
+                for name, found in zip(CATEGORIES, members, strict=True)
+            ),
+        )
+
+    @functools.cached_property
+    def _meant(self) -> dict[str, frozenset[str]]:
+        meant = {f"@{name}": commands for name, commands in self.categories} | {"@all": self.commands}
+        for command in self.commands:
+            parent = command.partition("|")[0]
+            meant[command] = frozenset({command})
+            if parent not in self.commands:
+                meant[parent] = meant.get(parent, frozenset()) | {command}
+        return meant
+
+    def meant(self, name: str) -> frozenset[str]:
+        """The commands that ``get``, ``config``, ``config|get`` or ``@read`` stands for.
+
+        A command with a first argument (``select|0``), and what this server does not know, stands for itself.
+        """
+        return self._meant.get(name, frozenset({name}))
+
+    def knows(self, word: str) -> bool:
+        """Whether the server takes this word about commands; a first argument (``+select|0``) only with a plus."""
+        name = named(word)
+        return name in self._meant or (word[0] == "+" and name.partition("|")[0] in self.commands)
+
+
+@dataclass(frozen=True)
+class Selector:
+    """What a rule, or a selector in it, allows: words that each stand for one thing allowed."""
+
+    keys: frozenset[str]
+    channels: frozenset[str]
+    databases: frozenset[str]
+    commands: frozenset[str]
+
+    @classmethod
+    def read(cls, rule: Sequence[str], catalogue: Catalogue) -> Self:
+        return cls(
+            allowed_keys(rule),
+            allowed_channels(rule),
+            allowed_databases(rule),
+            allowed_commands(rule, catalogue),
+        )
+
+
+def allowed_keys(rule: Iterable[str]) -> frozenset[str]:
+    """Key patterns: ``~pattern``, ``%R~pattern`` or ``%W~pattern``; all keys are ``~*`` alone."""
+    found: dict[str, set[str]] = {}
+    for word in of_kind("keys", rule):
+        if word.lower() == "resetkeys":
+            found = {}
+        elif word.lower() in {"allkeys", "~*"}:
+            found = {"*": {"R", "W"}}
+        else:
+            how, pattern = word.split("~", 1)
+            found.setdefault(pattern, set()).update(how[1:].upper() or "RW")
+    if found.get("*") == {"R", "W"}:
+        return frozenset({"~*"})
+    return frozenset(f"~{key}" if len(how) == 2 else f"%{min(how)}~{key}" for key, how in found.items())
+
+
+def allowed_channels(rule: Iterable[str]) -> frozenset[str]:
+    """Channel patterns, ``&pattern``; all channels are ``&*`` alone."""
+    found: frozenset[str] = frozenset()
+    for word in of_kind("channels", rule):
+        if word.lower() == "resetchannels":
+            found = frozenset()
+        else:
+            found |= {"&*" if word.lower() == "allchannels" else word}
+    return frozenset({"&*"}) if "&*" in found else found
+
+
+def allowed_databases(rule: Iterable[str]) -> frozenset[str]:
+    """Numbers of databases (Valkey 9.1, where the last word counts); all of them are ``alldbs``, the default."""
+    last = next(reversed(of_kind("databases", rule)), "alldbs").lower()
+    if last == "alldbs":
+        return frozenset({last})
+    return frozenset(
+        str(int(number)) for number in last.removeprefix("db=").split(",") if number != "resetdbs"
+    )
+
+
+def allowed_commands(rule: Iterable[str], catalogue: Catalogue) -> frozenset[str]:
+    """Commands and subcommands, and ``select|0`` where a command is allowed with that first argument only."""
+    found: frozenset[str] = frozenset()
+    for word in of_kind("commands", rule):
+        name = named(word)
+        meant = catalogue.meant(name)
+        if name == "@all":
+            found = frozenset()
+        # Any word about a command ends what was allowed by first arguments.
+        found = frozenset(c for c in found if c not in meant and c.partition("|")[0] not in meant)
+        if word[0] != "-" and word.lower() != "nocommands":
+            found |= meant
+    return frozenset(c for c in found if "|" not in c or c.partition("|")[0] not in found)
+
+
+def _text(name: Any) -> str:
+    return (name.decode() if isinstance(name, bytes) else str(name)).lower()

@@ -1,0 +1,31 @@
+"""The words of a plan: what is to change, and how."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class How(StrEnum):
+    """How a change is made; also which part of a run makes it."""
+
+    PACKAGE = "package"
+    LIVE = "live"  # CONFIG SET, ACL SETUSER: at once, no connection is lost
+    CERTIFICATE = "certificate"  # a new one, loaded without a restart
+    FILE = "file"
+    KERNEL = "kernel"
+    UNIT = "unit"  # enable, unmask, daemon-reload, start
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not as wanted. ``found`` and ``wanted`` are short, and never a secret."""
+
+    how: How
+    what: str
+    found: str
+    wanted: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.what}: {self.found} → {self.wanted} [{self.how}]{why}"

@@ -1,0 +1,148 @@
+"""The ``noevict`` command: what people ask about their fleet from day two on.
+
+A command returns its exit code, or None for 0: 2 is drift, or a check that is not healthy. Mistakes and failures
+are a line each on stderr and exit code 1, click's own included, for which click has 2. Nothing here imports
+pyinfra, which takes longer than most answers do.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from noevict import pki
+from noevict.acl import user_names
+from noevict.errors import NoevictError
+from noevict.inventory import Fleet, read_fleet
+from noevict.secrets import Secrets, locate
+from noevict.settings import Settings, build_settings
+from noevict.wording import nearest, shown
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of a command line."""
+    try:
+        code = noevict.main(list(arguments), prog_name="noevict", standalone_mode=False)
+    except NoevictError as error:
+        lines: Sequence[str] = error.lines
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "noevict"
+        lines = [f"{error.format_message()} (see {command} --help)"]
+    except click.ClickException as error:
+        lines = [error.format_message()]
+    except click.Abort:
+        lines = ["interrupted"]
+    else:
+        return code if isinstance(code, int) else 0
+    for line in lines:
+        click.echo(" ".join(line.split()), err=True)
+    return 1
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="noevict", prog_name="noevict", message="%(prog)s %(version)s")
+def noevict() -> None:
+    """Production Redis on hosts: it talks to Redis and reports. pyinfra changes hosts.
+
+    Run it where `inventory` and `deploy.py` are; elsewhere it takes the checkout it was installed from.
+    Exit codes: 0 fine; 2 drift, or not healthy; 1 a mistake or a failure.
+    """
+
+
+@noevict.command()
+@click.argument("host")
+@click.option("--user", default="app", show_default=True, help="Whose name and password are in it.")
+@click.option("--ca", is_flag=True, help="Print the path of the CA's certificate instead.")
+def url(host: str, user: str, ca: bool) -> None:
+    """Print the rediss:// URL of HOST, password and all, for a client that trusts the CA's certificate.
+
+    \b
+    export REDIS_URL="$(noevict url cache-1)" NODE_EXTRA_CA_CERTS="$(noevict url cache-1 --ca)"
+    """
+    root = find_root()
+    fleet = read_fleet(root)
+    data = _data(fleet, host)
+    settings = build_settings(host, data)
+    if ca:
+        click.echo(_ca_path(root, settings))
+        return
+    users = user_names(settings.redis_users)
+    if user not in users:
+        hint = nearest(user, users)
+        raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
+    password = _secrets(root).password(user)
+    click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
+
+
+@noevict.command()
+@click.argument("name")
+@click.option("--renew", is_flag=True, help="Replace the certificate and key that are there.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=pki.DAYS,
+    show_default=True,
+    help="How long it is valid; not longer than the CA.",
+)
+def cert(name: str, renew: bool, days: int) -> None:
+    """Issue a client certificate, for redis_tls_auth_clients, and print the paths of it and its key.
+
+    It is signed by the fleet's CA, with NAME as its CN. Nothing renews it by itself.
+    """
+    now = datetime.now(UTC)
+    secrets = _secrets(find_root())
+    for path in secrets.issue_client(name, now, days, renew=renew):
+        click.echo(path)
+    if warning := secrets.ca.warning(now):
+        click.echo(warning, err=True)
+
+
+def find_root() -> Path:
+    """The directory of `inventory`: the current one if it has one, else the checkout of this package."""
+    for root in Path.cwd(), Path(__file__).resolve().parent.parent:
+        if (root / "inventory").is_file() and (root / "deploy.py").is_file():
+            return root
+    raise NoevictError("noevict: should be run in the checkout, where `inventory` and `deploy.py` are")
+
+
+def client_host(name: str, data: Mapping[str, Any]) -> str:
+    """The name or address clients use for a host: its certificate covers it."""
+    if name == "@local":
+        name = "localhost"
+    return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
+
+
+def redis_url(host: str, port: int, user: str, password: str) -> str:
+    """As every Redis client parses it: percent-encoded, IPv6 in brackets."""
+    bracketed = f"[{quote(host, safe=':')}]" if ":" in host else quote(host)
+    return f"rediss://{quote(user, safe='')}:{quote(password, safe='')}@{bracketed}:{port}/0"
+
+
+def _data(fleet: Fleet, host: str) -> dict[str, Any]:
+    if host not in fleet.hosts:
+        raise NoevictError(
+            f"{shown(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
+        )
+    return fleet.data(host)
+
+
+def _ca_path(root: Path, settings: Settings) -> Path:
+    if settings.redis_tls_ca:
+        return (root / Path(settings.redis_tls_ca).expanduser()).absolute()
+    return _secrets(root).path / "ca.crt"
+
+
+def _secrets(root: Path) -> Secrets:
+    path = locate(root)
+    found = Secrets.load(path)
+    if found is None:
+        raise NoevictError(f"{path}: should hold the fleet's secrets, does not: the first deploy makes them")
+    return found

@@ -1,0 +1,134 @@
+"""The one look at a host: a pyinfra fact that runs scripts/look.sh once and reads what it printed."""
+
+from collections.abc import Iterable, Iterator
+
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import FactBase
+
+from noevict.engine import EngineName
+from noevict.scripts import script
+from noevict.state import Address, File, HostState, Listener, Package
+
+# A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
+UNLIMITED = 1 << 62
+
+
+class HostLook(FactBase[HostState]):
+    """Everything about a host but what its Redis says, in one command. Changes nothing.
+
+    Raises FactProcessError where the output is not whole.
+    """
+
+    shell_executable = "bash"
+
+    def command(self, engine: EngineName, port: int) -> str:
+        return script("look", engine=engine, port=port)
+
+    def process(self, output: list[str]) -> HostState:
+        if "end-of-look" not in output[-1:]:
+            raise FactProcessError("the look at the host ended half way")
+        return read_look(output)
+
+
+def read_look(output: Iterable[str]) -> HostState:
+    """The lines that look.sh prints -> HostState, its ``live`` not yet looked at.
+
+    Raises FactProcessError where they make no sense.
+    """
+    facts: dict[str, list[str]] = {}
+    texts: dict[str, str] = {}
+    lines = iter(output)
+    for line in lines:
+        key, _, value = line.partition(" ")
+        if key == "begin":
+            texts[value] = _text(lines, value)
+        else:
+            facts.setdefault(key, []).append(value)
+    try:
+        return _state(facts, texts)
+    except (KeyError, ValueError, IndexError) as error:
+        raise FactProcessError(f"the look at the host makes no sense: {error!r}") from error
+
+
+def _text(lines: Iterator[str], name: str) -> str:
+    body: list[str] = []
+    for line in lines:
+        if line == f"end {name}":
+            return "\n".join(body)
+        body.append(line)
+    raise FactProcessError(f"{name} ends half way")
+
+
+def _state(facts: dict[str, list[str]], texts: dict[str, str]) -> HostState:
+    def one(key: str, default: str = "") -> str:
+        return facts.get(key, [default])[0]
+
+    unit = dict(_pair(line) for line in facts.get("unit", []))
+    names = dict.fromkeys(name for name in (one("hostname"), one("fqdn")) if name)
+    os_id, os_version, os_name = [*one("os").split(" "), "", ""][:3]
+    files = _files(facts)
+    diversion = one("diversion").split(" ")
+    return HostState(
+        os=(os_id, os_version, os_name),
+        names=tuple(names),
+        systemd=one("systemd") == "yes",
+        packages={p.name: p for p in map(_package, facts.get("package", []))},
+        diversion=(diversion[0], diversion[1]) if len(diversion) == 2 else None,
+        # What changes from one look to the next is kept apart from what is compared.
+        unit={k: v for k, v in unit.items() if k not in ("MainPID", "EffectiveMemoryMax")},
+        pid=int(one("pid", "0")),
+        processes=tuple(facts.get("process", [])),
+        listeners=tuple(map(_listener, facts.get("listener", []))),
+        files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
+        data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
+        conf=texts.get("conf"),
+        ca=texts["ca"].encode() if "ca" in texts else None,
+        certificate=texts["certificate"].encode() if "certificate" in texts else None,
+        key_digest=one("key").split(" ")[0] or None,
+        memtotal=int(one("memtotal")) * 1024,
+        limits=tuple(sorted(_limits(facts, unit))),
+        kernel={name: int(one(name)) for name in ("overcommit", "somaxconn") if name in facts},
+        kernel_writable="sysctl" in facts,
+        addresses=tuple(Address(*line.split(" ")[:2]) for line in facts.get("address", []) if _usable(line)),
+        root=one("uid") == "0",
+        time=int(one("time")),
+    )
+
+
+def _pair(line: str) -> tuple[str, str]:
+    key, _, value = line.partition(" ")
+    return key, value
+
+
+def _package(line: str) -> Package:
+    name, wanted, status, version = [*line.split(" "), ""][:4]
+    return Package(name, wanted, status, version)
+
+
+def _listener(line: str) -> Listener:
+    whose, address, port, answer = line.split(" ", 3)
+    return Listener(whose == "own", address, int(port), answer)
+
+
+def _files(facts: dict[str, list[str]]) -> dict[str, File]:
+    digests = {}
+    for line in facts.get("sha256", []):
+        digest, _, path = line.partition("  ")
+        digests[path] = digest
+    found = {}
+    for line in facts.get("file", []):
+        kind, owner, group, mode, size, changed, path = line.split("|", 6)
+        found[path] = File(path, kind, owner, group, mode, digests.get(path), int(size), int(changed))
+    return found
+
+
+def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
+    for text in (*facts.get("cgroup", []), unit.get("MemoryMax", "")):
+        if text.isdigit() and int(text) < UNLIMITED:
+            yield int(text)
+
+
+def _usable(line: str) -> bool:
+    """Not an address that is going away or not there yet."""
+    flags = line.split(" ")[2:]
+    return not {"deprecated", "tentative", "dadfailed", "temporary"} & set(flags)

@@ -1,0 +1,83 @@
+"""What all hosts of one run share: their checked settings, the secrets, and what went wrong with restarts."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gevent.lock import BoundedSemaphore, RLock
+
+from noevict import pki
+from noevict.acl import user_names
+from noevict.certificates import OwnCertificate, load_own
+from noevict.errors import NoevictError
+from noevict.secrets import Secrets, locate
+from noevict.settings import Settings, build_settings
+
+
+class Fleet:
+    """Made once a run, from the data of all its hosts.
+
+    Raises NoevictError with every mistake of every host.
+    """
+
+    def __init__(self, root: Path, data: Mapping[str, Mapping[str, Any]]) -> None:
+        self.settings: dict[str, Settings] = {}
+        mistakes: list[str] = []
+        for host, values in data.items():
+            try:
+                self.settings[host] = build_settings(host, values)
+            except NoevictError as error:
+                mistakes += error.lines
+        if mistakes:
+            raise NoevictError.collect(mistakes)
+        self.root = root
+        self.now = datetime.now(UTC)
+        path = locate(root)
+        there = Secrets.load(path)
+        self.made_before = there is not None
+        names = {name for settings in self.settings.values() for name in user_names(settings.redis_users)}
+        self.secrets = (there or Secrets.draft(path)).draft_passwords(names)
+        self._saving = RLock()
+        self._saved = False
+        self._client_pem: str | None = None
+        self._own: dict[tuple[str, str, str], OwnCertificate] = {}
+        at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
+        self.restarts = BoundedSemaphore(at_once)
+        self.restart_failed_on: str | None = None
+
+    def save_secrets(self, managed_hosts: Iterable[str]) -> Secrets:
+        """Write what is new in the secrets, once, before the first change that needs them.
+
+        Raises NoevictError where a new CA would be made although hosts of this run have one already.
+        """
+        with self._saving:
+            if not self._saved:
+                managed = sorted(managed_hosts)
+                if managed and not self.made_before:
+                    raise NoevictError(
+                        f"{self.secrets.path}: should hold the secrets that {', '.join(managed)} was made with: "
+                        "copy them there; nothing was changed"
+                    )
+                self.secrets = self.secrets.save()
+                self._saved = True
+            return self.secrets
+
+    def client_pem(self, settings: Settings) -> str | None:
+        """A certificate and key for noevict itself (PEM), where servers ask clients for one; good for a day."""
+        if settings.redis_tls_auth_clients != "yes":
+            return None
+        if self._client_pem is None:
+            self._client_pem = "".join(pki.make_client_certificate(self.secrets.ca, "noevict", self.now, 1))
+        return self._client_pem
+
+    def own_certificate(self, settings: Settings) -> OwnCertificate | None:
+        """The user's own certificate files, where the settings name some. Raises NoevictError."""
+        files = (settings.redis_tls_cert, settings.redis_tls_key, settings.redis_tls_ca)
+        if None in files:
+            return None
+        names = tuple(str(self.root / str(name)) for name in files)
+        key = (names[0], names[1], names[2])
+        if key not in self._own:
+            self._own[key] = load_own(Path(key[0]), Path(key[1]), Path(key[2]), self.now)
+        return self._own[key]

@@ -1,0 +1,24 @@
+"""The changes, as pyinfra operations: each makes its part of a host's plan, and none looks at the host for itself."""
+
+from noevict.operations.certificate import renew_certificate
+from noevict.operations.check import refuse_host, verify_host
+from noevict.operations.files import place_files, test_configuration
+from noevict.operations.live import set_live
+from noevict.operations.lock import lock_host
+from noevict.operations.packages import install_server, prepare_packages
+from noevict.operations.service import enable_service, restart_server, start_server
+
+__all__ = [
+    "enable_service",
+    "install_server",
+    "lock_host",
+    "place_files",
+    "prepare_packages",
+    "refuse_host",
+    "renew_certificate",
+    "restart_server",
+    "set_live",
+    "start_server",
+    "test_configuration",
+    "verify_host",
+]

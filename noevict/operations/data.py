@@ -1,0 +1,35 @@
+"""Data on disk, before a server starts on it."""
+
+from datetime import UTC, datetime
+
+from noevict.conf_reader import parse
+from noevict.run import HostRun
+from noevict.scripts import script
+
+
+def prepare_data(run: HostRun) -> None:
+    """See that a server with AOF on finds what an RDB file holds. The server is not running."""
+    lines = parse(run.found.conf or "").get("appendonly", [])
+    said = run.shell(
+        script(
+            "data",
+            user=run.engine.user,
+            data=run.engine.data,
+            aof="yes" if run.settings.redis_appendonly else "no",
+            trust_rdb="no" if lines[-1:] == ["yes"] else "yes",
+            stamp=stamp(),
+        ),
+        what="preparing the data",
+    )
+    if "seeded" in said:
+        run.log("dump.rdb is the base of the append-only files")
+
+
+def keep_aside(run: HostRun) -> None:
+    """Move append-only files that are not in use out of the way of new ones."""
+    for path in run.shell(script("aside", data=run.engine.data, stamp=stamp()), what="keeping old AOF files"):
+        run.warn(f"append-only files of an earlier time are kept in {path}")
+
+
+def stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,61 @@
+"""Files: tested where a server is there to test them, then each put in place whole."""
+
+from noevict.operations.step import step
+from noevict.run import HostRun
+from noevict.scripts import packed, script
+from noevict.target import KERNEL, WantedFile
+
+PREVIOUS = (
+    "/var/lib/noevict"  # the last configuration that worked, while a new one has not shown that it does
+)
+KEPT = f"{PREVIOUS}/good"
+
+
+@step
+def test_configuration(run: HostRun) -> None:
+    """Start a server of its own with the new configuration, before anything uses it."""
+    engine, target = run.engine, run.plan.target
+    run.shell(
+        script(
+            "candidate",
+            binary=engine.binary,
+            cli=f"/usr/bin/{engine.name}-cli",
+            user=engine.user,
+            conf=packed(target.text(engine.conf)),
+            acl=packed(target.text(engine.aclfile)),
+        ),
+        what=f"{engine.package} would not start with this configuration; nothing was changed: it",
+    )
+
+
+@step
+def place_files(run: HostRun) -> None:
+    """All files, their owners and modes, and kernel values."""
+    engine, target = run.engine, run.plan.target
+    due = {change.what for change in run.plan.changes}
+    run.shell(
+        script(
+            "place",
+            etc=engine.etc,
+            conf=engine.conf,
+            acl=engine.aclfile,
+            data=engine.data,
+            user=engine.user,
+            package=engine.package,
+            previous=PREVIOUS,
+            keep="yes" if run.found.live.reached else "no",
+            wanted="\n".join(map(_line, filter(lambda file: _due(file, due), target.files))),
+        ),
+        what="placing files",
+    )
+    if any(change.what.startswith(("vm.", "net.")) for change in run.plan.changes):
+        run.shell(script("kernel", **KERNEL), what="setting kernel values")
+
+
+def _due(file: WantedFile, due: set[str]) -> bool:
+    return any(what == file.path or what.startswith((f"{file.path} ", f"{file.path}:")) for what in due)
+
+
+def _line(file: WantedFile) -> str:
+    kind = "d" if file.directory else "a" if file.content is None else "f"
+    return f"{kind} {file.owner} {file.group} {file.mode} {file.path} {packed(file.content or '')}"

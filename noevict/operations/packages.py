@@ -1,0 +1,39 @@
+"""Packages: from the distribution, never an upgrade."""
+
+from noevict.engine import ENGINES, Server
+from noevict.errors import NoevictError
+from noevict.operations.data import prepare_data
+from noevict.operations.service import wait_until_ready
+from noevict.operations.step import step
+from noevict.run import HostRun
+from noevict.scripts import script
+
+APT_SECONDS = 1800
+
+
+@step
+def prepare_packages(run: HostRun) -> None:
+    """Tools that are missing, and which release of the server this host would get."""
+    packages = run.found.packages
+    tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
+    said = run.shell(
+        script("packages", package=run.engine.package, tools=" ".join(tools)), seconds=APT_SECONDS, what="apt"
+    )
+    version = next(line.partition(" ")[2] for line in said if line.startswith("candidate "))
+    run.server = Server.parse(run.engine.name, version)
+    if not run.server.supported:
+        oldest = ".".join(map(str, ENGINES[run.engine.name].oldest[:2]))
+        raise NoevictError(f"its release has {run.server}: should be {oldest} or later")
+    run.make_plan()
+
+
+@step
+def install_server(run: HostRun) -> None:
+    """Install the server's package over the configuration that is in place: its first start is ours."""
+    prepare_data(run)
+    run.shell(
+        script("install", package=run.engine.package, binary=run.engine.binary),
+        seconds=APT_SECONDS,
+        what="apt",
+    )
+    wait_until_ready(run, "start")

@@ -1,0 +1,258 @@
+"""Settings + HostState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from noevict import acl_live, conf, directives, pki
+from noevict.certificates import Certificate, OwnCertificate
+from noevict.changes import Change, How
+from noevict.conf_reader import parse
+from noevict.engine import Engine
+from noevict.refusals import refusals
+from noevict.secrets import Secrets
+from noevict.settings import Settings
+from noevict.state import File, HostState, Live, Reach
+from noevict.target import KERNEL, UNIT, Target, WantedFile
+
+SHORT = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is due on one host.
+
+    ``refusals``: why nothing is done there. ``faults``: what is not as wanted and not ours to repair; it fails
+    the host. ``notices``: said, not acted on.
+    """
+
+    target: Target = field(repr=False)
+    refusals: tuple[str, ...]
+    notices: tuple[str, ...]
+    faults: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+    def due(self, *how: How) -> tuple[Change, ...]:
+        """The changes made in one of these ways."""
+        return tuple(change for change in self.changes if change.how in how)
+
+    @property
+    def clean(self) -> bool:
+        return not (self.changes or self.refusals or self.faults)
+
+
+def make_plan(
+    settings: Settings,
+    state: HostState,
+    target: Target,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    now: datetime,
+) -> Plan:
+    """What is due. ``own``: the user's own certificate files, where the settings name some."""
+    refused = tuple(refusals(settings, state, target, secrets))
+    changes = (
+        *_packages(state, target.engine),
+        *_live(state.live, target),
+        *_users(state.live, target),
+        *_certificate(state, target, secrets, own, now),
+        *_files(state, target),
+        *_kernel(state),
+        *_unit(state, target),
+        *_restart(state, target),
+    )
+    notices = tuple(_notices(settings, state, target))
+    return Plan(target, refused, notices, tuple(_faults(state, target)), () if refused else changes)
+
+
+def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
+    for name in ("openssl", engine.package):
+        package = state.packages.get(name)
+        if package is None or not package.installed:
+            found = "not installed" if package is None else package.status
+            yield Change(How.PACKAGE, f"package {name}", found, "installed")
+
+
+def _ours(live: Live) -> bool:
+    """Whether the running server knows our admin: a server of noevict's own making, whatever became of it."""
+    return live.reached and live.user == "admin"
+
+
+def _live(live: Live, target: Target) -> Iterator[Change]:
+    if not _ours(live) or live.server is None:
+        return
+    for found in conf.differences(target.live, live.config, live.server):
+        if directives.changes_live(found.name, live.server):
+            yield Change(How.LIVE, found.name, _short(found.found), _short(found.wanted))
+
+
+def _restart(state: HostState, target: Target) -> Iterator[Change]:
+    live = state.live
+    if live.reach is Reach.NOT_RUNNING:
+        return
+    if not _ours(live):
+        # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
+        found = "another configuration" if live.reached else live.reach.value
+        yield Change(How.RESTART, f"the running {target.engine.title}", found, "ours")
+        return
+    if live.server is None:
+        return
+    for found in conf.differences(target.live, live.config, live.server):
+        if not directives.changes_live(found.name, live.server):
+            yield Change(
+                How.RESTART, found.name, _short(found.found), _short(found.wanted), "read at start only"
+            )
+    if state.conf is not None:
+        for name in ("rename-command", "loadmodule"):
+            if name in parse(state.conf):
+                yield Change(How.RESTART, name, "in redis.conf", "none", "read at start only")
+
+
+def _users(live: Live, target: Target) -> Iterator[Change]:
+    if not _ours(live) or live.catalogue is None:
+        return
+    for found in acl_live.differences(target.users, live.acl, live.catalogue):
+        yield Change(How.LIVE, f"user {found.user} {found.what}", _short(found.found), _short(found.wanted))
+
+
+def _certificate(
+    state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
+) -> Iterator[Change]:
+    path = f"{target.engine.tls}/server.crt"
+    found = Certificate.parse(state.certificate.decode("utf-8", "replace")) if state.certificate else None
+    if state.certificate is None:
+        yield Change(How.CERTIFICATE, path, "none", "a certificate")
+    elif own is not None:
+        if (
+            found is None
+            or found.fingerprint != own.certificate.fingerprint
+            or state.key_digest != found.key_digest
+        ):
+            yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
+    else:
+        for problem in pki.problems(found, state.key_digest or "", secrets.ca, target.names, now):
+            yield Change(How.CERTIFICATE, path, problem, "a new certificate")
+    if (state.ca or b"").decode("utf-8", "replace").strip() != target.ca.strip():
+        yield Change(
+            How.CERTIFICATE, f"{target.engine.tls}/ca.crt", "another one" if state.ca else "none", "the CA"
+        )
+    served = state.live.certificate
+    if (
+        found is not None
+        and _ours(state.live)
+        and served is not None
+        and served != found.parsed.public_bytes(Encoding.DER)
+    ):
+        yield Change(How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded")
+
+
+def _files(state: HostState, target: Target) -> Iterator[Change]:
+    for wanted in target.files:
+        found = state.file(wanted.path)
+        if found is None:
+            # What the certificate's own part makes is named there.
+            if wanted.content is not None or wanted.directory:
+                yield Change(
+                    How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file"
+                )
+            continue
+        yield from _attributes(found, wanted)
+        if wanted.content is not None and found.sha256 != target.digest(wanted.path):
+            yield from _contents(state, target, wanted)
+    if state.diversion is None or state.diversion[1] != ":":
+        yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
+
+
+def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
+    if wanted.directory != found.is_directory or not (found.is_directory or found.is_regular):
+        yield Change(How.FILE, wanted.path, found.kind, "directory" if wanted.directory else "regular file")
+        return
+    if (found.owner, found.group) != (wanted.owner, wanted.group):
+        yield Change(
+            How.FILE, f"{wanted.path} owner", f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
+        )
+    if found.mode != wanted.mode:
+        yield Change(How.FILE, f"{wanted.path} mode", found.mode, wanted.mode)
+
+
+def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
+    """What differs in redis.conf directive by directive, where it does; that a file differs, elsewhere."""
+    different = []
+    if wanted.path == target.engine.conf and state.conf is not None and wanted.content is not None:
+        different = [
+            Change(How.FILE, f"{wanted.path}: {found.name}", _short(found.found), _short(found.wanted))
+            for found in conf.file_differences(wanted.content, state.conf)
+        ]
+    yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
+
+
+def _kernel(state: HostState) -> Iterator[Change]:
+    if not state.kernel_writable:
+        return
+    for name, wanted in KERNEL.items():
+        found = state.kernel.get(name)
+        if found is not None and (found != wanted if name == "overcommit" else found < wanted):
+            yield Change(How.KERNEL, _sysctl(name), str(found), str(wanted))
+
+
+def _sysctl(name: str) -> str:
+    return {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}[name]
+
+
+def _unit(state: HostState, target: Target) -> Iterator[Change]:
+    name, unit = target.engine.unit, state.unit
+    if not state.packages.get(target.engine.package):
+        return  # installing it enables and starts it
+    if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
+        yield Change(How.UNIT, name, "masked", "enabled")
+    elif unit.get("UnitFileState") not in ("enabled", "alias"):
+        yield Change(How.UNIT, name, unit.get("UnitFileState") or "disabled", "enabled")
+    if unit.get("NeedDaemonReload") == "yes":
+        yield Change(How.UNIT, name, "files changed since systemd read them", "read again")
+    if state.live.reach is Reach.NOT_RUNNING:
+        yield Change(How.UNIT, name, "not running", "running")
+
+
+def _faults(state: HostState, target: Target) -> Iterator[str]:
+    """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
+    engine = target.engine
+    dropin = state.file(engine.dropin)
+    if (
+        dropin is None
+        or dropin.sha256 != target.digest(engine.dropin)
+        or state.unit.get("NeedDaemonReload") == "yes"
+    ):
+        return
+    others = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
+    for name, wanted in UNIT.items():
+        if name in state.unit and state.unit[name] != wanted:
+            by = ", ".join(others) or "the unit itself"
+            yield f"{engine.unit}: {name} should be {wanted}, is {state.unit[name]}: overridden by {by}; remove that"
+
+
+def _notices(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    if settings.bind_addresses is None and len(target.bind) == 2:
+        yield "no private address here: Redis listens on loopback alone; see redis_bind"
+    if not state.kernel_writable:
+        wrong = [f"{_sysctl(n)} is {state.kernel.get(n)}, should be {w}" for n, w in KERNEL.items()
+                 if state.kernel.get(n, w) < w]  # fmt: skip
+        if wrong:
+            yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
+    evicted = state.live.number("evicted_keys")
+    if evicted and _ours(state.live):
+        yield f"{evicted} keys were evicted since this server started: data was lost"
+
+
+def _short(text: str) -> str:
+    text = text or '""'
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def lines(host: str, changes: Iterable[Change]) -> list[str]:
+    return [f"{host}: {change}" for change in changes]

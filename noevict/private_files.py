@@ -1,0 +1,98 @@
+"""Files for their owner alone: read only when they are, written so from their first moment, and whole."""
+
+import fcntl
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from noevict.errors import NoevictError
+
+
+def read_private(directory: Path, name: str) -> str | None:
+    """The text of a file; None where it, or its directory, is not there.
+
+    NoevictError where either is open to others or belongs to another user. Certificates (``.crt``) may be
+    read by anyone. Symlinks are followed: what counts is what they lead to.
+    """
+    path = directory / name
+    try:
+        _check(directory, directory.stat(), stat.S_IRWXG | stat.S_IRWXO, 0o700)
+        with path.open(encoding="utf-8") as file:
+            public = path.suffix == ".crt"
+            refused = stat.S_IWGRP | stat.S_IWOTH if public else stat.S_IRWXG | stat.S_IRWXO
+            _check(path, os.fstat(file.fileno()), refused, 0o644 if public else 0o600)
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise NoevictError(f"{path}: should be text in UTF-8") from None
+    except OSError as error:
+        raise NoevictError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Put a file in place, whole and on disk, or leave the old one. Symlinks are followed. Hold the lock."""
+    target = path.resolve()
+    new = target.with_name(f".{target.name}.new")
+    try:
+        new.unlink(missing_ok=True)  # of a run that was interrupted
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        raise NoevictError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def make_directory(path: Path) -> None:
+    """A directory of mode 0700, where there is none; one that is there keeps the mode it has."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise NoevictError(f"{path}: cannot be made: {error.strerror}") from None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Only one process at a time is in here, for a directory; the others wait."""
+    try:
+        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise NoevictError(f"{directory}: cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check(path: Path, status: os.stat_result, refused: int, mode: int) -> None:
+    if status.st_uid not in _trusted_owners():
+        raise NoevictError(f"{path}: should be owned by {os.geteuid()}, is by {status.st_uid} (user ids)")
+    found = stat.S_IMODE(status.st_mode)
+    if found & refused:
+        raise NoevictError(
+            f"{path}: should have mode {mode:04o}, for its owner alone, has {found:04o}: "
+            f"chmod {mode:04o} {shlex.quote(str(path))}"
+        )
+
+
+def _trusted_owners() -> set[int]:
+    """We, root, and, as git has it, the user who called us with sudo."""
+    caller = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    return {os.geteuid(), 0, *([int(caller)] if caller.isdecimal() else [])}
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,131 @@
+"""How to get to a host's Redis: which port, which password, TLS or not; and what a failure to means."""
+
+import functools
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import redis
+
+from noevict import client as client_
+from noevict import streams
+from noevict.client import Client
+from noevict.state import HostState, Listener, Live, Reach
+
+if TYPE_CHECKING:
+    from noevict.run import HostRun
+
+EVERY = {"0.0.0.0": "127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0000": "::1"}  # noqa: S104 - told, not bound
+
+
+def sentence(error: BaseException) -> str:
+    """An error from outside in one line."""
+    fault = client_.certificate_fault(error)
+    if fault:
+        return f"the certificate is not accepted: {fault}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live]:
+    """Log in where that is possible and ask. The connection is kept for what comes next."""
+    if not found.pid:
+        return None, Live(Reach.NOT_RUNNING)
+    listener = _listener(found, run.settings.redis_port)
+    if listener is None:
+        return None, Live(Reach.UNREACHED, why="it listens on no TCP port")
+    try:
+        if listener.plaintext:
+            return _look_plaintext(run, listener)
+        return _look_tls(run, listener)
+    except redis.AuthenticationError as error:
+        return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
+    except (redis.RedisError, OSError) as error:
+        return None, Live(Reach.UNREACHED, why=sentence(error), port=listener.port)
+
+
+def connect_as_admin(run: "HostRun") -> Client:
+    """As a client would: over TLS with the CA and the host name checked, with a password.
+
+    Raises redis.RedisError or OSError.
+    """
+    address = next((a for a in run.plan.target.bind if not a.startswith("-")), "127.0.0.1")
+    address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+    return client_.connect(
+        _opener(run, address, run.settings.redis_port),
+        context=_trusting(run),
+        name=run.client_name,
+        user="admin",
+        password=run.fleet.secrets.passwords["admin"],
+    )
+
+
+def _listener(found: HostState, port: int) -> Listener | None:
+    """The port to use: TLS before plaintext, the configured one before others, IPv4 first."""
+    own = [listener for listener in found.listeners if listener.own]
+    kinds = {listener.port: listener for listener in own if listener.answer != "same"}
+    own.sort(key=lambda one: (kinds.get(one.port, one).plaintext, one.port != port, ":" in one.address))
+    return kinds.get(own[0].port, own[0]) if own else None
+
+
+def _opener(run: "HostRun", address: str, port: int) -> Callable[[], socket.socket]:
+    if run.settings.redis_connect == "direct" and not run.name.startswith("@"):
+        return functools.partial(streams.open_direct, run.client_name, port)
+    return functools.partial(streams.open_tcp, run.host, EVERY.get(address, address), port)
+
+
+def _trusting(run: "HostRun") -> ssl.SSLContext:
+    own = run.fleet.own_certificate(run.settings)
+    ca = own.ca if own is not None else run.fleet.secrets.ca.certificate_pem
+    return client_.trusting(ca.encode(), run.fleet.client_pem(run.settings))
+
+
+def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
+    opener = _opener(run, listener.address, listener.port)
+    connect = functools.partial(client_.connect, opener, name=run.client_name)
+    untrusted = ""
+    try:
+        connection, user = _log_in(run, functools.partial(connect, context=_trusting(run)))
+    except redis.ConnectionError as error:
+        untrusted = client_.certificate_fault(error) or ""
+        if not untrusted:
+            raise
+        # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan.
+        context = client_.unchecked(run.fleet.client_pem(run.settings))
+        connection, user = _log_in(run, functools.partial(connect, context=context))
+    return _look(connection, Reach.TLS, user, listener.port, untrusted)
+
+
+def _look_plaintext(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
+    """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
+    opener = _opener(run, listener.address, listener.port)
+    connection, user = _log_in(run, functools.partial(client_.connect, opener))
+    return _look(connection, Reach.PLAINTEXT, user, listener.port)
+
+
+def _log_in(run: "HostRun", connect: Callable[..., Client]) -> tuple[Client, str]:
+    """As our admin, as nobody, or with the password of a Redis to take over: whichever is let in first.
+
+    Raises redis.AuthenticationError where none is.
+    """
+    passwords = run.fleet.secrets.passwords
+    attempts: list[tuple[str | None, str | None]] = [(None, None)]
+    if run.fleet.made_before:  # an admin just thought up is known nowhere
+        attempts.insert(0, ("admin", passwords["admin"]))
+    if "takeover" in passwords:
+        attempts.append((None, passwords["takeover"]))
+    refusal = redis.AuthenticationError()
+    for user, password in attempts:
+        try:
+            return connect(user=user, password=password), user or "default"
+        except redis.AuthenticationError as error:
+            refusal = error
+    raise refusal
+
+
+def _look(connection: Client, reach: Reach, user: str, port: int, untrusted: str = "") -> tuple[Client, Live]:
+    try:
+        return connection, client_.look(connection, reach, user=user, port=port, untrusted=untrusted)
+    except BaseException:
+        connection.close()
+        raise

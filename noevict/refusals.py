@@ -1,0 +1,180 @@
+"""Why a host is left alone: each reason in a line that says what to do. Pure."""
+
+from collections.abc import Iterator
+
+from noevict import acl_live, conf, directives
+from noevict.certificates import Certificate
+from noevict.engine import ENGINES
+from noevict.secrets import Secrets
+from noevict.settings import Settings
+from noevict.state import HostState, Live, Reach
+from noevict.target import Target
+
+OLDEST = {"debian": 12.0, "ubuntu": 24.04}
+MIB = 1 << 20
+MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
+
+
+def refusals(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """Nothing is changed on a host for which this yields anything."""
+    if not state.root:
+        yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
+        return
+    yield from _release(state, target)
+    yield from _others(settings, state, target)
+    if managed(state, target):
+        yield from _other_secrets(state, target, secrets)
+    yield from _unknown(state, target)
+    if state.live.reached:
+        yield from _role(state.live)
+        yield from _memory(state.live, target)
+        yield from _users(state.live, target)
+        yield from _release_of(state.live)
+        if state.live.user != "admin":
+            yield from _foreign(settings, state.live, target)
+    elif not managed(state, target):
+        yield from _foreign_data(settings, state, target)
+
+
+def managed(state: HostState, target: Target) -> bool:
+    """Whether noevict was here before, if only half way."""
+    marked = state.conf is not None and state.conf.startswith(MARKER)
+    return marked or state.file(target.engine.dropin) is not None
+
+
+def _release(state: HostState, target: Target) -> Iterator[str]:
+    name, version, codename = state.os
+    oldest = OLDEST.get(name)
+    number = float(version) if version.replace(".", "", 1).isdigit() else None
+    if oldest is None or (number is not None and number < oldest):
+        yield f"should run Debian 12 or later, or Ubuntu 24.04 or later, runs {name} {version or codename}"
+    elif target.engine.name == "valkey" and codename == "bookworm":
+        yield 'redis_engine: should be "redis": Debian 12 has no Valkey'
+
+
+def _others(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    if any("sentinel" in process for process in state.processes):
+        yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
+    for listener in state.listeners:
+        if not listener.own and listener.port in (settings.redis_port, settings.redis_plaintext_port):
+            yield (
+                f"port {listener.port} is in use on {listener.address} by a program that is not {target.engine.unit}: "
+                "stop it, or set redis_port"
+            )
+            return
+
+
+def _other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
+    theirs = Certificate.parse(state.ca.decode("utf-8", "replace")) if state.ca else None
+    if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
+        return
+    users = state.file(target.engine.aclfile)
+    if (
+        state.live.reach is Reach.NOT_RUNNING
+        and users is not None
+        and users.sha256 == target.digest(users.path)
+    ):
+        return
+    yield (
+        f"is managed with other secrets: its CA is {theirs.fingerprint}, ours in {secrets.path} is "
+        f"{secrets.ca.fingerprint}: copy the secrets/ it was made with"
+    )
+
+
+def _unknown(state: HostState, target: Target) -> Iterator[str]:
+    live = state.live
+    if live.reach is Reach.UNREACHED:
+        yield f"{target.engine.title} is running but could not be looked at: {live.why}"
+    elif live.reach is Reach.REFUSED and not managed(state, target):
+        yield (
+            f"{target.engine.title} wants a password that is not ours ({live.why}): "
+            "put it into secrets/users.yml as takeover, to let noevict look"
+        )
+
+
+def _role(live: Live) -> Iterator[str]:
+    if live.info.get("role") not in (None, "master"):
+        yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
+    if live.number("connected_slaves"):
+        yield f"has {live.number('connected_slaves')} replicas: noevict manages standalone servers alone"
+    if live.number("cluster_enabled"):
+        yield "runs Cluster: noevict manages standalone servers alone"
+
+
+def _memory(live: Live, target: Target) -> Iterator[str]:
+    used = live.number("used_memory")
+    if used > target.maxmemory:
+        yield (
+            f"redis_maxmemory: {target.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
+            "and every write would fail: give it more, or delete keys first"
+        )
+
+
+def _users(live: Live, target: Target) -> Iterator[str]:
+    if live.catalogue is None:
+        return
+    for user in target.users:
+        for word in acl_live.unknown_words(user, live.catalogue):
+            yield f"redis_users: {user.name}: {live.server} does not know {word}"
+
+
+def _release_of(live: Live) -> Iterator[str]:
+    if live.server is not None and not live.server.supported:
+        oldest = ".".join(map(str, ENGINES[live.server.engine].oldest[:2]))
+        yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
+
+
+def _foreign(settings: Settings, live: Live, target: Target) -> Iterator[str]:
+    """A Redis that somebody else set up."""
+    for name in ("dir", "appendfilename", "appenddirname"):
+        if live.config.get(name, target.live[name]) != target.live[name]:
+            yield (
+                f"its {name} is {live.config[name]}, noevict's is {target.live[name]}: its data would not be found; "
+                "move it there first"
+            )
+    databases = int(target.live.get("databases", "16"))
+    beyond = [
+        name
+        for name in live.info
+        if name.startswith("db") and name[2:].isdigit() and int(name[2:]) >= databases
+    ]
+    if beyond:
+        yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
+    clients = live.number("connected_clients") - 1
+    if settings.redis_takeover or (live.keys == 0 and clients <= 0):
+        return
+    yield (
+        f"runs a {target.engine.title} that noevict did not set up, with {live.keys} keys and {clients} clients. "
+        "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
+    )
+    yield from _would_change(settings, live, target)
+
+
+def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[str]:
+    if live.reach is Reach.PLAINTEXT and not settings.redis_plaintext_port:
+        yield f"  TLS: on port {settings.redis_port} alone (a second port without it: redis_plaintext_port)"
+    if not any(user.name == "default" and user.enabled for user in target.users):
+        yield "  password: as user app with its password; the user default is off (to keep it: redis_users default)"
+    theirs = sorted({line.split()[1] for line in live.acl} - {user.name for user in target.users})
+    if theirs:
+        yield f"  ACL users removed: {', '.join(theirs)} (to keep them: redis_users)"
+    if live.server is None:
+        return
+    defaults = directives.defaults(live.server) or {}
+    for found in conf.differences(target.live, live.config, live.server):
+        if (
+            found.name in defaults
+            and found.found != defaults[found.name]
+            and not found.name.startswith("tls-")
+        ):
+            yield f"  {found.name}: {found.found} → {found.wanted}"
+
+
+def _foreign_data(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    there = [path for path in state.data if path.endswith(("dump.rdb", "appendonly.aof.manifest"))]
+    if there and not settings.redis_takeover:
+        yield (
+            f"has data of a {target.engine.title} that noevict did not set up ({', '.join(there)}): "
+            "to take it over, keeping all keys, set redis_takeover = True"
+        )

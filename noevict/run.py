@@ -1,0 +1,243 @@
+"""One host in one run: its settings, what a look found, the plan, and the ways to reach it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import redis
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import FactProcessError, PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from noevict import reach
+from noevict.changes import How
+from noevict.client import Client
+from noevict.engine import ENGINES, Server
+from noevict.errors import NoevictError
+from noevict.facts import HostLook
+from noevict.fleet import Fleet
+from noevict.plan import Plan, make_plan
+from noevict.refusals import managed
+from noevict.settings import Settings
+from noevict.state import HostState, Reach
+from noevict.target import make_target
+
+LOOK_SECONDS = 60
+SCRIPT_SECONDS = 120
+LAST_WORDS = 8  # lines of a failed command that are shown
+
+# What reaching a host may raise: it fails that host alone.
+HOST_FAILURES = (OSError, EOFError, SSHException, redis.RedisError, PyinfraError)
+
+_fleets: dict[State, Fleet] = {}
+_runs: dict[Host, "HostRun"] = {}
+
+
+def fleet_of(state: State) -> Fleet:
+    """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
+    if state not in _fleets:
+        data = {host.name: _settings_data(host) for host in state.inventory}
+        _fleets[state] = Fleet(Path(state.cwd or "."), data)
+    return _fleets[state]
+
+
+def _all_data(host: Host) -> dict[str, Any]:
+    every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    return every
+
+
+def _settings_data(host: Host) -> dict[str, Any]:
+    return {name: value for name, value in _all_data(host).items() if name.startswith("redis_")}
+
+
+class HostRun:
+    """Made in Prepare by ``look()``; the operations are handed it and read their part of ``plan``."""
+
+    def __init__(self, state: State, host: Host, fleet: Fleet) -> None:
+        self.pyinfra, self.host, self.fleet = state, host, fleet
+        self.settings: Settings = fleet.settings[host.name]
+        self.engine = ENGINES[self.settings.redis_engine]
+        self.server: Server | None = None  # the release that is or will be installed, once known
+        self.state: HostState | None = None
+        self._client: Client | None = None
+        self._plan: Plan | None = None
+        self.failure: tuple[str, ...] = ()
+        self.changed = False  # whether this run changed anything here
+        self.lock: Any = None
+        _runs[host] = self
+
+    def __repr__(self) -> str:
+        return f"<{self.host.name}>"  # pyinfra prints arguments
+
+    @property
+    def name(self) -> str:
+        return str(self.host.name)
+
+    @property
+    def plan(self) -> Plan:
+        """Of the last look. Raises NoevictError before there was one."""
+        if self._plan is None:
+            raise NoevictError("was not looked at")
+        return self._plan
+
+    @property
+    def found(self) -> HostState:
+        """The last look. Raises NoevictError before there was one."""
+        if self.state is None:
+            raise NoevictError("was not looked at")
+        return self.state
+
+    @property
+    def managed(self) -> bool:
+        return self.state is not None and self._plan is not None and managed(self.state, self._plan.target)
+
+    @property
+    def installs_server(self) -> bool:
+        return any(change.what == f"package {self.engine.package}" for change in self.plan.due(How.PACKAGE))
+
+    @property
+    def tests_candidate(self) -> bool:
+        """Whether a server is there to test the new configuration, and something is new for it."""
+        paths = (self.engine.conf, self.engine.aclfile)
+        new = any(change.what.startswith(paths) for change in self.plan.due(How.FILE))
+        return not self.installs_server and (new or bool(self.plan.due(How.RESTART)))
+
+    @property
+    def sets_live(self) -> bool:
+        """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
+        live, wanted = self.found.live, self.plan.target.live
+        aof = live.reached and wanted["appendonly"] == "yes" and live.config.get("appendonly") == "no"
+        return aof or bool(self.plan.due(How.LIVE))
+
+    @property
+    def starts_server(self) -> bool:
+        return self.found.live.reach is Reach.NOT_RUNNING and not self.installs_server
+
+    def look(self) -> "HostRun":
+        """Look at the host and its Redis, and plan. What goes wrong is this host's ``failure``."""
+        try:
+            self.look_again()
+            self.failure = (*self.plan.refusals, *(() if self.plan.changes else self.plan.faults))
+        except NoevictError as error:
+            self.failure = error.lines
+        except Exception as error:  # a host or server that answers nonsense is that host's failure alone
+            logger.debug("looking at %s", self.name, exc_info=True)
+            self.failure = (f"could not be looked at: {reach.sentence(error)}",)
+        return self
+
+    def look_again(self) -> Plan:
+        """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
+        self.close_client()
+        try:
+            found = self.host.get_fact(
+                HostLook, engine=self.engine.name, port=self.settings.redis_port, _timeout=LOOK_SECONDS
+            )
+        except FactProcessError as error:
+            raise NoevictError(str(error)) from error
+        if found is None:
+            raise NoevictError("could not be looked at: the command failed")
+        self._client, live = reach.look_at_redis(self, found)
+        self.state = replace(found, live=live)
+        return self.make_plan()
+
+    def make_plan(self) -> Plan:
+        """Plan from the last look, the secrets as they now are, and the release known now."""
+        settings, found, secrets = self.settings, self.found, self.fleet.secrets
+        own = self.fleet.own_certificate(settings)
+        target = make_target(self.name, settings, found, secrets, own, self._release(), self.ssh_hostname)
+        self._plan = make_plan(settings, found, target, secrets, own, self.fleet.now)
+        return self._plan
+
+    def _release(self) -> Server:
+        """The installed release; before there is one, what will be, or what is oldest: for the preview."""
+        package = self.found.packages.get(self.engine.package)
+        with contextlib.suppress(ValueError):
+            if package is not None and package.installed:
+                return Server.parse(self.engine.name, package.version)
+        return self.server or Server(self.engine.name, self.engine.oldest)
+
+    @property
+    def ssh_hostname(self) -> str:
+        return str(self.host.data.get("ssh_hostname") or "")
+
+    @property
+    def client_name(self) -> str:
+        """The name or address that clients use, and that the certificate is checked against."""
+        own = "localhost" if self.name.startswith("@") else self.name
+        return self.settings.redis_address or self.ssh_hostname or own
+
+    @property
+    def client(self) -> Client:
+        """Redis, logged in; the connection of the last look where it still stands. Raises NoevictError."""
+        if self._client is None:
+            raise NoevictError(f"{self.engine.title} could not be reached")
+        return self._client
+
+    def close_client(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(*HOST_FAILURES):
+                self._client.close()
+            self._client = None
+
+    def reconnect(self) -> Client:
+        """A new connection as admin, certificate and host name checked. Raises as noevict.client.connect."""
+        self.close_client()
+        self._client = reach.connect_as_admin(self)
+        return self._client
+
+    def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
+        """Run a bash script on the host, given on its standard input, so that it shows nowhere.
+
+        Its output, line by line. Raises NoevictError with its last words where it fails or takes too long.
+        """
+        try:
+            fine, output = self.host.run_shell_command(
+                StringCommand("bash -s"),
+                print_output=self.pyinfra.print_output,
+                print_input=self.pyinfra.print_input,
+                **{**self.arguments, "_stdin": script, "_timeout": seconds},
+            )
+        except TimeoutError as error:
+            raise NoevictError(f"{what} took longer than {seconds} s") from error
+        if not fine:
+            words = [line for line in output.output_lines if line.strip()][-LAST_WORDS:]
+            raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
+        return output.stdout_lines
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """pyinfra's connector arguments for this host: sudo and the like."""
+        every, _ = pop_global_arguments(self.pyinfra, self.host, {})
+        return {key: value for key, value in every.items() if key in CONNECTOR_ARGUMENT_KEYS}
+
+    def log(self, line: str) -> None:
+        self.host.log(line, logger.info)
+
+    def warn(self, line: str) -> None:
+        self.host.log_styled(line, fg="yellow", log_func=logger.warning)
+
+    def fail(self, line: str) -> None:
+        self.host.log_styled(line, fg="red", log_func=logger.error)
+
+    def others(self) -> list["HostRun"]:
+        """All hosts of this run, this one included."""
+        return [run for run in _runs.values() if run.pyinfra is self.pyinfra]
+
+    def guard(self, work: Callable[[], object]) -> bool:
+        """Do the work; where it fails, this host's own line says why. False then."""
+        try:
+            work()
+        except NoevictError as error:
+            for line in error.lines:
+                self.fail(line)
+            return False
+        except HOST_FAILURES as error:
+            self.fail(reach.sentence(error))
+            return False
+        return True

@@ -1,0 +1,23 @@
+# Before a server starts with AOF on: an RDB file that no append-only files go with becomes their base. Otherwise the
+# server would start empty, and overwrite the RDB when it stops. user, data, aof: yes or no, stamp.
+set -euo pipefail
+umask 077
+cd "$data"
+dir=appendonlydir manifest=appendonlydir/appendonly.aof.manifest
+[[ $aof == yes && -s dump.rdb ]] || exit 0
+if [[ -e $manifest ]]; then
+  newest=$(find "$dir" -type f -name 'appendonly.aof.*' ! -name '*.manifest' -newer dump.rdb -print -quit)
+  # Written to after the last RDB: they hold everything. Only an RDB that is newer than all of them, of a time when
+  # AOF was off, holds more.
+  [[ -z $newest && $trust_rdb == yes ]] || exit 0
+fi
+[[ ! -d $dir ]] || mv -T "$dir" "$dir.kept-$stamp"
+mkdir -m 750 "$dir"
+ln dump.rdb "$dir/appendonly.aof.1.base.rdb"
+printf 'file appendonly.aof.1.base.rdb seq 1 type b\n' >"$dir/.manifest"
+chown -R "$user:$user" "$dir"
+chmod 640 "$dir/.manifest"
+sync "$dir/.manifest"
+mv -T "$dir/.manifest" "$manifest"
+sync "$dir"
+echo "seeded"

@@ -1,0 +1,127 @@
+# The one look at a host: bash, read-only, as root. noevict/facts.py puts engine=, port= before it and reads what it
+# prints: a line "key value" each, or "begin NAME" ... "end NAME" around the text of a file. Few processes: each
+# costs the host milliseconds, for every host in every run. No password is printed: sed blanks them.
+export LC_ALL=C
+package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
+
+say() { printf '%s\n' "$*"; }
+text() { say "begin $1"; cat "$2" 2>/dev/null; say; say "end $1"; }
+number() { local v; v=$(<"$2") && say "$1 $v"; } 2>/dev/null
+
+say "time ${EPOCHSECONDS}"
+say "uid $EUID"
+( . /etc/os-release; say "os $ID ${VERSION_ID-} ${VERSION_CODENAME-}" )
+say "hostname $(</proc/sys/kernel/hostname)"
+fqdn=$(timeout 2 hostname -f 2>/dev/null) && say "fqdn $fqdn"
+systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
+say "systemd $systemd"
+
+dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' \
+  "$package" openssl iproute2 redis-server valkey-server 2>/dev/null
+while read -r from && read -r to && read -r by; do
+  [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
+done </var/lib/dpkg/diversions
+
+control= pid=
+if [[ $systemd == yes ]]; then
+  unitfacts=$(systemctl show "$unit" -p LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,EffectiveMemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,After,Wants,StartLimitIntervalUSec,StartLimitBurst,ExecStart,FragmentPath)
+  while IFS='=' read -r key value; do
+    say "unit $key $value"
+    case $key in MainPID) [[ $value != 0 ]] && pid=$value ;; ControlGroup) control=$value ;; esac
+  done <<<"$unitfacts"
+else
+  for level in /etc/rc[2345].d/S[0-9][0-9]"$package"; do [[ -e $level ]] && say "unit UnitFileState enabled" && break; done
+fi
+# Every server process on this host's own network and its role by name; containers have a network of their own.
+here=$(readlink /proc/self/ns/net)
+for comm in /proc/[0-9]*/comm; do
+  read -r name <"$comm" || continue
+  case $name in redis-server|valkey-server|redis-sentinel|valkey-sentinel|redis-check-rdb|valkey-check-rdb|redis-ser*|valkey-ser*) ;; *) continue ;; esac
+  p=${comm#/proc/}; p=${p%/comm}
+  [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
+  mapfile -d '' -t arguments <"/proc/$p/cmdline"
+  say "process $p $name ${arguments[*]}"
+  [[ -z $pid && $systemd == no && ${arguments[*]} != *sentinel* && ${arguments[*]} != *--unixsocket* ]] && pid=$p
+done 2>/dev/null
+say "pid ${pid:-0}"
+
+# Listening sockets: the server's own, and who holds the port we want. A plaintext PING to each of the server's own
+# tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
+own=" "
+[[ $pid ]] && own=" $(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)"
+address4() { say "$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))"; }
+address6() {
+  local word groups=
+  for word in "${1:0:8}" "${1:8:8}" "${1:16:8}" "${1:24:8}"; do
+    groups+=":${word:6:2}${word:4:2}:${word:2:2}${word:0:2}"
+  done
+  say "${groups:1}"
+}
+ping_plain() {
+  local target=$1 line
+  case $target in 0.0.0.0) target=127.0.0.1 ;; 0000:0000:0000:0000:0000:0000:0000:0000) target=::1 ;; esac
+  exec 3<>"/dev/tcp/$target/$2" || { say "closed"; return; }
+  printf 'PING\r\n' >&3
+  IFS= read -r -t 2 line <&3
+  local rc=$?
+  line=${line//[^[:print:]]/}
+  if [[ $line ]]; then say "answer ${line:0:60}"; elif ((rc > 128)); then say "silent"; else say "none"; fi
+} 2>/dev/null
+probed=" "
+while read -r _ local _ _ _ _ _ _ _ inode _; do
+  hex=${local%:*} listening=$((16#${local##*:}))
+  if ((${#hex} == 8)); then addr=$(address4 "$hex"); else addr=$(address6 "$hex"); fi
+  if [[ $own == *" socket:[$inode] "* ]]; then
+    answer=same
+    [[ $probed == *" $listening "* ]] || { answer=$(ping_plain "$addr" "$listening"); probed+="$listening "; }
+    say "listener own $addr $listening $answer"
+  elif ((listening == port)); then
+    say "listener other $addr $listening -"
+  fi
+done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
+
+# Files: kind, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
+tls=$etc/tls
+files=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
+  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf
+  "$data" "$data/dump.rdb" "$data/appendonlydir" "$data/appendonlydir/appendonly.aof.manifest" "/var/log/$engine")
+stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
+sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
+  /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
+if [[ -e $etc/$engine.conf ]]; then
+  say "begin conf"
+  sed -E 's/^([[:space:]]*"?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass)"?[[:space:]]).*/\1(hidden)/I; s/^([[:space:]]*"?user"?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$etc/$engine.conf" 2>/dev/null | head -c 300000
+  say; say "end conf"
+fi
+[[ -e $tls/ca.crt ]] && text ca "$tls/ca.crt"
+[[ -e $tls/server.crt ]] && text certificate "$tls/server.crt"
+[[ -e $tls/server.key ]] && say "key $(openssl pkey -in "$tls/server.key" -pubout -outform DER 2>/dev/null | sha256sum)"
+
+# Memory and kernel.
+while read -r key value _; do case $key in MemTotal:) say "memtotal $value"; break ;; esac; done </proc/meminfo
+own_group=$control
+[[ $own_group ]] || own_group=$(while IFS=: read -r _ controllers path; do
+  [[ $controllers == *memory* ]] && say "$path" && break
+  [[ -z $controllers ]] && unified=$path
+done </proc/self/cgroup; [[ ${unified-} ]] && say "$unified")
+own_group=${own_group%%$'\n'*}
+while :; do
+  for limit in "/sys/fs/cgroup$own_group/memory.max" "/sys/fs/cgroup/unified$own_group/memory.max" \
+    "/sys/fs/cgroup/memory$own_group/memory.limit_in_bytes"; do
+    [[ -r $limit ]] && say "cgroup $(<"$limit")"
+  done
+  [[ -z $own_group || $own_group == / ]] && break
+  own_group=${own_group%/*}
+done
+number overcommit /proc/sys/vm/overcommit_memory
+number somaxconn /proc/sys/net/core/somaxconn
+[[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl writable"
+if command -v ip >/dev/null; then
+  ip -o addr show scope global permanent 2>/dev/null | while read -r _ device family address rest; do
+    say "address $device ${address%/*} $rest"
+  done
+else
+  for address in $(hostname -I 2>/dev/null); do say "address - $address"; done
+fi
+# Of other runs: none may be half way through.
+say "end-of-look"

@@ -1,0 +1,62 @@
+# Put files in place, each whole or not at all, and keep dpkg and the last good configuration out of harm's way.
+# etc, conf, acl, data, user, package, binary, previous: paths and names. wanted: lines "kind owner group mode path base64",
+# kind being d (directory), f (file) or a (owner and mode of a file made elsewhere).
+set -euo pipefail
+export LC_ALL=C
+umask 077
+getent passwd "$user" >/dev/null ||
+  useradd --system --no-create-home --user-group --home-dir "$data" --shell /usr/sbin/nologin "$user"
+
+# What worked until now, for a restart that fails.
+if [[ $keep == yes && -e $conf ]]; then
+  mkdir -p "$previous"
+  rm -rf "$previous/new" && mkdir "$previous/new"
+  cp -a "$conf" "$previous/new/conf"
+  [[ ! -e $acl ]] || cp -a "$acl" "$previous/new/acl"
+  rm -rf "$previous/good" && mv -T "$previous/new" "$previous/good"
+  sync "$previous"
+fi
+
+# dpkg's own copy of the configuration goes beside ours: no upgrade asks about it or puts it back.
+if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
+  if [[ -e $conf && ! -e $conf.debian ]]; then
+    # What the package brought, for dpkg to compare the next one with; where it was changed, as it is.
+    cp -a "$conf" "$conf.debian"
+    shipped=$(dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null | awk -v f="$conf" '$1 == f { print $2 }')
+    if [[ $shipped && $(md5sum <"$conf") != "$shipped  -" ]]; then
+      scratch=$(mktemp -d)
+      version=$(dpkg-query -W -f '${Version}' "$package")
+      if (cd "$scratch" && apt-get -q download "$package=$version" >/dev/null 2>&1 && dpkg-deb -x ./*.deb x); then
+        cp "$scratch/x$conf" "$conf.debian"
+        chown "$user:$user" "$conf.debian"
+        chmod 640 "$conf.debian"
+      fi
+      rm -rf "$scratch"
+    fi
+  fi
+  dpkg-divert --local --no-rename --quiet --divert "$conf.debian" --add "$conf"
+fi
+
+while read -r kind owner group mode path content; do
+  case $kind in
+    d)
+      [[ -d $path && ! -L $path ]] || mkdir -p "$path"
+      chown "$owner:$group" "$path"
+      chmod "00$mode" "$path"
+      ;;
+    f)
+      temp=$(mktemp "${path%/*}/.noevict.XXXXXXXX")
+      trap 'rm -f "$temp"' EXIT
+      base64 -d >"$temp" <<<"$content"
+      chown "$owner:$group" "$temp"
+      chmod "$mode" "$temp"
+      sync "$temp"
+      mv -fT "$temp" "$path"
+      ;;
+    a)
+      [[ ! -e $path ]] || { chown "$owner:$group" "$path" && chmod "00$mode" "$path"; }
+      ;;
+  esac
+done <<<"$wanted"
+sync "$etc"
+[[ ! -d /run/systemd/system ]] || systemctl daemon-reload

@@ -1,0 +1,11 @@
+# Put the last configuration that worked back. conf, acl, previous. Exit 3: there is none.
+set -euo pipefail
+[[ -e $previous/good/conf ]] || exit 3
+for name in conf acl; do
+  target=${!name}
+  if [[ -e $previous/good/$name ]]; then
+    cp -a "$previous/good/$name" "$target.noevict-back"
+    mv -fT "$target.noevict-back" "$target"
+  fi
+done
+sync "$conf"

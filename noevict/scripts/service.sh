@@ -1,0 +1,58 @@
+# Do one thing to the service and tell its state: "state WORD pid N" with WORD running, starting, stopped or failed.
+# package, unit, binary, verb: enable, start, restart, state. old: the pid it had before a restart.
+set -uo pipefail
+export LC_ALL=C
+systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
+pidfile=/run/${package%-server}/$package.pid
+
+pid_of_init() {
+  local pid
+  read -r pid <"$pidfile" 2>/dev/null && [[ $(readlink "/proc/$pid/exe") == /usr/bin/* ]] && echo "$pid" || echo 0
+}
+state() {
+  if [[ $systemd == yes ]]; then
+    local ActiveState=x SubState=x MainPID=0 NRestarts=0 key value
+    while IFS='=' read -r key value; do printf -v "$key" %s "$value"; done \
+      < <(systemctl show "$unit" -p ActiveState,SubState,MainPID,NRestarts)
+    case $ActiveState/$SubState in
+      active/running) echo "state running pid $MainPID" ;;
+      activating/auto-restart|failed/*) echo "state failed pid $MainPID" ;;
+      inactive/*) echo "state stopped pid 0" ;;
+      *) echo "state starting pid $MainPID" ;;
+    esac
+  else
+    local pid
+    pid=$(pid_of_init)
+    if ((pid)); then echo "state running pid $pid"; else echo "state stopped pid 0"; fi
+  fi
+}
+case $verb/$systemd in
+  enable/yes)
+    [[ $(systemctl show "$unit" -p LoadState --value) != masked ]] || systemctl unmask "$unit" >/dev/null 2>&1
+    systemctl daemon-reload
+    systemctl enable "$unit" >/dev/null 2>&1 || exit 1 ;;
+  enable/no) update-rc.d "$package" defaults >/dev/null 2>&1 && update-rc.d "$package" enable >/dev/null 2>&1 ;;
+  start/yes|restart/yes)
+    systemctl reset-failed "$unit" 2>/dev/null
+    systemctl "$verb" --no-block "$unit" || exit 1 ;;
+  start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
+  restart/no)
+    # The init script would kill a server that is still saving: it is asked to end, and waited for.
+    pid=$(pid_of_init)
+    ((pid == 0)) || kill -TERM "$pid"
+    for ((i = 0; i < 6000; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    service "$package" start >/dev/null 2>&1 </dev/null ;;
+esac
+# A state that lasts, or the one after ten seconds.
+for ((i = 0; i < 100; i++)); do
+  now=$(state)
+  case $now in
+    *starting*) ;;
+    *running*) [[ $now == *" pid $old" ]] || break ;;
+    *stopped*) [[ $verb != restart && $verb != start && $verb != state ]] || ((i < 20)) || break ;;
+    *) break ;;
+  esac
+  [[ $verb != enable ]] || break
+  sleep 0.1
+done
+echo "$now"

@@ -1,0 +1,166 @@
+"""The kinds of value that settings have and pydantic does not: checked, and brought into one form.
+
+A check raises ValueError, and the setting's own description answers; or Mistakes, with lines that say more.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from noevict import directives
+from noevict.acl_check import user_problem
+from noevict.kinds import memory
+from noevict.wording import kind, shown
+
+# CONFIG_BINDADDR_MAX in Redis' config.h; one more and the server does not start.
+MOST_ADDRESSES = 16
+SMALLEST = 1024**2  # an empty server needs about as much: less is a slip (1600 for "1600mb")
+# Redis binds ``::*`` for IPv6 alone, so that both together are no conflict.
+_EVERY: Mapping[str, IPv4Address | IPv6Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+
+
+class Mistakes(ValueError):
+    """Each line is what follows the setting's name: ``: should be ...`` or ``.ENTRY: should be ...``."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__()
+        self.lines = lines
+
+
+def to_bytes(value: int | str) -> int:
+    """A size as redis.conf takes it, in bytes: ``1600mb``. ValueError for anything else."""
+    return value if isinstance(value, int) else memory(value)
+
+
+def size(value: int | str) -> int | str:
+    if not SMALLEST <= to_bytes(value) < 2**63:
+        raise ValueError(value)
+    return value
+
+
+def endpoint(value: str) -> str:
+    """A DNS name or an address that a client can connect to."""
+    if _DNS_NAME.fullmatch(value) and not re.fullmatch(r"[0-9.]+", value):
+        return value
+    if "%" in value or ip_address(value).is_unspecified or ip_address(value).is_multicast:
+        raise ValueError(value)
+    return value
+
+
+def file_path(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError(value)
+    return value
+
+
+def certificate_names(value: object) -> tuple[str, ...]:
+    """DNS names, the first label of three may be ``*``, and addresses."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(value)
+    bad = [name for name in value if not _is_certificate_name(name)]
+    if bad:
+        raise Mistakes(*(f": should be DNS names or addresses, got {shown(name)} in it" for name in bad))
+    return tuple(value)
+
+
+def addresses(value: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(value.split() if isinstance(value, str) else value)
+
+
+def check_bind(value: object) -> str | tuple[str, ...]:
+    """``private``, or what redis.conf's ``bind`` takes, in one string or a list of them."""
+    if value == "private":
+        return "private"
+    if not isinstance(value, str | list | tuple) or not all(isinstance(each, str) for each in value):
+        raise ValueError(value)
+    bound = addresses(value)
+    bad = [address for address in bound if not _is_bindable(address)]
+    if bad:
+        raise Mistakes(*(f': should be "private" or addresses, got {shown(each)} in it' for each in bad))
+    if len(bound) > MOST_ADDRESSES or not bound:
+        raise Mistakes(f": should be 1 to {MOST_ADDRESSES} addresses, got {len(bound)}")
+    if twice := _bound_twice(bound):
+        raise Mistakes(f": should be each address once (Redis would not start), got {shown(twice)} again")
+    return " ".join(bound) if isinstance(value, str) else bound
+
+
+def check_users(value: object) -> dict[str, Any]:
+    return _entries(value, user_problem, lambda _, user: kind(user))
+
+
+def check_config(value: object) -> dict[str, Any]:
+    config = _entries(value, directives.problem, _shown_directive)
+    if doubles := directives.twice(config):
+        raise Mistakes(
+            *(f".{again}: should be left out beside {first}, got both" for first, again in doubles)
+        )
+    return config
+
+
+def _entries(
+    value: object, problem: Callable[[str, Any], str | None], got: Callable[[str, object], str]
+) -> dict[str, Any]:
+    """A mapping whose every entry is checked."""
+    if not isinstance(value, Mapping):
+        raise ValueError("no mapping")
+    lines = []
+    for name, each in value.items():
+        should = problem(name, each) if isinstance(name, str) else "named by text"
+        if should:
+            end = "" if ", got " in should else f", got {got(name, each)}"
+            lines.append(f".{_entry(name)}: should be {should}{end}")
+    if lines:
+        raise Mistakes(*lines)
+    return dict(value)
+
+
+def _shown_directive(name: object, value: object) -> str:
+    """Only where the directive is known, and no secret: a mistyped requirepass has a password as well."""
+    known = directives.find(name) if isinstance(name, str) else None
+    return shown(value) if known and not known.refusal else kind(value)
+
+
+def _entry(name: object) -> str:
+    plain = isinstance(name, str) and re.fullmatch(r"[\w.@:-]{1,64}", name)
+    return str(name) if plain else shown(name)
+
+
+def _is_certificate_name(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    try:
+        endpoint(name.removeprefix("*.") if name.count(".") > 1 else name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_bindable(address: str) -> bool:
+    bare = address.removeprefix("-")
+    try:
+        return bare in _EVERY or getattr(ip_address(bare), "ipv4_mapped", None) is None
+    except ValueError:
+        return False
+
+
+def _bound_twice(bound: Iterable[str]) -> str | None:
+    """The first address that another one, or ``*`` for all of its kind, has bound already.
+
+    Seen on Redis 8.0: "bind: Address already in use", and no start; ``* -::*`` is fine.
+    """
+    seen: list[IPv4Address | IPv6Address] = []
+    for address in bound:
+        bare = address.removeprefix("-")
+        found = _EVERY.get(bare) or ip_address(bare)
+        if any(_clash(found, held) for held in seen):
+            return address
+        seen.append(found)
+    return None
+
+
+def _clash(one: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address) -> bool:
+    every = one.is_unspecified or other.is_unspecified
+    return one.version == other.version and (one == other or every)

@@ -1,0 +1,160 @@
+"""What one look at a host found: plain data, compared field by field to see whether a host has changed since.
+
+A field that could not be looked at is None, never a value that reads like "no".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from noevict.acl_rules import Catalogue
+from noevict.engine import Server
+
+
+@dataclass(frozen=True)
+class File:
+    """A file or directory on the host. ``mode`` is octal text ("640"), ``kind`` is stat's own word."""
+
+    path: str
+    kind: str
+    owner: str
+    group: str
+    mode: str
+    sha256: str | None = None  # of a regular file whose content is compared
+    size: int = field(default=0, compare=False)
+    changed: int = field(default=0, compare=False)  # modification time, seconds since the epoch
+
+    @property
+    def is_directory(self) -> bool:
+        return self.kind == "directory"
+
+    @property
+    def is_regular(self) -> bool:
+        return self.kind.startswith("regular")
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening TCP socket.
+
+    ``answer`` is what a plaintext PING got: "none" (closed at once, as a TLS port does), "silent", "closed"
+    (refused), "answer TEXT", or "same" as another address of that port; "-" where it was not asked.
+    """
+
+    own: bool  # held by the server this host's unit runs
+    address: str
+    port: int
+    answer: str = field(compare=False)
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether it speaks plaintext Redis: any answer at all to a plaintext PING is one."""
+        return self.answer.startswith("answer")
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address of the host's own: permanent, of global scope."""
+
+    device: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package: what dpkg says of it."""
+
+    name: str
+    wanted: str  # install, hold, deinstall, ...
+    status: str  # installed, config-files, half-installed, ...
+    version: str
+
+    @property
+    def installed(self) -> bool:
+        return self.status == "installed"
+
+
+class Reach(Enum):
+    """How far a Redis client got."""
+
+    NOT_RUNNING = "is not running"
+    TLS = "answers over TLS"
+    PLAINTEXT = "answers without TLS"
+    REFUSED = "refuses the password"
+    UNREACHED = "could not be looked at"
+
+
+@dataclass(frozen=True)
+class Live:
+    """The running server, as a client that logged in sees it."""
+
+    reach: Reach
+    why: str = ""  # where reach is REFUSED or UNREACHED: the reason, in a line
+    user: str = ""  # who we are logged in as: "admin" on a managed server
+    port: int = 0
+    open: bool = False  # it answered PING before any password was given
+    untrusted: str = ""  # why its certificate is not one that a client with our CA accepts; "" is fine
+    certificate: bytes | None = field(default=None, repr=False)  # the one served, DER
+    server: Server | None = None
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)  # CONFIG GET *, passwords blanked
+    acl: tuple[str, ...] = field(default=(), repr=False)  # ACL LIST
+    catalogue: Catalogue | None = field(default=None, compare=False, repr=False)
+    info: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)  # INFO
+
+    @property
+    def reached(self) -> bool:
+        return self.reach in (Reach.TLS, Reach.PLAINTEXT)
+
+    @property
+    def run_id(self) -> str:
+        return str(self.info.get("run_id", ""))
+
+    def number(self, name: str) -> int:
+        """A whole number of INFO; 0 where it is missing or none."""
+        value = self.info.get(name, 0)
+        return int(value) if isinstance(value, int | float) else 0
+
+    @property
+    def keys(self) -> int:
+        return sum(
+            int(entry.get("keys", 0))
+            for name, entry in self.info.items()
+            if name.startswith("db") and isinstance(entry, dict)
+        )
+
+
+@dataclass(frozen=True)
+class HostState:
+    """Everything noevict knows of a host before it decides."""
+
+    os: tuple[str, str, str]  # ID, VERSION_ID, VERSION_CODENAME of os-release
+    names: tuple[str, ...]  # the host's own
+    systemd: bool
+    packages: Mapping[str, Package]
+    diversion: tuple[str, str] | None  # where redis.conf's packaged copy goes, and by whom (":" is local)
+    unit: Mapping[str, str] = field(repr=False)
+    pid: int = field(compare=False)
+    processes: tuple[str, ...] = field(compare=False)  # command lines of all Redis-like servers
+    listeners: tuple[Listener, ...] = ()
+    files: Mapping[str, File] = field(default_factory=dict, repr=False)
+    data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
+    conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
+    ca: bytes | None = field(default=None, repr=False)
+    certificate: bytes | None = field(default=None, repr=False)
+    key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex
+    memtotal: int = 0  # bytes
+    limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
+    kernel: Mapping[str, int] = field(default_factory=dict)
+    kernel_writable: bool = True
+    addresses: tuple[Address, ...] = ()
+    root: bool = True
+    time: int = field(default=0, compare=False)  # the host's clock, seconds since the epoch
+    live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
+
+    @property
+    def memory(self) -> int:
+        """The RAM the server may use, in bytes: the smallest of what machine, cgroups and unit say."""
+        return min((self.memtotal, *self.limits))
+
+    def file(self, path: str) -> File | None:
+        return self.files.get(path) or self.data.get(path)

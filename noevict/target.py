@@ -1,0 +1,184 @@
+"""What a host should have: from its settings, what it is, and the secrets. Pure; plan.py compares it with what is."""
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from noevict import acl, conf
+from noevict.certificates import OwnCertificate, normalise
+from noevict.engine import ENGINES, Engine, Server
+from noevict.secrets import Secrets
+from noevict.settings import Settings
+from noevict.state import Address, HostState
+from noevict.templates import render
+
+MIB = 1 << 20
+# The container bridges and links of Docker, Podman, CNI, LXC, libvirt: addresses of theirs are not the host's.
+BRIDGES = ("docker", "br-", "cni", "veth", "virbr", "lxcbr", "lxdbr", "podman", "flannel", "cali", "kube")
+PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+LOOPBACK = ("127.0.0.1", "-::1")
+
+START_SECONDS = 3600  # loading 100 GB takes about a quarter of an hour
+RESTART_SECONDS = 3
+NOFILE = 65535  # the package's own
+OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
+KERNEL = {"overcommit": 1, "somaxconn": 4096}  # somaxconn: at least; the kernel's own default since 5.4
+SYSCTL = "/etc/sysctl.d/60-noevict.conf"
+# The properties of the unit that the drop-in sets, as `systemctl show` tells them.
+UNIT = {
+    "TimeoutStartUSec": "1h",
+    "RestartUSec": f"{RESTART_SECONDS}s",
+    "LimitNOFILE": str(NOFILE),
+    "OOMScoreAdjust": str(OOM_SCORE_ADJUST),
+}
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file or directory as it should be. ``content`` is None for a directory and for what is made elsewhere."""
+
+    path: str
+    owner: str
+    group: str
+    mode: str  # octal text, as stat tells it
+    content: str | None = field(default=None, repr=False)
+    directory: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """Everything a host should have, but for its certificate, which the plan judges by what is there."""
+
+    engine: Engine
+    server: Server
+    maxmemory: int  # bytes
+    bind: tuple[str, ...]
+    names: tuple[str, ...]  # that the certificate covers
+    ca: str  # PEM: whose signatures clients, and the server of its clients, accept
+    config: Mapping[str, str] = field(repr=False)  # directive -> value: what redis.conf says
+    live: Mapping[str, str] = field(repr=False)  # directive -> value: what CONFIG GET should say
+    users: tuple[acl.User, ...] = field(repr=False)
+    files: tuple[WantedFile, ...] = field(repr=False)
+
+    def text(self, path: str) -> str:
+        """The wanted content of a file. Raises StopIteration for a path that is not wanted."""
+        return next(file.content for file in self.files if file.path == path and file.content is not None)
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of it, lower-case hex."""
+        return hashlib.sha256(self.text(path).encode()).hexdigest()
+
+
+def make_target(
+    host: str,
+    settings: Settings,
+    state: HostState,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    server: Server,
+    ssh_hostname: str,
+) -> Target:
+    """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses."""
+    engine = ENGINES[settings.redis_engine]
+    maxmemory = wanted_maxmemory(settings, state)
+    bind = wanted_bind(settings, state.addresses)
+    config = conf.wanted(settings, engine, server, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+    digests = secrets.digests(acl.user_names(settings.redis_users))
+    users = acl.wanted_users(settings.redis_users, digests, server)
+    texts = {
+        engine.conf: conf.render(config, server, engine),
+        engine.aclfile: acl.render_acl(users),
+        engine.dropin: render(
+            "noevict.conf",
+            start_seconds=START_SECONDS,
+            restart_seconds=RESTART_SECONDS,
+            nofile=NOFILE,
+            oom_score_adjust=OOM_SCORE_ADJUST,
+        ),
+        SYSCTL: render("60-noevict.conf", **KERNEL),
+    }
+    return Target(
+        engine,
+        server,
+        maxmemory,
+        bind,
+        wanted_names(host, settings, state, bind, ssh_hostname),
+        wanted_ca(settings, secrets, own),
+        config,
+        conf.wanted_live(config, server),
+        users,
+        wanted_files(engine, texts),
+    )
+
+
+def wanted_maxmemory(settings: Settings, state: HostState) -> int:
+    """In bytes: the absolute setting, else a share of the RAM detected, in whole MiB rounded down."""
+    if settings.maxmemory_bytes is not None:
+        return settings.maxmemory_bytes
+    return state.memory * settings.redis_maxmemory_percent // 100 // MIB * MIB
+
+
+def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str, ...]:
+    """The words of redis.conf's ``bind``: those given, or loopback and the host's private addresses."""
+    if settings.bind_addresses is not None:
+        return settings.bind_addresses
+    return (*LOOPBACK, *private_addresses(addresses))
+
+
+def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
+    """RFC 1918 and ULA addresses that are not a container bridge's, IPv4 first, in a fixed order."""
+    found = {
+        ipaddress.ip_address(entry.address)
+        for entry in addresses
+        if not entry.device.partition("@")[0].startswith(BRIDGES)
+    }
+    private = [a for a in found if any(a in network for network in PRIVATE if network.version == a.version)]
+    return tuple(str(address) for address in sorted(private, key=lambda a: (a.version, a)))
+
+
+def wanted_names(
+    host: str, settings: Settings, state: HostState, bind: tuple[str, ...], ssh_hostname: str
+) -> tuple[str, ...]:
+    """The names and addresses that clients may use: each is in the certificate."""
+    own = "" if host.startswith("@") else host
+    bound = (address.removeprefix("-") for address in bind)
+    named = (
+        own,
+        ssh_hostname,
+        settings.redis_address or "",
+        *state.names,
+        "localhost",
+        *settings.redis_tls_names,
+    )
+    everywhere = ("*", "::*", "0.0.0.0", "::")  # noqa: S104 - words of redis.conf, bound nowhere here
+    addresses = [address for address in bound if address not in everywhere]
+    if len(addresses) < len(bind):
+        addresses += [*LOOPBACK[:1], "::1", *(entry.address for entry in state.addresses)]
+    return tuple(dict.fromkeys(name for name in (*named, *addresses) if name and normalise(name) is not None))
+
+
+def wanted_ca(settings: Settings, secrets: Secrets, own: OwnCertificate | None) -> str:
+    """The fleet's CA, or the user's own; with it the fleet's where clients need certificates, which that one issues."""
+    fleet = secrets.ca.certificate_pem
+    if own is None:
+        return fleet
+    return own.ca if settings.redis_tls_auth_clients == "no" else f"{own.ca.rstrip()}\n{fleet}"
+
+
+def wanted_files(engine: Engine, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
+    """All files and directories, directories first. Redis writes redis.conf and its directory (CONFIG REWRITE)."""
+    user = engine.user
+    return (
+        WantedFile(engine.etc, user, user, "2770", directory=True),
+        WantedFile(engine.data, user, user, "750", directory=True),
+        WantedFile(engine.tls, "root", user, "750", directory=True),
+        WantedFile(engine.dropin.rpartition("/")[0], "root", "root", "755", directory=True),
+        WantedFile(engine.conf, user, user, "640", texts[engine.conf]),
+        WantedFile(engine.aclfile, user, user, "640", texts[engine.aclfile]),
+        WantedFile(engine.dropin, "root", "root", "644", texts[engine.dropin]),
+        WantedFile(SYSCTL, "root", "root", "644", texts[SYSCTL]),
+        WantedFile(f"{engine.tls}/ca.crt", "root", user, "644"),
+        WantedFile(f"{engine.tls}/server.crt", "root", user, "644"),
+        WantedFile(f"{engine.tls}/server.key", "root", user, "640"),
+    )

@@ -1,0 +1,83 @@
+"""A host as a client sees it: over TLS, CA and host name checked, with a password."""
+
+from noevict.errors import NoevictError
+from noevict.run import HostRun
+from noevict.scripts import script
+from noevict.state import HostState, Live, Reach
+
+CLEAN_UP = "rm -rf /var/lib/noevict/good"
+
+
+def verify(run: HostRun) -> None:
+    """CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
+
+    A run that changed something looks again first. Raises NoevictError with a line for each thing that is wrong:
+    name, wanted, found.
+    """
+    if run.changed:
+        run.reconnect().config_rewrite()
+        run.look_again()
+    else:
+        run.client.config_rewrite()
+    wrong = [
+        *(f"{change.what}: should be {change.wanted}, is {change.found}" for change in run.plan.changes),
+        *run.plan.refusals,
+        *run.plan.faults,
+        *doors(run, run.found),
+        *health(run.found.live),
+    ]
+    if wrong:
+        raise NoevictError.collect(wrong)
+    if run.changed:
+        run.shell(CLEAN_UP, what="cleaning up")
+        run.log(summary(run))
+    for notice in run.plan.notices:
+        run.warn(notice)
+
+
+def doors(run: HostRun, found: HostState) -> list[str]:
+    """Ways in that should not be there."""
+    wrong = []
+    live, settings = found.live, run.settings
+    if live.open:
+        wrong.append(f"port {live.port}: answers without a password")
+    if live.reach is not Reach.TLS:
+        wrong.append(
+            f"TLS on port {settings.redis_port}: should answer, {run.engine.title} {live.reach.value} {live.why}"
+        )
+    elif live.untrusted:
+        wrong.append(f"the certificate is not accepted for {run.client_name}: {live.untrusted}")
+    for listener in found.listeners:
+        if not listener.own:
+            continue
+        if listener.port not in (settings.redis_port, settings.redis_plaintext_port):
+            wrong.append(
+                f"port {listener.port}: should be closed, {run.engine.title} listens on {listener.address}"
+            )
+        if listener.plaintext and listener.port != settings.redis_plaintext_port:
+            wrong.append(f"port {listener.port}: should be TLS alone, answers without it")
+        if listener.answer.startswith("answer +"):
+            wrong.append(f"port {listener.port}: answers without a password")
+    return wrong
+
+
+def health(live: Live) -> list[str]:
+    """What the server says is wrong with itself."""
+    wrong = []
+    if live.number("loading"):
+        wrong.append("loading: should be done, goes on")
+    for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"):
+        if live.info.get(name, "ok") != "ok":
+            wrong.append(f"{name}: should be ok, is {live.info[name]}")
+    return wrong
+
+
+def summary(run: HostRun) -> str:
+    live, target = run.found.live, run.plan.target
+    return (
+        f"verified: {live.server}, maxmemory {target.maxmemory >> 20} MiB, {live.config['maxmemory-policy']}, "
+        f"{live.keys} keys, TLS on port {run.settings.redis_port}"
+    )
+
+
+__all__ = ["doors", "health", "script", "summary", "verify"]

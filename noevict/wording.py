@@ -1,0 +1,55 @@
+"""The words that messages about mistakes have in common. None of them can carry a secret."""
+
+import difflib
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+_LONGEST = 40
+
+
+def kind(value: object) -> str:
+    """What a value is, and nothing of it: for values that may be secrets."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds: tuple[tuple[Any, str], ...] = (
+        (str, "text"),
+        (int | float, "a number"),
+        (dict, "a mapping"),
+        (list | tuple, "a list"),
+        (date, "a date"),
+    )
+    return next((words for types, words in kinds if isinstance(value, types)), f"a {type(value).__name__}")
+
+
+def shown(value: object) -> str:
+    """A value as Python has it, on one line and not longer than a message can bear."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
+    if isinstance(value, int) and value.bit_length() < 64:
+        return repr(value)
+    return repr(value) if isinstance(value, float) else kind(value)
+
+
+def sentence(label: str, places: Iterable[str], should: str, got: str) -> str:
+    """``label: place: place: should be X, got Y``, on one line whatever the places are."""
+    printable = (place if place.isprintable() and place.strip() else shown(place) for place in places)
+    return ": ".join((label, *printable, f"should be {should}, got {got}"))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean NAME?)`` for what was mistyped or lacks its prefix; nothing where nothing is near.
+
+    Prefixes are left out of the comparison, for by them alone any two settings are alike.
+    """
+    plain = name.lower().replace("-", "_")
+    prefix = _prefix(plain)
+    bare = {each.removeprefix(_prefix(each)): each for each in known if each.startswith(prefix)}
+    found = difflib.get_close_matches(plain.removeprefix(prefix), bare, n=1, cutoff=0.6)
+    return f" (did you mean {bare[found[0]]}?)" if found else ""
+
+
+def _prefix(name: str) -> str:
+    return next((prefix for prefix in ("redis_", "ssh_", "_") if name.startswith(prefix)), "")

@@ -1,0 +1,112 @@
+"""A fresh copy of the repository, as a user has it, and the user's literal commands run in it."""
+
+import compileall
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab.host import Host
+from tests.lab.lab import write_hosts_yml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command answered."""
+
+    command: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """Both streams, one after the other."""
+        return self.stdout + self.stderr
+
+    @property
+    def json(self) -> Any:
+        """Stdout as JSON. Raises AssertionError with all output where it is none."""
+        try:
+            return json.loads(self.stdout)
+        except ValueError as error:
+            raise AssertionError(f"no JSON from {self}") from error
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.command)}: exit {self.returncode}\n{self.output}"
+
+
+class Checkout:
+    """The files that git tracks or would track, copied to ``directory/checkout``; no secrets/ in it.
+
+    ``home`` beside it is the user's home: empty but for .ssh, so that nothing of the real user is used.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.root, self.home = directory / "checkout", directory / "home"
+        self.hosts_yml, self.secrets = self.root / "hosts.yml", self.root / "secrets"
+        (self.home / ".ssh").mkdir(mode=0o700, parents=True)
+        listing = ("git", "-C", str(REPOSITORY), "ls-files", "-z", "-co", "--exclude-standard")
+        names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, names.split("\0")):
+            if (REPOSITORY / name).is_file():  # not one that was removed and is still in the index
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(REPOSITORY / name, self.root / name)
+        compileall.compile_dir(
+            self.root / "noevict", quiet=1
+        )  # as `make deploy` does: pyinfra writes no .pyc
+
+    def list_hosts(self, hosts: Iterable[Host], **data: Any) -> Path:
+        """Writes its hosts.yml; see ``write_hosts_yml`` for what can be said about the hosts."""
+        return write_hosts_yml(self.hosts_yml, hosts, **data)
+
+    def write(self, name: str, text: str) -> Path:
+        """A file of the checkout, e.g. ``group_data/redis.py``."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Of a login shell with the virtual environment on the path, whose noevict is this copy's."""
+        path = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        here = {"HOME": str(self.home), "PATH": path, "PYTHONPATH": str(self.root), "LANG": "C.UTF-8"}
+        kept = {name: os.environ[name] for name in ("NOEVICT_CACHE",) if name in os.environ}
+        return {**here, **kept, **(more or {})}
+
+    def start(self, *command: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """The command, running in the checkout with no terminal, in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Result:
+        """``run("pyinfra", "-y", "--json", "inventory", "deploy.py")``: to its end, whatever the exit code.
+
+        Raises AssertionError with what it said so far after that many seconds.
+        """
+        process = self.start(*command, env=env)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
+            so_far = Result(command, process.returncode, stdout, stderr)
+            raise AssertionError(f"not done after {timeout:.0f} s: {so_far}") from None
+        return Result(command, process.returncode, stdout, stderr)

@@ -1,0 +1,108 @@
+"""A server with the redis.conf that noevict renders, in a test's own directory instead of /etc and /var."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from noevict import conf
+from noevict.engine import ENGINES, Engine
+from tests.lab.servers import Binary, Running, free_port
+from tests.server.conftest import StartServer
+
+MAXMEMORY = 1600 * 1024**2
+PASSWORD = "open-sesame"
+USERS = f"user default on >{PASSWORD} ~* &* +@all\n"
+
+
+@dataclass(frozen=True)
+class EngineAt(Engine):
+    """An engine whose paths all lie under ``root``."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, engine: Engine, root: Path) -> "EngineAt":
+        return cls(engine.name, engine.title, engine.oldest, root)
+
+    @property
+    def etc(self) -> str:
+        return str(self.root)
+
+    @property
+    def data(self) -> str:
+        return str(self.root / "data")
+
+    @property
+    def logfile(self) -> str:
+        return str(self.root / "log")
+
+    @property
+    def pidfile(self) -> str:
+        return str(self.root / "pid")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings conf.py reads, with the defaults of group_data/all.py."""
+
+    redis_port: int = field(default_factory=free_port)
+    redis_plaintext_port: int = 0
+    redis_maxmemory_policy: str = "noeviction"
+    redis_save: str = "3600 1 300 100 60 10000"
+    redis_appendonly: bool = True
+    redis_appendfsync: str = "everysec"
+    redis_tls_auth_clients: str = "no"
+    redis_config: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Managed:
+    """A running server, and what was wanted of it."""
+
+    running: Running
+    engine: EngineAt
+    settings: Settings
+    wanted: dict[str, str]
+    text: str
+
+    @property
+    def live(self) -> dict[str, str]:
+        return conf.wanted_live(self.wanted, self.running.server)
+
+    def differences(self) -> tuple[conf.Difference, ...]:
+        return conf.differences(self.live, self.running.redis.config_get("*"), self.running.server)
+
+    def rewritten(self) -> str:
+        """The file after CONFIG REWRITE."""
+        self.running.redis.config_rewrite()
+        return self.running.conf.read_text()
+
+
+def want(
+    binary: Binary, engine: Engine, settings: Settings, *, systemd: bool = True
+) -> tuple[dict[str, str], str]:
+    """What is wanted of a server, and its redis.conf."""
+    wanted = conf.wanted(
+        settings, engine, binary.server, maxmemory=MAXMEMORY, bind=("127.0.0.1", "-::1"), systemd=systemd
+    )
+    return wanted, conf.render(wanted, binary.server, engine)
+
+
+def start_managed(
+    start_server: StartServer,
+    binary: Binary,
+    directory: Path,
+    tls_files: Path,
+    settings: Settings,
+    *,
+    systemd: bool = True,
+) -> Managed:
+    """Start a server on ``directory`` (short: a path under /tmp) with what noevict renders for the settings."""
+    engine = EngineAt.of(ENGINES[binary.engine], directory)
+    (directory / "data").mkdir(exist_ok=True)
+    shutil.copytree(tls_files, engine.tls, dirs_exist_ok=True)
+    Path(engine.aclfile).write_text(USERS)
+    wanted, text = want(binary, engine, settings, systemd=systemd)
+    running = start_server(binary, text, directory=directory, client={"password": PASSWORD})
+    return Managed(running, engine, settings, wanted, text)

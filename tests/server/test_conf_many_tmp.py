@@ -1,0 +1,205 @@
+"""redis.conf as noevict renders it, against real servers of every release."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from noevict import conf, directives, values
+from noevict.conf import Difference
+from tests.lab.servers import Binary
+from tests.server import plain_values
+from tests.server.conftest import StartServer
+from tests.server.managed import Managed, Settings, start_managed
+
+EXTRAS: dict[str, bool | int | float | str] = {
+    "slowlog-max-len": 1000,
+    "hash-max-ziplist-entries": 256,
+    "client-output-buffer-limit": "replica 1gb 256mb 120",
+    "notify-keyspace-events": "Exg",
+    "tcp-keepalive": 120,
+    "maxmemory-clients": "512MB",
+    "list-max-listpack-size": -1,
+    "bgsave_cpulist": "0",
+    "proc-title-template": "{title} {listen-addr}",
+    "replica-serve-stale-data": False,
+    "hz": 25,
+    "tls-ciphers": "",
+    "unixsocketperm": 770,
+}
+
+CASES = {
+    "defaults": ({}, True),
+    "init-script": ({}, False),
+    "no-aof": ({"redis_appendonly": False}, True),
+    "no-rdb": ({"redis_save": ""}, True),
+    "one-save-point": ({"redis_save": "900 1"}, True),
+    "fsync-always": ({"redis_appendfsync": "always", "redis_tls_auth_clients": "optional"}, True),
+    "extras": ({"redis_config": EXTRAS}, True),
+}
+
+
+@pytest.fixture
+def managed(binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path) -> Managed:
+    """Each release with the default settings."""
+    return start_managed(start_server, binary, short_path, tls_files, Settings())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_rendered_file_starts_is_what_config_get_tells_and_survives_config_rewrite(
+    case: str, binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path
+) -> None:
+    asked, systemd = CASES[case]
+    wished = Settings(**asked)
+    server = start_managed(start_server, binary, short_path, tls_files, wished, systemd=systemd)
+    assert server.differences() == ()
+    assert server.rewritten() == server.text
+    server.running.restart()
+    assert server.differences() == ()
+    assert server.rewritten() == server.text
+
+
+def test_a_plaintext_port_answers_beside_tls(
+    binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path
+) -> None:
+    from tests.lab.servers import free_port  # noqa: PLC0415
+
+    wished = Settings(redis_plaintext_port=free_port())
+    server = start_managed(start_server, binary, short_path, tls_files, wished)
+    assert server.running.port == wished.redis_plaintext_port
+    assert server.running.redis.ping()
+    assert server.differences() == ()
+    assert server.rewritten() == server.text
+
+
+def test_every_directive_the_server_tells_is_in_the_table_and_has_a_default(managed: Managed) -> None:
+    told = managed.running.redis.config_get("*")
+    server = managed.running.server
+    found = directives.defaults(server)
+    assert found is not None
+    unknown = [name for name in told if directives.find(name) is None]
+    assert unknown == []
+    names = {directive.name_on(server) for name in told if (directive := directives.find(name))}
+    assert names <= told.keys()
+    assert names - found.keys() == {"dir"}
+
+
+def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> None:
+    told = managed.running.redis.config_get("*")
+    pairs = [
+        (name, directive.name_on(managed.running.server))
+        for name in told
+        if (directive := directives.find(name)) and directive.name_on(managed.running.server) != name
+    ]
+    assert len(pairs) > 15
+    for name, modern in pairs:
+        assert told[name] == told[modern], (name, modern)
+
+
+def _other_value(name: str, managed: Managed) -> str:
+    """Some value that is not the wanted one."""
+    server = managed.running.server
+    directive = directives.find(name)
+    assert directive is not None
+    measured = directive.on(server)
+    assert measured is not None
+    for candidate in plain_values.examples(directive.name, measured.kind):
+        canonical = measured.kind.canonical(candidate)
+        if not values.same(name, canonical, managed.live[name]):
+            return canonical
+    raise AssertionError(name)
+
+
+def test_what_is_changed_by_hand_is_that_difference_and_gone_when_set_back(managed: Managed) -> None:
+    server, client = managed.running.server, managed.running.redis
+    changed = {
+        name: _other_value(name, managed)
+        for name in managed.live
+        if directives.changes_live(name, server) and plain_values.is_tried(name, server)
+    }
+    assert len(changed) > 80
+    for name, value in changed.items():
+        client.config_set(name, value)
+        assert managed.differences() == (
+            Difference(name, managed.live[name] or '""', client.config_get(name)[name] or '""'),
+        )
+        assert managed.rewritten() != managed.text, name
+        client.config_set(name, managed.live[name])
+        assert managed.differences() == ()
+        # What REWRITE appended is a default now, and stays in the file: the next run puts the file back.
+        managed.running.conf.write_text(managed.text)
+        assert managed.rewritten() == managed.text, name
+
+
+def test_a_password_set_by_hand_is_a_difference_that_does_not_tell_it(managed: Managed) -> None:
+    name = "primaryauth" if managed.running.server.engine == "valkey" else "masterauth"
+    managed.running.redis.config_set(name, "hunter2")
+    assert managed.differences() == (Difference(name, "not set", "set"),)
+
+
+def test_changes_live_is_what_config_set_says(managed: Managed) -> None:
+    server, client = managed.running.server, managed.running.redis
+    for name, value in managed.live.items():
+        if name == "rdma-bind":  # not built in
+            continue
+        try:
+            client.config_set(name, value)
+            took = True
+        except redis.ResponseError as error:
+            assert "immutable" in str(error) or "protected" in str(error), (name, str(error))
+            took = False
+        assert directives.changes_live(name, server) == took, name
+
+
+_PROPERTY = settings(
+    deadline=None,
+    database=None,
+    derandomize=False,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@settings(_PROPERTY, max_examples=400)
+@given(data=st.data())
+def test_any_values_set_live_read_back_equal_and_render_as_config_rewrite_writes_them(
+    managed: Managed, data: st.DataObject
+) -> None:
+    server, client = managed.running.server, managed.running.redis
+    names = [name for name in plain_values.tried(server) if directives.changes_live(name, server)]
+    asked = data.draw(plain_values.configs(names, server, most=5))
+    assert [directives.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
+    wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
+    wanted, text = _want(managed, wished)
+    changed = {name: value for name, value in wanted.items() if value != managed.wanted.get(name)}
+    client.config_set(*[item for pair in changed.items() for item in pair]) if changed else None
+    try:
+        live = client.config_get("*")
+        assert {name: live[name] for name in changed} == changed
+        assert conf.differences(conf.wanted_live(wanted, server), live, server) == ()
+        managed.running.conf.write_text(text)
+        assert managed.rewritten() == text
+    finally:
+        for name in changed:
+            client.config_set(name, managed.live[name])
+
+
+@settings(_PROPERTY, max_examples=150)
+@given(data=st.data())
+def test_any_values_in_the_file_load_and_read_back_equal(
+    binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path, data: st.DataObject
+) -> None:
+    asked = data.draw(plain_values.configs(plain_values.tried(binary.server), binary.server, most=20))
+    shutil.rmtree(short_path / "data", ignore_errors=True)
+    server = start_managed(start_server, binary, short_path, tls_files, Settings(redis_config=asked))
+    assert server.differences() == ()
+    assert server.rewritten() == server.text
+    server.running.end()
+
+
+def _want(managed: Managed, wished: Settings) -> tuple[dict[str, str], str]:
+    from tests.server.managed import want  # noqa: PLC0415
+
+    return want(managed.running.binary, managed.engine, wished)
