@@ -5,6 +5,7 @@ are a line each on stderr and exit code 1, click's own included, for which click
 pyinfra, which takes longer than most answers do.
 """
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from noevict.acl import user_names
 from noevict.errors import NoevictError
 from noevict.inventory import Fleet, read_fleet
 from noevict.secrets import Secrets, locate
-from noevict.settings import Settings, build_settings
+from noevict.settings import Settings, build_settings, read_settings
 from noevict.wording import nearest, shown
 
 
@@ -103,6 +104,31 @@ def cert(name: str, renew: bool, days: int) -> None:
         click.echo(path)
     if warning := secrets.ca.warning(now):
         click.echo(warning, err=True)
+
+
+@noevict.command()
+@click.argument("hosts", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drift(hosts: tuple[str, ...], as_json: bool) -> int:
+    """Tell what differs from the settings on HOSTS (all of them), over SSH. Nothing is changed.
+
+    Exit codes: 0 no drift; 2 drift; 1 a host that could not be looked at, or that noevict leaves alone.
+    """
+    from noevict import drift as drift_  # noqa: PLC0415 - it imports pyinfra
+
+    root = find_root()
+    fleet, _ = read_settings(root)
+    for host in hosts:
+        _data(fleet, host)
+    reports = drift_.look_for_drift(root, fleet, hosts)
+    lines = [json.dumps(drift_.as_data(reports), indent=2)] if as_json else drift_.as_table(reports)
+    click.echo("\n".join(lines))
+    for report in reports:
+        for line in report.failure:
+            click.echo(f"{report.host}: {line}", err=True)
+    if any(report.failure for report in reports):
+        return 1
+    return 2 if any(report.drifted for report in reports) else 0
 
 
 def find_root() -> Path:

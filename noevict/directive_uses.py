@@ -85,7 +85,7 @@ SECRETS = frozenset({"requirepass", "masterauth", "tls-key-file-pass", "tls-clie
 ROLES = frozenset(
     {"replicaof", "masteruser", "min-replicas-to-write", "min-replicas-max-lag", "replica-priority"}
 )
-ROLE_PREFIXES = ("cluster-", "sentinel", "replica-announce", "slot-migration-")
+ROLE_PREFIXES = ("cluster-", "replica-announce", "slot-migration-")
 
 # Directives no CONFIG GET tells -> why they are refused.
 FILE_ONLY = {

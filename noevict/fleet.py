@@ -60,7 +60,7 @@ class Fleet:
                         "copy them there; nothing was changed"
                     )
                 self.secrets = self.secrets.save()
-                self._saved = True
+                self._saved = self.made_before = True
             return self.secrets
 
     def client_pem(self, settings: Settings) -> str | None:

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 # Unix line tools, CONFIG REWRITE (Valkey 8.1 writes quotes and backslashes unescaped, every server writes other
 # bytes as \xNN) and people agree on these characters only.
 _SAFE = re.compile(r"[ -!#-\[\]-~]*")
-_MEMORY = re.compile(r"(\d+)(b|k|kb|m|mb|g|gb|)", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d+)(b|k|kb|m|mb|g|gb|)", re.IGNORECASE | re.ASCII)
 _FACTOR = {
     "": 1,
     "b": 1,

@@ -119,6 +119,11 @@ class HostRun:
     def starts_server(self) -> bool:
         return self.found.live.reach is Reach.NOT_RUNNING and not self.installs_server
 
+    @property
+    def looked(self) -> bool:
+        """Whether there is a plan, and not just a failure."""
+        return self._plan is not None
+
     def look(self) -> "HostRun":
         """Look at the host and its Redis, and plan. What goes wrong is this host's ``failure``."""
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from noevict.directives import find, table
+from noevict.directives import find, table, text_of
 from noevict.engine import Server
 from noevict.kinds import Bool, Int, Kind, Memory, Octal, Text, Words
 from noevict.lists import BufferLimits, KeyspaceEvents, OomScores, Percentiles
@@ -23,7 +23,7 @@ NOT_TRIED = {
 }
 
 # Values where the server takes only some texts, or numbers that a test machine can bear.
-CHOSEN = {
+CHOSEN: dict[str, tuple[str, ...]] = {
     "tls-ciphers": ("ECDHE+AESGCM", "HIGH:!aNULL", ""),
     "tls-ciphersuites": ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"),
     "proc-title-template": ("queue", "{title} {port} it's", "{title} {listen-addr} "),
@@ -39,8 +39,6 @@ CHOSEN = {
         ("server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist"), ("0", "0-1", "")
     ),
 }
-
-_TEXT = st.text(st.sampled_from(" !#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~"), max_size=20)
 
 
 def is_tried(name: str, server: Server) -> bool:
@@ -58,76 +56,69 @@ def tried(server: Server) -> list[str]:
     ]
 
 
+EXAMPLES: dict[type, tuple[str, ...]] = {
+    Bool: ("yes", "no"),
+    Text: ("some text", "other"),
+    Octal: ("700", "770"),
+    BufferLimits: ("pubsub 1mb 2mb 3", "replica 0 0 0"),
+    KeyspaceEvents: ("KEA", "Kx"),
+    OomScores: ("0 1 2", "-5 10 20"),
+    Percentiles: ("50", "1 99.95"),
+}
+
+
 def examples(name: str, kind: Kind) -> Sequence[str]:
     """A few values, at least two of them different."""
-    if name in CHOSEN:
-        return CHOSEN[name]
     match kind:
-        case Bool():
-            return ("yes", "no")
+        case _ if name in CHOSEN:
+            found = CHOSEN[name]
         case Int(low, high):
-            return (str(min(high, max(low, 50))), str(min(high, max(low, 51))))
+            found = (str(min(high, max(low, 50))), str(min(high, max(low, 51))))
         case Memory(low, _, _):
-            return (str(low + 64 * 1024**2), str(low + 1024**2 + 1))
-        case Words(words, _):
-            return words
-        case Text(_):
-            return ("some text", "other")
-        case Octal():
-            return ("700", "770")
-        case BufferLimits():
-            return ("pubsub 1mb 2mb 3", "replica 0 0 0")
-        case KeyspaceEvents():
-            return ("KEA", "Kx")
-        case OomScores():
-            return ("0 1 2", "-5 10 20")
-        case Percentiles():
-            return ("50", "1 99.95")
-    raise AssertionError(f"{name}: {kind}")
+            found = (str(low + 64 * 1024**2), str(low + 1024**2 + 1))
+        case Words(words):
+            found = words
+        case _:
+            found = EXAMPLES[type(kind)]
+    return found
+
+
+_SIZES = st.integers(0, 2**40)
+_LIMIT = st.builds(
+    "{} {} {} {}".format,
+    st.sampled_from(["replica", "pubsub", "slave"]),
+    _SIZES,
+    _SIZES,
+    st.integers(0, 10**6),
+)
+STRATEGIES: dict[type, st.SearchStrategy[bool | int | str]] = {
+    Bool: st.booleans(),
+    Text: st.text(st.sampled_from(" !#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~"), max_size=20),
+    Octal: st.integers(0, 0o777).map("{:o}".format),
+    BufferLimits: st.lists(_LIMIT, min_size=1, max_size=2).map(" ".join),
+    KeyspaceEvents: st.text(st.sampled_from("Ag$lshzxetdKEmn")),
+    OomScores: st.lists(st.integers(-2000, 2000).map(str), min_size=3, max_size=3).map(" ".join),
+    Percentiles: st.lists(st.floats(0, 100).map("{:.3f}".format), max_size=5).map(" ".join),
+}
+_UNITS = st.builds("{}{}".format, st.integers(1, 10**4), st.sampled_from(["kb", "MB", "gb", "k", "M"]))
 
 
 def strategy(name: str, kind: Kind) -> st.SearchStrategy[bool | int | str]:
     """Any value that the kind allows (the chosen ones, where a server takes only some)."""
-    if name in CHOSEN:
-        return st.sampled_from(CHOSEN[name])
-    sizes = st.integers(0, 2**40)
+    found: st.SearchStrategy[bool | int | str]
     match kind:
-        case Bool():
-            return st.booleans()
+        case _ if name in CHOSEN:
+            found = st.sampled_from(CHOSEN[name])
         case Int(low, high):
-            return st.integers(low, high)
+            found = st.integers(low, high)
         case Memory(low, high, _):
-            units = st.builds(
-                "{}{}".format, st.integers(1, 10**4), st.sampled_from(["kb", "MB", "gb", "k", "M"])
-            )
-            return st.one_of(st.integers(low, high), units.filter(lambda text: _fits(kind, text)))
-        case Words(words, True):
-            return st.lists(st.sampled_from(words), min_size=1, max_size=2).map(" ".join)
-        case Words(words, _):
-            return st.sampled_from(words)
-        case Text(needed):
-            return _TEXT.filter(bool) if needed else _TEXT
-        case Octal():
-            return st.integers(0, 0o777).map("{:o}".format)
-        case BufferLimits():
-            one = st.builds(
-                "{} {} {} {}".format,
-                st.sampled_from(["replica", "pubsub", "slave"]),
-                sizes,
-                sizes,
-                st.integers(0, 10**6),
-            )
-            return st.lists(one, min_size=1, max_size=2).map(" ".join)
-        case KeyspaceEvents():
-            return st.text(st.sampled_from("Ag$lshzxetdKEmn"))
-        case OomScores():
-            return st.lists(st.integers(-2000, 2000), min_size=3, max_size=3).map(
-                lambda numbers: " ".join(map(str, numbers))
-            )
-        case Percentiles():
-            number = st.floats(0, 100).map("{:.3f}".format)
-            return st.lists(number, max_size=5).map(" ".join)
-    raise AssertionError(f"{name}: {kind}")
+            found = st.one_of(st.integers(low, high), _UNITS)
+        case Words(words, many):
+            some = st.lists(st.sampled_from(words), min_size=1, max_size=2).map(" ".join)
+            found = some if many else st.sampled_from(words)
+        case _:
+            found = STRATEGIES[type(kind)]
+    return found.filter(lambda value: _fits(kind, text_of(value) or ""))
 
 
 def _fits(kind: Kind, text: str) -> bool:

@@ -1,5 +1,6 @@
 """redis.conf as noevict renders it, against real servers of every release."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 
 from noevict import conf, directives, values
 from noevict.conf import Difference
-from tests.lab.servers import Binary
+from tests.lab.servers import Binary, free_port
 from tests.server import plain_values
 from tests.server.conftest import StartServer
-from tests.server.managed import Managed, Settings, start_managed
+from tests.server.managed import Managed, Settings, start_managed, want
 
 EXTRAS: dict[str, bool | int | float | str] = {
     "slowlog-max-len": 1000,
@@ -65,8 +66,6 @@ def test_the_rendered_file_starts_is_what_config_get_tells_and_survives_config_r
 def test_a_plaintext_port_answers_beside_tls(
     binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path
 ) -> None:
-    from tests.lab.servers import free_port  # noqa: PLC0415
-
     wished = Settings(redis_plaintext_port=free_port())
     server = start_managed(start_server, binary, short_path, tls_files, wished)
     assert server.running.port == wished.redis_plaintext_port
@@ -85,6 +84,12 @@ def test_every_directive_the_server_tells_is_in_the_table_and_has_a_default(mana
     names = {directive.name_on(server) for name in told if (directive := directives.find(name))}
     assert names <= told.keys()
     assert names - found.keys() == {"dir"}
+
+
+def test_the_defaults_are_those_of_a_fresh_server(binary: Binary, start_server: StartServer) -> None:
+    fresh = start_server(binary, f"port {free_port()}\n").redis.config_get("*")
+    again = "a new minor release: python -m tests.lab.measure_directives"
+    assert directives.portable(fresh, binary.server) == directives.defaults(binary.server), again
 
 
 def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> None:
@@ -141,17 +146,20 @@ def test_a_password_set_by_hand_is_a_difference_that_does_not_tell_it(managed: M
 
 
 def test_changes_live_is_what_config_set_says(managed: Managed) -> None:
-    server, client = managed.running.server, managed.running.redis
+    server = managed.running.server
     for name, value in managed.live.items():
-        if name == "rdma-bind":  # not built in
-            continue
-        try:
-            client.config_set(name, value)
-            took = True
-        except redis.ResponseError as error:
-            assert "immutable" in str(error) or "protected" in str(error), (name, str(error))
-            took = False
-        assert directives.changes_live(name, server) == took, name
+        if name != "rdma-bind":  # not built in
+            assert directives.changes_live(name, server) == _takes(managed, name, value), name
+
+
+def _takes(managed: Managed, name: str, value: str) -> bool:
+    try:
+        managed.running.redis.config_set(name, value)
+    except redis.ResponseError as refused:
+        if re.search("immutable|protected", str(refused)):
+            return False
+        raise
+    return True
 
 
 _PROPERTY = settings(
@@ -172,9 +180,10 @@ def test_any_values_set_live_read_back_equal_and_render_as_config_rewrite_writes
     asked = data.draw(plain_values.configs(names, server, most=5))
     assert [directives.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
-    wanted, text = _want(managed, wished)
+    wanted, text = want(managed.running.binary, managed.engine, wished)
     changed = {name: value for name, value in wanted.items() if value != managed.wanted.get(name)}
-    client.config_set(*[item for pair in changed.items() for item in pair]) if changed else None
+    if changed:
+        client.config_set(*[item for pair in changed.items() for item in pair])
     try:
         live = client.config_get("*")
         assert {name: live[name] for name in changed} == changed
@@ -197,9 +206,3 @@ def test_any_values_in_the_file_load_and_read_back_equal(
     assert server.differences() == ()
     assert server.rewritten() == server.text
     server.running.end()
-
-
-def _want(managed: Managed, wished: Settings) -> tuple[dict[str, str], str]:
-    from tests.server.managed import want  # noqa: PLC0415
-
-    return want(managed.running.binary, managed.engine, wished)

@@ -52,7 +52,7 @@ def test_the_canonical_form_is_what_config_get_tells(name: str, value: object, c
         ("maxmemory", "80%"),
         ("maxmemory", "1tb"),
         ("maxmemory", "-1"),
-        ("maxmemory", "１gb"),
+        ("maxmemory", "\uff11gb"),
         ("save", "3600"),
         ("save", "0 1"),
         ("save", "3600 x"),
