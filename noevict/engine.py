@@ -34,6 +34,10 @@ class Engine:
         return f"/usr/bin/{self.name}-server"
 
     @property
+    def cli(self) -> str:
+        return f"/usr/bin/{self.name}-cli"
+
+    @property
     def etc(self) -> str:
         return f"/etc/{self.name}"
 

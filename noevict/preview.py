@@ -8,8 +8,8 @@ from noevict.errors import NoevictError
 from noevict.run import HostRun, fleet_of
 
 
-def look_at(state: State, host: Host) -> HostRun:
-    """This host's run, looked at and planned; what is due there is said.
+def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
+    """This host's run, looked at and planned; what is due there is said, where ``tell``.
 
     Raises DeployError for mistakes in the settings of any host: nothing is done anywhere then.
     """
@@ -18,6 +18,8 @@ def look_at(state: State, host: Host) -> HostRun:
     except NoevictError as error:
         raise DeployError(str(error)) from error
     run.look()
+    if not tell:
+        return run
     for line in run.failure:
         run.fail(line)
     if not run.failure:

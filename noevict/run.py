@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import FactProcessError, PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from noevict import reach
+from noevict import directives, reach
 from noevict.changes import How
 from noevict.client import Client
 from noevict.engine import ENGINES, Server
@@ -24,6 +24,7 @@ from noevict.facts import HostLook
 from noevict.fleet import Fleet
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed
+from noevict.scripts import script
 from noevict.settings import Settings
 from noevict.state import HostState, Reach
 from noevict.target import make_target
@@ -149,15 +150,36 @@ class HostRun:
             raise NoevictError("could not be looked at: the command failed")
         self._client, live = reach.look_at_redis(self, found)
         self.state = replace(found, live=live)
+        if live.server is not None and directives.defaults(live.server) is None:
+            self._ask_defaults(live.server)
         return self.make_plan()
 
     def make_plan(self) -> Plan:
         """Plan from the last look, the secrets as they now are, and the release known now."""
         settings, found, secrets = self.settings, self.found, self.fleet.secrets
         own = self.fleet.own_certificate(settings)
-        target = make_target(self.name, settings, found, secrets, own, self._release(), self.ssh_hostname)
+        release = self._release()
+        target = make_target(
+            self.name,
+            settings,
+            found,
+            secrets,
+            own,
+            release,
+            self.ssh_hostname,
+            self.fleet.fresh.get(release),
+        )
         self._plan = make_plan(settings, found, target, secrets, own, self.fleet.now)
         return self._plan
+
+    def _ask_defaults(self, server: Server) -> None:
+        """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
+        if server not in self.fleet.fresh:
+            engine = self.engine
+            variables = {"binary": engine.binary, "cli": engine.cli, "user": engine.user}
+            lines = self.shell(script("defaults", **variables), what=f"asking {server} for its defaults")
+            pairs = dict(zip(lines[::2], lines[1::2], strict=False))
+            self.fleet.fresh[server] = {**directives.portable(pairs, server), "unixsocket": ""}
 
     def _release(self) -> Server:
         """The installed release; before there is one, what will be, or what is oldest: for the preview."""

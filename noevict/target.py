@@ -78,8 +78,12 @@ def make_target(
     own: OwnCertificate | None,
     server: Server,
     ssh_hostname: str,
+    fresh: Mapping[str, str] | None = None,
 ) -> Target:
-    """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses."""
+    """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses.
+
+    ``fresh``: the server's own defaults, where its release was not measured.
+    """
     engine = ENGINES[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     bind = wanted_bind(settings, state.addresses)
@@ -106,7 +110,7 @@ def make_target(
         wanted_names(host, settings, state, bind, ssh_hostname),
         wanted_ca(settings, secrets, own),
         config,
-        conf.wanted_live(config, server),
+        conf.wanted_live(config, server, fresh),
         users,
         wanted_files(engine, texts),
     )

@@ -7,6 +7,7 @@ from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
 from noevict.operations.packages import install_server, prepare_packages
 from noevict.operations.service import enable_service, restart_server, start_server
+from noevict.operations.uninstall import stop_managing
 
 __all__ = [
     "enable_service",
@@ -19,6 +20,7 @@ __all__ = [
     "restart_server",
     "set_live",
     "start_server",
+    "stop_managing",
     "test_configuration",
     "verify_host",
 ]

@@ -19,7 +19,7 @@ def test_configuration(run: HostRun) -> None:
         script(
             "candidate",
             binary=engine.binary,
-            cli=f"/usr/bin/{engine.name}-cli",
+            cli=engine.cli,
             user=engine.user,
             conf=packed(target.text(engine.conf)),
             acl=packed(target.text(engine.aclfile)),

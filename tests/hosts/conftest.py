@@ -34,9 +34,15 @@ def lab() -> Iterator[Lab]:
 
 def booting(lab: Lab) -> Iterator[Boot]:
     """A factory whose hosts end when the fixture does."""
-    before = set(lab.hosts)
-    yield lab.boot
-    lab.remove([host for host in lab.hosts if host not in before])
+    mine: list[Host] = []
+
+    def boot(*hosts: str | Spec, **options: object) -> list[Host]:
+        booted = lab.boot(*hosts, **options)
+        mine.extend(booted)
+        return booted
+
+    yield boot
+    lab.remove(mine)
 
 
 @pytest.fixture

@@ -51,9 +51,13 @@ class Lab:
         specs = [Spec(host, **options) if isinstance(host, str) else host for host in hosts]
         booted = [self._add(spec) for spec in specs]
         self._write_known_hosts()
-        for host in booted:
-            host.start()
-        wait_ready(booted)
+        try:
+            for host in booted:
+                host.start()
+            wait_ready(booted)
+        except BaseException:
+            self.remove(booted)
+            raise
         return booted
 
     def _add(self, spec: Spec) -> Host:

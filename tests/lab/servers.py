@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,11 +297,6 @@ class Running:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def unpack_all(suites: Sequence[str] = tuple(SUITES)) -> None:
-    """Unpack every suite; ``python -m tests.lab.servers`` does it ahead of the tests."""
-    for suite in suites:
-        unpacked(suite)
-
-
-if __name__ == "__main__":
-    unpack_all()
+if __name__ == "__main__":  # ahead of the tests
+    for each in SUITES:
+        unpacked(each)

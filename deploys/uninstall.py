@@ -1,0 +1,13 @@
+"""pyinfra inventory deploys/uninstall.py: stop managing the hosts; server, configuration and data stay."""
+
+from pyinfra import host, state
+
+from noevict import operations as redis
+from noevict.preview import look_at
+
+run = look_at(state, host, tell=False)
+
+if not run.looked:
+    redis.refuse_host(run, name="Leave alone what could not be looked at")
+elif run.managed:
+    redis.stop_managing(run, name="Stop managing")

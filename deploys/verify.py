@@ -1,0 +1,13 @@
+"""pyinfra inventory deploys/verify.py: each host as its clients see it; nothing is changed."""
+
+from pyinfra import host, state
+
+from noevict import operations as redis
+from noevict.preview import look_at
+
+run = look_at(state, host)
+
+if run.failure:
+    redis.refuse_host(run, name="Leave alone what noevict should not touch")
+else:
+    redis.verify_host(run, name="Verify as a client")
