@@ -163,6 +163,8 @@ def connect(
 
 def certificate_fault(error: BaseException) -> str | None:
     """Why a certificate was not accepted, in OpenSSL's words; None where the error is about something else."""
+    if isinstance(error, redis.AuthenticationError):
+        return None
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):

@@ -22,7 +22,8 @@ while read -r from && read -r to && read -r by; do
   [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
 done </var/lib/dpkg/diversions
 
-control= pid=
+control= pid= pidfile=
+[[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
 if [[ $systemd == yes ]]; then
   unitfacts=$(systemctl show "$unit" -p LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,EffectiveMemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,After,Wants,StartLimitIntervalUSec,StartLimitBurst,ExecStart,FragmentPath)
   while IFS='=' read -r key value; do
@@ -41,7 +42,8 @@ for comm in /proc/[0-9]*/comm; do
   [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
   say "process $p $name ${arguments[*]}"
-  [[ -z $pid && $systemd == no && ${arguments[*]} != *sentinel* && ${arguments[*]} != *--unixsocket* ]] && pid=$p
+  # Without systemd the init script's pid file says which is the service.
+  [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
 done 2>/dev/null
 say "pid ${pid:-0}"
 

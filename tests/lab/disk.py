@@ -10,6 +10,16 @@ from tests.lab.machine import LabError, run
 
 MEMINFO = "/etc/lab-meminfo"  # lab-memory.service of the image mounts it over /proc/meminfo
 
+# What a host without systemd runs: its address, its memory, sshd. systemd-nspawn's own stub is PID 1.
+WITHOUT_SYSTEMD = "/etc/lab-start"
+START = """set -eu
+ip link set host0 up
+{addresses}
+[ ! -e {meminfo} ] || mount --bind {meminfo} /proc/meminfo
+mkdir -p /run/sshd
+exec /usr/sbin/sshd -D -E /var/log/sshd
+"""
+
 NETWORK = """[Match]
 Name=host0
 
@@ -23,7 +33,8 @@ IPv6AcceptRA=no
 @dataclass(frozen=True)
 class Spec:
     """What a host shall be. ``sshd``: lines of sshd_config; ``files``: path → text, there before the boot;
-    ``memory``: the MiB its /proc/meminfo shows; ``addresses``: more of them, with prefix."""
+    ``memory``: the MiB its /proc/meminfo shows; ``addresses``: more of them, with prefix; ``binds``: directories
+    of this machine that it sees, read-only; ``systemd``: False is a host on which nothing but sshd runs."""
 
     suite: str
     name: str = ""
@@ -31,6 +42,8 @@ class Spec:
     files: Mapping[str, str] = field(default_factory=dict)
     memory: int | None = None
     addresses: Sequence[str] = ()
+    binds: Sequence[Path] = ()
+    systemd: bool = True
 
 
 def mount(directory: Path, suite: str) -> Path:
@@ -65,8 +78,11 @@ def prepare(root: Path, spec: Spec, name: str, address: str, key: str) -> str:
     write(root, "/etc/machine-id", f"{uuid.uuid4().hex}\n", 0o444)
     write(root, "/etc/hostname", f"{name}\n")
     write(root, "/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n")
-    lines = "\n".join(f"Address={address}" for address in (address, *spec.addresses))
+    addresses = (address, *spec.addresses)
+    lines = "\n".join(f"Address={address}" for address in addresses)
     write(root, "/etc/systemd/network/10-host0.network", NETWORK.format(addresses=lines))
+    commands = "\n".join(f"ip address add {address} dev host0" for address in addresses)
+    write(root, WITHOUT_SYSTEMD, START.format(addresses=commands, meminfo=MEMINFO))
     write(root, "/etc/ssh/sshd_config.d/lab.conf", "".join(f"{line}\n" for line in spec.sshd))
     write(root, "/root/.ssh/authorized_keys", key)
     write(root, "/home/admin/.ssh/authorized_keys", key)

@@ -142,9 +142,11 @@ class Host:
         join = "".join(f"echo 0 > {group}/cgroup.procs;" for group in cgroups.create(self.machine))
         command = (
             *("sh", "-c", RUN.format(join=join), "sh", "--quiet", "-D", str(self.root)),
-            *("--boot", "--register=no", "--keep-unit", f"--machine={self.machine}"),
-            *(f"--hostname={self.name}", f"--network-bridge={self.claim.bridge}", "--settings=no"),
-            *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"),
+            *("--register=no", "--keep-unit", f"--machine={self.machine}", f"--hostname={self.name}"),
+            *(f"--network-bridge={self.claim.bridge}", "--settings=no", "--resolv-conf=off"),
+            *("--timezone=off", "--link-journal=no", "--console=pipe"),
+            *(f"--bind-ro={path}" for path in self.spec.binds),
+            *(("--boot",) if self.spec.systemd else ("--as-pid2", "sh", disk.WITHOUT_SYSTEMD)),
         )
         with (self.directory / "console").open("w") as console:
             self._process = subprocess.Popen(
