@@ -2,23 +2,24 @@
 
 The way of the data, and of the imports, is one way, from the top of this list to its end:
 
-======================  ====================================================================
-errors                  the one exception whose text is the answer to a user's mistake
-engine                  Redis and Valkey: what their packages name and place; a server's version
-inventory               hosts.yml and group_data, with pyinfra's precedence
-directives, values      every redis.conf directive: kind, default, how it changes, canonical text
-acl                     ACL users: profiles, rules, comparison by meaning
-settings                the checked settings of one host
-secrets, pki            the controller's secrets/: passwords, the fleet's CA, certificates
-conf                    the text of redis.conf: read, rendered, compared
-state                   what one look at a host found
-plan                    Settings + HostState -> the changes that are due; nothing else decides
-streams, client         bytes to a host through the SSH connection there is; Redis over them
-facts                   the one look (pyinfra fact)
-operations              the changes (pyinfra operations)
-verify                  the host as a client sees it
-cli                     the ``noevict`` command
-======================  ====================================================================
+=======================================================  ===========================================================
+errors, wording                                          what a user's mistake is answered with
+engine                                                   Redis and Valkey: what their packages place; a release
+strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
+kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes
+acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
+setting_kinds, settings                                  the checked settings of one host
+private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
+templates, conf_reader, conf                             the text of redis.conf: read, rendered, compared
+state                                                    what one look at a host found
+changes, target, refusals, plan                          Settings + HostState -> what is due; nothing else decides
+streams, client                                          bytes through the SSH connection there is; Redis over them
+scripts, facts                                           what runs on hosts; the one look (a pyinfra fact)
+fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
+verify                                                   the host as a client sees it
+operations                                               the changes (pyinfra operations)
+preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
+=======================================================  ===========================================================
 
 Everything above ``streams`` is plain Python that touches no host.
 """

@@ -80,14 +80,19 @@ def _rule_problem(rule: Sequence[str], allowed: frozenset[Kind]) -> str | None:
     return next(filter(None, problems), None)
 
 
+_FLAGS = {"on", "off", "reset", "sanitize-payload", "skip-sanitize-payload"}
+
+
 def _word_problem(word: str, allowed: frozenset[Kind]) -> str | None:
     about = kind(word)
     if about == "passwords":
         shown = word if word.isalpha() else f"{word[0]}..."
         return f"rules without a password (it is in secrets/users.yml), got {shown}"
     if about not in allowed or word.lower() == "skip-sanitize-payload":
+        # A word of no known kind may be a password.
+        shown = repr(word) if word[0] in "~&%+-(" or word.lower() in _FLAGS else "a word that is none of these"
         return (
-            f"a profile ({_PROFILES}) or rules (~keys &channels +command +@category -command), got {word!r}"
+            f"a profile ({_PROFILES}) or rules (~keys &channels +command +@category -command), got {shown}"
         )
     if about == "selectors" and re.search("[\"']", word):
         return f"rules without quotes in (...), got {word!r}"

@@ -1,8 +1,8 @@
 """Settings + HostState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -63,7 +63,7 @@ def make_plan(
         *_unit(state, target),
         *_restart(state, target),
     )
-    notices = tuple(_notices(settings, state, target))
+    notices = tuple(_notices(settings, state, target, secrets, own, now))
     return Plan(target, refused, notices, tuple(_faults(state, target)), () if refused else changes)
 
 
@@ -232,7 +232,18 @@ def _faults(state: HostState, target: Target) -> Iterator[str]:
             yield f"{engine.unit}: {name} should be {wanted}, is {state.unit[name]}: overridden by {by}; remove that"
 
 
-def _notices(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+def _notices(
+    settings: Settings,
+    state: HostState,
+    target: Target,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    now: datetime,
+) -> Iterator[str]:
+    if own is not None and own.certificate.not_after - now < timedelta(days=pki.RENEW_DAYS):
+        yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
+    if own is None and (warning := secrets.ca.warning(now)):
+        yield warning
     if settings.bind_addresses is None and len(target.bind) == 2:
         yield "no private address here: Redis listens on loopback alone; see redis_bind"
     if not state.kernel_writable:
@@ -248,11 +259,3 @@ def _notices(settings: Settings, state: HostState, target: Target) -> Iterator[s
 def _short(text: str) -> str:
     text = text or '""'
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def lines(host: str, changes: Iterable[Change]) -> list[str]:
-    return [f"{host}: {change}" for change in changes]

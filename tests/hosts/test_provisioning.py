@@ -1,29 +1,28 @@
 """A bare host becomes a production Redis host, and a second run changes nothing."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
 
 from noevict.engine import ENGINES, EngineName
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     admin,
     assert_clean,
-    changes,
     config,
-    connect,
     deploy,
     managed_files,
-    operations,
     run_id,
     wait_for,
-    write_settings,
 )
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
-from tests.lab.host import Host
+from tests.lab.host import Host, wait_ready
+from tests.lab.machine import run
 
 
 @dataclass
@@ -43,36 +42,15 @@ NAMES = ("bookworm", "trixie", "valkey")
 
 @pytest.fixture(scope="module")
 def fleet(boot_for_module: Boot, checkout_for_module: Checkout) -> Fleet:
-    """A Debian 12 of 2000 MiB, a Debian 13, and a Debian 13 that gets Valkey; bare until the first test asks."""
+    """A Debian 12 of 2000 MiB, a Debian 13, and a Debian 13 of 2000 MiB that gets Valkey."""
     hosts = boot_for_module(
         Spec("bookworm", name="bookworm", memory=2000),
         Spec("trixie", name="trixie"),
         Spec("trixie", name="valkey", memory=2000),
     )
     checkout_for_module.list_hosts(hosts, each={"valkey": {"redis_engine": "valkey"}})
-    before = controller_files(checkout_for_module)
-    dry = checkout_for_module.run("pyinfra", "--dry", "inventory", "deploy.py")
-    assert dry.returncode == 0, dry
-    assert dry.output.count("due: package") == 3, dry
-    assert controller_files(checkout_for_module) == before
-    for host in hosts:
-        assert untouched(host), host
     deploy(checkout_for_module)
     return Fleet(checkout_for_module, {host.name: host for host in hosts})
-
-
-def controller_files(checkout: Checkout) -> dict[Path, int]:
-    """Everything in the checkout and the user's home, with its time of change; what ssh remembers aside."""
-    trees = (checkout.root, checkout.home)
-    paths = (path for tree in trees for path in tree.rglob("*") if path.name != "known_hosts")
-    return {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
-
-
-def untouched(host: Host) -> bool:
-    """Whether nothing of a Redis, and nothing of noevict, is on the host."""
-    look = "ls -d /etc/redis /etc/valkey /var/lib/noevict /run/noevict* /etc/sysctl.d/60-noevict.conf"
-    there = host.run(f"{look} 2>/dev/null; getent passwd redis valkey; ls /var/lib/apt/lists", check=False)
-    return there.stdout.split() in ([], ["auxfiles"], ["lock", "partial"], ["auxfiles", "lock", "partial"])
 
 
 @pytest.fixture(params=NAMES)
@@ -97,7 +75,9 @@ def test_a_host_of_2000_mib_gets_exactly_1600_mb(fleet: Fleet, name: str) -> Non
 
 def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
     hosts = fleet.hosts.values()
-    before = {host.name: (run_id(fleet.checkout, host), managed_files(host, engine_of(host))) for host in hosts}
+    before = {
+        host.name: (run_id(fleet.checkout, host), managed_files(host, engine_of(host))) for host in hosts
+    }
     rewrites = {host.name: calls(fleet.checkout, host, "config|rewrite") for host in hosts}
     assert_clean(fleet.checkout)
     for host in hosts:
@@ -106,7 +86,11 @@ def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
         ids, files = before[host.name]
         assert run_id(fleet.checkout, host) == ids
         for path, file in found.items():
-            assert (file.sha256, file.owner, file.mode) == (files[path].sha256, files[path].owner, files[path].mode)
+            assert (file.sha256, file.owner, file.mode) == (
+                files[path].sha256,
+                files[path].owner,
+                files[path].mode,
+            )
             assert path == conf or file.changed == files[path].changed, path
 
 
@@ -114,3 +98,122 @@ def calls(checkout: Checkout, host: Host, command: str) -> int:
     """How often a command was called since the server started."""
     with admin(checkout, host) as client:
         return int(client.info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
+def test_dry_tells_what_would_change_and_changes_nothing_anywhere(checkout: Checkout, boot: Boot) -> None:
+    hosts = boot("bookworm", "trixie")
+    checkout.list_hosts(hosts, each={hosts[1].name: {"redis_engine": "valkey"}})
+    before = files_of(checkout), [disk_of(host) for host in hosts]
+    done = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
+    assert done.returncode == 0, done
+    assert f"[{hosts[0].name}] due: package redis-server: not installed → installed" in done.output, done
+    assert f"[{hosts[1].name}]   due: package valkey-server: not installed → installed" in done.output, done
+    assert (files_of(checkout), [disk_of(host) for host in hosts]) == before
+    assert not checkout.secrets.exists()
+
+
+def files_of(checkout: Checkout) -> dict[Path, int]:
+    """Everything in the checkout and the user's home, with its time of change; what ssh remembers aside."""
+    paths = (path for tree in (checkout.root, checkout.home) for path in tree.rglob("*"))
+    return {path: path.stat().st_mtime_ns for path in paths if path.is_file() and path.name != "known_hosts"}
+
+
+def disk_of(host: Host) -> list[str]:
+    """Every file that was written since the image was made, with its time; logs and what a boot leaves aside."""
+    upper = host.directory / "upper"
+    paths = (path.relative_to(upper) for path in upper.rglob("*") if not path.is_dir())
+    kept = [path for path in paths if path.parts[:2] not in (("var", "log"), ("run", "systemd"))]
+    return sorted(f"{path} {(upper / path).lstat().st_mtime_ns}" for path in kept)
+
+
+def test_a_reboot_changes_nothing_and_loses_nothing(fleet: Fleet) -> None:
+    for host in fleet.hosts.values():
+        with admin(fleet.checkout, host) as client:
+            client.mset({f"job:{number}": "x" * 100 for number in range(1000)})
+    for host in fleet.hosts.values():
+        host.reboot()
+    for host in fleet.hosts.values():
+        wait_for(f"{host} serves after its boot", lambda: serves(fleet.checkout, host))  # noqa: B023
+        with admin(fleet.checkout, host) as client:
+            assert client.dbsize() == 1000
+            client.flushall()
+    assert_clean(fleet.checkout)
+
+
+def serves(checkout: Checkout, host: Host) -> bool:
+    try:
+        with admin(checkout, host) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def test_a_host_cut_off_from_power_serves_again_and_is_clean(fleet: Fleet) -> None:
+    host = fleet.hosts["trixie"]
+    with admin(fleet.checkout, host) as client:
+        client.set("kept", "yes")
+        client.waitaof(1, 0, 5000)
+    host.kill()
+    host.start()
+    wait_ready([host])
+    wait_for("it serves", lambda: serves(fleet.checkout, host))
+    with admin(fleet.checkout, host) as client:
+        assert client.get("kept") == "yes"
+        client.delete("kept")
+    assert_clean(fleet.checkout)
+
+
+def test_url_is_what_clients_outside_and_redis_cli_inside_need(fleet: Fleet, host: Host) -> None:
+    url = fleet.checkout.run("noevict", "url", host.name).stdout.strip()
+    authority = fleet.checkout.run("noevict", "url", host.name, "--ca").stdout.strip()
+    with redis.Redis.from_url(url, ssl_ca_certs=authority, decode_responses=True) as client:
+        assert client.set("outside", "1")
+        assert client.delete("outside") == 1
+    host.write("/root/ca.crt", Path(authority).read_text())
+    cli = f"{engine_of(host)}-cli --no-auth-warning --tls --cacert /root/ca.crt -u '{url}'"
+    assert host.run(f"{cli} set inside 1").stdout == "OK\n"
+    assert host.run(f"{cli} del inside").stdout == "1\n"
+
+
+def test_dpkg_finds_the_packages_as_it_installed_them(fleet: Fleet, host: Host) -> None:
+    assert host.run(f"dpkg -V {engine_of(host)}-server {engine_of(host)}-tools").stdout == ""
+    assert host.run("dpkg --audit").stdout == ""
+
+
+def test_reinstalling_the_package_asks_nothing_and_leaves_ours(fleet: Fleet, host: Host) -> None:
+    before = contents(host)
+    host.ssh(f"apt-get install --reinstall -qy {engine_of(host)}-server </dev/null", timeout=120)
+    assert contents(host) == before
+    assert_clean(fleet.checkout)
+
+
+def contents(host: Host) -> dict[str, str]:
+    return {path: file.sha256 for path, file in managed_files(host, engine_of(host)).items()}
+
+
+def test_an_upgrade_with_another_conffile_asks_nothing_and_leaves_ours(fleet: Fleet, host: Host) -> None:
+    before = contents(host)
+    release_newer(host, engine_of(host))
+    host.ssh("apt-get update -q && apt-get upgrade -qy </dev/null", timeout=120)
+    assert host.run(f"dpkg-query -W -f '${{Version}}' {engine_of(host)}-server").stdout.endswith("+newer1")
+    assert "# newer" in host.read(f"{ENGINES[engine_of(host)].conf}.debian")
+    assert contents(host) == before
+    assert_clean(fleet.checkout)
+
+
+def release_newer(host: Host, engine: EngineName) -> None:
+    """A next release of the engine's packages in the host's apt source, its conffile changed."""
+    debs = host.root / "opt/debs"
+    for deb in (*debs.glob(f"{engine}-server_*.deb"), *debs.glob(f"{engine}-tools_*.deb")):
+        work = host.directory / "deb"
+        run("dpkg-deb", "-R", deb, work)
+        control = work / "DEBIAN/control"
+        version = re.search(r"(?m)^Version: (.+)$", control.read_text())[1]  # type: ignore[index]
+        control.write_text(control.read_text().replace(version, f"{version}+newer1"))
+        conffile = work / ENGINES[engine].conf[1:]
+        if conffile.exists():
+            conffile.write_text(conffile.read_text() + "# newer\n")
+        run("dpkg-deb", "-Znone", "-b", work, debs / f"{deb.stem}-newer.deb")
+        shutil.rmtree(work)
+    index = run("sh", "-c", 'cd "$1" && apt-ftparchive packages .', "sh", debs)
+    (debs / "Packages").write_text(index)
