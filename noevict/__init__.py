@@ -5,12 +5,13 @@ The way of the data, and of the imports, is one way, from the top of this list t
 =======================================================  ===========================================================
 errors, wording                                          what a user's mistake is answered with
 engine                                                   Redis and Valkey: what their packages place; a release
+templates                                                templates/, rendered with the values given alone
 strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
 kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes
 acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
 setting_kinds, settings                                  the checked settings of one host
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
-templates, conf_reader, conf                             the text of redis.conf: read, rendered, compared
+conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 changes, target, refusals, plan                          Settings + HostState -> what is due; nothing else decides
 streams, client                                          bytes through the SSH connection there is; Redis over them

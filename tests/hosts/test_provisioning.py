@@ -175,7 +175,7 @@ def test_url_is_what_clients_outside_and_redis_cli_inside_need(fleet: Fleet, hos
     assert host.run(f"{cli} del inside").stdout == "1\n"
 
 
-def test_dpkg_finds_the_packages_as_it_installed_them(fleet: Fleet, host: Host) -> None:
+def test_dpkg_finds_the_packages_as_it_installed_them(host: Host) -> None:
     assert host.run(f"dpkg -V {engine_of(host)}-server {engine_of(host)}-tools").stdout == ""
     assert host.run("dpkg --audit").stdout == ""
 
