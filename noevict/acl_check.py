@@ -90,10 +90,10 @@ def _word_problem(word: str, allowed: frozenset[Kind]) -> str | None:
         return f"rules without a password (it is in secrets/users.yml), got {shown}"
     if about not in allowed or word.lower() == "skip-sanitize-payload":
         # A word of no known kind may be a password.
-        shown = repr(word) if word[0] in "~&%+-(" or word.lower() in _FLAGS else "a word that is none of these"
-        return (
-            f"a profile ({_PROFILES}) or rules (~keys &channels +command +@category -command), got {shown}"
+        shown = (
+            repr(word) if word[0] in "~&%+-(" or word.lower() in _FLAGS else "a word that is none of these"
         )
+        return f"a profile ({_PROFILES}) or rules (~keys &channels +command +@category -command), got {shown}"
     if about == "selectors" and re.search("[\"']", word):
         return f"rules without quotes in (...), got {word!r}"
     if word[1:2] == "@" and about == "commands" and word[2:].lower() not in {*CATEGORIES, "all"}:

@@ -65,10 +65,8 @@ class Fleet:
                 self._saved = self.made_before = True
             return self.secrets
 
-    def client_pem(self, settings: Settings) -> str | None:
-        """A certificate and key for noevict itself (PEM), where servers ask clients for one; good for a day."""
-        if settings.redis_tls_auth_clients != "yes":
-            return None
+    def client_pem(self) -> str:
+        """A certificate and key for noevict itself (PEM), for servers that ask clients for one; good for a day."""
         if self._client_pem is None:
             self._client_pem = "".join(pki.make_client_certificate(self.secrets.ca, "noevict", self.now, 1))
         return self._client_pem

@@ -77,7 +77,7 @@ def _opener(run: "HostRun", address: str, port: int) -> Callable[[], socket.sock
 def _trusting(run: "HostRun") -> ssl.SSLContext:
     own = run.fleet.own_certificate(run.settings)
     ca = own.ca if own is not None else run.fleet.secrets.ca.certificate_pem
-    return client_.trusting(ca.encode(), run.fleet.client_pem(run.settings))
+    return client_.trusting(ca.encode(), run.fleet.client_pem())
 
 
 def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
@@ -91,7 +91,7 @@ def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
         if not untrusted:
             raise
         # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan.
-        context = client_.unchecked(run.fleet.client_pem(run.settings))
+        context = client_.unchecked(run.fleet.client_pem())
         connection, user = _log_in(run, functools.partial(connect, context=context))
     return _look(connection, Reach.TLS, user, listener.port, untrusted)
 

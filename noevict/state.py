@@ -134,7 +134,7 @@ class HostState:
     diversion: tuple[str, str] | None  # where redis.conf's packaged copy goes, and by whom (":" is local)
     unit: Mapping[str, str] = field(repr=False)
     pid: int = field(compare=False)
-    processes: tuple[str, ...] = field(compare=False)  # command lines of all Redis-like servers
+    processes: tuple[str, ...] = field(compare=False)  # "PID NAME server" or "... sentinel" of every one
     listeners: tuple[Listener, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory

@@ -4,6 +4,7 @@ Two kinds: a TCP connection as the host itself would open it (to its own Redis),
 its standard input kept open (the lock). For ``@local`` both are this machine's own.
 """
 
+import logging
 import shlex
 import socket
 import subprocess
@@ -21,6 +22,10 @@ CONNECT_SECONDS = 10
 CHUNK = 65536
 # Where sshd forbids forwarding ("AllowTcpForwarding no"), bash, Essential in Debian, carries the same bytes.
 BASH_TCP = 'exec 3<>"/dev/tcp/$0/$1" || exit 111; cat <&3 & reader=$!; cat >&3; kill "$reader"'
+
+# What goes wrong with a connection, paramiko raises and logs, traceback and all; Python prints what is logged where
+# nobody listens, and NullHandler is somebody.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _no_forwarding: "weakref.WeakSet[paramiko.Transport]" = weakref.WeakSet()
 

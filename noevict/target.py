@@ -108,7 +108,7 @@ def make_target(
         maxmemory,
         bind,
         wanted_names(host, settings, state, bind, ssh_hostname),
-        wanted_ca(settings, secrets, own),
+        wanted_ca(secrets, own),
         config,
         conf.wanted_live(config, server, fresh),
         users,
@@ -162,12 +162,10 @@ def wanted_names(
     return tuple(dict.fromkeys(name for name in (*named, *addresses) if name and normalise(name) is not None))
 
 
-def wanted_ca(settings: Settings, secrets: Secrets, own: OwnCertificate | None) -> str:
-    """The fleet's CA, or the user's own; with it the fleet's where clients need certificates, which that one issues."""
+def wanted_ca(secrets: Secrets, own: OwnCertificate | None) -> str:
+    """The fleet's CA, which signs clients' certificates too; after the user's own, where there is one."""
     fleet = secrets.ca.certificate_pem
-    if own is None:
-        return fleet
-    return own.ca if settings.redis_tls_auth_clients == "no" else f"{own.ca.rstrip()}\n{fleet}"
+    return fleet if own is None else f"{own.ca.rstrip()}\n{fleet}"
 
 
 def wanted_files(engine: Engine, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:

@@ -58,11 +58,12 @@ def turn_aof_on(run: HostRun, client: Client) -> None:
     client.config_set("appendonly", "yes")
 
     def done(info: dict[str, Any]) -> bool:
+        # aof_rewrite_in_progress alone is 0 as well while a BGSAVE delays the rewrite.
+        if info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress"):
+            return False
         if info.get("aof_last_bgrewrite_status") != "ok" or info.get("aof_last_write_status") != "ok":
             raise NoevictError("turning AOF on failed: see the server's log; its data is as it was")
-        # aof_rewrite_in_progress alone is 0 as well while a BGSAVE delays the rewrite.
-        quiet = not (info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress"))
-        return bool(info.get("aof_enabled")) and quiet and int(info.get("aof_base_size", 0)) > 0
+        return bool(info.get("aof_enabled")) and int(info.get("aof_base_size", 0)) > 0
 
     wait_for(run, client, done, "the first append-only file")
 

@@ -121,9 +121,9 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     """The old configuration again, and running. What to tell."""
     engine = run.engine
     try:
-        run.shell(
-            script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS), what="putting back"
-        )
+        put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
+        if "none" in run.shell(put, what="putting it back"):
+            return (why, "there is no earlier configuration to put back")
         state, _ = _service(run, "restart")
         while state == "starting":
             state, _ = _service(run, "state")

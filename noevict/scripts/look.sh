@@ -5,7 +5,7 @@ export LC_ALL=C
 package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
 
 say() { printf '%s\n' "$*"; }
-text() { say "begin $1"; cat "$2" 2>/dev/null; say; say "end $1"; }
+text() { say "begin $1"; head -c 100000 "$2" 2>/dev/null; say; say "end $1"; }
 number() { local v; v=$(<"$2") && say "$1 $v"; } 2>/dev/null
 
 say "time ${EPOCHSECONDS}"
@@ -41,7 +41,9 @@ for comm in /proc/[0-9]*/comm; do
   p=${comm#/proc/}; p=${p%/comm}
   [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
-  say "process $p $name ${arguments[*]}"
+  # Its arguments may hold a password: its role alone is told.
+  role=server; [[ $name ${arguments[*]} == *sentinel* ]] && role=sentinel
+  say "process $p $name $role"
   # Without systemd the init script's pid file says which is the service.
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
 done 2>/dev/null
@@ -92,7 +94,7 @@ sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noev
   /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
 if [[ -e $etc/$engine.conf ]]; then
   say "begin conf"
-  sed -E 's/^([[:space:]]*"?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass)"?[[:space:]]).*/\1(hidden)/I; s/^([[:space:]]*"?user"?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$etc/$engine.conf" 2>/dev/null | head -c 300000
+  sed -E 's/^([[:space:]]*"?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass)"?[[:space:]]).*/\1(hidden)/I; s/[\x80-\xff]/?/g; s/^([[:space:]]*"?user"?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$etc/$engine.conf" 2>/dev/null | head -c 300000
   say; say "end conf"
 fi
 [[ -e $tls/ca.crt ]] && text ca "$tls/ca.crt"

@@ -1,6 +1,6 @@
-# Put the last configuration that worked back. conf, acl, previous. Exit 3: there is none.
+# Put the last configuration that worked back. conf, acl, previous. Prints "none" where there is none.
 set -euo pipefail
-[[ -e $previous/good/conf ]] || exit 3
+[[ -e $previous/good/conf ]] || { echo none; exit 0; }
 for name in conf acl; do
   target=${!name}
   if [[ -e $previous/good/$name ]]; then

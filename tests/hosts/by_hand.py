@@ -1,0 +1,111 @@
+"""What people do to hosts by hand, and how tests tell that a host is as it was."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from noevict.engine import ENGINES, EngineName
+from tests.hosts.deployed import admin, wait_for
+from tests.lab.checkout import Checkout, Result
+from tests.lab.host import Host
+
+REDIS = "redis: "  # before a command for the server; any other is the shell's
+
+
+def do(checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis") -> None:
+    """Each command, as root or as user admin. ``ETC``, ``DATA``, ``UNIT`` and ``SERVER`` stand for the engine's."""
+    names = ENGINES[engine]
+    words = {"ETC": names.etc, "DATA": names.data, "UNIT": names.unit, "SERVER": names.package}
+    for command in commands:
+        told = re.sub(r"\b(ETC|DATA|UNIT|SERVER)\b", lambda found: words[found[1]], command)
+        if told.startswith(REDIS):
+            with admin(checkout, host) as client:
+                client.execute_command(*shlex.split(told.removeprefix(REDIS)))
+        else:
+            host.run(told)
+
+
+def install_foreign(host: Host, *conf: str, engine: EngineName = "redis") -> None:
+    """The distribution's package with its own configuration, and these lines added to it."""
+    names = ENGINES[engine]
+    host.ssh(f"apt-get update -q && apt-get install -qy {names.package}", timeout=120)
+    # From outside, as clients of such servers come.
+    lines = ("bind * -::*", "protected-mode no", *conf)
+    host.run(f"cat >>{names.conf}", input="".join(f"{line}\n" for line in lines))
+    host.run(f"systemctl restart {names.unit}")
+    wait_for(f"{host}: the distribution's server answers", lambda: _answers(host))
+
+
+def _answers(host: Host) -> bool:
+    try:
+        with plain(host) as client:
+            return bool(client.ping())
+    except (redis.AuthenticationError, redis.BusyLoadingError):
+        return True
+    except redis.ConnectionError:
+        return False
+
+
+@contextmanager
+def plain(host: Host, password: str | None = None, **options: Any) -> Iterator["redis.Redis"]:
+    """A client of old: no TLS, at most a password without a user's name."""
+    standing: dict[str, Any] = {
+        "host": host.address,
+        "password": password,
+        "decode_responses": True,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 10,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    with redis.Redis(**(standing | options)) as client:
+        yield client
+
+
+def fill(client: "redis.Redis", count: int) -> None:
+    """``count`` strings in database 0, one of each other type beside them, and a key in database 9."""
+    client.mset({f"string:{number}": f"value {number}" for number in range(count)})
+    client.rpush("list", *range(100))
+    client.hset("hash", mapping={"one": "1"})
+    client.sadd("set", "one")
+    client.zadd("sorted", {"one": 1.5})
+    client.xadd("stream", {"one": "1"}, id="1-1")
+    client.set("expires", "later", ex=86400)
+    client.move("expires", 9)
+
+
+def assert_filled(client: "redis.Redis", count: int) -> None:
+    """All that ``fill`` put there is there, value by value."""
+    names = [f"string:{number}" for number in range(count)]
+    assert client.mget(names) == [f"value {number}" for number in range(count)]
+    assert client.lrange("list", 0, -1) == [str(number) for number in range(100)]
+    assert client.hgetall("hash") == {"one": "1"}
+    assert client.smembers("set") == {"one"}
+    assert client.zscore("sorted", "one") == 1.5
+    assert client.xlen("stream") == 1
+    assert client.info("keyspace")["db9"]["keys"] == client.info("keyspace")["db9"]["expires"] == 1
+
+
+def files(host: Host) -> set[str]:
+    """Every file and directory that a run could change, with its inode, time, owner and mode."""
+    below = "/etc /usr/bin /var/lib/dpkg /var/lib/noevict /var/lib/redis /var/lib/valkey"
+    # What the server itself writes changes by itself: of its data the names are enough.
+    known = r"-path '/var/lib/[rv]*/*' -printf '%p %u %m\n' -o -printf '%p %i %T@ %u %m\n'"
+    return set(host.run(f"find {below} {known} 2>/dev/null || true").stdout.splitlines())
+
+
+def said(done: Result, host: Host) -> list[str]:
+    """The lines of a run about that host, colours and padding aside."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", done.output)
+    return re.findall(rf"^ *\[{re.escape(host.name)}\] +(.*?) *$", text, re.MULTILINE)
+
+
+def changed(done: Result, host: Host) -> list[str]:
+    """The operations that changed something there, in order."""
+    return [each["name"] for each in done.json["results"]["operations"] if host.name in each["success"]]
