@@ -15,7 +15,7 @@ conf_reader, conf                                        the text of redis.conf:
 state                                                    what one look at a host found
 changes, target, refusals, plan                          Settings + HostState -> what is due; nothing else decides
 streams, client                                          bytes through the SSH connection there is; Redis over them
-scripts, facts                                           what runs on hosts; the one look (a pyinfra fact)
+scripts, facts                                           what runs on hosts; the one look
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 verify                                                   the host as a client sees it
 operations                                               the changes (pyinfra operations)

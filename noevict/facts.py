@@ -1,40 +1,22 @@
-"""The one look at a host: a pyinfra fact that runs scripts/look.sh once and reads what it printed."""
+"""The one look at a host: what scripts/look.sh prints, read. One command tells everything but what Redis says."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pyinfra.api.exceptions import FactProcessError
-from pyinfra.api.facts import FactBase
-
-from noevict.engine import EngineName
-from noevict.scripts import script
+from noevict.errors import NoevictError
 from noevict.state import Address, File, HostState, Listener, Package
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
+END = "end-of-look"  # the last line: without it the rest is not all there is
 
 
-class HostLook(FactBase[HostState]):
-    """Everything about a host but what its Redis says, in one command. Changes nothing.
-
-    Raises FactProcessError where the output is not whole.
-    """
-
-    shell_executable = "bash"
-
-    def command(self, engine: EngineName, port: int) -> str:
-        return script("look", engine=engine, port=port)
-
-    def process(self, output: list[str]) -> HostState:
-        if "end-of-look" not in output[-1:]:
-            raise FactProcessError("the look at the host ended half way")
-        return read_look(output)
-
-
-def read_look(output: Iterable[str]) -> HostState:
+def read_look(output: list[str]) -> HostState:
     """The lines that look.sh prints -> HostState, its ``live`` not yet looked at.
 
-    Raises FactProcessError where they make no sense.
+    Raises NoevictError where they are not whole or make no sense.
     """
+    if END not in output[-1:]:
+        raise NoevictError("the look at the host ended half way")
     facts: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
     lines = iter(output)
@@ -47,7 +29,7 @@ def read_look(output: Iterable[str]) -> HostState:
     try:
         return _state(facts, texts)
     except (KeyError, ValueError, IndexError) as error:
-        raise FactProcessError(f"the look at the host makes no sense: {error!r}") from error
+        raise NoevictError(f"the look at the host makes no sense: {error!r}") from error
 
 
 def _text(lines: Iterator[str], name: str) -> str:
@@ -56,7 +38,7 @@ def _text(lines: Iterator[str], name: str) -> str:
         if line == f"end {name}":
             return "\n".join(body)
         body.append(line)
-    raise FactProcessError(f"{name} ends half way")
+    raise NoevictError(f"{name} ends half way")
 
 
 def _state(facts: dict[str, list[str]], texts: dict[str, str]) -> HostState:

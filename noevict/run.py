@@ -11,7 +11,7 @@ from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.command import StringCommand
-from pyinfra.api.exceptions import FactProcessError, PyinfraError
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
@@ -20,7 +20,7 @@ from noevict.changes import How
 from noevict.client import Client
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
-from noevict.facts import HostLook
+from noevict.facts import read_look
 from noevict.fleet import Fleet
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed
@@ -140,14 +140,8 @@ class HostRun:
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
         self.close_client()
-        try:
-            found = self.host.get_fact(
-                HostLook, engine=self.engine.name, port=self.settings.redis_port, _timeout=LOOK_SECONDS
-            )
-        except FactProcessError as error:
-            raise NoevictError(str(error)) from error
-        if found is None:
-            raise NoevictError("could not be looked at: the command failed")
+        look = script("look", engine=self.engine.name, port=self.settings.redis_port)
+        found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
         self._client, live = reach.look_at_redis(self, found)
         self.state = replace(found, live=live)
         if live.server is not None and directives.defaults(live.server) is None:
@@ -233,7 +227,8 @@ class HostRun:
         except TimeoutError as error:
             raise NoevictError(f"{what} took longer than {seconds} s") from error
         if not fine:
-            words = [line for line in output.output_lines if line.strip()][-LAST_WORDS:]
+            said = output.stderr_lines or output.stdout_lines
+            words = [line.strip() for line in said if line.strip()][-LAST_WORDS:]
             raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
         return output.stdout_lines
 

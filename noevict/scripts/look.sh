@@ -42,7 +42,7 @@ for comm in /proc/[0-9]*/comm; do
   [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
   # Its arguments may hold a password: its role alone is told.
-  role=server; [[ $name ${arguments[*]} == *sentinel* ]] && role=sentinel
+  role=server; [[ "$name ${arguments[*]}" == *sentinel* ]] && role=sentinel
   say "process $p $name $role"
   # Without systemd the init script's pid file says which is the service.
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p

@@ -18,12 +18,24 @@ from tests.lab.host import Host
 REDIS = "redis: "  # before a command for the server; any other is the shell's
 
 
-def do(checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis") -> None:
-    """Each command, as root or as user admin. ``ETC``, ``DATA``, ``UNIT`` and ``SERVER`` stand for the engine's."""
+def named(text: str, engine: EngineName) -> str:
+    """With the engine's own names for CONF (its redis.conf), ETC, DATA, SERVER (the package), UNIT and TITLE."""
     names = ENGINES[engine]
-    words = {"ETC": names.etc, "DATA": names.data, "UNIT": names.unit, "SERVER": names.package}
+    words = {
+        "CONF": names.conf,
+        "ETC": names.etc,
+        "DATA": names.data,
+        "SERVER": names.package,
+        "UNIT": names.unit,
+        "TITLE": names.title,
+    }
+    return re.sub(rf"\b({'|'.join(words)})\b", lambda found: words[found[1]], text)
+
+
+def do(checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis") -> None:
+    """Each command, as root on the host or, behind "redis: ", as user admin of its server."""
     for command in commands:
-        told = re.sub(r"\b(ETC|DATA|UNIT|SERVER)\b", lambda found: words[found[1]], command)
+        told = named(command, engine)
         if told.startswith(REDIS):
             with admin(checkout, host) as client:
                 client.execute_command(*shlex.split(told.removeprefix(REDIS)))
