@@ -17,7 +17,7 @@ from noevict.fleet import Fleet
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
 from noevict.run import HostRun
-from noevict.streams import transport_factory
+from noevict.streams import prepare_known_hosts, transport_factory
 
 AT_ONCE = 500
 
@@ -45,6 +45,7 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
     fleet = Fleet(root, {name: _settings(data[name]) for name in names})
+    prepare_known_hosts()
     state = State(check_for_changes=False)
     state.cwd = str(root)
     hosts_data = [(name, _connection(name, data[name])) for name in names]
@@ -97,18 +98,17 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def as_table(reports: Sequence[Report]) -> list[str]:
-    """A line for each thing that is not as wanted, in columns; what is fine is counted."""
+    """A line for each thing that is not as wanted, in columns, and a count. Failures are for stderr."""
     rows = [("HOST", "WHAT", "IS", "SHOULD BE", "HOW")]
     for report in reports:
-        what = "" if report.drifted else "not looked at"
-        rows += [(report.host, what, line, "", "") for line in report.failure]
         rows += [(report.host, c.what, c.found, c.wanted, str(c.how)) for c in report.changes]
         rows += [(report.host, fault, "", "", "by hand") for fault in report.faults]
     fine = sum(not report.drifted and not report.failure for report in reports)
-    end = f"{fine} of {len(reports)} hosts as wanted"
+    failed = sum(bool(report.failure) for report in reports)
+    end = f"{fine} of {len(reports)} hosts as wanted" + (f", {failed} failed" if failed else "")
     if len(rows) == 1:
         return [end]
-    widths = [min(48, max(len(row[column]) for row in rows)) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import weakref
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import gevent
@@ -57,6 +58,14 @@ def transport_factory(sock: Any, **kwargs: Any) -> paramiko.Transport:
     transport = paramiko.Transport(cast(socket.socket, _Quick(sock)) if quick else sock, **kwargs)
     transport.set_keepalive(30)
     return transport
+
+
+def prepare_known_hosts() -> None:
+    """The user's known_hosts, empty where there is none: pyinfra fails on every new host without ~/.ssh."""
+    file = Path.home() / ".ssh" / "known_hosts"
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.touch(mode=0o600)
 
 
 class _Ends(Protocol):
