@@ -67,7 +67,9 @@ FILES = (
     Drift("conf a directory", ("rm CONF", "mkdir CONF"), ("CONF",)),
     Drift("acl edited", (f"echo 'user {INTRUDER}' >>ETC/users.acl",), ("ETC/users.acl",)),
     Drift("acl gone", ("rm ETC/users.acl",), ("ETC/users.acl",)),
-    Drift("acl a link", ("mv ETC/users.acl /root/mine", "ln -s /root/mine ETC/users.acl"), ("ETC/users.acl",)),
+    Drift(
+        "acl a link", ("mv ETC/users.acl /root/mine", "ln -s /root/mine ETC/users.acl"), ("ETC/users.acl",)
+    ),
     Drift(
         "owners and modes",
         (
@@ -108,7 +110,9 @@ SYSTEM = (
     ),
     Drift("drop-in edited", (f"sed -i s/65535/1000/ {DROPIN}", "systemctl daemon-reload"), (DROPIN,)),
     Drift("drop-in not read", (f"sed -i s/65535/1000/ {DROPIN}",), (DROPIN, "UNIT")),
-    Drift("drop-in gone", ("rm -r /etc/systemd/system/UNIT.d",), ("/etc/systemd/system/UNIT.d", DROPIN, "UNIT")),
+    Drift(
+        "drop-in gone", ("rm -r /etc/systemd/system/UNIT.d",), ("/etc/systemd/system/UNIT.d", DROPIN, "UNIT")
+    ),
     Drift("kernel's file", ("echo >/etc/sysctl.d/60-noevict.conf",), ("/etc/sysctl.d/60-noevict.conf",)),
     Drift("package removed", ("apt-get remove -qy SERVER",), ("package SERVER",), restarts=True),
     Drift("openssl removed", ("dpkg --force-depends --remove openssl",), ("package openssl",)),

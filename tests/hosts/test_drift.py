@@ -50,7 +50,9 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout = checkout_for_module
     kinds = [KINDS[number % len(KINDS)] for number in range(len(DRIFTS))]
     hosts = boot_for_module(*(Spec(suite, name=f"h{number}") for number, (suite, _) in enumerate(kinds)))
-    checkout.list_hosts(hosts, each={host.name: {"redis_engine": kinds[n][1]} for n, host in enumerate(hosts)})
+    checkout.list_hosts(
+        hosts, each={host.name: {"redis_engine": kinds[n][1]} for n, host in enumerate(hosts)}
+    )
     subjects = {
         drift.id: Subject(drift, engine, host)
         for drift, (_, engine), host in zip(DRIFTS, kinds, hosts, strict=True)

@@ -1,8 +1,12 @@
 """However a host is reached, the same comes out; and one that is not reached is nobody else's trouble."""
 
+import contextlib
+import json
 import re
 import shutil
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,13 +15,10 @@ from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     admin,
     assert_clean,
-    changes,
     config,
-    connect,
     deploy,
     operations,
     run_id,
-    wait_for,
     write_settings,
 )
 from tests.lab.checkout import Checkout
@@ -26,12 +27,6 @@ from tests.lab.host import Host
 
 PYTHONS = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Which release has the C library and Python this machine's virtual environment was made for."""
-
-
-@pytest.fixture(scope="module")
-def sudoer(boot_for_module: Boot) -> list[Host]:
-    """One host of each release."""
-    return boot_for_module("bookworm", "trixie")
 
 
 def test_a_user_with_sudo_provisions_as_root_would(checkout: Checkout, boot: Boot) -> None:
@@ -121,18 +116,35 @@ def test_the_machine_itself_under_the_shipped_hosts_file(checkout: Checkout, boo
     assert host.run("stat -c '%U %a' /home/admin/noevict/secrets").stdout == "admin 700\n"
 
 
-@pytest.mark.parametrize("gone", ["nowhere.invalid", "198.51.100.1"])
+@pytest.mark.parametrize("gone", ["no such name", "nobody there", "hangs up"])
 def test_a_host_that_cannot_be_reached_fails_alone(checkout: Checkout, boot: Boot, gone: str) -> None:
     [host] = boot("trixie")
-    checkout.list_hosts([host])
-    with checkout.hosts_yml.open("a") as hosts_yml:
-        hosts_yml.write(f"  gone:\n    ssh_hostname: {gone}\n")
-    done = deploy(checkout, code=1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = {
+            "no such name": {"ssh_hostname": "nowhere.invalid"},
+            "nobody there": {"ssh_hostname": str(host.claim.network[250])},
+            "hangs up": {"ssh_hostname": "127.0.0.1", "ssh_port": server.getsockname()[1]},
+        }
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        checkout.list_hosts([host])
+        with checkout.hosts_yml.open("a") as hosts_yml:
+            hosts_yml.write(f"  gone: {json.dumps(where[gone])}\n")
+        done = deploy(checkout, code=1)
+        drift = checkout.run("noevict", "drift", "--json")
     assert done.json["results"]["failed_hosts"] == ["gone"], done
-    assert re.search(r"\[gone\].*(resolve|timed out|unreachable)", done.output), done
-    assert "Traceback" not in done.output
-    checkout.list_hosts([host])
-    assert_clean(checkout)
+    assert re.search(r"(?m)\[gone\] +(Could not|SSH error)", done.output), done
+    assert "Traceback" not in done.output, done
+    assert drift.returncode == 1, drift
+    assert drift.stderr.splitlines()[-1].startswith("gone: "), drift
+    assert "Traceback" not in drift.output, drift
+    assert drift.json["hosts"][host.name] == {"failure": [], "drift": [], "faults": [], "notices": []}
+
+
+def hang_up(server: socket.socket) -> None:
+    """Takes every connection and ends it, until the socket is closed."""
+    with contextlib.suppress(OSError):
+        while True:
+            server.accept()[0].close()
 
 
 def channels(host: Host) -> int:

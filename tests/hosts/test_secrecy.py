@@ -1,0 +1,209 @@
+"""Never open, not for a moment; and no secret anywhere but in secrets/."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from noevict.engine import ENGINES, EngineName
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import admin, assert_clean, deploy
+from tests.hosts.own_certificate import OwnFiles
+from tests.lab.checkout import Checkout
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+
+KNOCK = r"""
+import socket, ssl, sys, time
+addresses, seen = sys.argv[1:], set()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+def ping(address, tls):
+    with socket.create_connection((address, 6379), timeout=1) as connection:
+        connection.settimeout(0.5)
+        if tls:
+            connection = context.wrap_socket(connection)
+        connection.sendall(b"PING\r\nCONFIG GET port\r\n")
+        return connection.recv(64)
+
+print("knocking", flush=True)
+while True:
+    for address in addresses:
+        for tls in (False, True):
+            try:
+                answer = repr(ping(address, tls))
+            except OSError as error:
+                answer = type(error).__name__
+            line = f"{'tls' if tls else 'plain'} {answer}"
+            if line not in seen:
+                seen.add(line)
+                print(line, flush=True)
+    time.sleep(0.002)
+"""
+"""Asks every address again and again, over TLS and without; prints each kind of answer once."""
+
+SAMPLE = r"""
+import os, select, sys
+seen = set()
+print("sampling", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            for name in ("cmdline", "environ"):
+                try:
+                    with open(f"/proc/{process}/{name}", "rb") as file:
+                        seen.add(file.read())
+                except OSError:
+                    pass
+sys.stdout.buffer.write(b"\n".join(seen))
+"""
+"""Collects the command line and environment of every process of this machine, its hosts' included."""
+
+
+@contextmanager
+def knocking(host: Host) -> Iterator[list[str]]:
+    """Both from inside the host and from its network. The answers are in the list when the block is done."""
+    inside = ("nsenter", "-t", str(host.leader), "-n", sys.executable, "-c", KNOCK, "127.0.0.1", host.address)
+    outside = (sys.executable, "-c", KNOCK, host.address)
+    answers: list[str] = []
+    loops = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
+        for command in (inside, outside)
+    ]
+    try:
+        for loop in loops:
+            assert loop.stdout
+            assert loop.stdout.readline() == "knocking\n"
+        yield answers
+    finally:
+        for loop in loops:
+            loop.terminate()
+            answers += loop.communicate()[0].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("suite", "engine"), [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey")]
+)
+def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
+    checkout: Checkout, boot: Boot, suite: str, engine: EngineName
+) -> None:
+    [host] = boot(suite)
+    checkout.list_hosts([host], redis_engine=engine)
+    with knocking(host) as answers:
+        deploy(checkout)
+        host.run(f"systemctl restart {ENGINES[engine].unit}")
+        assert_clean(checkout)
+    told = [answer for answer in answers if " b'" in answer or ' b"' in answer]
+    assert any(answer.startswith("tls b'-NOAUTH") for answer in told), answers  # it was asked while it served
+    for answer in told:
+        assert answer == "plain b''" or answer.startswith("tls b'-NOAUTH"), answers
+
+
+@contextmanager
+def sampled_processes() -> Iterator[list[bytes]]:
+    """All command lines and environments that were seen, in the list when the block is done."""
+    command = (sys.executable, "-c", SAMPLE)
+    seen: list[bytes] = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sampler:
+        assert sampler.stdin
+        assert sampler.stdout
+        assert sampler.stdout.readline() == b"sampling\n"
+        try:
+            yield seen
+        finally:
+            sampler.stdin.close()
+            seen.append(sampler.stdout.read())
+
+
+def test_no_secret_is_anywhere_but_in_secrets(checkout: Checkout, boot: Boot, tmp_path: Path) -> None:
+    """Through a take-over of an open Redis, a first provisioning, repairs, and every way to ask for more output."""
+    fresh, foreign, mutual = boot("bookworm", "trixie", Spec("trixie", name="mutual"))
+    own = OwnFiles.make(checkout.root, [foreign.address, "localhost"])
+    takeover = "the-password-it-had-before"
+    foreign.run("apt-get update -q && apt-get install -qy redis-server", timeout=120)
+    foreign.run(f"redis-cli config set requirepass {takeover}; redis-cli -a {takeover} set kept 1")
+    checkout.secrets.mkdir(mode=0o700)
+    checkout.write("secrets/users.yml", f"takeover: {takeover}\n").chmod(0o600)
+    checkout.list_hosts(
+        [fresh, foreign, mutual],
+        each={
+            foreign.name: {"redis_takeover": True, **own.settings},
+            "mutual": {"redis_tls_auth_clients": "yes", "redis_plaintext_port": 6380},
+        },
+        redis_users={"default": "app", "shop": {"profile": "app", "keys": ["shop:*"]}},
+    )
+    asked: Sequence[tuple[str, ...]] = (
+        ("pyinfra", "-y", "-vvv", "--debug", "--diff", "inventory", "deploy.py"),
+        ("pyinfra", "-y", "-vvv", "--debug", "--diff", "inventory", "deploy.py"),
+        ("pyinfra", "--dry", "-vvv", "--diff", "inventory", "deploy.py"),
+        ("pyinfra", "-y", "--debug-operations", "inventory", "deploy.py"),
+        ("pyinfra", "-y", "--debug-facts", "inventory", "deploy.py"),
+        ("pyinfra", "inventory", "debug-inventory"),
+        ("pyinfra", "--json", "inventory", "debug-inventory"),
+        ("noevict", "drift"),
+        ("noevict", "drift", "--json"),
+        ("noevict", "cert", "worker"),
+    )
+    with sampled_processes() as seen:
+        outputs = [deploy(checkout).output]
+        drift(checkout, fresh)
+        outputs += [checkout.run(*command).output for command in asked]
+        assert_clean(checkout)
+    assert b"bash -s" in seen[0]
+    assert b"/usr/bin/redis-server" in seen[0]
+
+    needles = secrets_of(checkout, own)
+    for output in outputs:
+        assert_free_of(needles, output, "an output")
+    assert_free_of(needles, seen[0].decode(errors="replace"), "a process")
+    for host in (fresh, foreign, mutual):
+        for name, needle in needles.items():
+            if not (host is foreign and name == "own key"):  # the user's own, which the host needs
+                assert found_on(host, needle) == [], (host, name)
+    holders = {path for path in checkout.root.parent.rglob("*") if path.is_file() and holds(path, needles)}
+    assert {path.relative_to(checkout.root).parts[0] for path in holders} == {"secrets", own.key.name}
+    assert {path.stat().st_mode & 0o077 for path in holders if path.parent != checkout.root} == {0}
+
+
+def drift(checkout: Checkout, host: Host) -> None:
+    """Something of each kind to repair, so that every operation runs."""
+    with admin(checkout, host) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.execute_command("ACL SETUSER", "stranger", "on", "nopass", "+@all")
+    host.run("rm /etc/redis/tls/server.key; echo databases 20 >> /etc/redis/redis.conf")
+    host.run("systemctl restart redis-server", check=False)
+
+
+def secrets_of(checkout: Checkout, own: OwnFiles) -> dict[str, str]:
+    """What must not be seen, by name. Of keys one line of their middle."""
+    users: dict[str, str] = yaml.safe_load((checkout.secrets / "users.yml").read_text())
+    keys = {"ca key": checkout.secrets / "ca.key", "own key": own.key}
+    lines = {name: path.read_text().splitlines()[1] for name, path in keys.items()}
+    packed = {"own key packed": base64.b64encode(own.key.read_bytes()).decode()[60:120]}
+    assert {"admin", "app", "shop", "default", "takeover"} <= users.keys()
+    assert users["default"] == users["takeover"]
+    return {**users, **lines, **packed}
+
+
+def assert_free_of(needles: dict[str, str], text: str, where: str) -> None:
+    for name, needle in needles.items():
+        assert needle not in text, (
+            f"{name} is in {where}: ...{text[max(0, text.index(needle) - 500) :][:600]}"
+        )
+
+
+def holds(path: Path, needles: dict[str, str]) -> bool:
+    data = path.read_bytes()
+    return any(needle.encode() in data for needle in needles.values())
+
+
+def found_on(host: Host, needle: str) -> list[str]:
+    """Every file of the host that holds it, and the server's own log of what it was sent."""
+    look = "grep -rlsF -f - / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev"
+    return host.run(look, check=False, input=needle, timeout=120).stdout.splitlines()
