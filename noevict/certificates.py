@@ -124,7 +124,7 @@ def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> O
             f"{cert_path}: should be signed by {ca_path}, is not "
             f"(intermediates that have not expired go below it in the same file)"
         )
-    return OwnCertificate(server, chain, ca, key)
+    return OwnCertificate(server, _certificates_alone(chain), _certificates_alone(ca), key)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -153,8 +153,17 @@ def _read(path: Path) -> str:
         raise NoevictError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def certificates_in(pem: str) -> list[str]:
+    """The certificates of a text, each as it stands there, without what else there is: comments, a key."""
+    return _PEM_CERTIFICATE.findall(pem)
+
+
+def _certificates_alone(pem: str) -> str:
+    return "".join(f"{block}\n" for block in certificates_in(pem))
+
+
 def _certificates(path: Path, pem: str) -> tuple[Certificate, ...]:
-    found = tuple(Certificate.parse(block) for block in _PEM_CERTIFICATE.findall(pem))
+    found = tuple(map(Certificate.parse, certificates_in(pem)))
     readable = tuple(certificate for certificate in found if certificate)
     if not found or len(readable) < len(found):
         raise NoevictError(f"{path}: should hold certificates in PEM, has none or one that cannot be read")

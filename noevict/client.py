@@ -4,8 +4,9 @@ import functools
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.connection import Connection, ConnectionPool
@@ -15,6 +16,9 @@ from noevict.engine import EngineName, Server
 from noevict.state import Live, Reach
 
 SECONDS = 10  # for one reply; longer work is polled
+LONGEST = 16 << 20  # bytes of one reply: CONFIG GET * has ten thousand, ACL LIST about as many for 50 users
+# How a server begins its answer to a command that wants a password, or another one.
+REFUSALS = ("-NOAUTH", "-WRONGPASS", "-NOPERM", "-ERR AUTH")
 SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-key-file-pass",
                                "tls-client-key-file-pass"})  # fmt: skip
 
@@ -53,8 +57,7 @@ def _with_certificate(context: ssl.SSLContext, own: str | None) -> ssl.SSLContex
 class _StreamConnection(Connection):
     """A redis-py connection over a stream that ``opener`` opens, with TLS where there is a ``context``.
 
-    The first thing sent is a PING without a password, in one write with AUTH: its answer tells whether the server
-    is open to everybody.
+    The first thing sent is a PING without a password: its answer tells whether the server is open to everybody.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class _StreamConnection(Connection):
             if self.context is not None:
                 stream = self.context.wrap_socket(stream, server_hostname=self.name)
                 self.certificate = stream.getpeercert(binary_form=True)
+            stream = cast(socket.socket, _Bounded(stream, self.socket_timeout or SECONDS))
             self._log_in(stream)
         except BaseException:
             stream.close()
@@ -86,35 +90,77 @@ class _StreamConnection(Connection):
 
     def _log_in(self, stream: socket.socket) -> None:
         """By hand: redis-py hangs up when it is told NOAUTH, which is the answer wanted to the PING."""
-        commands: list[tuple[str, ...]] = [("PING",), *([("AUTH", *self.login)] if self.login else [])]
-        stream.sendall(b"".join(map(_packed, commands)))
-        first, *rest = _lines(stream, len(commands))
-        self.open = first.startswith(("+PONG", "-LOADING"))
-        refusal = rest[0] if rest else first
-        if refusal.startswith(("-NOAUTH", "-WRONGPASS", "-ERR AUTH")) or (
-            rest and not refusal.startswith("+OK")
-        ):
-            raise redis.AuthenticationError(refusal.removeprefix("-"))
-        if not self.login and not self.open:
-            raise redis.ConnectionError(f"is no Redis: it answered {first[:60]!r}")
+        answer = _asked(stream, "PING")
+        self.open = answer.startswith(("+PONG", "-LOADING"))
+        if not self.open and not answer.startswith(REFUSALS):
+            raise _unexpected(answer)
+        if self.login:
+            # Not in one write with the PING: Redis from 7.2 on answers nothing to a failing AUTH whose client still
+            # has a reply to come (redis/redis#15640).
+            answer = _asked(stream, "AUTH", *self.login)
+        if answer.startswith(REFUSALS):
+            raise redis.AuthenticationError(answer.removeprefix("-"))
+        if self.login and not answer.startswith("+OK"):
+            raise _unexpected(answer)
 
 
-def _packed(words: tuple[str, ...]) -> bytes:
-    parts = [word.encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+class _Bounded:
+    """A stream on which a reply ends in time, and at a length that memory holds: redis-py reads all that is sent.
+
+    Both are counted from the last write.
+    """
+
+    def __init__(self, stream: socket.socket, seconds: float) -> None:
+        self._stream, self._seconds = stream, seconds
+        self._left, self._until = 0, 0.0
+
+    def sendall(self, data: bytes) -> None:
+        self._left, self._until = LONGEST, time.monotonic() + self._seconds
+        self._stream.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        data = self._stream.recv(size)
+        self._left -= len(data)
+        if data and self._left < 0:
+            raise redis.ConnectionError(f"is no Redis: a reply is longer than {LONGEST >> 20} MiB")
+        if data and time.monotonic() > self._until:
+            raise redis.TimeoutError(f"its reply is not whole after {self._seconds:g} s")
+        return data
+
+    def recv_into(self, buffer: Any) -> int:
+        """What hiredis calls, where it is installed."""
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
-def _lines(stream: socket.socket, count: int) -> list[str]:
-    """So many lines of a reply. Raises redis.ConnectionError where it ends early or does not end."""
+def _unexpected(answer: str) -> redis.ConnectionError:
+    """A Redis that has no room or is in protected mode says so; anything else is none."""
+    if answer.startswith("-"):
+        return redis.ConnectionError(f"refuses connections: {answer[1:100]}")
+    return redis.ConnectionError(f"is no Redis: it answered {answer[:60]!r}")
+
+
+def _asked(stream: socket.socket, *words: str) -> str:
+    """The one line that is answered to a command. Raises redis.ConnectionError where there is none."""
+    stream.sendall(_packed(words))
     data = b""
-    while data.count(b"\r\n") < count:
+    while b"\r\n" not in data:
         more = stream.recv(4096)
         if not more or len(data) > 65536:
             raise redis.ConnectionError(
                 "is no Redis: it hung up" if not more else "is no Redis: it never stops"
             )
         data += more
-    return data.decode("utf-8", "backslashreplace").split("\r\n")[:count]
+    return data.partition(b"\r\n")[0].decode("utf-8", "backslashreplace")
+
+
+def _packed(words: tuple[str, ...]) -> bytes:
+    parts = [word.encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 class Client(redis.Redis):
@@ -183,8 +229,15 @@ def look(
 ) -> Live:
     """What the server says of itself, in one round trip: CONFIG GET *, ACL LIST, INFO. Passwords are blanked.
 
-    Raises redis.RedisError, a command that the server refuses included.
+    Raises redis.RedisError or OSError, also where a command is refused or answered as no Redis would.
     """
+    try:
+        return _look(client, reach, user, port, untrusted)
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise redis.InvalidResponse("is no Redis: its answers make no sense") from error
+
+
+def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
     pipe = client.pipeline(transaction=False)
     for command in (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",)):
         pipe.execute_command(*command)
@@ -192,6 +245,8 @@ def look(
     config = pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))
     for name in SECRET_DIRECTIVES & set(config):
         config[name] = "(set)" if config[name] else ""
+    if not all(line.startswith("user ") for line in acl):
+        raise ValueError("no ACL LIST")
     server = server_of(info)
     return Live(
         reach,

@@ -58,6 +58,11 @@ class Engine:
         return f"/var/lib/{self.name}"
 
     @property
+    def manifest(self) -> str:
+        """What names the append-only files."""
+        return f"{self.data}/appendonlydir/appendonly.aof.manifest"
+
+    @property
     def logfile(self) -> str:
         return f"/var/log/{self.name}/{self.name}-server.log"
 

@@ -1,6 +1,7 @@
 """The one look at a host: what scripts/look.sh prints, read. One command tells everything but what Redis says."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from noevict.errors import NoevictError
 from noevict.state import Address, File, HostState, Listener, Package
@@ -18,32 +19,21 @@ def read_look(output: list[str]) -> HostState:
     if END not in output[-1:]:
         raise NoevictError("the look at the host ended half way")
     facts: dict[str, list[str]] = {}
-    texts: dict[str, str] = {}
-    lines = iter(output)
-    for line in lines:
+    for line in output:
         key, _, value = line.partition(" ")
-        if key == "begin":
-            texts[value] = _text(lines, value)
-        else:
-            facts.setdefault(key, []).append(value)
+        facts.setdefault(key, []).append(value)
     try:
-        return _state(facts, texts)
+        return _state(facts)
     except (KeyError, ValueError, IndexError) as error:
         raise NoevictError(f"the look at the host makes no sense: {error!r}") from error
 
 
-def _text(lines: Iterator[str], name: str) -> str:
-    body: list[str] = []
-    for line in lines:
-        if line == f"end {name}":
-            return "\n".join(body)
-        body.append(line)
-    raise NoevictError(f"{name} ends half way")
-
-
-def _state(facts: dict[str, list[str]], texts: dict[str, str]) -> HostState:
+def _state(facts: dict[str, list[str]]) -> HostState:
     def one(key: str, default: str = "") -> str:
         return facts.get(key, [default])[0]
+
+    def text(key: str) -> str | None:
+        return "".join(f"{line}\n" for line in facts[key]) if key in facts else None
 
     unit = dict(_pair(line) for line in facts.get("unit", []))
     names = dict.fromkeys(name for name in (one("hostname"), one("fqdn")) if name)
@@ -57,21 +47,21 @@ def _state(facts: dict[str, list[str]], texts: dict[str, str]) -> HostState:
         packages={p.name: p for p in map(_package, facts.get("package", []))},
         diversion=(diversion[0], diversion[1]) if len(diversion) == 2 else None,
         # What changes from one look to the next is kept apart from what is compared.
-        unit={k: v for k, v in unit.items() if k not in ("MainPID", "EffectiveMemoryMax")},
+        unit={k: v for k, v in unit.items() if k not in ("MainPID", "ControlGroup")},
         pid=int(one("pid", "0")),
         processes=tuple(facts.get("process", [])),
         listeners=tuple(map(_listener, facts.get("listener", []))),
         files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
         data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
-        conf=texts.get("conf"),
-        ca=texts["ca"].encode() if "ca" in texts else None,
-        certificate=texts["certificate"].encode() if "certificate" in texts else None,
+        conf=text("conf"),
+        ca=text("ca"),
+        certificate=text("certificate"),
         key_digest=one("key").split(" ")[0] or None,
         memtotal=int(one("memtotal")) * 1024,
         limits=tuple(sorted(_limits(facts, unit))),
         kernel={name: int(one(name)) for name in ("overcommit", "somaxconn") if name in facts},
         kernel_writable="sysctl" in facts,
-        addresses=tuple(Address(*line.split(" ")[:2]) for line in facts.get("address", []) if _usable(line)),
+        addresses=tuple(map(_address, filter(_usable, facts.get("address", [])))),
         root=one("uid") == "0",
         time=int(one("time")),
     )
@@ -108,6 +98,11 @@ def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
     for text in (*facts.get("cgroup", []), unit.get("MemoryMax", "")):
         if text.isdigit() and int(text) < UNLIMITED:
             yield int(text)
+
+
+def _address(line: str) -> Address:
+    device, address, *_ = line.split(" ")
+    return Address(device, str(ip_address(address)))
 
 
 def _usable(line: str) -> bool:

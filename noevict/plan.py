@@ -11,13 +11,14 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.conf_reader import parse
 from noevict.engine import Engine
-from noevict.refusals import refusals
+from noevict.refusals import MARKER, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import File, HostState, Live, Reach
 from noevict.target import KERNEL, UNIT, Target, WantedFile
 
 SHORT = 60
+SYSCTL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def make_plan(
     changes = (
         *_packages(state, target.engine),
         *_live(state.live, target),
+        *_append_only_files(state, target),
         *_users(state.live, target),
         *_certificate(state, target, secrets, own, now),
         *_files(state, target),
@@ -88,6 +90,13 @@ def _live(live: Live, target: Target) -> Iterator[Change]:
             yield Change(How.LIVE, found.name, _short(found.found), _short(found.wanted))
 
 
+def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
+    """Files that were removed below a running server: it goes on writing, and its next start would find nothing."""
+    wanted_and_on = target.live["appendonly"] == "yes" == state.live.config.get("appendonly")
+    if _ours(state.live) and wanted_and_on and state.file(target.engine.manifest) is None:
+        yield Change(How.LIVE, target.engine.manifest, "missing", "written anew")
+
+
 def _restart(state: HostState, target: Target) -> Iterator[Change]:
     live = state.live
     if live.reach is Reach.NOT_RUNNING:
@@ -114,27 +123,25 @@ def _users(live: Live, target: Target) -> Iterator[Change]:
     if not _ours(live) or live.catalogue is None:
         return
     for found in acl_live.differences(target.users, live.acl, live.catalogue):
-        yield Change(How.LIVE, f"user {found.user} {found.what}", _short(found.found), _short(found.wanted))
+        what = f"user {found.user} {found.what}"
+        yield Change(How.LIVE, what, _short(found.found, 2 * SHORT), _short(found.wanted, 2 * SHORT))
 
 
 def _certificate(
     state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
 ) -> Iterator[Change]:
     path = f"{target.engine.tls}/server.crt"
-    found = Certificate.parse(state.certificate.decode("utf-8", "replace")) if state.certificate else None
-    if state.certificate is None:
+    found = Certificate.parse(state.certificate or "")
+    if state.file(path) is None:
         yield Change(How.CERTIFICATE, path, "none", "a certificate")
     elif own is not None:
-        if (
-            found is None
-            or found.fingerprint != own.certificate.fingerprint
-            or state.key_digest != found.key_digest
-        ):
+        same = (state.certificate or "").strip() == own.chain.strip()
+        if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
             yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
     else:
-        for problem in pki.problems(found, state.key_digest or "", secrets.ca, target.names, now):
+        for problem in pki.problems(found, _key(state, target, found), secrets.ca, target.names, now):
             yield Change(How.CERTIFICATE, path, problem, "a new certificate")
-    if (state.ca or b"").decode("utf-8", "replace").strip() != target.ca.strip():
+    if (state.ca or "").strip() != target.ca.strip():
         yield Change(
             How.CERTIFICATE, f"{target.engine.tls}/ca.crt", "another one" if state.ca else "none", "the CA"
         )
@@ -148,6 +155,13 @@ def _certificate(
         yield Change(How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded")
 
 
+def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
+    """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
+    if state.file(f"{target.engine.tls}/server.key") is None:
+        return ""
+    return state.key_digest or (certificate.key_digest if certificate else "")
+
+
 def _files(state: HostState, target: Target) -> Iterator[Change]:
     for wanted in target.files:
         found = state.file(wanted.path)
@@ -158,6 +172,12 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
                     How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file"
                 )
             continue
+        if wanted.directory != found.is_directory:
+            continue  # a fault: see below
+        if not found.is_directory and not found.is_regular:
+            how = How.CERTIFICATE if wanted.content is None else How.FILE
+            yield Change(how, wanted.path, found.kind, "regular file")
+            continue
         yield from _attributes(found, wanted)
         if wanted.content is not None and found.sha256 != target.digest(wanted.path):
             yield from _contents(state, target, wanted)
@@ -166,9 +186,6 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
 
 
 def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
-    if wanted.directory != found.is_directory or not (found.is_directory or found.is_regular):
-        yield Change(How.FILE, wanted.path, found.kind, "directory" if wanted.directory else "regular file")
-        return
     if (found.owner, found.group) != (wanted.owner, wanted.group):
         yield Change(
             How.FILE, f"{wanted.path} owner", f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
@@ -178,32 +195,34 @@ def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
 
 
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
-    """What differs in redis.conf directive by directive, where it does; that a file differs, elsewhere."""
-    different = []
-    if wanted.path == target.engine.conf and state.conf is not None and wanted.content is not None:
+    """What differs in a redis.conf of ours, directive by directive; that a file differs, elsewhere."""
+    text, different = state.conf or "", []
+    if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
             Change(How.FILE, f"{wanted.path}: {found.name}", _short(found.found), _short(found.wanted))
-            for found in conf.file_differences(wanted.content, state.conf)
+            for found in conf.file_differences(wanted.content, text)
         ]
     yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
 
 
 def _kernel(state: HostState) -> Iterator[Change]:
-    if not state.kernel_writable:
-        return
+    if state.kernel_writable:
+        for name, found, wanted in _kernel_differences(state):
+            yield Change(How.KERNEL, name, str(found), str(wanted))
+
+
+def _kernel_differences(state: HostState) -> Iterator[tuple[str, int, int]]:
+    """(name, found, wanted) of each that is not as wanted; of somaxconn, more is as good."""
     for name, wanted in KERNEL.items():
         found = state.kernel.get(name)
         if found is not None and (found != wanted if name == "overcommit" else found < wanted):
-            yield Change(How.KERNEL, _sysctl(name), str(found), str(wanted))
-
-
-def _sysctl(name: str) -> str:
-    return {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}[name]
+            yield SYSCTL_NAMES[name], found, wanted
 
 
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
     name, unit = target.engine.unit, state.unit
-    if not state.packages.get(target.engine.package):
+    package = state.packages.get(target.engine.package)
+    if package is None or not package.installed:
         return  # installing it enables and starts it
     if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
         yield Change(How.UNIT, name, "masked", "enabled")
@@ -216,6 +235,20 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
 
 
 def _faults(state: HostState, target: Target) -> Iterator[str]:
+    yield from _in_the_way(state, target)
+    yield from _overridden(state, target)
+
+
+def _in_the_way(state: HostState, target: Target) -> Iterator[str]:
+    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours."""
+    for wanted in target.files:
+        found = state.file(wanted.path)
+        if found is not None and wanted.directory != found.is_directory:
+            kind = "directory" if wanted.directory else "regular file"
+            yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
+
+
+def _overridden(state: HostState, target: Target) -> Iterator[str]:
     """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
     engine = target.engine
     dropin = state.file(engine.dropin)
@@ -247,8 +280,9 @@ def _notices(
     if settings.bind_addresses is None and len(target.bind) == 2:
         yield "no private address here: Redis listens on loopback alone; see redis_bind"
     if not state.kernel_writable:
-        wrong = [f"{_sysctl(n)} is {state.kernel.get(n)}, should be {w}" for n, w in KERNEL.items()
-                 if state.kernel.get(n, w) < w]  # fmt: skip
+        wrong = [
+            f"{name} is {found}, should be {wanted}" for name, found, wanted in _kernel_differences(state)
+        ]
         if wrong:
             yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
     evicted = state.live.number("evicted_keys")
@@ -256,6 +290,6 @@ def _notices(
         yield f"{evicted} keys were evicted since this server started: data was lost"
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = SHORT) -> str:
     text = text or '""'
-    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,9 +1,11 @@
 """How to get to a host's Redis: which port, which password, TLS or not; and what a failure to means."""
 
 import functools
+import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import redis
@@ -61,11 +63,23 @@ def connect_as_admin(run: "HostRun") -> Client:
 
 
 def _listener(found: HostState, port: int) -> Listener | None:
-    """The port to use: TLS before plaintext, the configured one before others, IPv4 first."""
+    """The socket to use: TLS before plaintext, the configured port before others, loopback and IPv4 first.
+
+    What answers on one address of a port is taken to answer on all of them.
+    """
     own = [listener for listener in found.listeners if listener.own]
-    kinds = {listener.port: listener for listener in own if listener.answer != "same"}
-    own.sort(key=lambda one: (kinds.get(one.port, one).plaintext, one.port != port, ":" in one.address))
-    return kinds.get(own[0].port, own[0]) if own else None
+    answers = {listener.port: listener.answer for listener in own if listener.answer != "same"}
+    asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in own]
+    # Over loopback a server in protected mode answers too.
+    return min(
+        asked,
+        key=lambda one: (one.plaintext, one.port != port, not _loopback(one.address), ":" in one.address),
+        default=None,
+    )
+
+
+def _loopback(address: str) -> bool:
+    return ipaddress.ip_address(EVERY.get(address, address)).is_loopback
 
 
 def _opener(run: "HostRun", address: str, port: int) -> Callable[[], socket.socket]:

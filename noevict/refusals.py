@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from noevict import acl_live, conf, directives
-from noevict.certificates import Certificate
+from noevict.certificates import Certificate, certificates_in
+from noevict.conf_reader import parse
 from noevict.engine import ENGINES
 from noevict.secrets import Secrets
 from noevict.settings import Settings
@@ -12,6 +13,7 @@ from noevict.target import Target
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
 MIB = 1 << 20
+PLACES = ("dir", "appenddirname", "appendfilename", "dbfilename")  # where a start finds the data
 MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
 
@@ -25,15 +27,20 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
     if managed(state, target):
         yield from _other_secrets(state, target, secrets)
     yield from _unknown(state, target)
+    yield from _too_little(state, target)
     if state.live.reached:
         yield from _role(state.live)
         yield from _memory(state.live, target)
         yield from _users(state.live, target)
         yield from _release_of(state.live)
-        if state.live.user != "admin":
+        yield from _not_found_again(state.live, target)
+        if state.live.user != "admin" and not managed(state, target):
             yield from _foreign(settings, state.live, target)
-    elif not managed(state, target):
-        yield from _foreign_data(settings, state, target)
+    elif state.live.reach is Reach.NOT_RUNNING:
+        yield from _role_in_file(state)
+        yield from _left_behind(state, target)
+        if not managed(state, target):
+            yield from _foreign_data(settings, state, target)
 
 
 def managed(state: HostState, target: Target) -> bool:
@@ -66,7 +73,8 @@ def _others(settings: Settings, state: HostState, target: Target) -> Iterator[st
 
 def _other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
-    theirs = Certificate.parse(state.ca.decode("utf-8", "replace")) if state.ca else None
+    # Beside the CA of a certificate that the user brought, the fleet's own is the last.
+    *_, theirs = (None, *map(Certificate.parse, certificates_in(state.ca or "")))
     if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
         return
     users = state.file(target.engine.aclfile)
@@ -93,6 +101,12 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
         )
 
 
+def _too_little(state: HostState, target: Target) -> Iterator[str]:
+    if target.maxmemory < MIB:
+        # 0 would mean no limit.
+        yield f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory} bytes here leaves less"
+
+
 def _role(live: Live) -> Iterator[str]:
     if live.info.get("role") not in (None, "master"):
         yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
@@ -100,6 +114,27 @@ def _role(live: Live) -> Iterator[str]:
         yield f"has {live.number('connected_slaves')} replicas: noevict manages standalone servers alone"
     if live.number("cluster_enabled"):
         yield "runs Cluster: noevict manages standalone servers alone"
+
+
+def _role_in_file(state: HostState) -> Iterator[str]:
+    """Of a server that does not run: what it was, and would be again."""
+    lines = parse(state.conf or "")
+    if lines.get("replicaof", ["no one"])[-1].lower() != "no one":
+        yield "is a replica by its redis.conf (replicaof): noevict never changes roles; make it a primary first"
+    if lines.get("cluster-enabled", ["no"])[-1] == "yes":
+        yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
+
+
+def _left_behind(state: HostState, target: Target) -> Iterator[str]:
+    """Keys of a server that does not run, in files that its next start would not read."""
+    was_on = parse(state.conf or "").get("appendonly", ["no"])[-1] == "yes"
+    if state.live.reach is not Reach.NOT_RUNNING:
+        return
+    if was_on and target.live["appendonly"] == "no" and state.file(target.engine.manifest) is not None:
+        yield (
+            "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
+            "then run again"
+        )
 
 
 def _memory(live: Live, target: Target) -> Iterator[str]:
@@ -125,9 +160,12 @@ def _release_of(live: Live) -> Iterator[str]:
         yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
 
 
-def _foreign(settings: Settings, live: Live, target: Target) -> Iterator[str]:
-    """A Redis that somebody else set up."""
-    for name in ("dir", "appendfilename", "appenddirname"):
+def _not_found_again(live: Live, target: Target) -> Iterator[str]:
+    """Keys that a restart with our configuration would not load."""
+    if not live.keys:
+        return
+    # With AOF on, everything is in the append-only files before a restart.
+    for name in PLACES if target.live["appendonly"] == "no" else PLACES[:-1]:
         if live.config.get(name, target.live[name]) != target.live[name]:
             yield (
                 f"its {name} is {live.config[name]}, noevict's is {target.live[name]}: its data would not be found; "
@@ -141,6 +179,10 @@ def _foreign(settings: Settings, live: Live, target: Target) -> Iterator[str]:
     ]
     if beyond:
         yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
+
+
+def _foreign(settings: Settings, live: Live, target: Target) -> Iterator[str]:
+    """A Redis that somebody else set up."""
     clients = live.number("connected_clients") - 1
     if settings.redis_takeover or (live.keys == 0 and clients <= 0):
         return
@@ -163,15 +205,22 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
         return
     defaults = directives.defaults(live.server) or {}
     for found in conf.differences(target.live, live.config, live.server):
-        if (
-            found.name in defaults
-            and found.found != defaults[found.name]
-            and not found.name.startswith("tls-")
-        ):
+        # Who could connect over an address that is bound no longer, could by default as well.
+        chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
+        if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
             yield f"  {found.name}: {found.found} → {found.wanted}"
 
 
 def _foreign_data(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """Of a server that does not run."""
+    lines = parse(state.conf or "")
+    for name in PLACES:
+        found = lines.get(name, [target.live[name]])[-1].removesuffix("/")
+        if found != target.live[name]:
+            yield (
+                f"its redis.conf says {name} {found}, noevict's is {target.live[name]}: data there would not be found; "
+                "move it and put that line right first"
+            )
     there = [path for path in state.data if path.endswith(("dump.rdb", "appendonly.aof.manifest"))]
     if there and not settings.redis_takeover:
         yield (

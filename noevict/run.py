@@ -16,6 +16,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from noevict import directives, reach
+from noevict.certificates import OwnCertificate
 from noevict.changes import How
 from noevict.client import Client
 from noevict.engine import ENGINES, Server
@@ -140,7 +141,8 @@ class HostRun:
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
         self.close_client()
-        look = script("look", engine=self.engine.name, port=self.settings.redis_port)
+        ports = {"port": self.settings.redis_port, "plaintext_port": self.settings.redis_plaintext_port}
+        look = script("look", engine=self.engine.name, **ports)
         found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
         self._client, live = reach.look_at_redis(self, found)
         self.state = replace(found, live=live)
@@ -151,7 +153,7 @@ class HostRun:
     def make_plan(self) -> Plan:
         """Plan from the last look, the secrets as they now are, and the release known now."""
         settings, found, secrets = self.settings, self.found, self.fleet.secrets
-        own = self.fleet.own_certificate(settings)
+        own = self._own_certificate()
         release = self._release()
         target = make_target(
             self.name,
@@ -174,6 +176,17 @@ class HostRun:
             lines = self.shell(script("defaults", **variables), what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
             self.fleet.fresh[server] = {**directives.portable(pairs, server), "unixsocket": ""}
+
+    def _own_certificate(self) -> OwnCertificate | None:
+        """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""
+        own = self.fleet.own_certificate(self.settings)
+        if own is not None and not own.certificate.covers(self.client_name):
+            covered = ", ".join(sorted(own.certificate.names)) or "no name"
+            raise NoevictError(
+                f"redis_tls_cert: should cover {self.client_name}, by which clients reach this host "
+                f"(redis_address says so where it is another), covers {covered}"
+            )
+        return own
 
     def _release(self) -> Server:
         """The installed release; before there is one, what will be, or what is oldest: for the preview."""

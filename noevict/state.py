@@ -139,9 +139,9 @@ class HostState:
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
-    ca: bytes | None = field(default=None, repr=False)
-    certificate: bytes | None = field(default=None, repr=False)
-    key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex
+    ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
+    certificate: str | None = field(default=None, repr=False)
+    key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex; None without openssl
     memtotal: int = 0  # bytes
     limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
     kernel: Mapping[str, int] = field(default_factory=dict)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from noevict import acl, conf
 from noevict.certificates import OwnCertificate, normalise
 from noevict.engine import ENGINES, Engine, Server
+from noevict.errors import NoevictError
 from noevict.secrets import Secrets
+from noevict.setting_kinds import MOST_ADDRESSES
 from noevict.settings import Settings
 from noevict.state import Address, HostState
 from noevict.templates import render
@@ -124,10 +126,19 @@ def wanted_maxmemory(settings: Settings, state: HostState) -> int:
 
 
 def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    """The words of redis.conf's ``bind``: those given, or loopback and the host's private addresses."""
+    """The words of redis.conf's ``bind``: those given, or loopback and the host's private addresses.
+
+    Raises NoevictError where those are more than Redis takes.
+    """
     if settings.bind_addresses is not None:
         return settings.bind_addresses
-    return (*LOOPBACK, *private_addresses(addresses))
+    found = (*LOOPBACK, *private_addresses(addresses))
+    if len(found) > MOST_ADDRESSES:
+        raise NoevictError(
+            f"redis_bind: should be at most {MOST_ADDRESSES} addresses, got {len(found)} (loopback and all private "
+            "ones of this host): name those to listen on"
+        )
+    return found
 
 
 def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The server's certificate: the host makes the key, the fleet's CA signs."""
 
 from noevict import pki
+from noevict.changes import How
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import packed, script
@@ -17,7 +18,10 @@ def renew_certificate(run: HostRun) -> None:
         certificate, key = own.chain, own.key
         run.shell(_request(run, fresh=False), what="making the TLS directory")
     else:
-        fresh = any(change.found in BROKEN_KEY for change in run.plan.changes)
+        fresh = any(
+            change.found in BROKEN_KEY or change.what == f"{engine.tls}/server.key"
+            for change in run.plan.due(How.CERTIFICATE)
+        )
         said = run.shell(_request(run, fresh=fresh), what="openssl")
         request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
         certificate, key = pki.sign_request(run.fleet.secrets.ca, request, target.names, run.fleet.now), ""

@@ -8,7 +8,10 @@ from noevict.scripts import script
 
 
 def prepare_data(run: HostRun) -> None:
-    """See that a server with AOF on finds what an RDB file holds. The server is not running."""
+    """See that a server with AOF on finds what an RDB file holds. The server is not running.
+
+    Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
+    """
     lines = parse(run.found.conf or "").get("appendonly", [])
     said = run.shell(
         script(

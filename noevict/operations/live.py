@@ -28,6 +28,8 @@ def set_live(run: HostRun) -> None:
         return  # somebody else's server: the rest comes with the restart
     if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":
         save(run, client)  # only the last RDB is loaded from now on
+    if any(change.what == run.engine.manifest for change in run.plan.changes):
+        rewrite_aof(run, client)
     _set(client, run.plan.target, live.config, live.server)
     if live.catalogue is not None:
         found = acl_live.differences(target.users, live.acl, live.catalogue)
@@ -56,16 +58,27 @@ def _change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None
 def turn_aof_on(run: HostRun, client: Client) -> None:
     """Over data that is there. Only when the first rewrite is done may the file say so: a start before is empty."""
     client.config_set("appendonly", "yes")
+    _wait_until_written(run, client)
 
+
+def rewrite_aof(run: HostRun, client: Client) -> None:
+    """New append-only files, of all that is in memory, in place of those that are gone."""
+    client.bgrewriteaof()
+    _wait_until_written(run, client)
+
+
+def _wait_until_written(run: HostRun, client: Client) -> None:
     def done(info: dict[str, Any]) -> bool:
         # aof_rewrite_in_progress alone is 0 as well while a BGSAVE delays the rewrite.
         if info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress"):
             return False
         if info.get("aof_last_bgrewrite_status") != "ok" or info.get("aof_last_write_status") != "ok":
-            raise NoevictError("turning AOF on failed: see the server's log; its data is as it was")
+            raise NoevictError(
+                "writing the append-only files failed: see the server's log; its data is as it was"
+            )
         return bool(info.get("aof_enabled")) and int(info.get("aof_base_size", 0)) > 0
 
-    wait_for(run, client, done, "the first append-only file")
+    wait_for(run, client, done, "the append-only files")
 
 
 def save(run: HostRun, client: Client) -> None:

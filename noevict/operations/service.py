@@ -61,8 +61,9 @@ def before_stopping(run: HostRun) -> None:
         )
     if info.get("rdb_last_bgsave_status") != "ok":
         save(run, client)
-    if not info.get("aof_enabled") and not client.config_get("save").get("save"):
-        # With neither, a stop would throw everything away.
+    append_only = info.get("aof_enabled") and run.plan.target.live["appendonly"] == "yes"
+    if not append_only and not client.config_get("save").get("save"):
+        # The stop would write nothing that the next start reads.
         client.config_set("save", "3600 1")
         save(run, client)
 

@@ -2,11 +2,16 @@
 # server would start empty, and overwrite the RDB when it stops. user, data, aof: yes or no, stamp.
 set -euo pipefail
 umask 077
+[[ -d $data ]] || exit 0
 cd "$data"
 dir=appendonlydir manifest=appendonlydir/appendonly.aof.manifest
 [[ $aof == yes && -s dump.rdb ]] || exit 0
-if [[ -e $manifest ]]; then
-  newest=$(find "$dir" -type f -name 'appendonly.aof.*' ! -name '*.manifest' -newer dump.rdb -print -quit)
+[[ ! $dir/appendonly.aof.1.base.rdb -ef dump.rdb ]] || exit 0 # done before
+# One file beside the directory is how Redis 6 had it: a start without a manifest reads that.
+if [[ -e $manifest || -e appendonly.aof ]]; then
+  there=()
+  for path in "$dir" appendonly.aof; do [[ ! -e $path ]] || there+=("$path"); done
+  newest=$(find "${there[@]}" -type f -name 'appendonly.aof*' ! -name '*.manifest' -newer dump.rdb -print -quit)
   # Written to after the last RDB: they hold everything. Only an RDB that is newer than all of them, of a time when
   # AOF was off, holds more.
   [[ -z $newest && $trust_rdb == yes ]] || exit 0

@@ -1,11 +1,14 @@
-# The one look at a host: bash, read-only, as root. noevict/facts.py puts engine=, port= before it and reads what it
-# prints: a line "key value" each, or "begin NAME" ... "end NAME" around the text of a file. Few processes: each
-# costs the host milliseconds, for every host in every run. No password is printed: sed blanks them.
+# The one look at a host: bash, read-only, as root. engine, port, plaintext_port: 0 where there is none.
+# noevict/facts.py reads what it prints: lines "key value", the text of a file with its key before each line. Few
+# processes: each costs the host milliseconds, for every host in every run. No password is printed: sed blanks them.
 export LC_ALL=C
 package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
 
 say() { printf '%s\n' "$*"; }
-text() { say "begin $1"; head -c 100000 "$2" 2>/dev/null; say; say "end $1"; }
+# Certificates alone: a key may stand beside them.
+certificates() {
+  sed -n "/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/{s/[^[:print:]]//g;s/^/$1 /p}" "$2" | head -c 100000
+} 2>/dev/null
 number() { local v; v=$(<"$2") && say "$1 $v"; } 2>/dev/null
 
 say "time ${EPOCHSECONDS}"
@@ -25,7 +28,7 @@ done </var/lib/dpkg/diversions
 control= pid= pidfile=
 [[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
 if [[ $systemd == yes ]]; then
-  unitfacts=$(systemctl show "$unit" -p LoadState,ActiveState,SubState,UnitFileState,MainPID,Result,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,EffectiveMemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,After,Wants,StartLimitIntervalUSec,StartLimitBurst,ExecStart,FragmentPath)
+  unitfacts=$(systemctl show "$unit" -p LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec)
   while IFS='=' read -r key value; do
     say "unit $key $value"
     case $key in MainPID) [[ $value != 0 ]] && pid=$value ;; ControlGroup) control=$value ;; esac
@@ -79,7 +82,7 @@ while read -r _ local _ _ _ _ _ _ _ inode _; do
     answer=same
     [[ $probed == *" $listening "* ]] || { answer=$(ping_plain "$addr" "$listening"); probed+="$listening "; }
     say "listener own $addr $listening $answer"
-  elif ((listening == port)); then
+  elif ((listening == port || listening == plaintext_port)); then
     say "listener other $addr $listening -"
   fi
 done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
@@ -92,14 +95,15 @@ files=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/se
 stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
 sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
   /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
-if [[ -e $etc/$engine.conf ]]; then
-  say "begin conf"
-  sed -E 's/^([[:space:]]*"?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass)"?[[:space:]]).*/\1(hidden)/I; s/[\x80-\xff]/?/g; s/^([[:space:]]*"?user"?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$etc/$engine.conf" 2>/dev/null | head -c 300000
-  say; say "end conf"
-fi
-[[ -e $tls/ca.crt ]] && text ca "$tls/ca.crt"
-[[ -e $tls/server.crt ]] && text certificate "$tls/server.crt"
-[[ -e $tls/server.key ]] && say "key $(openssl pkey -in "$tls/server.key" -pubout -outform DER 2>/dev/null | sha256sum)"
+# A line that was commented out may still hold a password.
+sed -E 's/[^[:print:]\t]/?/g
+  s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
+  s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
+  s/^/conf /' "$etc/$engine.conf" 2>/dev/null | head -c 300000
+certificates ca "$tls/ca.crt"
+certificates certificate "$tls/server.crt"
+# Never asked for a passphrase: the answer would be read from this script.
+[[ -e $tls/server.key ]] && command -v openssl >/dev/null && say "key $(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)"
 
 # Memory and kernel.
 while read -r key value _; do case $key in MemTotal:) say "memtotal $value"; break ;; esac; done </proc/meminfo

@@ -19,12 +19,13 @@ REDIS = "redis: "  # before a command for the server; any other is the shell's
 
 
 def named(text: str, engine: EngineName) -> str:
-    """With the engine's own names for CONF (its redis.conf), ETC, DATA, SERVER (the package), UNIT and TITLE."""
+    """With the engine's own names: CONF (its redis.conf), ETC, DATA, ENGINE, SERVER (the package), UNIT, TITLE."""
     names = ENGINES[engine]
     words = {
         "CONF": names.conf,
         "ETC": names.etc,
         "DATA": names.data,
+        "ENGINE": names.name,
         "SERVER": names.package,
         "UNIT": names.unit,
         "TITLE": names.title,

@@ -68,6 +68,27 @@ def managed_files(host: Host, engine: EngineName = "redis") -> dict[str, Managed
     return files
 
 
+def engine_of(host: Host) -> EngineName:
+    """In a Fleet a host of that name gets Valkey, every other one Redis."""
+    return "valkey" if host.name == "valkey" else "redis"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts provisioned together, by one command; ``fleet["trixie"]`` is the one of that name."""
+
+    checkout: Checkout
+    hosts: list[Host]
+
+    def __getitem__(self, name: str) -> Host:
+        return next(host for host in self.hosts if host.name == name)
+
+    def list_hosts(self, **settings: Any) -> None:
+        """Their hosts.yml, with these settings for all of them."""
+        each = {host.name: {"redis_engine": engine_of(host)} for host in self.hosts}
+        self.checkout.list_hosts(self.hosts, each=each, **settings)
+
+
 def connect(
     checkout: Checkout, host: Host, user: str = "admin", port: int = 6379, **options: Any
 ) -> "redis.Redis":

@@ -56,15 +56,24 @@ USERS = (
         ("redis: ACL SETUSER default on nopass ~* &* +@all",),
         tuple(f"user default {what}" for what in ("state", "passwords", "keys", "channels", "commands")),
     ),
-    Drift("requirepass", ("redis: CONFIG SET requirepass open-sesame",), ("user default passwords",)),
+    Drift(
+        "requirepass",
+        ("redis: CONFIG SET requirepass open-sesame",),
+        ("requirepass", "user default passwords"),
+    ),
     Drift("admin gone", ("redis: ACL DELUSER admin",), ("the running TITLE",), restarts=True),
 )
 FILES = (
     Drift("conf edited", ("sed -i 's/^maxmemory .*/maxmemory 1gb/' CONF",), ("CONF: maxmemory",)),
+    Drift(
+        "conf broken, restarted",
+        ("echo nonsense 1 >>CONF", "systemctl restart UNIT || true"),
+        ("CONF: nonsense", "UNIT"),
+        restarts=True,
+    ),
     Drift("conf gone", ("rm CONF",), ("CONF",)),
     Drift("conf with a comment", ("echo '# mine' >>CONF",), ("CONF",)),
     Drift("conf a link", ("mv CONF /root/mine", "ln -s /root/mine CONF"), ("CONF",)),
-    Drift("conf a directory", ("rm CONF", "mkdir CONF"), ("CONF",)),
     Drift("acl edited", (f"echo 'user {INTRUDER}' >>ETC/users.acl",), ("ETC/users.acl",)),
     Drift("acl gone", ("rm ETC/users.acl",), ("ETC/users.acl",)),
     Drift(
@@ -82,7 +91,7 @@ FILES = (
         ("CONF owner", "ETC/users.acl mode", "ETC/tls/server.key mode", "ETC mode", "DATA owner"),
     ),
     Drift("no diversion", ("dpkg-divert --local --no-rename --remove CONF",), ("diversion of CONF",)),
-    Drift("AOF files gone", ("rm -r DATA/appendonlydir",), ("DATA/appendonlydir",)),
+    Drift("AOF files gone", ("rm -r DATA/appendonlydir",), ("DATA/appendonlydir/appendonly.aof.manifest",)),
 )
 CERTIFICATES = (
     Drift("certificate gone", ("rm ETC/tls/server.crt",), ("ETC/tls/server.crt",)),
@@ -105,9 +114,7 @@ SYSTEM = (
     Drift("stopped", ("systemctl stop UNIT",), ("UNIT",), restarts=True),
     Drift("disabled", ("systemctl disable UNIT",), ("UNIT",)),
     Drift("masked", ("systemctl mask UNIT",), ("UNIT",)),
-    Drift(
-        "stopped and masked", ("systemctl stop UNIT", "systemctl mask UNIT"), ("UNIT", "UNIT"), restarts=True
-    ),
+    Drift("stopped and masked", ("systemctl stop UNIT", "systemctl mask UNIT"), ("UNIT",), restarts=True),
     Drift("drop-in edited", (f"sed -i s/65535/1000/ {DROPIN}", "systemctl daemon-reload"), (DROPIN,)),
     Drift("drop-in not read", (f"sed -i s/65535/1000/ {DROPIN}",), (DROPIN, "UNIT")),
     Drift(
@@ -118,3 +125,40 @@ SYSTEM = (
     Drift("openssl removed", ("dpkg --force-depends --remove openssl",), ("package openssl",)),
 )
 DRIFTS = (*SERVER, *USERS, *FILES, *CERTIFICATES, *SYSTEM)
+
+ZZ = "/etc/systemd/system/UNIT.d/zz.conf"
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """What somebody put there against noevict: reported, left where it is, and the host fails until it is gone.
+
+    ``told``: words of the line about it; ``undo``: how they take it back.
+    """
+
+    id: str
+    by_hand: tuple[str, ...]
+    told: str
+    undo: tuple[str, ...]
+
+
+CONTRADICTIONS = (
+    Contradiction(
+        "a drop-in over ours",
+        (f"printf '[Service]\\nLimitNOFILE=1000\\n' >{ZZ}", "systemctl daemon-reload"),
+        f"UNIT: LimitNOFILE should be 65535, is 1000: overridden by {ZZ}; remove that",
+        (f"rm {ZZ}", "systemctl daemon-reload"),
+    ),
+    Contradiction(
+        "a drop-in over ours, not read yet",
+        (f"printf '[Service]\\nRestartSec=100ms\\n' >{ZZ}",),
+        f"UNIT: RestartUSec should be 3s, is 100ms: overridden by {ZZ}; remove that",
+        (f"rm {ZZ}", "systemctl daemon-reload"),
+    ),
+    Contradiction(
+        "a directory for redis.conf",
+        ("rm CONF", "mkdir CONF"),
+        "CONF: should be a regular file, is a directory: move it away, then run again",
+        ("rmdir CONF",),
+    ),
+)

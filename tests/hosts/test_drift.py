@@ -10,8 +10,8 @@ import pytest
 from noevict.engine import EngineName
 from tests.hosts.by_hand import assert_filled, changed, do, files, fill, named, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, changes, deploy, run_id
-from tests.hosts.drifts import DRIFTS, Drift
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, run_id
+from tests.hosts.drifts import CONTRADICTIONS, DRIFTS, ZZ, Contradiction, Drift
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -80,9 +80,8 @@ def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
 
 
 def test_drift_is_told_by_name_and_nothing_else_is(story: Story, subject: Subject) -> None:
-    assert story.drift.returncode == 2, story.drift.stderr
-    told = [change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]]
-    assert sorted(told) == sorted(named(what, subject.engine) for what in subject.drift.told)
+    told = {change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]}
+    assert told == {named(what, subject.engine) for what in subject.drift.told}
 
 
 def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
@@ -115,6 +114,49 @@ def test_the_run_after_a_repair_is_clean(story: Story, subject: Subject) -> None
 
 
 def test_all_hosts_are_as_wanted_in_the_end(story: Story) -> None:
+    assert (story.drift.returncode, story.dry.returncode) == (2, 0), story.drift.stderr
     assert story.repair.returncode == 0, story.repair
     assert (story.again.returncode, changes(story.again)) == (0, 0), story.again
     assert story.drift_again.returncode == 0, story.drift_again
+
+
+@pytest.fixture(params=CONTRADICTIONS, ids=lambda each: each.id)
+def contradiction(request: pytest.FixtureRequest) -> Contradiction:
+    found: Contradiction = request.param
+    return found
+
+
+def test_what_somebody_put_against_it_is_reported_and_left(
+    boot: Boot, checkout: Checkout, contradiction: Contradiction
+) -> None:
+    mine, other = boot("trixie", "bookworm")
+    checkout.list_hosts([mine, other])
+    deploy(checkout)
+    with admin(checkout, mine) as client:
+        fill(client, KEYS)
+    before = run_id(checkout, mine)
+    do(checkout, mine, contradiction.by_hand)
+    told = named(contradiction.told, "redis")
+    assert checkout.run("noevict", "drift").returncode == 2
+    for _ in range(2):  # what can be repaired beside it is repaired by the first
+        done = checkout.run(*DEPLOY)
+        assert (done.returncode, done.json["results"]["failed_hosts"]) == (1, [mine.name]), done
+        assert told in said(done, mine), done
+        assert "No changes" in said(done, other), done
+    drift = checkout.run("noevict", "drift")
+    assert (drift.returncode, told in drift.stdout) == (2, True), drift
+    assert run_id(checkout, mine) == before
+    do(checkout, mine, contradiction.undo)
+    deploy(checkout)
+    assert checkout.run("noevict", "drift").returncode == 0
+    with admin(checkout, mine) as client:
+        assert_filled(client, KEYS)
+
+
+def test_a_drop_in_that_contradicts_nothing_is_no_drift(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("bookworm")
+    checkout.list_hosts([host])
+    deploy(checkout)
+    do(checkout, host, (f"printf '[Service]\\nNice=-1\\n' >{ZZ}", "systemctl daemon-reload"))
+    assert checkout.run("noevict", "drift").returncode == 0
+    assert_clean(checkout)

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,12 @@ import redis
 from noevict.engine import ENGINES, EngineName
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
+    Fleet,
     admin,
     assert_clean,
     config,
     deploy,
+    engine_of,
     managed_files,
     run_id,
     wait_for,
@@ -23,19 +24,6 @@ from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host, wait_ready
 from tests.lab.machine import run
-
-
-@dataclass
-class Fleet:
-    """Three hosts, provisioned together by one command."""
-
-    checkout: Checkout
-    hosts: dict[str, Host]
-
-
-def engine_of(host: Host) -> EngineName:
-    return "valkey" if host.name == "valkey" else "redis"
-
 
 NAMES = ("bookworm", "trixie", "valkey")
 
@@ -48,14 +36,15 @@ def fleet(boot_for_module: Boot, checkout_for_module: Checkout) -> Fleet:
         Spec("trixie", name="trixie"),
         Spec("trixie", name="valkey", memory=2000),
     )
-    checkout_for_module.list_hosts(hosts, each={"valkey": {"redis_engine": "valkey"}})
-    deploy(checkout_for_module)
-    return Fleet(checkout_for_module, {host.name: host for host in hosts})
+    fleet = Fleet(checkout_for_module, hosts)
+    fleet.list_hosts()
+    deploy(fleet.checkout)
+    return fleet
 
 
 @pytest.fixture(params=NAMES)
 def host(request: pytest.FixtureRequest, fleet: Fleet) -> Host:
-    return fleet.hosts[request.param]
+    return fleet[request.param]
 
 
 def test_a_fresh_host_serves_what_was_asked(fleet: Fleet, host: Host) -> None:
@@ -68,13 +57,13 @@ def test_a_fresh_host_serves_what_was_asked(fleet: Fleet, host: Host) -> None:
 
 @pytest.mark.parametrize("name", ["bookworm", "valkey"])
 def test_a_host_of_2000_mib_gets_exactly_1600_mb(fleet: Fleet, name: str) -> None:
-    host = fleet.hosts[name]
+    host = fleet[name]
     assert config(fleet.checkout, host, "maxmemory")["maxmemory"] == "1677721600"
     assert "\nmaxmemory 1600mb\n" in host.read(ENGINES[engine_of(host)].conf)
 
 
 def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
-    hosts = fleet.hosts.values()
+    hosts = fleet.hosts
     before = {
         host.name: (run_id(fleet.checkout, host), managed_files(host, engine_of(host))) for host in hosts
     }
@@ -127,12 +116,12 @@ def disk_of(host: Host) -> list[str]:
 
 
 def test_a_reboot_changes_nothing_and_loses_nothing(fleet: Fleet) -> None:
-    for host in fleet.hosts.values():
+    for host in fleet.hosts:
         with admin(fleet.checkout, host) as client:
             client.mset({f"job:{number}": "x" * 100 for number in range(1000)})
-    for host in fleet.hosts.values():
+    for host in fleet.hosts:
         host.reboot()
-    for host in fleet.hosts.values():
+    for host in fleet.hosts:
         wait_for(f"{host} serves after its boot", lambda: serves(fleet.checkout, host))  # noqa: B023
         with admin(fleet.checkout, host) as client:
             assert client.dbsize() == 1000
@@ -149,7 +138,7 @@ def serves(checkout: Checkout, host: Host) -> bool:
 
 
 def test_a_host_cut_off_from_power_serves_again_and_is_clean(fleet: Fleet) -> None:
-    host = fleet.hosts["trixie"]
+    host = fleet["trixie"]
     with admin(fleet.checkout, host) as client:
         client.set("kept", "yes")
         client.waitaof(1, 0, 5000)

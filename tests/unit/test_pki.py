@@ -415,9 +415,13 @@ def own(tmp_path: Path) -> Own:
     return Own(tmp_path)
 
 
-def test_own_files_are_taken_as_they_are_and_the_key_is_not_shown(own: Own) -> None:
+def test_of_own_files_certificates_alone_are_taken_and_the_key_is_not_shown(own: Own) -> None:
+    given = (own.directory / "crt").read_text()
+    with (own.directory / "crt").open("a") as file:
+        file.write((own.directory / "key").read_text())  # many programs want both in one file
     found = own.load()
-    assert found.chain == (own.directory / "crt").read_text()
+    assert found.chain == given.removeprefix("a comment\n")
+    assert found.ca.startswith("-----BEGIN CERTIFICATE-----")
     assert "PRIVATE" in found.key
     assert "PRIVATE" not in repr(found)
 

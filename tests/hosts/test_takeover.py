@@ -1,0 +1,265 @@
+"""A Redis that somebody else set up: refused with a report, taken over when told to, and no key is ever lost."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+import redis
+
+from noevict.engine import ENGINES, EngineName
+from tests.hosts.by_hand import assert_filled, do, files, fill, install_foreign, plain, said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, wait_for
+from tests.lab.checkout import Checkout, Result
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+
+KEYS = 20_000
+PASSWORD = "open-sesame-of-old"
+KINDS: tuple[tuple[str, EngineName], ...] = (("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey"))
+NAMES = tuple(f"{suite}-{engine}" for suite, engine in KINDS)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A host that somebody set up before, with its keys."""
+
+    host: Host
+    engine: EngineName
+
+    def run_id(self, password: str | None = None) -> str:
+        with plain(self.host, password) as client:
+            return str(client.info("server")["run_id"])
+
+
+def put_takeover(checkout: Checkout, password: str) -> None:
+    """As the report tells to: the password of old into secrets/users.yml, secrets/ made where it is missing."""
+    checkout.secrets.mkdir(mode=0o700, exist_ok=True)
+    users = checkout.secrets / "users.yml"
+    users.touch(mode=0o600)
+    users.write_text(f"{users.read_text()}takeover: {password}\n")
+
+
+@pytest.fixture
+def foreign(request: pytest.FixtureRequest, boot: Boot) -> Foreign:
+    """The host of KINDS that a test asks for, with the lines of redis.conf it asks for, filled."""
+    number, lines, password = request.param
+    suite, engine = KINDS[number]
+    [host] = boot(Spec(suite))
+    install_foreign(host, *lines, engine=engine)
+    with plain(host, password) as client:
+        fill(client, KEYS)
+    return Foreign(host, engine)
+
+
+# Of each supported release, as the distribution has it: RDB only, no TLS, no password.
+every_release = pytest.mark.parametrize(
+    "foreign", [(n, (), None) for n in range(3)], ids=NAMES, indirect=True
+)
+
+
+def refused(checkout: Checkout, foreign: Foreign) -> Result:
+    """A run that fails and leaves everything as it was; on the controller no secrets are made either."""
+    before, secrets = files(foreign.host), checkout.secrets.exists()
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    assert files(foreign.host) == before
+    assert checkout.secrets.exists() == secrets
+    return done
+
+
+@every_release
+def test_keys_of_a_foreign_server_are_all_there_after_the_take_over(
+    foreign: Foreign, checkout: Checkout
+) -> None:
+    host, engine = foreign.host, ENGINES[foreign.engine]
+    checkout.list_hosts([host], redis_engine=foreign.engine)
+    before = foreign.run_id()
+    lines = said(refused(checkout, foreign), host)
+    title = f"runs a {engine.title} that noevict did not set up, with {KEYS + 6} keys and 0 clients."
+    assert [line for line in lines if line.startswith(title) and "redis_takeover = True" in line], lines
+    for start in ("TLS: on port 6379 alone", "password: as user app", "bind: * -::* → "):
+        assert [line for line in lines if line.startswith(start)], lines
+    assert foreign.run_id() == before
+
+    checkout.list_hosts([host], redis_engine=foreign.engine, redis_takeover=True)
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, KEYS)
+    assert_clean(checkout)
+    host.run(f"systemctl restart {engine.unit}")
+    assert_serving(checkout, host)
+    host.reboot()
+    assert_serving(checkout, host)
+    assert_clean(checkout)
+
+
+def assert_serving(checkout: Checkout, host: Host) -> None:
+    """It comes up by itself, with every key."""
+
+    def loaded() -> bool:
+        try:
+            with admin(checkout, host) as client:
+                return not client.info("persistence")["loading"]
+        except (redis.ConnectionError, redis.BusyLoadingError):
+            return False
+
+    wait_for(f"{host} serves", loaded)
+    with admin(checkout, host) as client:
+        assert_filled(client, KEYS)
+
+
+def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("bookworm")
+    lines = (f"requirepass {PASSWORD}", "maxmemory-policy allkeys-lru", "user bob on >bobs ~* +@all")
+    install_foreign(host, *lines)
+    with plain(host, PASSWORD) as client:
+        fill(client, KEYS)
+    foreign = Foreign(host, "redis")
+    checkout.list_hosts([host], redis_takeover=True)
+    unknown = said(refused(checkout, foreign), host)
+    assert [line for line in unknown if "wants a password that is not ours" in line], unknown
+    put_takeover(checkout, "not-it")
+    wrong = said(refused(checkout, foreign), host)
+    assert [line for line in wrong if "wants a password that is not ours" in line], wrong
+    assert PASSWORD not in "".join(unknown + wrong)
+    (checkout.secrets / "users.yml").unlink()
+    put_takeover(checkout, PASSWORD)
+    checkout.list_hosts([host])
+    report = said(refused(checkout, foreign), host)
+    assert "ACL users removed: bob (to keep them: redis_users)" in report
+    assert "maxmemory-policy: allkeys-lru → noeviction" in report
+    checkout.list_hosts([host], redis_takeover=True)
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, KEYS)
+        assert client.acl_users() == ["admin", "app", "default"]
+    assert_clean(checkout)
+
+
+def test_old_clients_stay_on_a_plaintext_port_and_lose_no_write(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("trixie")
+    install_foreign(host, f"requirepass {PASSWORD}")
+    put_takeover(checkout, PASSWORD)
+    checkout.list_hosts([host], redis_takeover=True, redis_port=6380, redis_plaintext_port=6379,
+                        redis_users={"default": "app"})  # fmt: skip
+    with OldClient(host) as old:
+        wait_for("the old client has written", lambda: old.written > 1000)
+        deploy(checkout)
+        after = old.written
+        wait_for("it goes on", lambda: old.written > after + 1000)
+    assert old.errors <= {redis.ConnectionError, redis.BusyLoadingError}
+    with plain(host, PASSWORD) as client:
+        written = {f"write:{number}" for number in range(old.written)}
+        assert not written - set(client.scan_iter(count=10_000))
+    with plain(host) as nobody, pytest.raises(redis.AuthenticationError):
+        nobody.ping()
+    with admin(checkout, host, port=6380, user="app") as app:
+        assert app.get("write:0") == "0"
+    assert_clean(checkout)
+
+
+class OldClient:
+    """Writes without a pause, with the password of old, and comes back when it is cut off."""
+
+    def __init__(self, host: Host) -> None:
+        self.written = 0  # all numbers below it are acknowledged
+        self.errors: set[type[Exception]] = set()
+        self._host, self._stop = host, threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        with plain(self._host, PASSWORD) as client:
+            while not self._stop.is_set():
+                try:
+                    client.set(f"write:{self.written}", self.written)
+                    self.written += 1
+                except redis.RedisError as error:
+                    self.errors.add(type(error))
+
+    def __enter__(self) -> "OldClient":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """A foreign server whose keys could get lost: its redis.conf, what is done before, whether it runs."""
+
+    id: str
+    conf: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # as tests.hosts.by_hand.do takes it, once it is filled
+    kept_aside: bool = False  # append-only files of earlier
+
+
+OLD_AOF = (
+    # An AOF of five keys, from when it was on.
+    "mkdir /tmp/old && cd /tmp/old && SERVER --port 7000 --appendonly yes --daemonize yes --save '' >/dev/null",
+    "for i in 1 2 3 4 5; do until ENGINE-cli -p 7000 set old:$i $i; do sleep 0.1; done; done",
+    "ENGINE-cli -p 7000 shutdown; cp -r /tmp/old/appendonlydir DATA/ && chown -R ENGINE:ENGINE DATA/appendonlydir",
+)
+STOP = "systemctl disable --now UNIT"
+LEGACIES = (
+    Legacy("nothing on disk", conf=('save ""',)),
+    Legacy("old append-only files", before=OLD_AOF, kept_aside=True),
+    Legacy("stopped, an RDB file alone", before=(STOP,)),
+    Legacy("stopped, AOF on", conf=("appendonly yes", 'save ""'), before=(STOP,)),
+    Legacy("stopped, old append-only files", before=(*OLD_AOF, "touch -d -1hour DATA/appendonlydir/*", STOP),
+           kept_aside=True),
+    Legacy("AOF on, no RDB", conf=("appendonly yes", 'save ""')),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("legacy", LEGACIES, ids=lambda legacy: legacy.id)
+@pytest.mark.parametrize("appendonly", [True, False], ids=["AOF", "RDB"])
+def test_no_way_of_keeping_data_loses_a_key(
+    boot: Boot, checkout: Checkout, legacy: Legacy, appendonly: bool
+) -> None:
+    number = LEGACIES.index(legacy) % len(KINDS)
+    suite, engine = KINDS[number]
+    [host] = boot(suite)
+    install_foreign(host, *legacy.conf, engine=engine)
+    with plain(host) as client:
+        fill(client, 1000)
+    do(checkout, host, legacy.before, engine)
+    settings = {"redis_engine": engine, "redis_appendonly": appendonly}
+    checkout.list_hosts([host], **settings)
+    refused(checkout, Foreign(host, engine))
+    checkout.list_hosts([host], **settings, redis_takeover=True)
+    if legacy.id == "stopped, AOF on" and not appendonly:
+        lines = said(refused(checkout, Foreign(host, engine)), host)
+        assert [line for line in lines if line.startswith("redis_appendonly: should be True while")], lines
+        return
+    done = deploy(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, 1000)
+    kept = host.run(f"cat {ENGINES[engine].data}/appendonlydir*/*.aof* | grep -c old: || true").stdout
+    assert int(kept) == 5 * legacy.kept_aside, done
+    assert_clean(checkout)
+    host.run(f"systemctl restart {ENGINES[engine].unit}")
+    with admin(checkout, host) as client:
+        assert_filled(client, 1000)
+
+
+def test_an_empty_server_that_nobody_uses_is_provisioned(boot: Boot, checkout: Checkout) -> None:
+    hosts = boot("bookworm", "trixie")
+    for host in hosts:
+        install_foreign(host)
+    checkout.list_hosts(hosts)
+    deploy(checkout)
+    assert_clean(checkout)
+
+
+def test_an_empty_server_with_clients_is_refused(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("trixie")
+    install_foreign(host)
+    checkout.list_hosts([host])
+    with plain(host) as client:
+        assert client.ping()
+        lines = said(refused(checkout, Foreign(host, "redis")), host)
+    assert [line for line in lines if "with 0 keys and 1 clients" in line], lines
+    deploy(checkout)

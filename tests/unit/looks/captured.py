@@ -1,0 +1,48 @@
+"""The captured looks, read; see capture.py."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from noevict.engine import EngineName
+
+HERE = Path(__file__).parent
+
+# Each is a host of 2000 MiB, all but ``fresh`` provisioned; ``init`` has no systemd.
+HOSTS: dict[str, EngineName] = {
+    "bookworm": "redis",
+    "trixie": "redis",
+    "valkey": "valkey",
+    "init": "redis",
+    "fresh": "redis",
+}
+MANAGED = tuple(name for name in HOSTS if name != "fresh")
+PASSWORDS = {"admin": "password-of-admin", "app": "password-of-app"}
+
+
+@functools.cache
+def lines(name: str) -> tuple[str, ...]:
+    """What look.sh printed on that host."""
+    return tuple((HERE / f"{name}.txt").read_text().splitlines())
+
+
+@functools.cache
+def told(name: str) -> dict[str, Any]:
+    """What its server told: ``config``, ``acl``, ``info``, ``commands``, ``categories``."""
+    found: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
+    return found
+
+
+def edited(name: str, **facts: object) -> list[str]:
+    """The look with other values: ``memtotal=1``, ``unit=("MemoryMax 1",)``, ``sysctl=()`` for a fact left out.
+
+    Of ``unit`` the properties named are replaced; of everything else all lines.
+    """
+    found = list(lines(name))
+    for key, value in facts.items():
+        values = [str(each) for each in (value if isinstance(value, tuple) else (value,))]
+        old = [f"{key} {each.partition(' ')[0]} " for each in values] if key == "unit" else [f"{key} "]
+        found = [line for line in found if not line.startswith(tuple(old))]
+        found[1:1] = [f"{key} {each}" for each in values]
+    return found

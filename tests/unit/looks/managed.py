@@ -1,0 +1,139 @@
+"""A provisioned host, as the plan sees it: its captured look, what its server told, the secrets it was made with."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from noevict.acl_rules import Catalogue
+from noevict.certificates import Certificate, OwnCertificate
+from noevict.client import server_of
+from noevict.engine import ENGINES, Engine, Server
+from noevict.facts import read_look
+from noevict.pki import Authority, make_ca
+from noevict.plan import Plan, make_plan
+from noevict.secrets import Secrets
+from noevict.settings import Settings, build_settings
+from noevict.state import File, HostState, Live, Reach
+from noevict.target import Target, make_target
+from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, told
+
+
+@dataclass(frozen=True)
+class Managed:
+    """One host in one run. ``but`` gives the same with something else in it; ``plan`` is what is then due."""
+
+    name: str
+    settings: Settings
+    state: HostState
+    secrets: Secrets
+    now: datetime
+    own: OwnCertificate | None = None
+
+    @property
+    def engine(self) -> Engine:
+        return ENGINES[HOSTS[self.name]]
+
+    @property
+    def server(self) -> Server:
+        """The release installed, or that would be."""
+        return Server("redis", (8, 0, 2)) if self.name == "fresh" else server_of(told(self.name)["info"])
+
+    @property
+    def target(self) -> Target:
+        return make_target(self.name, self.settings, self.state, self.secrets, self.own, self.server, "")
+
+    @property
+    def plan(self) -> Plan:
+        return make_plan(self.settings, self.state, self.target, self.secrets, self.own, self.now)
+
+    def but(self, live: Mapping[str, Any] | None = None, **fields: Any) -> "Managed":
+        """With other fields of the state, and of its ``live``."""
+        return replace(
+            self, state=replace(self.state, live=replace(self.state.live, **(live or {})), **fields)
+        )
+
+    def but_file(self, path: str, **fields: Any) -> "Managed":
+        """With another owner, mode, ... of one file; ``gone=True`` for none."""
+        files = dict(self.state.files)
+        file = files.pop(path, File(path, "regular file", "root", "root", "644"))
+        if not fields.pop("gone", False):
+            files[path] = replace(file, **fields)
+        return self.but(files=files)
+
+    def but_config(self, **config: str) -> "Managed":
+        """With other values of CONFIG GET; ``_`` stands for ``-``."""
+        changed = {name.replace("_", "-"): value for name, value in config.items()}
+        return self.but({"config": {**self.state.live.config, **changed}})
+
+    def but_info(self, **info: object) -> "Managed":
+        return self.but({"info": {**self.state.live.info, **info}})
+
+    def but_acl(self, *lines: str, without: str = "") -> "Managed":
+        """With these lines for or beside those of ACL LIST, by user; without that user."""
+        users = {line.split()[1]: line for line in (*self.state.live.acl, *lines)}
+        users.pop(without, None)
+        return self.but({"acl": tuple(users.values())})
+
+    def but_set(self, **settings: Any) -> "Managed":
+        """With other settings, beside its engine."""
+        return replace(
+            self, settings=build_settings(self.name, {"redis_engine": HOSTS[self.name], **settings})
+        )
+
+
+@functools.cache
+def managed(name: str, **settings: Any) -> Managed:
+    """The host as captured. What only a change of noevict itself would make differ (templates/, profiles, choices)
+    is as that noevict would have left it: files by their digests, redis.conf, live values, ACL users."""
+    asked = build_settings(name, {"redis_engine": HOSTS[name], **settings})
+    state = read_look(edited(name))
+    bare = Managed(
+        name, asked, state, _secrets(state), datetime.fromtimestamp(state.time, UTC) + timedelta(hours=1)
+    )
+    target, found = bare.target, told(name)
+    certificate = Certificate.parse(state.certificate or "")
+    assert certificate is not None
+    live = Live(
+        Reach.TLS,
+        user="admin",
+        port=6379,
+        certificate=certificate.parsed.public_bytes(Encoding.DER),
+        server=target.server,
+        config={**found["config"], **target.live},
+        acl=tuple(f"user {user.name} {' '.join(user.words)}" for user in target.users),
+        catalogue=_catalogue(found),
+        info=found["info"],
+    )
+    files = {
+        wanted.path: replace(state.files[wanted.path], sha256=target.digest(wanted.path))
+        for wanted in target.files
+        if wanted.content is not None
+    }
+    conf = target.text(target.engine.conf)
+    return replace(bare, state=replace(state, files={**state.files, **files}, conf=conf, live=live))
+
+
+def fresh(name: str = "fresh", **settings: Any) -> Managed:
+    """The host that nothing was done to yet."""
+    state = read_look(edited(name))
+    now = datetime.fromtimestamp(state.time, UTC)
+    return Managed(name, build_settings(name, settings), state, _secrets(None), now)
+
+
+def _secrets(state: HostState | None) -> Secrets:
+    """With the CA of the host, where there is one. Its key is another one: no plan signs anything."""
+    ca = make_ca(datetime.now(UTC))
+    if state is not None and state.ca is not None:
+        ca = Authority(x509.load_pem_x509_certificate(state.ca.encode()), ca.key)
+    return Secrets(Path("secrets"), ca, PASSWORDS)
+
+
+def _catalogue(found: Mapping[str, Any]) -> Catalogue:
+    categories = tuple((name, frozenset(members)) for name, members in found["categories"].items())
+    return Catalogue(frozenset(found["commands"]), categories)

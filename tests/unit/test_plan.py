@@ -1,0 +1,239 @@
+"""What is due: nothing on a provisioned host, and for each thing that is not as wanted exactly what it is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from noevict.certificates import Certificate, OwnCertificate
+from noevict.changes import Change, How
+from noevict.operations.lock import changed_fields
+from noevict.pki import make_ca
+from noevict.state import Address, Reach
+from noevict.target import SYSCTL
+from tests.unit.looks.captured import MANAGED
+from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, unit
+from tests.unit.looks.managed import Managed, fresh, managed
+
+
+def due(host: Managed) -> tuple[tuple[str, str, str, str], ...]:
+    """(how, what, found, wanted) of each change."""
+    return tuple((str(each.how), each.what, each.found, each.wanted) for each in host.plan.changes)
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_nothing_is_due_on_a_provisioned_host(name: str) -> None:
+    plan = managed(name).plan
+    assert plan.clean
+    assert (plan.changes, plan.refusals, plan.faults, plan.notices) == ((), (), (), ())
+
+
+def test_a_fresh_host_is_due_everything() -> None:
+    parts = {
+        "package redis-server": How.PACKAGE,
+        f"{TLS}/server.crt": How.CERTIFICATE,
+        f"{TLS}/ca.crt": How.CERTIFICATE,
+        **dict.fromkeys(("/etc/redis", "/var/lib/redis", TLS, DROPIN.rpartition("/")[0]), How.FILE),
+        **dict.fromkeys((CONF, ACL, DROPIN, SYSCTL, f"diversion of {CONF}"), How.FILE),
+    }
+    plan = fresh().plan
+    assert {change.what: change.how for change in plan.changes} == parts
+    assert (plan.refusals, plan.faults) == ((), ())
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_one_thing_that_is_not_as_wanted_is_exactly_what_is_due(case: str) -> None:
+    change, wanted = ALL[case]
+    host = change(managed("trixie"))
+    assert due(host) == wanted
+    assert host.plan.clean == (not wanted)
+    assert host.plan.refusals == ()
+
+
+# --- what is not ours to repair, and what is only said ---------------------------------------------------------
+
+
+def test_a_drop_in_that_overrides_ours_is_a_fault_that_names_it() -> None:
+    other = f"/etc/systemd/system/{UNIT}.d/zz-local.conf"
+    host = unit(LimitNOFILE="1024", DropInPaths=f"{DROPIN} {other}")(managed("trixie"))
+    [fault] = host.plan.faults
+    assert fault == f"{UNIT}: LimitNOFILE should be 65535, is 1024: overridden by {other}; remove that"
+    assert not host.plan.clean
+    assert host.plan.changes == ()
+
+
+def test_a_drop_in_that_overrides_ours_is_no_fault_while_ours_is_not_in_place() -> None:
+    host = unit(LimitNOFILE="1024")(managed("trixie"))
+    assert host.plan.faults
+    assert host.but_file(DROPIN, sha256=OTHER).plan.faults == ()
+    assert host.but_file(DROPIN, gone=True).plan.faults == ()
+    assert unit(LimitNOFILE="1024", NeedDaemonReload="yes")(managed("trixie")).plan.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(CONF, "directory"), (TLS, "regular file"), ("/etc/redis", "symbolic link")]
+)
+def test_what_stands_in_the_way_of_a_file_or_directory_is_a_fault(path: str, kind: str) -> None:
+    plan = managed("trixie").but_file(path, kind=kind).plan
+    [fault] = plan.faults
+    assert fault.startswith(f"{path}: should be a ")
+    assert f"is a {kind}" in fault
+    assert not [change for change in plan.changes if change.what == path]
+
+
+def test_a_kernel_that_cannot_be_written_is_noticed_and_no_change() -> None:
+    for found in ({"overcommit": 0, "somaxconn": 128}, {"overcommit": 2, "somaxconn": 128}):
+        plan = managed("trixie").but(kernel=found, kernel_writable=False).plan
+        assert plan.clean
+        [notice] = plan.notices
+        assert f"vm.overcommit_memory is {found['overcommit']}, should be 1" in notice
+        assert "net.core.somaxconn is 128, should be 4096" in notice
+
+
+def test_evicted_keys_are_said() -> None:
+    plan = managed("trixie").but_info(evicted_keys=7).plan
+    assert plan.clean
+    assert plan.notices == ("7 keys were evicted since this server started: data was lost",)
+
+
+def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:
+    plan = fresh().but(addresses=(Address("eth0", "203.0.113.5"),)).plan
+    assert any("loopback alone" in notice for notice in plan.notices)
+
+
+def test_the_end_of_the_fleets_ca_is_said_in_time() -> None:
+    host = managed("trixie")
+    ends = host.secrets.ca.certificate.not_valid_after_utc
+    assert replace(host, now=ends - timedelta(days=181)).plan.notices == ()
+    assert "CA expires in 179 days" in replace(host, now=ends - timedelta(days=179)).plan.notices[0]
+
+
+# --- the user's own certificate --------------------------------------------------------------------------------
+
+
+def with_own(host: Managed) -> Managed:
+    """The certificate that is there, as if the user had brought it, with an intermediate below."""
+    pem = host.state.certificate or ""
+    leaf = Certificate.parse(pem)
+    assert leaf is not None
+    chain = pem + host.secrets.ca.certificate_pem
+    own = OwnCertificate(leaf, chain, host.secrets.ca.certificate_pem, "key")
+    return replace(host, own=own).but(certificate=chain, ca=own.ca + host.secrets.ca.certificate_pem)
+
+
+OWN: Cases = {
+    "as it should be": (lambda host: host, ()),
+    "another one": (
+        lambda host: host.but(certificate=make_ca(host.now).certificate_pem),
+        (
+            ("certificate", CRT, "another one", "the one of redis_tls_cert"),
+            ("certificate", "the certificate served", "not the one in the file", "loaded"),
+        ),
+    ),
+    "its intermediate gone": (
+        lambda host: host.but(certificate=managed("trixie").state.certificate),
+        (("certificate", CRT, "another one", "the one of redis_tls_cert"),),
+    ),
+    "another key": (
+        lambda host: host.but(key_digest=OTHER),
+        (("certificate", CRT, "another one", "the one of redis_tls_cert"),),
+    ),
+    "its CA gone": (
+        lambda host: host.but(ca=host.secrets.ca.certificate_pem),
+        (("certificate", f"{TLS}/ca.crt", "another one", "the CA"),),
+    ),
+    "names that the settings would want": (
+        lambda host: host.but_set(redis_tls_names=("x.example",)),
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_a_certificate_that_the_user_brought_is_put_back_as_it_was(case: str) -> None:
+    change, wanted = OWN[case]
+    assert due(change(with_own(managed("trixie")))) == wanted
+
+
+def test_a_certificate_that_the_user_brought_ends_with_a_notice_and_no_change() -> None:
+    host = with_own(managed("trixie"))
+    assert host.plan.notices == ()
+    host = replace(host, now=host.now + timedelta(days=380))
+    assert host.plan.changes == ()
+    assert "get a new one" in host.plan.notices[0]
+
+
+# --- the parts together ----------------------------------------------------------------------------------------
+
+
+def test_a_host_that_is_refused_has_nothing_due() -> None:
+    plan = managed("trixie").but_config(hz="50").but(root=False).plan
+    assert plan.refusals
+    assert plan.changes == ()
+    assert not plan.clean
+
+
+def test_the_parts_of_a_plan_are_told_by_how() -> None:
+    plan = managed("trixie").but_config(hz="50", databases="32").but_file(CONF, mode="644").plan
+    assert [change.what for change in plan.due(How.LIVE)] == ["hz"]
+    assert [change.what for change in plan.due(How.FILE, How.RESTART)] == [f"{CONF} mode", "databases"]
+    assert plan.due(How.KERNEL) == ()
+
+
+def test_a_long_value_is_cut() -> None:
+    [change] = managed("trixie").but_config(notify_keyspace_events="K" * 500).plan.changes
+    assert len(change.found) == 60
+    assert change.found.endswith("…")
+
+
+def test_of_many_commands_it_is_still_told_what_became_of_them() -> None:
+    [change] = managed("trixie").but_acl("user default off sanitize-payload resetchannels +@all").plan.changes
+    assert change.found.endswith(" more allowed")
+    assert change.wanted.endswith(" more refused")
+
+
+def test_a_change_is_one_line_that_says_how() -> None:
+    change = Change(How.RESTART, "databases", "32", "16", "read at start only")
+    assert str(change) == "databases: 32 → 16 [restart] (read at start only)"
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_a_setting_that_was_changed_is_due_in_the_file_and_live(name: str) -> None:
+    host = managed(name)
+    conf = host.engine.conf
+    assert due(host.but_set(redis_appendfsync="always")) == (
+        ("live", "appendfsync", "everysec", "always"),
+        ("file", f"{conf}: appendfsync", "everysec", "always"),
+    )
+
+
+# --- the same host, looked at twice ----------------------------------------------------------------------------
+
+
+def test_two_looks_at_the_same_host_differ_in_nothing() -> None:
+    host = managed("trixie")
+    again = host.but_file(CONF, changed=5, size=7).but(time=1, pid=9, processes=("9 redis-server server",))
+    again = again.but_info(uptime_in_seconds=9)
+    assert changed_fields(host.state, again.state) == []
+
+
+SINCE: Mapping[str, tuple[Callable[[Managed], Managed], list[str]]] = {
+    "a file": (lambda host: host.but_file(CONF, sha256=OTHER), ["files"]),
+    "a live value": (lambda host: host.but_config(hz="50"), ["config"]),
+    "a user": (lambda host: host.but_acl(without="app"), ["acl"]),
+    "a package": (lambda host: host.but(packages={}), ["packages"]),
+    "stopped": (
+        lambda host: host.but({"reach": Reach.NOT_RUNNING, "port": 0, "user": ""}, listeners=()),
+        ["listeners", "reach", "user", "port"],
+    ),
+    "an address": (lambda host: host.but(addresses=()), ["addresses"]),
+    "memory": (lambda host: host.but(limits=(1 << 20,)), ["limits"]),
+}
+
+
+@pytest.mark.parametrize("what", SINCE)
+def test_what_changed_between_two_looks_is_named(what: str) -> None:
+    change, fields = SINCE[what]
+    host = managed("trixie")
+    assert changed_fields(host.state, change(host).state) == fields
