@@ -105,7 +105,8 @@ redis_tls_ca = None
 #         "exporter": "~* -@all +ping +info +config|get +slowlog|len",
 #     }
 # HAZARD: "default" is off. An entry for it lets clients in that send a password without a user's name, as old
-# ones do.
+# ones do. It must be one that may write everywhere ("app", "admin"): Redis loads its AOF with these rights, and
+# would leave out other users' transactions and scripts.
 redis_users = {}
 
 # Any other directive of redis.conf -> its value; True and False mean yes and no. Those that have a setting of

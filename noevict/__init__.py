@@ -14,7 +14,7 @@ private_files, users_file, certificates, pki, secrets    the controller's secret
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 changes, target, refusals, plan                          Settings + HostState -> what is due; nothing else decides
-streams, client                                          bytes through the SSH connection there is; Redis over them
+streams, wire, client                                    bytes through the SSH connection there is; Redis over them
 scripts, facts                                           what runs on hosts; the one look
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 verify                                                   the host as a client sees it

@@ -9,7 +9,12 @@ from noevict.engine import Server
 from noevict.templates import render
 
 ADMIN = "admin"
+DEFAULT = "default"
 ALL = ("*",)
+# The rights of `default`, which is off: nobody has them. But a server loads its AOF with them (all but Valkey 9), and
+# leaves out, with a line in its log, whatever of a transaction or script they do not allow: with none, the jobs of
+# every queue. Seen on Redis 7.0 to 8.0 and Valkey 8.1 (ACLCheckAllPerm in execCommand, multi.c).
+LOADING = ("off", "~*", "&*", "+@all")
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,13 @@ def rules_for(profile: str, server: Server, keys: Sequence[str] = ALL, channels:
 def wanted_users(
     redis_users: Mapping[str, Any], digests: Mapping[str, str], server: Server
 ) -> tuple[User, ...]:
-    """All users of a host, by name: ``admin``, ``app``, ``default`` (off), and what ``redis_users`` says.
+    """All users of a host, by name: ``admin``, ``app``, ``default`` (off, see LOADING), and what ``redis_users`` says.
 
     ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``. Raises KeyError without.
     """
     rules = {name: _rules(value, server) for name, value in _values(redis_users).items()}
+    if not _enabled(rules[DEFAULT]):
+        rules[DEFAULT] = LOADING
     return tuple(
         User(name, _enabled(rule), canonical(rule), (digests[name],) if _enabled(rule) else ())
         for name, rule in sorted(rules.items())
@@ -105,7 +112,7 @@ def render_acl(users: Iterable[User]) -> str:
 
 
 def _values(redis_users: Mapping[str, Any]) -> dict[str, Any]:
-    return {"default": "off", "app": "app"} | dict(redis_users) | {ADMIN: "admin"}
+    return {DEFAULT: "off", "app": "app"} | dict(redis_users) | {ADMIN: "admin"}
 
 
 def _rules(value: Any, server: Server) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from noevict.acl import ADMIN, PROFILES
-from noevict.acl_rules import CATEGORIES, Kind, inside, kind, of_kind, words
+from noevict.acl import ADMIN, ALL, DEFAULT, PROFILES
+from noevict.acl_rules import CATEGORIES, Kind, allowed_keys, inside, kind, named, of_kind, words
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}")
 _PROFILES = ", ".join(PROFILES)
@@ -18,7 +18,7 @@ def user_problem(name: object, value: object) -> str | None:
     The value is a profile's name, rules, or ``{"profile": name, "keys": [pattern], "channels": [pattern]}``.
     Whether a server knows the commands named, only it can tell: ``acl_live.unknown_words``.
     """
-    return _name_problem(name) or _value_problem(value)
+    return _name_problem(name) or _value_problem(value) or _default_problem(name, value)
 
 
 def _name_problem(name: object) -> str | None:
@@ -41,6 +41,25 @@ def _value_problem(value: object) -> str | None:
     if not value.isprintable():
         return "rules on one line, without tabs and control characters"
     return _rule_problem(words(value), _IN_RULES)
+
+
+def _default_problem(name: object, value: object) -> str | None:
+    """A server loads its AOF with the rights of ``default``: see ``acl.LOADING``. ``value`` is a valid one."""
+    if name != DEFAULT or _writes_all(value):
+        return None
+    return 'off, "app", "admin", or rules with ~* and +@write: with less, a restart would drop transactions and scripts'
+
+
+def _writes_all(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return value["profile"] != "readonly" and list(value.get("keys", ALL)) == list(ALL)
+    if value in PROFILES:
+        return value != "readonly"
+    rule = words(str(value))
+    if next(reversed(of_kind("state", rule)), "on").lower() == "off":
+        return True
+    about_all = [word for word in of_kind("commands", rule) if named(word) in {"@all", "@write"}]
+    return "~*" in allowed_keys(rule) and about_all[-1:] != [] and about_all[-1][0] in "+a"
 
 
 def _mapping_problem(value: Mapping[object, object]) -> str | None:

@@ -75,15 +75,19 @@ def repair_commands(
 
     ``admin`` is mended first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
     Connections stay (ACL LOAD of Redis 7.0 closes all), but those of users that are deleted and subscriptions
-    to channels that are no longer allowed. A user's connections have its new rights at once; a new password or
-    ``off`` counts for connections to come.
+    to channels that are no longer allowed, and those of users that are off: ``off`` itself counts for connections
+    to come. A user's connections have its new rights at once; a new password counts for connections to come.
     """
     users = {user.name: user for user in wanted}
     names = sorted({each.user for each in found}, key=lambda name: (name != ADMIN, name == me, name))
-    return tuple(
-        ("ACL", "SETUSER", name, "reset", *users[name].words) if name in users else ("ACL", "DELUSER", name)
-        for name in names
-    )
+    return tuple(command for name in names for command in _repair(name, users.get(name)))
+
+
+def _repair(name: str, user: User | None) -> tuple[tuple[str, ...], ...]:
+    if user is None:
+        return (("ACL", "DELUSER", name),)
+    changed = ("ACL", "SETUSER", name, "reset", *user.words)
+    return (changed,) if user.enabled else (changed, ("CLIENT", "KILL", "USER", name))
 
 
 def unknown_words(user: User, catalogue: Catalogue) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import gevent.pool
 from pyinfra.api.config import Config
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
@@ -16,6 +15,7 @@ from noevict.changes import Change
 from noevict.fleet import Fleet
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
+from noevict.reach import sentence
 from noevict.run import HostRun
 from noevict.streams import prepare_known_hosts, transport_factory
 
@@ -70,8 +70,8 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
 def _report(state: State, host: Host, fleet: Fleet) -> Report:
     try:
         host.connect(raise_exceptions=True, show_errors=False)
-    except PyinfraError as error:
-        return Report(host.name, (" ".join(str(error).split()),))
+    except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
+        return Report(host.name, (sentence(error),))
     run = HostRun(state, host, fleet).look()
     run.close_client()
     if run.failure and not run.looked:

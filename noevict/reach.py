@@ -33,13 +33,18 @@ def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live
     """Log in where that is possible and ask. The connection is kept for what comes next."""
     if not found.pid:
         return None, Live(Reach.NOT_RUNNING)
-    listener = _listener(found, run.settings.redis_port)
-    if listener is None:
-        return None, Live(Reach.UNREACHED, why="it listens on no TCP port")
+    failures = []
+    for listener in _listeners(found, run.settings.redis_port):
+        client, live = _try(run, listener)
+        if live.reach is not Reach.UNREACHED:
+            return client, live
+        failures.append(live)
+    return None, failures[0] if failures else Live(Reach.UNREACHED, why="it listens on no TCP port")
+
+
+def _try(run: "HostRun", listener: Listener) -> tuple[Client | None, Live]:
     try:
-        if listener.plaintext:
-            return _look_plaintext(run, listener)
-        return _look_tls(run, listener)
+        return _look_plaintext(run, listener) if listener.plaintext else _look_tls(run, listener)
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
     except (redis.RedisError, OSError) as error:
@@ -62,20 +67,25 @@ def connect_as_admin(run: "HostRun") -> Client:
     )
 
 
-def _listener(found: HostState, port: int) -> Listener | None:
-    """The socket to use: TLS before plaintext, the configured port before others, loopback and IPv4 first.
+def _listeners(found: HostState, port: int) -> list[Listener]:
+    """A socket of each port, in the order to try them: what may be TLS first, the configured port first.
 
-    What answers on one address of a port is taken to answer on all of them.
+    Loopback where there is a choice, for a server in protected mode answers there alone. What answers on one
+    address of a port is taken to answer on all of them; no answer at all may be another protocol than TLS too.
     """
     own = [listener for listener in found.listeners if listener.own]
     answers = {listener.port: listener.answer for listener in own if listener.answer != "same"}
     asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in own]
-    # Over loopback a server in protected mode answers too.
-    return min(
-        asked,
-        key=lambda one: (one.plaintext, one.port != port, not _loopback(one.address), ":" in one.address),
-        default=None,
+    asked.sort(
+        key=lambda one: (
+            one.plaintext,
+            one.port != port,
+            one.port,
+            not _loopback(one.address),
+            ":" in one.address,
+        )
     )
+    return list({one.port: one for one in reversed(asked)}.values())[::-1]
 
 
 def _loopback(address: str) -> bool:
@@ -85,6 +95,11 @@ def _loopback(address: str) -> bool:
 def _opener(run: "HostRun", address: str, port: int) -> Callable[[], socket.socket]:
     if run.settings.redis_connect == "direct" and not run.name.startswith("@"):
         return functools.partial(streams.open_direct, run.client_name, port)
+    return _through_ssh(run, address, port)
+
+
+def _through_ssh(run: "HostRun", address: str, port: int) -> Callable[[], socket.socket]:
+    """The way for a password that TLS does not protect."""
     return functools.partial(streams.open_tcp, run.host, EVERY.get(address, address), port)
 
 
@@ -105,14 +120,16 @@ def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
         if not untrusted:
             raise
         # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan.
+        opener = _through_ssh(run, listener.address, listener.port)
         context = client_.unchecked(run.fleet.client_pem())
-        connection, user = _log_in(run, functools.partial(connect, context=context))
+        connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
+        connection, user = _log_in(run, connect)
     return _look(connection, Reach.TLS, user, listener.port, untrusted)
 
 
 def _look_plaintext(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
     """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
-    opener = _opener(run, listener.address, listener.port)
+    opener = _through_ssh(run, listener.address, listener.port)
     connection, user = _log_in(run, functools.partial(client_.connect, opener))
     return _look(connection, Reach.PLAINTEXT, user, listener.port)
 

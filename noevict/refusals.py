@@ -13,7 +13,8 @@ from noevict.target import Target
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
 MIB = 1 << 20
-PLACES = ("dir", "appenddirname", "appendfilename", "dbfilename")  # where a start finds the data
+# Beside `dir`, where a start finds the data: every server's own defaults.
+FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
 MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
 
@@ -22,25 +23,35 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
     if not state.root:
         yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
         return
+    reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
+    yield from reasons
+    # What redis_takeover would allow is told where nothing else forbids it.
+    if not reasons and not settings.redis_takeover and not managed(state, target):
+        yield from _foreign(settings, state, target)
+
+
+def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     yield from _release(state, target)
     yield from _others(settings, state, target)
     if managed(state, target):
         yield from _other_secrets(state, target, secrets)
     yield from _unknown(state, target)
     yield from _too_little(state, target)
-    if state.live.reached:
-        yield from _role(state.live)
-        yield from _memory(state.live, target)
-        yield from _users(state.live, target)
-        yield from _release_of(state.live)
-        yield from _not_found_again(state.live, target)
-        if state.live.user != "admin" and not managed(state, target):
-            yield from _foreign(settings, state.live, target)
-    elif state.live.reach is Reach.NOT_RUNNING:
+
+
+def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
+    live = state.live
+    if live.reached:
+        yield from _role(live)
+        yield from _memory(live, target)
+        yield from _users(live, target)
+        yield from _release_of(live)
+        yield from _not_found_again(live, target)
+    elif live.reach is Reach.NOT_RUNNING:
         yield from _role_in_file(state)
         yield from _left_behind(state, target)
         if not managed(state, target):
-            yield from _foreign_data(settings, state, target)
+            yield from _elsewhere(state, target)
 
 
 def managed(state: HostState, target: Target) -> bool:
@@ -164,11 +175,12 @@ def _not_found_again(live: Live, target: Target) -> Iterator[str]:
     """Keys that a restart with our configuration would not load."""
     if not live.keys:
         return
-    # With AOF on, everything is in the append-only files before a restart.
-    for name in PLACES if target.live["appendonly"] == "no" else PLACES[:-1]:
-        if live.config.get(name, target.live[name]) != target.live[name]:
+    for name, wanted in {"dir": target.engine.data, **FILES}.items():
+        if name == "dbfilename" and target.live["appendonly"] == "yes":
+            continue  # everything is in the append-only files before a restart
+        if live.config.get(name, wanted) != wanted:
             yield (
-                f"its {name} is {live.config[name]}, noevict's is {target.live[name]}: its data would not be found; "
+                f"its {name} is {live.config[name]}, noevict's is {wanted}: its data would not be found; "
                 "move it there first"
             )
     databases = int(target.live.get("databases", "16"))
@@ -181,16 +193,22 @@ def _not_found_again(live: Live, target: Target) -> Iterator[str]:
         yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
 
 
-def _foreign(settings: Settings, live: Live, target: Target) -> Iterator[str]:
-    """A Redis that somebody else set up."""
+def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """A Redis that somebody else set up, and that holds keys or has clients."""
+    live, title = state.live, target.engine.title
     clients = live.number("connected_clients") - 1
-    if settings.redis_takeover or (live.keys == 0 and clients <= 0):
-        return
-    yield (
-        f"runs a {target.engine.title} that noevict did not set up, with {live.keys} keys and {clients} clients. "
-        "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
-    )
-    yield from _would_change(settings, live, target)
+    if live.reached and live.user != "admin" and (live.keys or clients > 0):
+        yield (
+            f"runs a {title} that noevict did not set up, with {live.keys} keys and {clients} clients. "
+            "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
+        )
+        yield from _would_change(settings, live, target)
+    there = [path for path in state.data if path.endswith(("dump.rdb", "appendonly.aof.manifest"))]
+    if live.reach is Reach.NOT_RUNNING and there:
+        yield (
+            f"has data of a {title} that noevict did not set up ({', '.join(there)}): "
+            "to take it over, keeping all keys, set redis_takeover = True"
+        )
 
 
 def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[str]:
@@ -211,19 +229,13 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
             yield f"  {found.name}: {found.found} → {found.wanted}"
 
 
-def _foreign_data(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
-    """Of a server that does not run."""
+def _elsewhere(state: HostState, target: Target) -> Iterator[str]:
+    """Data of a server that does not run, by its redis.conf."""
     lines = parse(state.conf or "")
-    for name in PLACES:
-        found = lines.get(name, [target.live[name]])[-1].removesuffix("/")
-        if found != target.live[name]:
+    for name, wanted in {"dir": target.engine.data, **FILES}.items():
+        found = lines.get(name, [wanted])[-1].removesuffix("/")
+        if found != wanted:
             yield (
-                f"its redis.conf says {name} {found}, noevict's is {target.live[name]}: data there would not be found; "
+                f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "
                 "move it and put that line right first"
             )
-    there = [path for path in state.data if path.endswith(("dump.rdb", "appendonly.aof.manifest"))]
-    if there and not settings.redis_takeover:
-        yield (
-            f"has data of a {target.engine.title} that noevict did not set up ({', '.join(there)}): "
-            "to take it over, keeping all keys, set redis_takeover = True"
-        )

@@ -62,7 +62,8 @@ class HostRun:
     """Made in Prepare by ``look()``; the operations are handed it and read their part of ``plan``."""
 
     def __init__(self, state: State, host: Host, fleet: Fleet) -> None:
-        self.pyinfra, self.host, self.fleet = state, host, fleet
+        # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
+        self.pyinfra, self.host, self.fleet = state, state.inventory.get_host(host.name), fleet
         self.settings: Settings = fleet.settings[host.name]
         self.engine = ENGINES[self.settings.redis_engine]
         self.server: Server | None = None  # the release that is or will be installed, once known
@@ -72,7 +73,7 @@ class HostRun:
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
         self.lock: Any = None
-        _runs[host] = self
+        _runs[self.host] = self
 
     def __repr__(self) -> str:
         return f"<{self.host.name}>"  # pyinfra prints arguments
@@ -130,7 +131,7 @@ class HostRun:
         """Look at the host and its Redis, and plan. What goes wrong is this host's ``failure``."""
         try:
             self.look_again()
-            self.failure = (*self.plan.refusals, *(() if self.plan.changes else self.plan.faults))
+            self.failure = self.plan.refusals or (() if self.plan.changes else self.plan.faults)
         except NoevictError as error:
             self.failure = error.lines
         except Exception as error:  # a host or server that answers nonsense is that host's failure alone

@@ -3,7 +3,7 @@
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.data import prepare_data
-from noevict.operations.service import wait_until_ready
+from noevict.operations.service import enable, wait_until_ready
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import script
@@ -36,4 +36,5 @@ def install_server(run: HostRun) -> None:
         seconds=APT_SECONDS,
         what="apt",
     )
+    enable(run)  # what was disabled or masked stays so while its package comes and goes
     wait_until_ready(run, "start")

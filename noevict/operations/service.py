@@ -23,6 +23,10 @@ ANSWER_SECONDS = 20  # from ready to the first answer
 @step
 def enable_service(run: HostRun) -> None:
     """Unmasked, enabled, its files read."""
+    enable(run)
+
+
+def enable(run: HostRun) -> None:
     _service(run, "enable")
 
 
@@ -38,6 +42,8 @@ def restart_server(run: HostRun) -> None:
     """Where nothing less will do. Nothing is lost: see what is done before."""
     with run.fleet.restarts:
         if run.fleet.restart_failed_on is not None:
+            # What that one did not start with is not left here for the next boot.
+            _files_back(run)
             raise NoevictError(
                 f"not restarted: {run.fleet.restart_failed_on} did not come back; mend that first"
             )
@@ -120,10 +126,8 @@ def _service(run: HostRun, verb: str, old: int = 0) -> tuple[str, int]:
 
 def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     """The old configuration again, and running. What to tell."""
-    engine = run.engine
     try:
-        put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
-        if "none" in run.shell(put, what="putting it back"):
+        if not _files_back(run):
             return (why, "there is no earlier configuration to put back")
         state, _ = _service(run, "restart")
         while state == "starting":
@@ -133,6 +137,13 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     if state != "running":
         return (
             why,
-            f"the old configuration is back, and {engine.title} does not start with it: {last_words(run)}",
+            f"the old configuration is back, and {run.engine.title} does not start with it: {last_words(run)}",
         )
     return (why, "the old configuration is back, and serves")
+
+
+def _files_back(run: HostRun) -> bool:
+    """The last configuration that worked, in place of the new one. False where there is none."""
+    engine = run.engine
+    put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
+    return "none" not in run.shell(put, what="putting the old configuration back")

@@ -1,5 +1,6 @@
 # Before a server starts with AOF on: an RDB file that no append-only files go with becomes their base. Otherwise the
-# server would start empty, and overwrite the RDB when it stops. user, data, aof: yes or no, stamp.
+# server would start empty, and overwrite the RDB when it stops. user, data, aof: yes or no, trust_rdb: yes where the
+# last redis.conf had AOF off, stamp.
 set -euo pipefail
 umask 077
 [[ -d $data ]] || exit 0

@@ -25,7 +25,7 @@ while read -r from && read -r to && read -r by; do
   [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
 done </var/lib/dpkg/diversions
 
-control= pid= pidfile=
+control='' pid='' pidfile=''
 [[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
 if [[ $systemd == yes ]]; then
   unitfacts=$(systemctl show "$unit" -p LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec)
@@ -125,7 +125,7 @@ number overcommit /proc/sys/vm/overcommit_memory
 number somaxconn /proc/sys/net/core/somaxconn
 [[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl writable"
 if command -v ip >/dev/null; then
-  ip -o addr show scope global permanent 2>/dev/null | while read -r _ device family address rest; do
+  ip -o addr show scope global permanent 2>/dev/null | while read -r _ device _ address rest; do
     say "address $device ${address%/*} $rest"
   done
 else

@@ -12,7 +12,8 @@ if [[ -z $found || $found == "(none)" ]]; then
 fi
 [[ $found && $found != "(none)" ]] || { echo "no package $package in this host's apt sources"; exit 1; }
 if [[ $tools ]]; then
-  # shellcheck disable=SC2086 - a list of package names
+  # A list of names.
+  # shellcheck disable=SC2086
   apt install --no-install-recommends $tools >&2 || { apt update >&2 && apt install --no-install-recommends $tools >&2; }
 fi
 echo "candidate $found"

@@ -1,11 +1,11 @@
 # Put the last configuration that worked back. conf, acl, previous. Prints "none" where there is none.
 set -euo pipefail
 [[ -e $previous/good/conf ]] || { echo none; exit 0; }
-for name in conf acl; do
-  target=${!name}
-  if [[ -e $previous/good/$name ]]; then
-    cp -a "$previous/good/$name" "$target.noevict-back"
-    mv -fT "$target.noevict-back" "$target"
-  fi
-done
+back() {
+  [[ -e $1 ]] || return 0
+  cp -a "$1" "$2.noevict-back"
+  mv -fT "$2.noevict-back" "$2"
+}
+back "$previous/good/conf" "$conf"
+back "$previous/good/acl" "$acl"
 sync "$conf"

@@ -1,5 +1,5 @@
 # Do one thing to the service and tell its state: "state WORD pid N" with WORD running, starting, stopped or failed.
-# package, unit, binary, verb: enable, start, restart, state. old: the pid it had before a restart.
+# package, unit, verb: enable, start, restart, state. old: the pid it had before a restart.
 set -uo pipefail
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
@@ -11,9 +11,9 @@ pid_of_init() {
 }
 state() {
   if [[ $systemd == yes ]]; then
-    local ActiveState=x SubState=x MainPID=0 NRestarts=0 key value
+    local ActiveState=x SubState=x MainPID=0 key value
     while IFS='=' read -r key value; do printf -v "$key" %s "$value"; done \
-      < <(systemctl show "$unit" -p ActiveState,SubState,MainPID,NRestarts)
+      < <(systemctl show "$unit" -p ActiveState,SubState,MainPID)
     case $ActiveState/$SubState in
       active/running) echo "state running pid $MainPID" ;;
       activating/auto-restart|failed/*) echo "state failed pid $MainPID" ;;
@@ -28,7 +28,10 @@ state() {
 }
 case $verb/$systemd in
   enable/yes)
-    [[ $(systemctl show "$unit" -p LoadState --value) != masked ]] || systemctl unmask "$unit" >/dev/null 2>&1
+    # A mask lies in /etc or, until the next boot, in /run.
+    for where in '' --runtime; do
+      [[ $(systemctl show "$unit" -p LoadState --value) != masked ]] || systemctl unmask ${where:+"$where"} "$unit" >/dev/null 2>&1
+    done
     systemctl daemon-reload
     systemctl enable "$unit" >/dev/null 2>&1 || exit 1 ;;
   enable/no) update-rc.d "$package" defaults >/dev/null 2>&1 && update-rc.d "$package" enable >/dev/null 2>&1 ;;
@@ -39,8 +42,10 @@ case $verb/$systemd in
   restart/no)
     # The init script would kill a server that is still saving: it is asked to end, and waited for.
     pid=$(pid_of_init)
-    ((pid == 0)) || kill -TERM "$pid"
-    for ((i = 0; i < 6000; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    if ((pid)); then
+      kill -TERM "$pid"
+      for ((i = 0; i < 6000; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    fi
     service "$package" start >/dev/null 2>&1 </dev/null ;;
 esac
 # A state that lasts, or the one after ten seconds.

@@ -1,6 +1,9 @@
-# The last words of a server that did not come up. unit, logfile.
+# The last words of a server that did not come up. unit, logfile. No line that may hold a password.
+export LC_ALL=C
 {
   [[ ! -r $logfile ]] || tail -n 15 "$logfile"
   [[ ! -d /run/systemd/system ]] || journalctl -u "$unit" -n 15 -o cat --no-pager 2>/dev/null
-} | grep -iE 'fatal|error|fail|bad|wrong|can.t|cannot|denied|\*\*\*|>>>|#' | grep -viE 'requirepass|masterauth|key-file-pass|WARNING' | tail -n 4
+} | sed 's/[^[:print:]]/?/g' |
+  grep -iE 'fatal|error|fail|bad|wrong|can.t|cannot|denied|\*\*\*|>>>|#' |
+  grep -viE 'requirepass|masterauth|primaryauth|key-file-pass|>>> .?user|WARNING' | tail -n 4
 exit 0

@@ -83,10 +83,13 @@ class Fleet:
     def __getitem__(self, name: str) -> Host:
         return next(host for host in self.hosts if host.name == name)
 
-    def list_hosts(self, **settings: Any) -> None:
-        """Their hosts.yml, with these settings for all of them."""
-        each = {host.name: {"redis_engine": engine_of(host)} for host in self.hosts}
-        self.checkout.list_hosts(self.hosts, each=each, **settings)
+    def list_hosts(self, each: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> None:
+        """Their hosts.yml, with these settings for all of them; ``each``, by the host's name, for one alone."""
+        own = {
+            host.name: {"redis_engine": engine_of(host), **(each or {}).get(host.name, {})}
+            for host in self.hosts
+        }
+        self.checkout.list_hosts(self.hosts, each=own, **settings)
 
 
 def connect(
@@ -125,6 +128,11 @@ def run_id(checkout: Checkout, host: Host, **options: Any) -> str:
     """Another one after each start of the server."""
     with admin(checkout, host, **options) as client:
         return str(client.info("server")["run_id"])
+
+
+def run_ids(fleet: Fleet) -> list[str]:
+    """Of all its hosts, in their order."""
+    return [run_id(fleet.checkout, host) for host in fleet.hosts]
 
 
 def config(checkout: Checkout, host: Host, *names: str, **options: Any) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from tests.hosts.deployed import (
     engine_of,
     operations,
     run_id,
+    run_ids,
 )
 from tests.hosts.own_certificate import OwnFiles
 from tests.lab.checkout import Checkout
@@ -67,10 +68,6 @@ def in_place(host: Host) -> x509.Certificate:
 def names_in(certificate: x509.Certificate) -> set[str]:
     extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return {str(name.value) for name in extension}
-
-
-def run_ids(fleet: Fleet) -> list[str]:
-    return [run_id(fleet.checkout, host) for host in fleet.hosts]
 
 
 def issue(fleet: Fleet, days: int, now: datetime | None = None) -> None:

@@ -124,7 +124,7 @@ def test_a_server_with_its_first_users_is_repaired_in_one_go(server: Running) ->
     wanted = wanted_users(SETTING, DIGESTS, server.server)
     catalogue = catalogue_of(server)
     found = differences(wanted, server.redis.acl_list(), catalogue)
-    open_to_all = {"state", "passwords", "keys", "channels", "commands"}
+    open_to_all = {"state", "passwords"}
     assert {each.what for each in found if each.user == "default"} == open_to_all
     with server.redis.pipeline(transaction=True) as pipeline:
         for repair in repair_commands(wanted, found, me="default"):
@@ -166,6 +166,40 @@ def test_words_a_release_does_not_know_are_named_before_it_refuses_the_file(serv
     for word in unknown:
         with pytest.raises(redis.ResponseError, match="Unknown command"):
             server.redis.execute_command("ACL", "SETUSER", "x", word)
+
+
+def test_transactions_and_scripts_are_there_after_a_restart(
+    binary: Binary, start_server: StartServer, tmp_path: Path
+) -> None:
+    acl = tmp_path / "users.acl"
+    acl.write_text(render_acl(wanted_users({}, DIGESTS, binary.server)))
+    admin = {"username": "admin", "password": PASSWORDS["admin"]}
+    server = start_server(binary, None, "--aclfile", str(acl), "--appendonly", "yes", client=admin)
+    app = as_user(server, "app")
+    with app.pipeline(transaction=True) as pipeline:
+        pipeline.set("transaction:1", 1).set("transaction:2", 1).execute()
+    app.eval(
+        "redis.call('set', KEYS[1], 1) redis.call('xadd', KEYS[2], '*', 'a', 1)", 2, "script:1", "script:2"
+    )
+    server.restart()
+    assert sorted(server.redis.keys()) == ["script:1", "script:2", "transaction:1", "transaction:2"]
+    for anybody in ({}, {"username": "default", "password": ""}):
+        with pytest.raises(redis.AuthenticationError):
+            server.client(**{"username": None, "password": None, **anybody}).ping()
+
+
+def test_connections_of_default_end_when_it_is_switched_off(managed: Running) -> None:
+    managed.redis.execute_command("ACL", "SETUSER", "default", "on", "nopass")
+    anybody = managed.client(username=None, password=None, single_connection_client=True)
+    assert anybody.ping()
+    with managed.redis.pipeline(transaction=True) as pipeline:
+        for repair in repair_commands(
+            wanted_users(SETTING, DIGESTS, managed.server), compare(managed, catalogue_of(managed))
+        ):
+            pipeline.execute_command(*repair)
+        pipeline.execute()
+    with pytest.raises(redis.ConnectionError):
+        anybody.ping()
 
 
 # --- the server's own truth ---

@@ -157,7 +157,7 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 def test_without_redis_users_there_are_admin_and_app_and_default_is_off() -> None:
     users = {user.name: user for user in wanted_users({}, DIGESTS, REDIS_7)}
     assert list(users) == ["admin", "app", "default"]
-    assert users["default"] == User("default", enabled=False, rules="resetchannels -@all")
+    assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
     assert users["admin"] == User("admin", True, "~* &* +@all", (DIGESTS["admin"],))
     assert users["app"].passwords == (DIGESTS["app"],)
     assert user_names({}) == ("admin", "app")
@@ -178,6 +178,12 @@ def test_redis_users_adds_users_and_may_name_app_and_default() -> None:
     assert user_names(setting) == ("admin", "app", "default", "reports")
 
 
+@pytest.mark.parametrize("value", ["off", "off ~x +get"])
+def test_default_switched_off_has_all_rights_for_the_sake_of_loading(value: str) -> None:
+    users = {user.name: user for user in wanted_users({"default": value}, DIGESTS, REDIS_7)}
+    assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
+
+
 def test_a_word_only_newer_servers_know_is_left_out_for_older_ones() -> None:
     assert "import-source" not in rules_for("app", REDIS_7) + rules_for("app", VALKEY_8)
     assert rules_for("app", VALKEY_9).endswith("-client|import-source")
@@ -194,7 +200,7 @@ def test_the_acl_file_has_one_user_a_line_by_name_and_no_comment() -> None:
     assert lines.pop() == ""
     assert [line.split()[1] for line in lines] == ["admin", "app", "default", "reports"]
     assert lines[0] == f"user admin on sanitize-payload #{DIGESTS['admin']} ~* &* +@all"
-    assert lines[2] == "user default off sanitize-payload resetchannels -@all"
+    assert lines[2] == "user default off sanitize-payload ~* &* +@all"
     assert lines[3] == f"user reports on sanitize-payload #{DIGESTS['reports']} ~r:* resetchannels -@all +get"
 
 
@@ -212,6 +218,9 @@ def test_every_profile_says_what_it_is_for() -> None:
         ("app", "app"),
         ("default", "app"),
         ("default", "off"),
+        ("default", {"profile": "app", "channels": []}),
+        ("default", "~* -@all +@write +@read -@dangerous"),
+        ("default", "~* allcommands -shutdown"),
         ("me@example.com", "admin"),
         ("reports", "~stats:* %R~x resetchannels &news:* -@all +@read -keys +client|id +select|0"),
         ("reports", "on ~* allchannels allcommands sanitize-payload"),
@@ -265,6 +274,11 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", {"profile": "app", "keys": ["a b"]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "channels": [""]}, "with channels that are patterns alone"),
         ("x", {"profile": "app", "channels": ["*", "a"]}, "with channels that are '*' alone"),
+        ("default", "readonly", "a restart would drop transactions"),
+        ("default", {"profile": "app", "keys": ["old:*"]}, "a restart would drop transactions"),
+        ("default", "~old:* +@all", "a restart would drop transactions"),
+        ("default", "~* +@all -@write", "a restart would drop transactions"),
+        ("default", "~* +@all nocommands +get", "a restart would drop transactions"),
     ],
 )
 def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: object, answer: str) -> None:
@@ -326,7 +340,8 @@ def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
     (found,) = differences(USERS, tampered.splitlines(), SMALL)
     assert told in str(found)
     assert not re.search("[0-9a-f]{64}", str(found))
-    ((verb, action, name, *_rest),) = repair_commands(USERS, [found])
+    (verb, action, name, *_rest), *also = repair_commands(USERS, [found])
+    assert also == ([("CLIENT", "KILL", "USER", "default")] if found.user == "default" else [])
     assert (verb, action, name) == ("ACL", "DELUSER" if found.user == "eve" else "SETUSER", found.user)
 
 
@@ -339,7 +354,8 @@ def test_admin_is_mended_first_and_any_other_user_that_does_it_last(me: str, ord
     found = differences(
         USERS, ["user default on nopass ~* &* +@all", "user eve on nopass ~* &* +@all"], SMALL
     )
-    assert [command[2] for command in repair_commands(USERS, found, me)] == order.split()
+    commands = repair_commands(USERS, found, me)
+    assert [command[2] for command in commands if command[0] == "ACL"] == order.split()
 
 
 def test_words_a_server_does_not_know_are_named() -> None:

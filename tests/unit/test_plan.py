@@ -13,7 +13,7 @@ from noevict.pki import make_ca
 from noevict.state import Address, Reach
 from noevict.target import SYSCTL
 from tests.unit.looks.captured import MANAGED
-from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, unit
+from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, line_of, unit
 from tests.unit.looks.managed import Managed, fresh, managed
 
 
@@ -188,7 +188,8 @@ def test_a_long_value_is_cut() -> None:
 
 
 def test_of_many_commands_it_is_still_told_what_became_of_them() -> None:
-    [change] = managed("trixie").but_acl("user default off sanitize-payload resetchannels +@all").plan.changes
+    host = managed("trixie")
+    [change] = host.but_acl(f"{line_of(host, 'app')} +@all").plan.changes
     assert change.found.endswith(" more allowed")
     assert change.wanted.endswith(" more refused")
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.certificates import Certificate, OwnCertificate, normalise
+from noevict.errors import NoevictError
 from noevict.settings import Settings, build_settings
 from noevict.state import Address, HostState
 from noevict.target import (
@@ -130,7 +131,11 @@ def test_an_address_on_two_devices_is_bound_once() -> None:
     assert private_addresses((Address("eth0", "10.0.0.1"), Address("eth1", "10.0.0.1"))) == ("10.0.0.1",)
 
 
-@given(st.lists(st.builds(Address, st.sampled_from(["eth0", "docker0"]), st.ip_addresses().map(str))))
+@given(
+    st.lists(
+        st.builds(Address, st.sampled_from(["eth0", "docker0"]), st.ip_addresses().map(str)), max_size=14
+    )
+)
 def test_any_addresses_give_loopback_and_private_ones(addresses: list[Address]) -> None:
     ipv4, ipv6, *private = wanted_bind(settings(), tuple(addresses))
     assert (ipv4, ipv6) == ("127.0.0.1", "-::1")
@@ -141,6 +146,13 @@ def test_addresses_that_were_asked_for_are_bound_as_they_are() -> None:
     asked = settings(bind="* -::*")
     assert wanted_bind(asked, (Address("eth0", "10.0.0.1"),)) == ("*", "-::*")
     assert wanted_bind(settings(bind=["127.0.0.1", "203.0.113.7"]), ()) == ("127.0.0.1", "203.0.113.7")
+
+
+def test_more_private_addresses_than_redis_binds_are_a_mistake_that_says_so() -> None:
+    addresses = tuple(Address("eth0", f"10.0.0.{number}") for number in range(1, 16))
+    assert len(wanted_bind(settings(), addresses[:14])) == 16
+    with pytest.raises(NoevictError, match="at most 16 addresses, got 17"):
+        wanted_bind(settings(), addresses)
 
 
 def names(

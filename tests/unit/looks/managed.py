@@ -10,6 +10,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from noevict.acl import user_names
 from noevict.acl_rules import Catalogue
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.client import server_of
@@ -81,9 +82,10 @@ class Managed:
         return self.but({"acl": tuple(users.values())})
 
     def but_set(self, **settings: Any) -> "Managed":
-        """With other settings, beside its engine."""
+        """With other settings, beside its engine; and passwords for the users in them."""
+        asked = build_settings(self.name, {"redis_engine": HOSTS[self.name], **settings})
         return replace(
-            self, settings=build_settings(self.name, {"redis_engine": HOSTS[self.name], **settings})
+            self, settings=asked, secrets=self.secrets.draft_passwords(user_names(asked.redis_users))
         )
 
 

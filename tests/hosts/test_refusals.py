@@ -1,0 +1,136 @@
+"""What should be left alone is: one line says why, nothing is changed, and the other hosts of the run are done."""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from noevict.certificates import Certificate
+from tests.hosts.by_hand import do, files, fill, install_foreign, said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, run_id
+from tests.hosts.refusals import REFUSALS, Refusal
+from tests.lab.checkout import Checkout, Result
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+
+
+@dataclass(frozen=True)
+class As:
+    """How a host is: what a run could change of it."""
+
+    files: set[str]
+    processes: str  # of the service and all like it, with when each was started
+
+    @classmethod
+    def found(cls, host: Host) -> "As":
+        servers = "ps -C redis-server,valkey-server,redis-sentinel,python3 -o pid=,lstart=,comm= || true"
+        return cls(files(host), host.run(servers).stdout)
+
+
+@dataclass
+class Story:
+    """All refused hosts, and one that is not, through one run."""
+
+    hosts: dict[str, Host]
+    before: dict[str, As]
+    after: dict[str, As]
+    drift: Result
+    run: Result
+    fine: Host
+
+
+@pytest.fixture(scope="module")
+def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
+    checkout = checkout_for_module
+    fine, *others = boot_for_module("trixie", *(Spec(each.suite) for each in REFUSALS))
+    hosts = {each.id: host for each, host in zip(REFUSALS, others, strict=True)}
+    engines = {hosts[each.id].name: {"redis_engine": each.engine} for each in REFUSALS}
+    checkout.list_hosts([hosts[each.id] for each in REFUSALS if each.start == "managed"], each=engines)
+    deploy(checkout)
+    for each in REFUSALS:
+        if each.start == "foreign":
+            install_foreign(hosts[each.id], *each.conf, engine=each.engine)
+        do(checkout, hosts[each.id], each.by_hand, each.engine)
+    settings = {hosts[each.id].name: {"redis_engine": each.engine, **each.settings} for each in REFUSALS}
+    checkout.list_hosts([fine, *others], each=settings)
+    before = {name: As.found(host) for name, host in hosts.items()}
+    drift = checkout.run("noevict", "drift")
+    run = checkout.run(*DEPLOY)
+    return Story(hosts, before, {name: As.found(host) for name, host in hosts.items()}, drift, run, fine)
+
+
+@pytest.fixture(params=REFUSALS, ids=lambda each: each.id)
+def refusal(request: pytest.FixtureRequest) -> Refusal:
+    found: Refusal = request.param
+    return found
+
+
+def test_a_host_to_be_left_alone_is_told_in_one_line(story: Story, refusal: Refusal) -> None:
+    lines = said(story.run, story.hosts[refusal.id])
+    reasons = {line for line in lines if not line.startswith(("Connected", "Ready: ", "Error: executed 0"))}
+    assert len(reasons) == 1, lines
+    assert reasons.pop().startswith(refusal.told), lines
+
+
+def test_drift_tells_it_too(story: Story, refusal: Refusal) -> None:
+    host = story.hosts[refusal.id].name
+    told = re.findall(rf"^{host}: (.*)$", story.drift.stderr, re.MULTILINE)
+    assert len(told) == 1, told
+    assert told[0].startswith(refusal.told)
+
+
+def test_nothing_is_changed_there_nor_stopped(story: Story, refusal: Refusal) -> None:
+    assert story.after[refusal.id] == story.before[refusal.id]
+
+
+def test_the_other_host_of_the_run_is_done(story: Story) -> None:
+    assert (story.drift.returncode, story.run.returncode) == (1, 1)
+    failed = story.run.json["results"]["failed_hosts"]
+    assert sorted(failed) == sorted(host.name for host in story.hosts.values())
+    assert [line for line in said(story.run, story.fine) if line.startswith("verified: ")]
+
+
+NewCheckout = Callable[[], Checkout]
+
+
+@pytest.mark.parametrize("others", ["none", "of another fleet"])
+def test_a_host_of_other_secrets_is_refused_with_its_cas_fingerprint(
+    boot: Boot, new_checkout: NewCheckout, others: str
+) -> None:
+    host, fresh = boot("bookworm", "trixie")
+    mine, theirs = new_checkout(), new_checkout()
+    mine.list_hosts([host])
+    deploy(mine)
+    with admin(mine, host) as client:
+        fill(client, 10)
+    if others == "of another fleet":
+        theirs.list_hosts([fresh])
+        deploy(theirs)
+    theirs.list_hosts([host, fresh])
+    before, server = As.found(host), run_id(mine, host)
+    done = theirs.run(*DEPLOY)
+    assert done.returncode == 1, done
+    [line] = {line for line in said(done, host) if line.startswith("is managed with other secrets: ")}
+    assert f"its CA is {fingerprint(mine)}" in line
+    assert (As.found(host), run_id(mine, host)) == (before, server)
+    if others == "none":
+        # Not even for the fresh host: a second CA in one fleet would split it.
+        assert not theirs.secrets.exists()
+        assert [
+            line for line in said(done, fresh) if f"{host.name} was made with: copy them there" in line
+        ], done
+    else:
+        assert "No changes" in said(done, fresh), done
+    # What the line says helps.
+    shutil.rmtree(theirs.secrets, ignore_errors=True)
+    shutil.copytree(mine.secrets, theirs.secrets)
+    theirs.list_hosts([host])
+    assert_clean(theirs)
+
+
+def fingerprint(checkout: Checkout) -> str:
+    text = (checkout.secrets / "ca.crt").read_text()
+    return Certificate.parse(text).fingerprint  # type: ignore[union-attr]

@@ -1,0 +1,215 @@
+"""A restart, and what would need one: never of a server that could lose something, never to end in one that is down."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.hosts.by_hand import assert_filled, changed, do, files, fill, said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, config, deploy, run_id, wait_for
+from tests.lab.checkout import Checkout
+from tests.lab.host import Host
+
+KEYS = 1000
+NOWHERE = {"redis_config": {"unixsocket": "/nowhere/s"}}  # only the start of the server itself tries it
+
+
+@pytest.fixture
+def host(boot: Boot, checkout: Checkout) -> Host:
+    """A managed host with keys."""
+    [host] = boot("trixie")
+    provision(checkout, host)
+    return host
+
+
+def provision(checkout: Checkout, *hosts: Host, **settings: Any) -> None:
+    checkout.list_hosts(hosts, **settings)
+    deploy(checkout)
+    for host in hosts:
+        with admin(checkout, host) as client:
+            fill(client, KEYS)
+
+
+def assert_keys(checkout: Checkout, *hosts: Host) -> None:
+    for host in hosts:
+        with admin(checkout, host) as client:
+            assert_filled(client, KEYS)
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Settings that are right in form, and that no server starts with; ``told``: what the line about it has in it."""
+
+    id: str
+    settings: dict[str, Any]
+    told: str
+
+
+BEFORE = (
+    Unusable("ciphers", {"redis_config": {"tls-ciphers": "NONE-OF-THEM"}}, "would not start with this configuration"),
+    Unusable("locale", {"redis_config": {"locale-collate": "xx_XX"}}, "would not start with this configuration"),
+    Unusable("address", {"redis_bind": "127.0.0.1 192.0.2.7"}, "Failed to bind to specified addresses"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unusable", BEFORE, ids=lambda each: each.id)
+def test_what_would_not_start_is_found_before_anything_is_changed(
+    checkout: Checkout, host: Host, unusable: Unusable
+) -> None:
+    before, server = files(host), run_id(checkout, host)
+    checkout.list_hosts([host], **unusable.settings)
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    assert [line for line in said(done, host) if unusable.told in line], done
+    assert (files(host), run_id(checkout, host)) == (before, server)
+    checkout.list_hosts([host], redis_config={"hz": 20})
+    deploy(checkout)
+    assert (config(checkout, host, "hz"), run_id(checkout, host)) == ({"hz": "20"}, server)
+    assert_clean(checkout)
+
+
+def test_a_restart_that_fails_puts_the_old_configuration_back(checkout: Checkout, host: Host) -> None:
+    before = files_of_redis(host)
+    checkout.list_hosts([host], **NOWHERE)
+    done = checkout.run(*DEPLOY)
+    lines = said(done, host)
+    assert done.returncode == 1, done
+    assert [line for line in lines if "did not restart" in line and "/nowhere/s" in line], done
+    assert "the old configuration is back, and serves" in lines
+    assert files_of_redis(host) == before
+    assert_keys(checkout, host)
+    assert checkout.run("noevict", "drift").returncode == 2  # it is still asked for
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_clean(checkout)
+    assert_keys(checkout, host)
+
+
+def files_of_redis(host: Host) -> str:
+    return host.run("cd /etc/redis && stat -c '%n %U %G %a' * && sha256sum redis.conf users.acl").stdout
+
+
+def test_a_first_start_that_fails_is_told_and_mended_by_the_next_run(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("bookworm")
+    checkout.list_hosts([host], redis_bind="127.0.0.1 192.0.2.7")
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    assert [line for line in said(done, host) if "192.0.2.7" in line], done
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_clean(checkout)
+
+
+def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot, checkout: Checkout) -> None:
+    hosts = boot("bookworm", "trixie", "bookworm")
+    provision(checkout, *hosts)
+    before = {host.name: (run_id(checkout, host), files_of_redis(host)) for host in hosts}
+    checkout.list_hosts(hosts, **NOWHERE)
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    lines = {host.name: said(done, host) for host in hosts}
+    [failed] = [host for host in hosts if "the old configuration is back, and serves" in lines[host.name]]
+    others = [host for host in hosts if host is not failed]
+    for host in others:
+        told = f"not restarted: {failed.name} did not come back; mend that first"
+        assert told in lines[host.name], done
+        assert run_id(checkout, host) == before[host.name][0]
+    assert {host.name: files_of_redis(host) for host in hosts} == {
+        name: files for name, (_, files) in before.items()
+    }
+    assert_keys(checkout, *hosts)
+    checkout.list_hosts(hosts, redis_config={"databases": 32})
+    deploy(checkout)
+    for host in hosts:
+        assert config(checkout, host, "databases") == {"databases": "32"}
+    assert_keys(checkout, *hosts)
+    assert_clean(checkout)
+
+
+def test_hosts_are_restarted_one_after_the_other(boot: Boot, checkout: Checkout) -> None:
+    hosts = boot("trixie", "bookworm", "trixie")
+    provision(checkout, *hosts)
+    checkout.list_hosts(hosts, redis_config={"databases": 32})
+    deploy(checkout)
+    spans = sorted(down(host) for host in hosts)
+    assert all(up < next_down for (_, up), (next_down, _) in zip(spans, spans[1:], strict=False)), spans
+    assert_keys(checkout, *hosts)
+
+
+def down(host: Host) -> tuple[int, int]:
+    """When its server went down and came up again last, in microseconds of the clock all hosts share."""
+    names = ("ActiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    told = host.run(f"systemctl show redis-server -p {','.join(names)}").stdout
+    found = dict(line.split("=") for line in told.split())
+    return int(found[names[0]]), int(found[names[1]])
+
+
+def test_a_server_that_cannot_save_is_not_restarted(checkout: Checkout, host: Host) -> None:
+    do(checkout, host, ("rm -f DATA/dump.rdb", "mkdir DATA/dump.rdb", "redis: BGSAVE"))
+
+    def failed() -> bool:
+        with admin(checkout, host) as client:
+            return bool(client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+    wait_for("the save fails", failed)
+    server = run_id(checkout, host)
+    told = "rdb_last_bgsave_status: should be ok, is err"
+    done = checkout.run(*DEPLOY)
+    assert (done.returncode, told in said(done, host)) == (1, True), done
+    checkout.list_hosts([host], redis_config={"databases": 32})
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    assert [line for line in said(done, host) if line.startswith("BGSAVE failed: ")], done
+    assert run_id(checkout, host) == server
+    do(checkout, host, ("rmdir DATA/dump.rdb",))
+    done = deploy(checkout)
+    assert "Restart, one host at a time" in changed(done, host)
+    assert_keys(checkout, host)
+    assert_clean(checkout)
+
+
+def test_aof_is_turned_off_and_on_without_a_restart_and_without_losing_a_key(
+    checkout: Checkout, host: Host
+) -> None:
+    server = run_id(checkout, host)
+    for number, appendonly in enumerate((False, True, False, True)):
+        checkout.list_hosts([host], redis_appendonly=appendonly)
+        deploy(checkout)
+        assert_clean(checkout)
+        assert run_id(checkout, host) == server
+        with admin(checkout, host) as client:
+            client.set(f"after {number}", "there")
+        host.run("systemctl restart redis-server")
+        server = restarted(checkout, host, server)
+        with admin(checkout, host) as client:
+            assert client.mget(f"after {n}" for n in range(number + 1)) == ["there"] * (number + 1)
+            assert_filled(client, KEYS)
+
+
+def restarted(checkout: Checkout, host: Host, before: str) -> str:
+    """Its new run_id, once it has loaded."""
+
+    def loaded() -> bool:
+        with admin(checkout, host) as client:
+            return not client.info("persistence")["loading"]
+
+    wait_for("its data is loaded", loaded)
+    assert run_id(checkout, host) != before
+    return run_id(checkout, host)
+
+
+def test_a_server_with_rdb_alone_loses_nothing_in_a_restart(boot: Boot, checkout: Checkout) -> None:
+    hosts = boot("bookworm", "trixie")
+    provision(checkout, *hosts, redis_appendonly=False, redis_save="3600 1")
+    for host in hosts:
+        # A stop alone would write nothing.
+        do(checkout, host, ('redis: CONFIG SET save ""',))
+    checkout.list_hosts(hosts, redis_appendonly=False, redis_save="3600 1", redis_config={"databases": 32})
+    deploy(checkout)
+    assert_keys(checkout, *hosts)
+    for host in hosts:
+        host.reboot()
+        wait_for(f"{host} serves", lambda: host.run("redis-cli ping", check=False).returncode == 0)  # noqa: B023
+    assert_keys(checkout, *hosts)
+    assert_clean(checkout)

@@ -1,0 +1,116 @@
+"""What README.md and docs/ say is there is there."""
+
+import ast
+import re
+import runpy
+from collections import defaultdict
+from pathlib import Path
+
+import click
+import pytest
+
+from noevict.cli import noevict
+from noevict.engine import ENGINES
+from noevict.target import wanted_files
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text()
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TROUBLE = (PROJECT / "docs/troubleshooting.md").read_text()
+# Where a command stands: at a line's start, after a prompt, a variable, in $(...), with the path of a program.
+START = r"(?m)(?:^|\$ |&& |\$\(|[A-Z]+=\S+ |bin/|-m )"
+DIRECTORIES = "benchmarks|deploys|docs|group_data|noevict|templates|tests"
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def code(text: str) -> str:
+    """What stands in backticks and in code blocks."""
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))])
+
+
+def test_the_table_of_settings_has_every_one_with_its_default() -> None:
+    rows = re.findall(r"(?m)^\| `(redis_\w+)` \| `([^`]+)` \|", README)
+    told = {name: ast.literal_eval(default) for name, default in rows}
+    manual = runpy.run_path(str(PROJECT / "group_data/all.py"))
+    defaults = {name: value for name, value in manual.items() if name.startswith("redis_")}
+    assert list(told) == list(dict.fromkeys(told))
+    assert told == defaults
+
+
+@pages
+def test_every_setting_named_is_one(page: Path) -> None:
+    settings = {
+        name for name in runpy.run_path(str(PROJECT / "group_data/all.py")) if name.startswith("redis_")
+    }
+    mistyped = "redis_maxmemory_precent"  # in the example of a mistake
+    assert set(re.findall(r"\bredis_\w+", page.read_text())) <= settings | {mistyped, "redis_version"}
+
+
+@pages
+def test_every_make_target_named_is_there(page: Path) -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (PROJECT / "Makefile").read_text()))
+    assert set(re.findall(rf"{START}make ([a-z-]+)", code(page.read_text()))) <= targets
+
+
+def test_the_readme_tells_the_two_commands() -> None:
+    assert "`make deploy`" in README
+    assert "`make test`" in README
+
+
+@pages
+def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
+    files = rf"(?<![\w./-])((?:{DIRECTORIES})(?:/[\w.-]+)+|[\w-]+\.(?:py|toml|txt))"
+    examples = {"group_data/redis.py", "group_data/GROUP.py", "drift.txt"}
+    named = set(re.findall(files, code(page.read_text()))) - examples
+    assert not {name for name in named if not (PROJECT / name).exists()}
+
+
+@pages
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+        there = (page.parent / target) if target else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.*)$", there.read_text())
+            slugs = {
+                re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+            }
+            assert anchor in slugs
+
+
+@pages
+def test_every_noevict_command_and_option_named_is_there(page: Path) -> None:
+    used = re.findall(rf"{START}noevict ([a-z]+)([^\n;|&)\"]*)", code(page.read_text()))
+    for name, rest in used:
+        command = noevict.commands.get(name)
+        assert command is not None, name
+        known = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
+
+
+def test_the_readme_names_every_file_on_a_host() -> None:
+    files = wanted_files(ENGINES["redis"], defaultdict(str))
+    assert [file.path for file in files if f"`{file.path}`" not in README] == []
+
+
+def messages() -> str:
+    """All text in noevict's sources; what an f-string fills in stands between lines."""
+    found = []
+    for path in sorted((PROJECT / "noevict").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_every_message_explained_is_one_that_noevict_has() -> None:
+    known = messages()
+    explained = re.findall(r"(?m)^\*\*`(.+?)`\*\*", TROUBLE)
+    assert len(explained) > 30
+    foreign = {"Could not connect"}  # pyinfra's
+    for message in explained:
+        fragments = [each.strip(" ,:") for each in message.split("…")]
+        missing = [each for each in fragments if each not in known and each not in foreign]
+        assert not missing, message
