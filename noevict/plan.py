@@ -256,6 +256,7 @@ def _overridden(state: HostState, target: Target) -> Iterator[str]:
         dropin is None
         or dropin.sha256 != target.digest(engine.dropin)
         or state.unit.get("NeedDaemonReload") == "yes"
+        or state.unit.get("LoadState") != "loaded"
     ):
         return
     others = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]

@@ -96,8 +96,8 @@ def _other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterat
     ):
         return
     yield (
-        f"is managed with other secrets: its CA is {theirs.fingerprint}, ours in {secrets.path} is "
-        f"{secrets.ca.fingerprint}: copy the secrets/ it was made with"
+        f"is managed with other secrets: its CA is {theirs.fingerprint}, and not one of {secrets.path}: "
+        "copy the secrets/ it was made with"
     )
 
 

@@ -125,7 +125,14 @@ number overcommit /proc/sys/vm/overcommit_memory
 number somaxconn /proc/sys/net/core/somaxconn
 [[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl writable"
 if command -v ip >/dev/null; then
-  ip -o addr show scope global permanent 2>/dev/null | while read -r _ device _ address rest; do
+  # After a boot IPv6 addresses are tentative for a second or two; one that another host has too stays so.
+  for ((i = 0; i < 20; i++)); do
+    mapfile -t addresses < <(ip -o addr show scope global permanent 2>/dev/null)
+    [[ " ${addresses[*]/*dadfailed*/} " == *" tentative "* ]] || break
+    sleep 0.2
+  done
+  for line in "${addresses[@]}"; do
+    read -r _ device _ address rest <<<"$line"
     say "address $device ${address%/*} $rest"
   done
 else

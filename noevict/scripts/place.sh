@@ -23,6 +23,9 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
     # What the package brought, for dpkg to compare the next one with; where it was changed, as it is.
     cp -a "$conf" "$conf.debian"
     shipped=$(dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null | awk -v f="$conf" '$1 == f { print $2 }')
+    if [[ $(md5sum <"$conf") != "$shipped  -" ]] && ! head -n 1 "$conf" | grep -q '^# noevict manages'; then
+      cp -a "$conf" "$conf.before-noevict" # what somebody wrote: kept for good
+    fi
     if [[ $shipped && $(md5sum <"$conf") != "$shipped  -" ]]; then
       scratch=$(mktemp -d)
       version=$(dpkg-query -W -f '${Version}' "$package")

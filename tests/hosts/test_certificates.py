@@ -93,7 +93,7 @@ def test_a_certificate_that_ends_within_30_days_is_renewed_under_connected_clien
     ids = [client.client_id() for client in connected]
     done = deploy(fleet.checkout)
     assert operations(done) == CERTIFICATE
-    assert "server.crt: ends in 19 days" in done.output
+    assert "server.crt: expires in 19 days" in done.output
     assert [client.client_id() for client in connected] == ids
     for client in connected:
         client.close()

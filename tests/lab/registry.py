@@ -32,7 +32,7 @@ class Claim:
 
     @property
     def bridge(self) -> str:
-        return f"noevict{self.number}"
+        return f"br-noevict{self.number}"  # a name that noevict takes for a bridge of containers
 
     @property
     def network(self) -> ipaddress.IPv4Network:

@@ -128,12 +128,6 @@ def test_a_password_is_in_no_repr(tmp_path: Path) -> None:
     assert "hunter2" not in repr(fleet)
 
 
-def test_the_file_as_shipped_names_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    fleet = read_fleet(Path(__file__).parents[2])
-    assert list(fleet.hosts) == ["@local"]
-
-
 names = st.sampled_from(["redis", "a", "b-1", "@local", "ssh_user", "redis_port", "_sudo"]) | st.text(
     max_size=5
 )

@@ -200,13 +200,12 @@ def test_a_host_is_known_as_managed_by_its_redis_conf_or_its_drop_in(name: str) 
 # --- a managed host and other secrets ----------------------------------------------------------------------------
 
 
-def test_both_cas_are_told_by_their_fingerprints() -> None:
+def test_the_ca_of_such_a_host_is_told_by_its_fingerprint() -> None:
     host = other_secrets(refused_us(managed("trixie")))
     theirs = Certificate.parse(host.state.ca or "")
     assert theirs is not None
     [line] = host.plan.refusals
     assert theirs.fingerprint in line
-    assert host.secrets.ca.fingerprint in line
 
 
 def test_a_server_that_does_not_run_tells_by_its_users_whose_it_is() -> None:
