@@ -23,6 +23,9 @@ else:
     # AOF is on and written before the file says so.
     if run.sets_live:
         redis.set_live(run, name="Change the running server")
+    # While redis.conf still tells which of the files on disk are the last ones.
+    if run.prepares_data:
+        redis.prepare_data(run, name="See that the data on disk is found")
     if run.plan.due(How.FILE, How.KERNEL):
         redis.place_files(run, name="Files and kernel values")
     if run.installs_server:

@@ -13,6 +13,7 @@ import redis
 from noevict import client as client_
 from noevict import streams
 from noevict.client import Client
+from noevict.refusals import managed
 from noevict.state import HostState, Listener, Live, Reach
 
 if TYPE_CHECKING:
@@ -35,16 +36,17 @@ def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live
         return None, Live(Reach.NOT_RUNNING)
     failures = []
     for listener in _listeners(found, run.settings.redis_port):
-        client, live = _try(run, listener)
+        client, live = _try(run, listener, known=managed(found, run.engine))
         if live.reach is not Reach.UNREACHED:
             return client, live
         failures.append(live)
     return None, failures[0] if failures else Live(Reach.UNREACHED, why="it listens on no TCP port")
 
 
-def _try(run: "HostRun", listener: Listener) -> tuple[Client | None, Live]:
+def _try(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client | None, Live]:
     try:
-        return _look_plaintext(run, listener) if listener.plaintext else _look_tls(run, listener)
+        look = _look_plaintext if listener.plaintext else _look_tls
+        return look(run, listener, known=known)
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
     except (redis.RedisError, OSError) as error:
@@ -109,12 +111,12 @@ def _trusting(run: "HostRun") -> ssl.SSLContext:
     return client_.trusting(ca.encode(), run.fleet.client_pem())
 
 
-def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
+def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:
     opener = _opener(run, listener.address, listener.port)
     connect = functools.partial(client_.connect, opener, name=run.client_name)
     untrusted = ""
     try:
-        connection, user = _log_in(run, functools.partial(connect, context=_trusting(run)))
+        connection, user = _log_in(run, functools.partial(connect, context=_trusting(run)), known=True)
     except redis.ConnectionError as error:
         untrusted = client_.certificate_fault(error) or ""
         if not untrusted:
@@ -123,25 +125,27 @@ def _look_tls(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
         opener = _through_ssh(run, listener.address, listener.port)
         context = client_.unchecked(run.fleet.client_pem())
         connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
-        connection, user = _log_in(run, connect)
+        connection, user = _log_in(run, connect, known=known)
     return _look(connection, Reach.TLS, user, listener.port, untrusted)
 
 
-def _look_plaintext(run: "HostRun", listener: Listener) -> tuple[Client, Live]:
+def _look_plaintext(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:
     """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
     opener = _through_ssh(run, listener.address, listener.port)
-    connection, user = _log_in(run, functools.partial(client_.connect, opener))
+    connection, user = _log_in(run, functools.partial(client_.connect, opener), known=known)
     return _look(connection, Reach.PLAINTEXT, user, listener.port)
 
 
-def _log_in(run: "HostRun", connect: Callable[..., Client]) -> tuple[Client, str]:
+def _log_in(run: "HostRun", connect: Callable[..., Client], *, known: bool) -> tuple[Client, str]:
     """As our admin, as nobody, or with the password of a Redis to take over: whichever is let in first.
+
+    The fleet's password is told to a server alone that noevict set up (``known``), or that our CA vouches for.
 
     Raises redis.AuthenticationError where none is.
     """
     passwords = run.fleet.secrets.passwords
     attempts: list[tuple[str | None, str | None]] = [(None, None)]
-    if run.fleet.made_before:  # an admin just thought up is known nowhere
+    if known and run.fleet.made_before:  # an admin just thought up is known nowhere
         attempts.insert(0, ("admin", passwords["admin"]))
     if "takeover" in passwords:
         attempts.append((None, passwords["takeover"]))

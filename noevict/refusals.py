@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from noevict import acl_live, conf, directives
 from noevict.certificates import Certificate, certificates_in
 from noevict.conf_reader import parse
-from noevict.engine import ENGINES
+from noevict.engine import ENGINES, Engine
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
@@ -26,14 +26,14 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
     yield from reasons
     # What redis_takeover would allow is told where nothing else forbids it.
-    if not reasons and not settings.redis_takeover and not managed(state, target):
+    if not reasons and not settings.redis_takeover and not managed(state, target.engine):
         yield from _foreign(settings, state, target)
 
 
 def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     yield from _release(state, target)
     yield from _others(settings, state, target)
-    if managed(state, target):
+    if managed(state, target.engine):
         yield from _other_secrets(state, target, secrets)
     yield from _unknown(state, target)
     yield from _too_little(state, target)
@@ -50,14 +50,14 @@ def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
     elif live.reach is Reach.NOT_RUNNING:
         yield from _role_in_file(state)
         yield from _left_behind(state, target)
-        if not managed(state, target):
+        if not managed(state, target.engine):
             yield from _elsewhere(state, target)
 
 
-def managed(state: HostState, target: Target) -> bool:
+def managed(state: HostState, engine: Engine) -> bool:
     """Whether noevict was here before, if only half way."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
-    return marked or state.file(target.engine.dropin) is not None
+    return marked or state.file(engine.dropin) is not None
 
 
 def _release(state: HostState, target: Target) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
     live = state.live
     if live.reach is Reach.UNREACHED:
         yield f"{target.engine.title} is running but could not be looked at: {live.why}"
-    elif live.reach is Reach.REFUSED and not managed(state, target):
+    elif live.reach is Reach.REFUSED and not managed(state, target.engine):
         yield (
             f"{target.engine.title} wants a password that is not ours ({live.why}): "
             "put it into secrets/users.yml as takeover, to let noevict look"

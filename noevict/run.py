@@ -98,7 +98,7 @@ class HostRun:
 
     @property
     def managed(self) -> bool:
-        return self.state is not None and self._plan is not None and managed(self.state, self._plan.target)
+        return self.state is not None and managed(self.state, self.engine)
 
     @property
     def installs_server(self) -> bool:
@@ -121,6 +121,12 @@ class HostRun:
     @property
     def starts_server(self) -> bool:
         return self.found.live.reach is Reach.NOT_RUNNING and not self.installs_server
+
+    @property
+    def prepares_data(self) -> bool:
+        """Whether a server is to start on an RDB file."""
+        starts = self.starts_server or self.installs_server
+        return starts and self.found.file(f"{self.engine.data}/dump.rdb") is not None
 
     @property
     def looked(self) -> bool:

@@ -2,6 +2,7 @@
 
 from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
+from noevict.operations.data import prepare_data
 from noevict.operations.files import place_files, test_configuration
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
@@ -14,6 +15,7 @@ __all__ = [
     "install_server",
     "lock_host",
     "place_files",
+    "prepare_data",
     "prepare_packages",
     "refuse_host",
     "renew_certificate",

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 
 from noevict.conf_reader import parse
+from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import script
 
 
+@step
 def prepare_data(run: HostRun) -> None:
     """See that a server with AOF on finds what an RDB file holds. The server is not running.
 

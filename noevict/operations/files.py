@@ -1,10 +1,8 @@
 """Files: tested where a server is there to test them, then each put in place whole."""
 
-from noevict.operations.data import prepare_data
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import packed, script
-from noevict.state import Reach
 from noevict.target import KERNEL, WantedFile
 
 PREVIOUS = (
@@ -34,8 +32,6 @@ def test_configuration(run: HostRun) -> None:
 def place_files(run: HostRun) -> None:
     """All files, their owners and modes, and kernel values."""
     engine, target = run.engine, run.plan.target
-    if run.found.live.reach is Reach.NOT_RUNNING:
-        prepare_data(run)
     due = {change.what for change in run.plan.changes}
     run.shell(
         script(

@@ -2,7 +2,6 @@
 
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
-from noevict.operations.data import prepare_data
 from noevict.operations.service import enable, wait_until_ready
 from noevict.operations.step import step
 from noevict.run import HostRun
@@ -30,7 +29,6 @@ def prepare_packages(run: HostRun) -> None:
 @step
 def install_server(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
-    prepare_data(run)
     run.shell(
         script("install", package=run.engine.package, binary=run.engine.binary),
         seconds=APT_SECONDS,

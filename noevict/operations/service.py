@@ -6,7 +6,6 @@ import redis
 
 from noevict.client import Client
 from noevict.errors import NoevictError
-from noevict.operations.data import prepare_data
 from noevict.operations.files import PREVIOUS
 from noevict.operations.live import save, wait_for
 from noevict.operations.step import step
@@ -33,7 +32,6 @@ def enable(run: HostRun) -> None:
 @step
 def start_server(run: HostRun) -> None:
     """A server that is not running."""
-    prepare_data(run)
     wait_until_ready(run, "start")
 
 
