@@ -235,14 +235,18 @@ class HostRun:
     def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
         """Run a bash script on the host, given on its standard input, so that it shows nowhere.
 
-        Its output, line by line. Raises NoevictError with its last words where it fails or takes too long.
+        It runs whole or, where the connection ends first, not at all; once begun it goes on to its end, and the
+        next run waits for that (lock.sh). Its output, line by line. Raises NoevictError with its last words where
+        it fails or takes too long.
         """
+        # -o: what the script starts, such as a server, does not hold the lock.
+        command = "bash -s" if self.lock is None else "flock -s -o /run/noevict.work bash -s"
         try:
             fine, output = self.host.run_shell_command(
-                StringCommand("bash -s"),
+                StringCommand(command),
                 print_output=self.pyinfra.print_output,
                 print_input=self.pyinfra.print_input,
-                **{**self.arguments, "_stdin": script, "_timeout": seconds},
+                **{**self.arguments, "_stdin": f"{{\n{script}\n}}\n", "_timeout": seconds},
             )
         except TimeoutError as error:
             raise NoevictError(f"{what} took longer than {seconds} s") from error
@@ -281,5 +285,9 @@ class HostRun:
             return False
         except HOST_FAILURES as error:
             self.fail(reach.sentence(error))
+            return False
+        except Exception as error:  # as in ``look``: pyinfra would end the run for all hosts
+            logger.debug("changing %s", self.name, exc_info=True)
+            self.fail(f"answered what makes no sense: {error!r}")
             return False
         return True

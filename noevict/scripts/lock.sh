@@ -7,6 +7,13 @@ if ! flock -n 9; then
   printf 'held %s\n' "$holder"
   exit 0
 fi
+# What a run began that was killed, apt for instance, goes on.
+exec 8>>/run/noevict.work
+if ! flock -x -w 5 8; then
+  printf 'held a command of an earlier run\n'
+  exit 0
+fi
+exec 8>&-
 printf '%s since %s\n' "$who" "$(date '+%Y-%m-%d %H:%M:%S %Z')" >/run/noevict.lock
 echo locked
 while IFS= read -r -t 90 _; do :; done

@@ -37,6 +37,8 @@ case $verb/$systemd in
   enable/no) update-rc.d "$package" defaults >/dev/null 2>&1 && update-rc.d "$package" enable >/dev/null 2>&1 ;;
   start/yes|restart/yes)
     systemctl reset-failed "$unit" 2>/dev/null
+    # One that failed and waits for its next turn: a start now would wait for it too.
+    [[ $(systemctl show "$unit" -p SubState --value) != auto-restart ]] || systemctl stop "$unit"
     systemctl "$verb" --no-block "$unit" || exit 1 ;;
   start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
   restart/no)

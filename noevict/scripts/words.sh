@@ -5,5 +5,6 @@ export LC_ALL=C
   [[ ! -d /run/systemd/system ]] || journalctl -u "$unit" -n 15 -o cat --no-pager 2>/dev/null
 } | sed 's/[^[:print:]]/?/g' |
   grep -iE 'fatal|error|fail|bad|wrong|can.t|cannot|denied|\*\*\*|>>>|#' |
-  grep -viE 'requirepass|masterauth|primaryauth|key-file-pass|>>> .?user|WARNING' | tail -n 4
+  grep -viE 'requirepass|masterauth|primaryauth|key-file-pass|>>> .?user' |
+  grep -vE 'WARNING|Failed with result|Failed to start' | tail -n 4
 exit 0

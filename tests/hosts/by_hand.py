@@ -113,6 +113,19 @@ def files(host: Host) -> set[str]:
     return set(host.run(f"find {below} {known} 2>/dev/null || true").stdout.splitlines())
 
 
+def wait_until_loaded(checkout: Checkout, host: Host) -> None:
+    """Until its managed server answers, and has loaded its data."""
+
+    def loaded() -> bool:
+        try:
+            with admin(checkout, host) as client:
+                return not client.info("persistence")["loading"]
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+
+    wait_for(f"{host} serves", loaded)
+
+
 def said(done: Result, host: Host) -> list[str]:
     """The lines of a run about that host, colours and padding aside."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.output)

@@ -7,7 +7,16 @@ import pytest
 import redis
 
 from noevict.engine import ENGINES, EngineName
-from tests.hosts.by_hand import assert_filled, do, files, fill, install_foreign, plain, said
+from tests.hosts.by_hand import (
+    assert_filled,
+    do,
+    files,
+    fill,
+    install_foreign,
+    plain,
+    said,
+    wait_until_loaded,
+)
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, wait_for
 from tests.lab.checkout import Checkout, Result
@@ -96,15 +105,7 @@ def test_keys_of_a_foreign_server_are_all_there_after_the_take_over(
 
 def assert_serving(checkout: Checkout, host: Host) -> None:
     """It comes up by itself, with every key."""
-
-    def loaded() -> bool:
-        try:
-            with admin(checkout, host) as client:
-                return not client.info("persistence")["loading"]
-        except (redis.ConnectionError, redis.BusyLoadingError):
-            return False
-
-    wait_for(f"{host} serves", loaded)
+    wait_until_loaded(checkout, host)
     with admin(checkout, host) as client:
         assert_filled(client, KEYS)
 

@@ -140,6 +140,18 @@ def test_a_host_that_cannot_be_reached_fails_alone(checkout: Checkout, boot: Boo
     assert drift.json["hosts"][host.name] == {"failure": [], "drift": [], "faults": [], "notices": []}
 
 
+def test_a_host_whose_programs_answer_nonsense_fails_alone(checkout: Checkout, boot: Boot) -> None:
+    odd, host = boot("trixie", "bookworm")
+    odd.write("/usr/local/bin/openssl", "#!/bin/sh\necho hello\n", mode=0o755)
+    checkout.list_hosts([odd, host])
+    done = deploy(checkout, code=1)
+    assert done.json["results"]["failed_hosts"] == [odd.name], done
+    assert "Traceback" not in done.output, done
+    odd.run("rm /usr/local/bin/openssl")
+    deploy(checkout)
+    assert_clean(checkout)
+
+
 def hang_up(server: socket.socket) -> None:
     """Takes every connection and ends it, until the socket is closed."""
     with contextlib.suppress(OSError):

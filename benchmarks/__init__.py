@@ -1,0 +1,1 @@
+"""What a run costs, side by side with what it is compared with, in one sitting."""
