@@ -15,7 +15,7 @@ from noevict.refusals import MARKER, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import File, HostState, Live, Reach
-from noevict.target import KERNEL, UNIT, Target, WantedFile
+from noevict.target import KEPT, KERNEL, UNIT, Target, WantedFile
 
 SHORT = 60
 SYSCTL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
@@ -61,6 +61,7 @@ def make_plan(
         *_users(state.live, target),
         *_certificate(state, target, secrets, own, now),
         *_files(state, target),
+        *_kept(state),
         *_kernel(state),
         *_unit(state, target),
         *_restart(state, target),
@@ -183,6 +184,12 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
             yield from _contents(state, target, wanted)
     if state.diversion is None or state.diversion[1] != ":":
         yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
+
+
+def _kept(state: HostState) -> Iterator[Change]:
+    """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
+    if state.file(KEPT) is not None:
+        yield Change(How.FILE, KEPT, "kept by an interrupted run", "gone")
 
 
 def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:

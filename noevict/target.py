@@ -27,6 +27,8 @@ NOFILE = 65535  # the package's own
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
 KERNEL = {"overcommit": 1, "somaxconn": 4096}  # somaxconn: at least; the kernel's own default since 5.4
 SYSCTL = "/etc/sysctl.d/60-noevict.conf"
+PREVIOUS = "/var/lib/noevict"
+KEPT = f"{PREVIOUS}/good"  # the last configuration that worked, while a new one has not shown that it does
 # The properties of the unit that the drop-in sets, as `systemctl show` tells them.
 UNIT = {
     "TimeoutStartUSec": "1h",

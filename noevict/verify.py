@@ -3,8 +3,9 @@
 from noevict.errors import NoevictError
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
+from noevict.target import KEPT
 
-CLEAN_UP = "rm -rf /var/lib/noevict/good"
+CLEAN_UP = f"rm -rf {KEPT}"
 
 
 def verify(run: HostRun) -> None:
@@ -20,7 +21,11 @@ def verify(run: HostRun) -> None:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.
         run.client.config_rewrite()
     wrong = [
-        *(f"{change.what}: should be {change.wanted}, is {change.found}" for change in run.plan.changes),
+        *(
+            f"{change.what}: should be {change.wanted}, is {change.found}"
+            for change in run.plan.changes
+            if change.what != KEPT
+        ),
         *run.plan.refusals,
         *run.plan.faults,
         *doors(run, run.found),

@@ -3,12 +3,7 @@
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import packed, script
-from noevict.target import KERNEL, WantedFile
-
-PREVIOUS = (
-    "/var/lib/noevict"  # the last configuration that worked, while a new one has not shown that it does
-)
-KEPT = f"{PREVIOUS}/good"
+from noevict.target import KERNEL, PREVIOUS, WantedFile
 
 
 @step

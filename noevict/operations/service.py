@@ -6,13 +6,12 @@ import redis
 
 from noevict.client import Client
 from noevict.errors import NoevictError
-from noevict.operations.files import PREVIOUS
 from noevict.operations.live import save, wait_for
 from noevict.operations.step import step
 from noevict.reach import sentence
 from noevict.run import HOST_FAILURES, HostRun
 from noevict.scripts import script
-from noevict.target import START_SECONDS
+from noevict.target import PREVIOUS, START_SECONDS
 
 STOP_SECONDS = 700  # service.sh waits ten minutes for a server that saves as it ends
 PROGRESS_SECONDS = 10

@@ -91,7 +91,7 @@ done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
 tls=$etc/tls
 files=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
   "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf
-  "$data" "$data/dump.rdb" "$data/appendonlydir" "$data/appendonlydir/appendonly.aof.manifest" "/var/log/$engine")
+  "$data" "$data/dump.rdb" "$data/appendonlydir" "$data/appendonlydir/appendonly.aof.manifest" "/var/log/$engine" /var/lib/noevict/good)
 stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
 sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
   /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'

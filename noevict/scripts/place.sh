@@ -8,12 +8,12 @@ getent passwd "$user" >/dev/null ||
   useradd --system --no-create-home --user-group --home-dir "$data" --shell /usr/sbin/nologin "$user"
 
 # What worked until now, for a restart that fails.
-if [[ $keep == yes && -e $conf ]]; then
+if [[ $keep == yes && -e $conf && ! -e $previous/good ]]; then
   mkdir -p "$previous"
   rm -rf "$previous/new" && mkdir "$previous/new"
   cp -a "$conf" "$previous/new/conf"
   [[ ! -e $acl ]] || cp -a "$acl" "$previous/new/acl"
-  rm -rf "$previous/good" && mv -T "$previous/new" "$previous/good"
+  mv -T "$previous/new" "$previous/good"
   sync "$previous"
 fi
 

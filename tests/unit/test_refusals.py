@@ -193,7 +193,9 @@ def test_a_host_is_known_as_managed_by_its_redis_conf_or_its_drop_in(name: str) 
     assert is_managed(host.state, host.target.engine)
     assert is_managed(host.but(conf=PACKAGED).state, host.target.engine)
     assert is_managed(host.but_file(host.engine.dropin, gone=True).state, host.target.engine)
-    assert not is_managed(host.but_file(host.engine.dropin, gone=True).but(conf=PACKAGED).state, host.target.engine)
+    assert not is_managed(
+        host.but_file(host.engine.dropin, gone=True).but(conf=PACKAGED).state, host.target.engine
+    )
     assert not is_managed(fresh().state, fresh().target.engine)
 
 

@@ -73,6 +73,10 @@ FILES: Cases = {
         lambda host: host.but_file(SYSCTL, sha256=OTHER),
         (("file", SYSCTL, "other content", "ours"),),
     ),
+    "what an interrupted run kept": (
+        lambda host: host.but_file("/var/lib/noevict/good", kind="directory"),
+        (("file", "/var/lib/noevict/good", "kept by an interrupted run", "gone"),),
+    ),
     "redis.conf gone": (lambda host: host.but_file(CONF, gone=True), (("file", CONF, "missing", "a file"),)),
     "users.acl gone": (lambda host: host.but_file(ACL, gone=True), (("file", ACL, "missing", "a file"),)),
     "the drop-in gone": (
