@@ -25,11 +25,12 @@ while read -r from && read -r to && read -r by; do
   [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
 done </var/lib/dpkg/diversions
 
-control='' pid='' pidfile=''
+active='' control='' pid='' pidfile=''
 [[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
 if [[ $systemd == yes ]]; then
-  unitfacts=$(systemctl show "$unit" -p LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec)
+  unitfacts=$(systemctl show "$unit" -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec)
   while IFS='=' read -r key value; do
+    [[ $key == ActiveState ]] && active=$value && continue
     say "unit $key $value"
     case $key in MainPID) [[ $value != 0 ]] && pid=$value ;; ControlGroup) control=$value ;; esac
   done <<<"$unitfacts"
@@ -50,7 +51,6 @@ for comm in /proc/[0-9]*/comm; do
   # Without systemd the init script's pid file says which is the service.
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
 done 2>/dev/null
-say "pid ${pid:-0}"
 
 # Listening sockets: the server's own, and who holds the port we want. A plaintext PING to each of the server's own
 # tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
@@ -86,6 +86,9 @@ while read -r _ local _ _ _ _ _ _ _ inode _; do
     say "listener other $addr $listening -"
   fi
 done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
+# One that systemd starts again and again for nothing has a process now and then, which never listens.
+[[ $active == activating && $probed == " " ]] && pid=
+say "pid ${pid:-0}"
 
 # Files: kind, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
 tls=$etc/tls

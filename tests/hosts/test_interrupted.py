@@ -33,7 +33,7 @@ def start(checkout: Checkout, until: str) -> subprocess.Popen[str]:
     raise AssertionError(f"it never said {until!r}: {''.join(told)}")
 
 
-@pytest.mark.parametrize(("moment", "after"), zip(MOMENTS, itertools.cycle((0, 0.2)), strict=False))
+@pytest.mark.parametrize(("moment", "after"), list(zip(MOMENTS, itertools.cycle((0, 0.2)), strict=False)))
 def test_a_run_that_is_killed_is_finished_by_the_next(
     boot: Boot, checkout: Checkout, moment: str, after: float
 ) -> None:
