@@ -107,10 +107,13 @@ def assert_filled(client: "redis.Redis", count: int) -> None:
 
 def files(host: Host) -> set[str]:
     """Every file and directory that a run could change, with its inode, time, owner and mode."""
-    below = "/etc /usr/bin /var/lib/dpkg /var/lib/noevict /var/lib/redis /var/lib/valkey"
+    below = (
+        "/etc /var/lib/dpkg/status /var/lib/dpkg/diversions /var/lib/noevict /var/lib/redis /var/lib/valkey"
+    )
     # What the server itself writes changes by itself: of its data the names are enough.
-    known = r"-path '/var/lib/[rv]*/*' -printf '%p %u %m\n' -o -printf '%p %i %T@ %u %m\n'"
-    return set(host.run(f"find {below} {known} 2>/dev/null || true").stdout.splitlines())
+    shown = r"-path '/var/lib/[rv]*/*' -printf '%p %u %m\n' -o -printf '%p %i %T@ %u %m\n'"
+    found = host.run(f"find {below} -path /etc/ssl -prune -o {shown} 2>/dev/null || true")
+    return set(found.stdout.splitlines())
 
 
 def wait_until_loaded(checkout: Checkout, host: Host) -> None:

@@ -34,6 +34,11 @@ SERVER = (
     Drift("plaintext for TLS", ("redis: CONFIG SET tls-port 0 port 6379",), ("tls-port", "port")),
     Drift("client certificates", ("redis: CONFIG SET tls-auth-clients yes",), ("tls-auth-clients",)),
     Drift("no snapshots", ('redis: CONFIG SET save ""',), ("save",)),
+    Drift(
+        "a new address",
+        ("ip address add 10.99.99.1/24 dev host0",),
+        ("bind", "CONF: bind", "ETC/tls/server.crt"),
+    ),
     Drift("every address", ("redis: CONFIG SET bind *",), ("bind",)),
     Drift(
         "databases, restarted",
@@ -69,6 +74,12 @@ FILES = (
         "conf broken, restarted",
         ("echo nonsense 1 >>CONF", "systemctl restart UNIT || true"),
         ("CONF: nonsense", "UNIT"),
+        restarts=True,
+    ),
+    Drift(
+        "the package's conf, restarted",
+        ("cp CONF.debian CONF", "systemctl restart UNIT"),
+        ("CONF", "the running TITLE"),
         restarts=True,
     ),
     Drift("conf gone", ("rm CONF",), ("CONF",)),

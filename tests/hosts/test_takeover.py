@@ -138,6 +138,30 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     assert_clean(checkout)
 
 
+def test_a_server_with_tls_of_its_own_is_taken_over(boot: Boot, checkout: Checkout) -> None:
+    [host] = boot("trixie")
+    install_foreign(host, f"requirepass {PASSWORD}")
+    with plain(host, PASSWORD) as client:
+        fill(client, 100)
+    names = "-subj /CN=theirs -addext subjectAltName=DNS:theirs"
+    do(checkout, host, (
+        f"cd ETC && openssl req -x509 -newkey rsa:2048 -nodes -keyout own.key -out own.crt {names} 2>/dev/null",
+        "chown ENGINE ETC/own.*",
+        "printf 'port 0\\ntls-port 6379\\ntls-auth-clients no\\ntls-cert-file ETC/own.crt\\n' >>CONF",
+        "printf 'tls-key-file ETC/own.key\\ntls-ca-cert-file ETC/own.crt\\n' >>CONF",
+        "systemctl restart UNIT",
+    ))  # fmt: skip
+    put_takeover(checkout, PASSWORD)
+    checkout.list_hosts([host])
+    lines = said(refused(checkout, Foreign(host, "redis")), host)
+    assert [line for line in lines if "with 106 keys and 0 clients" in line], lines
+    checkout.list_hosts([host], redis_takeover=True)
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, 100)
+    assert_clean(checkout)
+
+
 def test_old_clients_stay_on_a_plaintext_port_and_lose_no_write(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("trixie")
     install_foreign(host, f"requirepass {PASSWORD}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
@@ -17,9 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from noevict import pki, reach, streams
+from noevict import client, pki, reach, streams
 from noevict.certificates import Certificate
 from noevict.client import Client, certificate_fault, connect, look, trusting, unchecked
+from noevict.engine import ENGINES
+from noevict.refusals import MARKER
 from noevict.secrets import Secrets
 from noevict.settings import build_settings
 from noevict.state import Listener, Live, Reach
@@ -303,7 +306,7 @@ class Direct:
         self.fleet = SimpleNamespace(
             secrets=secrets, made_before=True, own_certificate=lambda _: None, client_pem=lambda: None
         )
-        self.host, self.ways = None, list[str]()
+        self.host, self.engine, self.ways = None, ENGINES["redis"], list[str]()
         for way in ("open_direct", "open_tcp"):
             monkeypatch.setattr(streams, way, functools.partial(self.open, way, served.opener))
 
@@ -311,9 +314,10 @@ class Direct:
         self.ways.append(way)
         return opener()
 
-    def look(self, answer: str) -> Live:
+    def look(self, answer: str, conf: str | None = MARKER) -> Live:
+        """``conf``: redis.conf's text; as it is by default, noevict set this server up."""
         listeners = (Listener(True, "127.0.0.1", self.settings.redis_port, answer),)
-        found = SimpleNamespace(pid=1, listeners=listeners)
+        found = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None)
         connection, live = reach.look_at_redis(self, found)  # type: ignore[arg-type]
         if connection is not None:
             connection.close()
@@ -347,3 +351,21 @@ def test_plaintext_is_looked_at_through_ssh_alone(
     live = direct.look("answer -NOAUTH")
     assert (live.reach, live.user) == (Reach.PLAINTEXT, "default")
     assert set(direct.ways) == {"open_tcp"}
+
+
+def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up(
+    start_server: StartServer, binary: Binary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start_server(
+        binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
+    )
+    logins: list[str | None] = []
+
+    def listen(*arguments: Any, user: str | None = None, **more: Any) -> Client:
+        logins.append(user)
+        return connect(*arguments, user=user, **more)
+
+    monkeypatch.setattr(client, "connect", listen)
+    direct = Direct(Served(running, pki.make_ca(NOW)), monkeypatch)
+    assert direct.look("answer -NOAUTH", conf="# the package's own\n").user == "default"
+    assert "admin" not in logins
