@@ -7,7 +7,9 @@ from noevict.preview import look_at
 
 run = look_at(state, host, tell=False)
 
-if not run.looked:
-    redis.refuse_host(run, name="Leave alone what could not be looked at")
+if not run.looked or run.of_others:
+    redis.refuse_host(run, name="Leave alone what could not be looked at, or is another fleet's")
 elif run.managed:
     redis.stop_managing(run, name="Stop managing")
+else:
+    run.log("is not managed: nothing to do")

@@ -63,6 +63,9 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         kernel_writable="sysctl" in facts,
         addresses=tuple(map(_address, filter(_usable, facts.get("address", [])))),
         root=one("uid") == "0",
+        aof_open="aof" in facts,
+        replaced="replaced" in facts,
+        other_engine="other" in facts,
         time=int(one("time")),
     )
 

@@ -114,6 +114,9 @@ def _restart(state: HostState, target: Target) -> Iterator[Change]:
             yield Change(
                 How.RESTART, found.name, _short(found.found), _short(found.wanted), "read at start only"
             )
+    if state.replaced:
+        what = f"the directory {target.engine.etc}"
+        yield Change(How.RESTART, what, "not the one the server started with", "one it can write to")
     if state.conf is not None:
         for name in ("rename-command", "loadmodule"):
             if name in parse(state.conf):
@@ -189,7 +192,7 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
 def _kept(state: HostState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
     if state.file(KEPT) is not None:
-        yield Change(How.FILE, KEPT, "kept by an interrupted run", "gone")
+        yield Change(How.FILE, KEPT, "kept while a change was not verified", "gone")
 
 
 def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:

@@ -58,8 +58,9 @@ def connect_as_admin(run: "HostRun") -> Client:
 
     Raises redis.RedisError or OSError.
     """
-    address = next((a for a in run.plan.target.bind if not a.startswith("-")), "127.0.0.1")
-    address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+    bind = run.plan.target.bind
+    address = next((a for a in bind if not a.startswith("-")), bind[0].removeprefix("-"))
+    address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(address, address)  # noqa: S104
     return client_.connect(
         _opener(run, address, run.settings.redis_port),
         context=_trusting(run),

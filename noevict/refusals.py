@@ -33,9 +33,8 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
 def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     yield from _release(state, target)
     yield from _others(settings, state, target)
-    if managed(state, target.engine):
-        yield from _other_secrets(state, target, secrets)
-    yield from _unknown(state, target)
+    theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.engine) else ()
+    yield from theirs or _unknown(state, target)
     yield from _too_little(state, target)
 
 
@@ -73,6 +72,13 @@ def _release(state: HostState, target: Target) -> Iterator[str]:
 def _others(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
     if any("sentinel" in process for process in state.processes):
         yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
+    if state.other_engine:
+        other = next(name for name in ENGINES if name != target.engine.name)
+        yield (
+            f'redis_engine: should be "{other}", which noevict manages here: to change the engine, run '
+            f"deploys/uninstall.py with that first and disable {other}-server; its keys do not come along"
+        )
+        return
     for listener in state.listeners:
         if not listener.own and listener.port in (settings.redis_port, settings.redis_plaintext_port):
             yield (
@@ -82,7 +88,7 @@ def _others(settings: Settings, state: HostState, target: Target) -> Iterator[st
             return
 
 
-def _other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
     # Beside the CA of a certificate that the user brought, the fleet's own is the last.
     *_, theirs = (None, *map(Certificate.parse, certificates_in(state.ca or "")))
@@ -109,6 +115,13 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
         yield (
             f"{target.engine.title} wants a password that is not ours ({live.why}): "
             "put it into secrets/users.yml as takeover, to let noevict look"
+        )
+    elif live.reach is Reach.REFUSED and not state.aof_open:
+        # Only a restart gives it our admin; without a look inside, only open append-only files show that a stop
+        # loses nothing.
+        yield (
+            f"{target.engine.title} does not take the password of admin ({live.why}), and without append-only files a "
+            "restart may lose keys: put the password it has back into secrets/users.yml, or stop it, then run again"
         )
 
 
@@ -178,7 +191,12 @@ def _not_found_again(live: Live, target: Target) -> Iterator[str]:
     for name, wanted in {"dir": target.engine.data, **FILES}.items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
             continue  # everything is in the append-only files before a restart
-        if live.config.get(name, wanted) != wanted:
+        if live.config.get(name, wanted) == "":
+            yield (
+                f"its {name}, {wanted}, was removed: its {live.keys} keys are in memory alone; do not stop it, "
+                "copy them with redis-cli --rdb first"
+            )
+        elif live.config.get(name, wanted) != wanted:
             yield (
                 f"its {name} is {live.config[name]}, noevict's is {wanted}: its data would not be found; "
                 "move it there first"

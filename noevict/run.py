@@ -24,7 +24,7 @@ from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
 from noevict.plan import Plan, make_plan
-from noevict.refusals import managed
+from noevict.refusals import managed, other_secrets
 from noevict.scripts import script
 from noevict.settings import Settings
 from noevict.state import HostState, Reach
@@ -99,6 +99,13 @@ class HostRun:
     @property
     def managed(self) -> bool:
         return self.state is not None and managed(self.state, self.engine)
+
+    @property
+    def of_others(self) -> tuple[str, ...]:
+        """Why this host belongs to other secrets; nothing where it does not."""
+        if not self.managed:
+            return ()
+        return tuple(other_secrets(self.found, self.plan.target, self.fleet.secrets))
 
     @property
     def installs_server(self) -> bool:

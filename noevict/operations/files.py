@@ -38,7 +38,7 @@ def place_files(run: HostRun) -> None:
             user=engine.user,
             package=engine.package,
             previous=PREVIOUS,
-            keep="yes" if run.found.live.reached else "no",
+            keep="yes" if run.found.pid else "no",
             wanted="\n".join(map(_line, filter(lambda file: _due(file, due), target.files))),
         ),
         what="placing files",

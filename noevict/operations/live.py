@@ -42,6 +42,10 @@ def _set(client: Client, target: Target, config: Any, server: Any) -> None:
         for found in conf.differences(target.live, config, server)
         if directives.changes_live(found.name, server)
     }
+    if {"port", "tls-port"} <= values.keys():
+        # One may want the port that the other has: it is given up first.
+        client.execute_command("CONFIG SET", "port", "0")
+        client.execute_command("CONFIG SET", "tls-port", values.pop("tls-port"))
     if values:
         # All or none: a value that is refused leaves all as they were.
         client.execute_command("CONFIG SET", *(word for pair in values.items() for word in pair))

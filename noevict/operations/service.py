@@ -15,6 +15,7 @@ from noevict.target import PREVIOUS, START_SECONDS
 
 STOP_SECONDS = 700  # service.sh waits ten minutes for a server that saves as it ends
 PROGRESS_SECONDS = 10
+UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 ANSWER_SECONDS = 20  # from ready to the first answer
 
 
@@ -75,11 +76,11 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
     state, pid = _service(run, verb, old=run.found.pid if verb == "restart" else 0)
     began = told = time.monotonic()
-    while state == "starting":
+    while state in UNDER_WAY:
         if time.monotonic() - began > START_SECONDS:
-            raise NoevictError(f"is not ready after {START_SECONDS} s")
+            raise NoevictError(f"is still {state} after {START_SECONDS} s: {last_words(run)}")
         if time.monotonic() - told > PROGRESS_SECONDS:
-            run.log(f"{run.engine.title} is loading its data: {time.monotonic() - began:.0f} s")
+            run.log(f"{run.engine.title} is {UNDER_WAY[state]}: {time.monotonic() - began:.0f} s")
             told = time.monotonic()
         state, pid = _service(run, "state")
     if state != "running" or (verb == "restart" and pid == run.found.pid):
@@ -127,7 +128,7 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
         if not _files_back(run):
             return (why, "there is no earlier configuration to put back")
         state, _ = _service(run, "restart")
-        while state == "starting":
+        while state in UNDER_WAY:
             state, _ = _service(run, "state")
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and the old configuration could not be put back: {sentence(error)}")

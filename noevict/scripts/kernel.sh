@@ -1,4 +1,5 @@
 # Kernel values, of which somaxconn is a minimum. overcommit, somaxconn.
 set -euo pipefail
 echo "$overcommit" >/proc/sys/vm/overcommit_memory
-(($(cat /proc/sys/net/core/somaxconn) >= somaxconn)) || echo "$somaxconn" >/proc/sys/net/core/somaxconn
+backlog=/proc/sys/net/core/somaxconn # not in every container
+[[ ! -e $backlog ]] || (($(cat $backlog) >= somaxconn)) || echo "$somaxconn" >$backlog

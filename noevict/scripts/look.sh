@@ -46,7 +46,7 @@ for comm in /proc/[0-9]*/comm; do
   [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
   # Its arguments may hold a password: its role alone is told.
-  role=server; [[ "$name ${arguments[*]}" == *sentinel* ]] && role=sentinel
+  role=server; [[ $name == *sentinel* || "${arguments[*]}" == *"[sentinel]"* || "${arguments[*]}" == *--sentinel* ]] && role=sentinel
   say "process $p $name $role"
   # Without systemd the init script's pid file says which is the service.
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
@@ -55,7 +55,10 @@ done 2>/dev/null
 # Listening sockets: the server's own, and who holds the port we want. A plaintext PING to each of the server's own
 # tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
 own=" "
-[[ $pid ]] && own=" $(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)"
+[[ $pid ]] && own=" $(find "/proc/$pid/fd" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf '%l ' 2>/dev/null)"
+[[ $own == *.incr.aof* ]] && say "aof open"
+# The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
+[[ $pid && $systemd == yes ]] && ! grep -q " $etc " "/proc/$pid/mountinfo" && say "replaced $etc"
 address4() { say "$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))"; }
 address6() {
   local word groups=
@@ -107,6 +110,9 @@ certificates ca "$tls/ca.crt"
 certificates certificate "$tls/server.crt"
 # Never asked for a passphrase: the answer would be read from this script.
 [[ -e $tls/server.key ]] && command -v openssl >/dev/null && say "key $(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)"
+
+other=valkey; [[ $engine == valkey ]] && other=redis
+[[ -e /etc/systemd/system/$other-server.service.d/noevict.conf ]] && say "other $other"
 
 # Memory and kernel.
 while read -r key value _; do case $key in MemTotal:) say "memtotal $value"; break ;; esac; done </proc/meminfo

@@ -20,21 +20,26 @@ fi
 # dpkg's own copy of the configuration goes beside ours: no upgrade asks about it or puts it back.
 if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   if [[ -e $conf && ! -e $conf.debian ]]; then
-    # What the package brought, for dpkg to compare the next one with; where it was changed, as it is.
-    cp -a "$conf" "$conf.debian"
+    # What the package brought, for dpkg to compare the next one with.
     shipped=$(dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null | awk -v f="$conf" '$1 == f { print $2 }')
-    if [[ $(md5sum <"$conf") != "$shipped  -" ]] && ! head -n 1 "$conf" | grep -q '^# noevict manages'; then
-      cp -a "$conf" "$conf.before-noevict" # what somebody wrote: kept for good
-    fi
-    if [[ $shipped && $(md5sum <"$conf") != "$shipped  -" ]]; then
+    if [[ $(md5sum <"$conf") == "$shipped  -" ]]; then
+      cp -a --remove-destination "$conf" "$conf.debian"
+    elif [[ $shipped ]]; then
       scratch=$(mktemp -d)
       version=$(dpkg-query -W -f '${Version}' "$package")
       if (cd "$scratch" && apt-get -q download "$package=$version" >/dev/null 2>&1 && dpkg-deb -x ./*.deb x); then
-        cp "$scratch/x$conf" "$conf.debian"
-        chown "$user:$user" "$conf.debian"
-        chmod 640 "$conf.debian"
+        chown "$user:$user" "$scratch/x$conf"
+        chmod 640 "$scratch/x$conf"
+        cp -a --remove-destination "$scratch/x$conf" "$conf.debian"
       fi
       rm -rf "$scratch"
+    fi
+    # What somebody wrote is kept for good, but for its passwords.
+    if [[ $(md5sum <"$conf") != "$shipped  -" ]] && ! head -n 1 "$conf" | grep -q '^# noevict manages'; then
+      temp=$(mktemp /etc/.noevict.XXXXXXXX)
+      sed -E 's/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
+        s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$conf" >"$temp"
+      mv -fT "$temp" "$conf.before-noevict"
     fi
   fi
   dpkg-divert --local --no-rename --quiet --divert "$conf.debian" --add "$conf"
@@ -48,7 +53,8 @@ while read -r kind owner group mode path content; do
       chmod "00$mode" "$path"
       ;;
     f)
-      temp=$(mktemp "${path%/*}/.noevict.XXXXXXXX")
+      # Not beside it: in /etc/redis the server's user could put a link in its place.
+      temp=$(mktemp /etc/.noevict.XXXXXXXX)
       trap 'rm -f "$temp"' EXIT
       base64 -d >"$temp" <<<"$content"
       chown "$owner:$group" "$temp"

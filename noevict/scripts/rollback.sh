@@ -3,8 +3,10 @@ set -euo pipefail
 [[ -e $previous/good/conf ]] || { echo none; exit 0; }
 back() {
   [[ -e $1 ]] || return 0
-  cp -a "$1" "$2.noevict-back"
-  mv -fT "$2.noevict-back" "$2"
+  local temp
+  temp=$(mktemp /etc/.noevict.XXXXXXXX)
+  cp -a --remove-destination "$1" "$temp"
+  mv -fT "$temp" "$2"
 }
 back "$previous/good/conf" "$conf"
 back "$previous/good/acl" "$acl"

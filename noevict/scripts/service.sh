@@ -1,4 +1,4 @@
-# Do one thing to the service and tell its state: "state WORD pid N" with WORD running, starting, stopped or failed.
+# Do one thing to the service and tell its state: "state WORD pid N" with WORD running, starting, stopping, stopped or failed.
 # package, unit, verb: enable, start, restart, state. old: the pid it had before a restart.
 set -uo pipefail
 export LC_ALL=C
@@ -18,6 +18,7 @@ state() {
       active/running) echo "state running pid $MainPID" ;;
       activating/auto-restart|failed/*) echo "state failed pid $MainPID" ;;
       inactive/*) echo "state stopped pid 0" ;;
+      deactivating/*) echo "state stopping pid $MainPID" ;;
       *) echo "state starting pid $MainPID" ;;
     esac
   else
@@ -54,7 +55,7 @@ esac
 for ((i = 0; i < 100; i++)); do
   now=$(state)
   case $now in
-    *starting*) ;;
+    *starting*|*stopping*) ;;
     *running*) [[ $now == *" pid $old" ]] || break ;;
     *stopped*) [[ $verb != restart && $verb != start && $verb != state ]] || ((i < 20)) || break ;;
     *) break ;;

@@ -57,7 +57,8 @@ def other_secrets(host: Managed) -> Managed:
 
 def refused_us(host: Managed) -> Managed:
     return host.but(
-        {"reach": Reach.REFUSED, "why": "WRONGPASS", "user": "", "server": None, "certificate": None}
+        {"reach": Reach.REFUSED, "why": "WRONGPASS", "user": "", "server": None, "certificate": None},
+        aof_open=True,
     )
 
 
@@ -134,6 +135,18 @@ REASONS: Mapping[str, Case] = {
         ("has keys in db20", "would have 16 databases", "redis_config databases"),
     ),
     "no memory": (lambda host: host.but(limits=(1 << 20,)), ("redis_maxmemory_percent", "1 MiB or more")),
+    "our admin refused, and keys that are in memory alone": (
+        lambda host: refused_us(host).but(aof_open=False),
+        ("does not take the password of admin", "a restart may lose keys", "secrets/users.yml"),
+    ),
+    "the other engine": (
+        lambda host: host.but(other_engine=True),
+        ("redis_engine", '"valkey", which noevict manages here'),
+    ),
+    "its directory removed": (
+        lambda host: host.but_config(dir="").but_info(db0={"keys": 7}),
+        ("was removed", "7 keys are in memory alone", "do not stop it"),
+    ),
     "other secrets": (
         lambda host: other_secrets(refused_us(host)),
         ("is managed with other secrets", "copy the secrets/ it was made with"),

@@ -75,7 +75,7 @@ FILES: Cases = {
     ),
     "what an interrupted run kept": (
         lambda host: host.but_file("/var/lib/noevict/good", kind="directory"),
-        (("file", "/var/lib/noevict/good", "kept by an interrupted run", "gone"),),
+        (("file", "/var/lib/noevict/good", "kept while a change was not verified", "gone"),),
     ),
     "redis.conf gone": (lambda host: host.but_file(CONF, gone=True), (("file", CONF, "missing", "a file"),)),
     "users.acl gone": (lambda host: host.but_file(ACL, gone=True), (("file", ACL, "missing", "a file"),)),
@@ -318,7 +318,9 @@ def line_of(host: Managed, user: str) -> str:
 
 RESTARTS: Cases = {
     "the password is refused": (
-        lambda host: host.but({"reach": Reach.REFUSED, "user": "", "server": None, "certificate": None}),
+        lambda host: host.but(
+            {"reach": Reach.REFUSED, "user": "", "server": None, "certificate": None}, aof_open=True
+        ),
         (("restart", "the running Redis", "refuses the password", "ours"),),
     ),
     "open, and our admin is gone": (
