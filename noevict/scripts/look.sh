@@ -57,8 +57,6 @@ done 2>/dev/null
 own=" "
 [[ $pid ]] && own=" $(find "/proc/$pid/fd" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf '%l ' 2>/dev/null)"
 [[ $own == *.incr.aof* ]] && say "aof open"
-# The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
-[[ $pid && $systemd == yes ]] && ! grep -q " $etc " "/proc/$pid/mountinfo" && say "replaced $etc"
 address4() { say "$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))"; }
 address6() {
   local word groups=
@@ -92,6 +90,8 @@ done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
 # One that systemd starts again and again for nothing has a process now and then, which never listens.
 [[ $active == activating && $probed == " " ]] && pid=
 say "pid ${pid:-0}"
+# The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
+[[ $pid && $active == active ]] && ! grep -q " $etc " "/proc/$pid/mountinfo" && say "replaced $etc"
 
 # Files: kind, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
 tls=$etc/tls
