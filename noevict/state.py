@@ -149,9 +149,8 @@ class HostState:
     addresses: tuple[Address, ...] = ()
     root: bool = True
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
-    replaced: bool = (
-        False  # its configuration's directory is not the one it started with: it cannot write there
-    )
+    # its configuration's directory is not the one it started with: it cannot write there
+    replaced: bool = field(default=False, compare=False)
     other_engine: bool = False  # noevict manages the other engine here
     time: int = field(default=0, compare=False)  # the host's clock, seconds since the epoch
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
