@@ -6,11 +6,13 @@ SUITE  ?= trixie
 BIN    := .venv/bin
 # Two workers: the hosts and servers of the tests need the cores too.
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
+# Of cases there are many of, `make test` runs a spread chosen by name; `make test-long` runs all.
+SOME   := -m "not long"
 LAB    := $(PYTHON) -m tests.lab
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deploy drift test test-unit test-server test-hosts lab lab-down bench check clean
+.PHONY: help deploy drift test test-unit test-server test-hosts test-long lab lab-down bench check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,18 +25,21 @@ deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1
 drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS=--json)
 	@$(BIN)/noevict drift $(ARGS)
 
-test: test-unit test-server test-hosts ## every test; installs what they need
+test: test-unit test-server test-hosts ## every kind of test, of many alike a fixed spread; installs what they need
+
+test-long: ## every test, every case of each: hours
+	$(MAKE) test SOME=
 
 test-unit: .venv/dev ## the pure tests: no root, no network, seconds (ARGS go to pytest)
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) $(SOME) tests/unit $(ARGS)
 
 test-server: .venv/dev ## against real Redis and Valkey processes of every supported release
 	$(LAB) packages
-	$(PYTEST) tests/server $(ARGS)
+	$(PYTEST) $(SOME) tests/server $(ARGS)
 
 test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH (root)
 	$(LAB) packages
-	$(PYTEST) --dist loadfile tests/hosts $(ARGS)
+	$(PYTEST) $(SOME) --dist loadfile tests/hosts $(ARGS)
 
 lab: ## boot disposable hosts to try things on (HOSTS=3 SUITE=trixie; root)
 	@$(LAB) up --hosts $(HOSTS) --suite $(SUITE)

@@ -16,7 +16,7 @@ from tests.lab.machine import CACHE, ensure_packages, locked, mounts_below, need
 IMAGES = CACHE / "images"
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,sudo,procps,ca-certificates,openssl"
-REDIS = ("redis-server", "redis-tools", "redis-sentinel")
+REDIS = ("redis-server", "redis-tools", "redis-sentinel", "unattended-upgrades", "needrestart")
 VALKEY = ("valkey-server", "valkey-tools", "valkey-sentinel")
 SUITES: dict[str, tuple[str, ...]] = {"bookworm": REDIS, "trixie": (*REDIS, *VALKEY)}
 """Release → the packages its hosts can install, besides what these depend on."""
@@ -28,12 +28,14 @@ set -eu
 root=$1
 apt() { APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qy -oAPT::Sandbox::User=root "$@"; }
 
-# what hosts install: a directory as apt's one source; openssl too, for a host that lost it
+# what hosts install: a directory as apt's one source. What is installed too: for a host that lost a package, and for
+# one of an older release that upgrades to this one
 mkdir -p "$root/opt/debs"
 rm -f "$root"/var/cache/apt/archives/*.deb
 apt --download-only install @DEBS@
 mv "$root"/var/cache/apt/archives/*.deb "$root/opt/debs/"
-(cd "$root/opt/debs" && apt download openssl && apt-ftparchive packages . > Packages)
+installed=$(chroot "$root" dpkg-query -W -f '${Package} ')
+(cd "$root/opt/debs" && apt download $installed && apt-ftparchive packages . > Packages)
 rm -f "$root"/etc/apt/sources.list.d/* "$root"/etc/apt/apt.conf.d/99mmdebstrap
 echo 'deb [trusted=yes] file:/opt/debs ./' > "$root/etc/apt/sources.list"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 CACHE = Path(os.environ.get("NOEVICT_CACHE", "/var/cache/noevict"))
 """Outside the checkout, so that all checkouts of a machine share what takes minutes to make."""
 
-PACKAGES = ("systemd-container", "mmdebstrap", "apt-utils", "iproute2", "openssh-client")
+PACKAGES = ("systemd-container", "mmdebstrap", "apt-utils", "iproute2", "openssh-client", "sslscan")
 
 
 class LabError(Exception):
