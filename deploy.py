@@ -28,7 +28,9 @@ else:
         redis.prepare_data(run, name="See that the data on disk is found")
     if run.plan.due(How.FILE, How.KERNEL):
         redis.place_files(run, name="Files and kernel values")
-    if run.installs_server:
+    if run.plan.due(How.ENGINE):
+        redis.change_engine(run, name="Change the engine, with all data")
+    elif run.installs_server:
         redis.install_server(run, name="Install the server")
     if run.plan.due(How.UNIT):
         redis.enable_service(run, name="Enable the service")

@@ -4,7 +4,7 @@ The way of the data, and of the imports, is one way, from the top of this list t
 
 =======================================================  ===========================================================
 errors, wording                                          what a user's mistake is answered with
-engine                                                   Redis and Valkey: what their packages place; a release
+engine, rdb                                              Redis and Valkey: packages, releases, their data
 templates                                                templates/, rendered with the values given alone
 strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
 kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes
@@ -13,7 +13,7 @@ setting_kinds, settings                                  the checked settings of
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
-changes, target, refusals, plan                          Settings + HostState -> what is due; nothing else decides
+changes, target, refusals, succession, plan              Settings + HostState -> what is due; nothing else decides
 streams, wire, client                                    bytes through the SSH connection there is; Redis over them
 scripts, facts                                           what runs on hosts; the one look
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis

@@ -14,6 +14,7 @@ class How(StrEnum):
     KERNEL = "kernel"
     UNIT = "unit"  # enable, unmask, daemon-reload, start
     RESTART = "restart"
+    ENGINE = "engine"  # the other engine's server stops, and this one goes on with its data
 
 
 @dataclass(frozen=True)

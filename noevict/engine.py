@@ -17,6 +17,11 @@ class Engine:
     oldest: Version  # the oldest release supported
 
     @property
+    def other(self) -> "Engine":
+        """The other one of the two."""
+        return ENGINES["valkey" if self.name == "redis" else "redis"]
+
+    @property
     def package(self) -> str:
         return f"{self.name}-server"
 

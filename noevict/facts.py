@@ -53,6 +53,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         listeners=tuple(map(_listener, facts.get("listener", []))),
         files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
         data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
+        rdb=dict(map(_rdb, facts.get("rdb", []))),
         conf=text("conf"),
         ca=text("ca"),
         certificate=text("certificate"),
@@ -66,6 +67,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         aof_open="aof" in facts,
         replaced="replaced" in facts,
         other_engine="other" in facts,
+        candidate=one("candidate"),
         time=int(one("time")),
     )
 
@@ -101,6 +103,12 @@ def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
     for text in (*facts.get("cgroup", []), unit.get("MemoryMax", "")):
         if text.isdigit() and int(text) < UNLIMITED:
             yield int(text)
+
+
+def _rdb(line: str) -> tuple[str, int]:
+    """Of "dump.rdb REDIS0012" or "base VALKEY080"."""
+    name, magic = line.split(" ")
+    return name, int(magic.removeprefix("REDIS").removeprefix("VALKEY"))
 
 
 def _address(line: str) -> Address:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from noevict import acl_live, conf, directives, pki
+from noevict import acl_live, conf, directives, pki, succession
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.conf_reader import parse
@@ -53,8 +53,9 @@ def make_plan(
     now: datetime,
 ) -> Plan:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
-    refused = tuple(refusals(settings, state, target, secrets))
+    refused = (*refusals(settings, state, target, secrets), *succession.refusals(state, target, secrets))
     changes = (
+        *succession.changes(state, target),
         *_packages(state, target.engine),
         *_live(state.live, target),
         *_append_only_files(state, target),
@@ -232,8 +233,9 @@ def _kernel_differences(state: HostState) -> Iterator[tuple[str, int, int]]:
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
     name, unit = target.engine.unit, state.unit
     package = state.packages.get(target.engine.package)
-    if package is None or not package.installed:
-        return  # installing it enables and starts it
+    installed = package is not None and package.installed
+    if not installed or (state.predecessor is not None and not state.pid):
+        return  # installing it, or giving it another's place, enables and starts it
     if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
         yield Change(How.UNIT, name, "masked", "enabled")
     elif unit.get("UnitFileState") not in ("enabled", "alias"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from noevict import acl_live, conf, directives
+from noevict import acl_live, conf, directives, rdb
 from noevict.certificates import Certificate, certificates_in
 from noevict.conf_reader import parse
 from noevict.engine import ENGINES, Engine
@@ -25,8 +25,14 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
         return
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
     yield from reasons
-    # What redis_takeover would allow is told where nothing else forbids it.
-    if not reasons and not settings.redis_takeover and not managed(state, target.engine):
+    # What redis_takeover would allow is told where nothing else forbids it. A successor's own data, of an earlier
+    # time, is kept aside.
+    if (
+        not reasons
+        and state.predecessor is None
+        and not settings.redis_takeover
+        and not managed(state, target.engine)
+    ):
         yield from _foreign(settings, state, target)
 
 
@@ -41,14 +47,15 @@ def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: 
 def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
     live = state.live
     if live.reached:
-        yield from _role(live)
-        yield from _memory(live, target)
+        yield from role(live)
+        yield from limits(live, target)
         yield from _users(live, target)
         yield from _release_of(live)
-        yield from _not_found_again(live, target)
-    elif live.reach is Reach.NOT_RUNNING:
-        yield from _role_in_file(state)
-        yield from _left_behind(state, target)
+        yield from missed_data(live, target.engine, target)
+    elif live.reach is Reach.NOT_RUNNING and state.predecessor is None:
+        yield from role_in_file(state)
+        yield from left_behind(state, target.engine, target)
+        yield from _unreadable(state, target)
         if not managed(state, target.engine):
             yield from _elsewhere(state, target)
 
@@ -72,15 +79,15 @@ def _release(state: HostState, target: Target) -> Iterator[str]:
 def _others(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
     if any("sentinel" in process for process in state.processes):
         yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
-    if state.other_engine:
-        other = next(name for name in ENGINES if name != target.engine.name)
-        yield (
-            f'redis_engine: should be "{other}", which noevict manages here: to change the engine, run '
-            f"deploys/uninstall.py with that first and disable {other}-server; its keys do not come along"
-        )
-        return
+    # A server that is to hand over has the port until then.
+    before = () if state.predecessor is None else state.predecessor.listeners
+    handed_over = {listener.port for listener in before if listener.own}
     for listener in state.listeners:
-        if not listener.own and listener.port in (settings.redis_port, settings.redis_plaintext_port):
+        if (
+            not listener.own
+            and listener.port not in handed_over
+            and listener.port in (settings.redis_port, settings.redis_plaintext_port)
+        ):
             yield (
                 f"port {listener.port} is in use on {listener.address} by a program that is not {target.engine.unit}: "
                 "stop it, or set redis_port"
@@ -90,16 +97,17 @@ def _others(settings: Settings, state: HostState, target: Target) -> Iterator[st
 
 def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
+    users = state.file(target.engine.aclfile)
+    ours = users is not None and users.sha256 == target.digest(users.path)
+    if not (ours and state.live.reach is Reach.NOT_RUNNING):
+        yield from other_ca(state, secrets)
+
+
+def other_ca(state: HostState, secrets: Secrets) -> Iterator[str]:
+    """A CA that is not ours, on a host whose server does not take our admin."""
     # Beside the CA of a certificate that the user brought, the fleet's own is the last.
     *_, theirs = (None, *map(Certificate.parse, certificates_in(state.ca or "")))
     if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
-        return
-    users = state.file(target.engine.aclfile)
-    if (
-        state.live.reach is Reach.NOT_RUNNING
-        and users is not None
-        and users.sha256 == target.digest(users.path)
-    ):
         return
     yield (
         f"is managed with other secrets: its CA is {theirs.fingerprint}, and not one of {secrets.path}: "
@@ -131,7 +139,8 @@ def _too_little(state: HostState, target: Target) -> Iterator[str]:
         yield f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory} bytes here leaves less"
 
 
-def _role(live: Live) -> Iterator[str]:
+def role(live: Live) -> Iterator[str]:
+    """Anything but a standalone primary."""
     if live.info.get("role") not in (None, "master"):
         yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
     if live.number("connected_slaves"):
@@ -140,7 +149,7 @@ def _role(live: Live) -> Iterator[str]:
         yield "runs Cluster: noevict manages standalone servers alone"
 
 
-def _role_in_file(state: HostState) -> Iterator[str]:
+def role_in_file(state: HostState) -> Iterator[str]:
     """Of a server that does not run: what it was, and would be again."""
     lines = parse(state.conf or "")
     if lines.get("replicaof", ["no one"])[-1].lower() != "no one":
@@ -149,19 +158,30 @@ def _role_in_file(state: HostState) -> Iterator[str]:
         yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
 
 
-def _left_behind(state: HostState, target: Target) -> Iterator[str]:
+def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[str]:
     """Keys of a server that does not run, in files that its next start would not read."""
     was_on = parse(state.conf or "").get("appendonly", ["no"])[-1] == "yes"
-    if state.live.reach is not Reach.NOT_RUNNING:
-        return
-    if was_on and target.live["appendonly"] == "no" and state.file(target.engine.manifest) is not None:
+    if was_on and target.live["appendonly"] == "no" and state.file(engine.manifest) is not None:
         yield (
             "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
             "then run again"
         )
 
 
-def _memory(live: Live, target: Target) -> Iterator[str]:
+def _unreadable(state: HostState, target: Target) -> Iterator[str]:
+    """Data of a server that does not run, written by a later release than the one installed."""
+    installed = state.release(target.engine)
+    of_files = state.file(target.engine.manifest) is not None and target.live["appendonly"] == "yes"
+    written = state.rdb.get("base" if of_files else "dump.rdb")
+    if installed is not None and written is not None and not rdb.reads(installed, written):
+        yield (
+            f"{installed} does not read its data, which is in RDB version {written}: install the release that wrote "
+            "it again (apt-cache policy lists them), then run again"
+        )
+
+
+def limits(live: Live, target: Target) -> Iterator[str]:
+    """Memory in use beyond what it would have."""
     used = live.number("used_memory")
     if used > target.maxmemory:
         yield (
@@ -184,11 +204,11 @@ def _release_of(live: Live) -> Iterator[str]:
         yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
 
 
-def _not_found_again(live: Live, target: Target) -> Iterator[str]:
-    """Keys that a restart with our configuration would not load."""
+def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
+    """Keys of a running server of that engine that a start with our configuration would not load."""
     if not live.keys:
         return
-    for name, wanted in {"dir": target.engine.data, **FILES}.items():
+    for name, wanted in {"dir": engine.data, **FILES}.items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
             continue  # everything is in the append-only files before a restart
         if live.config.get(name, wanted) == "":

@@ -1,6 +1,7 @@
 """One host in one run: its settings, what a look found, the plan, and the ways to reach it."""
 
 import contextlib
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -66,8 +67,8 @@ class HostRun:
         self.pyinfra, self.host, self.fleet = state, state.inventory.get_host(host.name), fleet
         self.settings: Settings = fleet.settings[host.name]
         self.engine = ENGINES[self.settings.redis_engine]
-        self.server: Server | None = None  # the release that is or will be installed, once known
         self.state: HostState | None = None
+        self.predecessor: HostRun | None = None  # the other engine, where it is to hand over to this one
         self._client: Client | None = None
         self._plan: Plan | None = None
         self.failure: tuple[str, ...] = ()
@@ -98,7 +99,8 @@ class HostRun:
 
     @property
     def managed(self) -> bool:
-        return self.state is not None and managed(self.state, self.engine)
+        """Whether noevict was here before, with either engine."""
+        return self.state is not None and (managed(self.state, self.engine) or self.predecessor is not None)
 
     @property
     def of_others(self) -> tuple[str, ...]:
@@ -127,12 +129,14 @@ class HostRun:
 
     @property
     def starts_server(self) -> bool:
-        return self.found.live.reach is Reach.NOT_RUNNING and not self.installs_server
+        """Whether one that is installed and not running is to run; one that takes another's place does so by itself."""
+        stopped = self.found.live.reach is Reach.NOT_RUNNING
+        return stopped and not self.installs_server and not self.plan.due(How.ENGINE)
 
     @property
     def prepares_data(self) -> bool:
         """Whether a server is to start on an RDB file."""
-        starts = self.starts_server or self.installs_server
+        starts = self.starts_server or (self.installs_server and not self.plan.due(How.ENGINE))
         return starts and self.found.file(f"{self.engine.data}/dump.rdb") is not None
 
     @property
@@ -155,14 +159,26 @@ class HostRun:
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
         self.close_client()
+        self.predecessor = None
+        found = self._look_at_engine()
+        if found.other_engine:
+            # A host run of its own: the same host, as the engine's that still is, or was, in charge.
+            self.predecessor = copy.copy(self)
+            self.predecessor.engine = self.engine.other
+            found = replace(found, predecessor=self.predecessor._look_at_engine())
+        self.state = found
+        server = found.live.server
+        if server is not None and directives.defaults(server) is None:
+            self._ask_defaults(server)
+        return self.make_plan()
+
+    def _look_at_engine(self) -> HostState:
         ports = {"port": self.settings.redis_port, "plaintext_port": self.settings.redis_plaintext_port}
         look = script("look", engine=self.engine.name, **ports)
         found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
         self._client, live = reach.look_at_redis(self, found)
         self.state = replace(found, live=live)
-        if live.server is not None and directives.defaults(live.server) is None:
-            self._ask_defaults(live.server)
-        return self.make_plan()
+        return self.state
 
     def make_plan(self) -> Plan:
         """Plan from the last look, the secrets as they now are, and the release known now."""
@@ -204,11 +220,7 @@ class HostRun:
 
     def _release(self) -> Server:
         """The installed release; before there is one, what will be, or what is oldest: for the preview."""
-        package = self.found.packages.get(self.engine.package)
-        with contextlib.suppress(ValueError):
-            if package is not None and package.installed:
-                return Server.parse(self.engine.name, package.version)
-        return self.server or Server(self.engine.name, self.engine.oldest)
+        return self.found.release(self.engine) or Server(self.engine.name, self.engine.oldest)
 
     @property
     def ssh_hostname(self) -> str:
@@ -228,6 +240,8 @@ class HostRun:
         return self._client
 
     def close_client(self) -> None:
+        if self.predecessor is not None:
+            self.predecessor.close_client()
         if self._client is not None:
             with contextlib.suppress(*HOST_FAILURES):
                 self._client.close()

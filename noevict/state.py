@@ -3,12 +3,13 @@
 A field that could not be looked at is None, never a value that reads like "no".
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from noevict.acl_rules import Catalogue
-from noevict.engine import Server
+from noevict.engine import Engine, Server
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ class HostState:
     listeners: tuple[Listener, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
+    # RDB versions of what is there to load: of "dump.rdb", and of "base", the append-only files' base
+    rdb: Mapping[str, int] = field(default_factory=dict, compare=False)
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
     ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
     certificate: str | None = field(default=None, repr=False)
@@ -151,7 +154,9 @@ class HostState:
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # its configuration's directory is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
-    other_engine: bool = False  # noevict manages the other engine here
+    other_engine: bool = False  # noevict manages the other engine here, or has not let go of it
+    candidate: str = ""  # the package's version that would be installed, where that was asked
+    predecessor: "HostState | None" = None  # the look at the other engine, where noevict manages it here
     time: int = field(default=0, compare=False)  # the host's clock, seconds since the epoch
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
 
@@ -159,6 +164,14 @@ class HostState:
     def memory(self) -> int:
         """The RAM the server may use, in bytes: the smallest of what machine, cgroups and unit say."""
         return min((self.memtotal, *self.limits))
+
+    def release(self, engine: Engine) -> Server | None:
+        """The installed release of its package, or the one that would be; None where neither is known."""
+        package = self.packages.get(engine.package)
+        version = package.version if package is not None and package.installed else self.candidate
+        with contextlib.suppress(ValueError):
+            return Server.parse(engine.name, version)
+        return None
 
     def file(self, path: str) -> File | None:
         return self.files.get(path) or self.data.get(path)

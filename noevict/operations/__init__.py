@@ -3,6 +3,7 @@
 from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
 from noevict.operations.data import prepare_data
+from noevict.operations.engine import change_engine
 from noevict.operations.files import place_files, test_configuration
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
@@ -11,6 +12,7 @@ from noevict.operations.service import enable_service, restart_server, start_ser
 from noevict.operations.uninstall import stop_managing
 
 __all__ = [
+    "change_engine",
     "enable_service",
     "install_server",
     "lock_host",

@@ -15,13 +15,21 @@ def prepare_data(run: HostRun) -> None:
     Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
     """
     lines = parse(run.found.conf or "").get("appendonly", [])
+    seed(run, trust_rdb=lines[-1:] != ["yes"])
+
+
+def seed(run: HostRun, *, trust_rdb: bool) -> None:
+    """Make an RDB file the base of append-only files, where that is due.
+
+    ``trust_rdb``: AOF was off when it was written.
+    """
     said = run.shell(
         script(
             "data",
             user=run.engine.user,
             data=run.engine.data,
             aof="yes" if run.settings.redis_appendonly else "no",
-            trust_rdb="no" if lines[-1:] == ["yes"] else "yes",
+            trust_rdb="yes" if trust_rdb else "no",
             stamp=stamp(),
         ),
         what="preparing the data",

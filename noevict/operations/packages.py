@@ -1,5 +1,8 @@
 """Packages: from the distribution, never an upgrade."""
 
+from dataclasses import replace
+
+from noevict.changes import How
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.service import enable, wait_until_ready
@@ -15,19 +18,30 @@ def prepare_packages(run: HostRun) -> None:
     """Tools that are missing, and which release of the server this host would get."""
     packages = run.found.packages
     tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
+    fetch = "yes" if run.plan.due(How.ENGINE) else "no"
     said = run.shell(
-        script("packages", package=run.engine.package, tools=" ".join(tools)), seconds=APT_SECONDS, what="apt"
+        script("packages", package=run.engine.package, tools=" ".join(tools), fetch=fetch),
+        seconds=APT_SECONDS,
+        what="apt",
     )
     version = next(line.partition(" ")[2] for line in said if line.startswith("candidate "))
-    run.server = Server.parse(run.engine.name, version)
-    if not run.server.supported:
+    server = Server.parse(run.engine.name, version)
+    if not server.supported:
         oldest = ".".join(map(str, ENGINES[run.engine.name].oldest[:2]))
-        raise NoevictError(f"its release has {run.server}: should be {oldest} or later")
+        raise NoevictError(f"its release has {server}: should be {oldest} or later")
+    run.state = replace(run.found, candidate=version)
     run.make_plan()
+    if run.plan.refusals:
+        raise NoevictError(*run.plan.refusals)
 
 
 @step
 def install_server(run: HostRun) -> None:
+    """A server that was not there."""
+    install(run)
+
+
+def install(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
     run.shell(
         script("install", package=run.engine.package, binary=run.engine.binary),

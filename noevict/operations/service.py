@@ -26,7 +26,7 @@ def enable_service(run: HostRun) -> None:
 
 
 def enable(run: HostRun) -> None:
-    _service(run, "enable")
+    service(run, "enable")
 
 
 @step
@@ -42,11 +42,9 @@ def restart_server(run: HostRun) -> None:
         if run.fleet.restart_failed_on is not None:
             # What that one did not start with is not left here for the next boot.
             _files_back(run)
-            raise NoevictError(
-                f"not restarted: {run.fleet.restart_failed_on} did not come back; mend that first"
-            )
+        stop_after_failure(run)
         if run.found.live.reached:
-            before_stopping(run)
+            before_stopping(run, append_only=run.plan.target.live["appendonly"] == "yes")
         try:
             wait_until_ready(run, "restart")
         except (NoevictError, *HOST_FAILURES) as error:
@@ -54,8 +52,17 @@ def restart_server(run: HostRun) -> None:
             raise NoevictError(*_put_back(run, sentence(error))) from error
 
 
-def before_stopping(run: HostRun) -> None:
-    """See that a stop loses nothing: loaded, the last save and AOF write fine, and a save as it ends."""
+def stop_after_failure(run: HostRun) -> None:
+    """Raises NoevictError where a server of this run did not come back: no other one is stopped then."""
+    if run.fleet.restart_failed_on is not None:
+        raise NoevictError(f"not restarted: {run.fleet.restart_failed_on} did not come back; mend that first")
+
+
+def before_stopping(run: HostRun, *, append_only: bool) -> None:
+    """See that a stop loses nothing: loaded, the last save and AOF write fine, and a save as it ends.
+
+    ``append_only``: the next start reads append-only files.
+    """
     client = run.client
     wait_for(run, client, lambda info: not info.get("loading"), "loading")
     info = client.info("persistence")
@@ -65,8 +72,7 @@ def before_stopping(run: HostRun) -> None:
         )
     if info.get("rdb_last_bgsave_status") != "ok":
         save(run, client)
-    append_only = info.get("aof_enabled") and run.plan.target.live["appendonly"] == "yes"
-    if not append_only and not client.config_get("save").get("save"):
+    if not (append_only and info.get("aof_enabled")) and not client.config_get("save").get("save"):
         # The stop would write nothing that the next start reads.
         client.config_set("save", "3600 1")
         save(run, client)
@@ -74,7 +80,22 @@ def before_stopping(run: HostRun) -> None:
 
 def wait_until_ready(run: HostRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
-    state, pid = _service(run, verb, old=run.found.pid if verb == "restart" else 0)
+    state, pid = settled(run, verb)
+    if state != "running" or (verb == "restart" and pid == run.found.pid):
+        raise NoevictError(f"{run.engine.title} did not {verb}: {last_words(run)}")
+    _first_answer(run)
+
+
+def stop(run: HostRun) -> None:
+    """Raises NoevictError where it does not end: it may be saving, and in vain."""
+    state, _ = settled(run, "stop")
+    if state not in ("stopped", "failed"):
+        raise NoevictError(f"{run.engine.title} did not stop: {last_words(run)}")
+
+
+def settled(run: HostRun, verb: str) -> tuple[str, int]:
+    """Do it, and wait until the service is no longer on its way: its state and process."""
+    state, pid = service(run, verb, old=run.found.pid if verb == "restart" else 0)
     began = told = time.monotonic()
     while state in UNDER_WAY:
         if time.monotonic() - began > START_SECONDS:
@@ -82,10 +103,8 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
         if time.monotonic() - told > PROGRESS_SECONDS:
             run.log(f"{run.engine.title} is {UNDER_WAY[state]}: {time.monotonic() - began:.0f} s")
             told = time.monotonic()
-        state, pid = _service(run, "state")
-    if state != "running" or (verb == "restart" and pid == run.found.pid):
-        raise NoevictError(f"{run.engine.title} did not {verb}: {last_words(run)}")
-    _first_answer(run)
+        state, pid = service(run, "state")
+    return state, pid
 
 
 def _first_answer(run: HostRun) -> Client:
@@ -111,7 +130,8 @@ def last_words(run: HostRun) -> str:
     return " / ".join(said) or "its log says nothing"
 
 
-def _service(run: HostRun, verb: str, old: int = 0) -> tuple[str, int]:
+def service(run: HostRun, verb: str, old: int = 0) -> tuple[str, int]:
+    """One verb of service.sh: the service's state then, and its process. ``old``: the one that is to end."""
     engine = run.engine
     said = run.shell(
         script("service", package=engine.package, unit=engine.unit, verb=verb, old=old),
@@ -127,9 +147,9 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     try:
         if not _files_back(run):
             return (why, "there is no earlier configuration to put back")
-        state, _ = _service(run, "restart")
+        state, _ = service(run, "restart")
         while state in UNDER_WAY:
-            state, _ = _service(run, "state")
+            state, _ = service(run, "state")
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and the old configuration could not be put back: {sentence(error)}")
     if state != "running":

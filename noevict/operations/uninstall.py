@@ -4,24 +4,30 @@ from noevict.operations.lock import take_lock
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import script
-from noevict.target import SYSCTL
+from noevict.target import PREVIOUS, SYSCTL
 
 
 @step
 def stop_managing(run: HostRun) -> None:
     """Remove what is noevict's alone; server, configuration and data stay, and are named."""
     take_lock(run)
+    for each in filter(None, (run.predecessor, run)):
+        left = let_go(each)
+        run.log(f"is no longer managed; {each.engine.title} goes on as it is, with {', '.join(left)}")
+    run.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
+
+
+def let_go(run: HostRun) -> list[str]:
+    """No longer look after this engine's server here. What stays of it, by path."""
     engine = run.engine
-    left = run.shell(
+    return run.shell(
         script(
             "uninstall",
             etc=engine.etc,
             conf=engine.conf,
             dropin=engine.dropin,
-            sysctl=SYSCTL,
             tls=engine.tls,
             data=engine.data,
         ),
-        what="removing what is noevict's",
+        what=f"letting go of {engine.title}",
     )
-    run.log(f"is no longer managed; {engine.title} goes on as it is, with {', '.join(left)}")

@@ -111,8 +111,23 @@ certificates certificate "$tls/server.crt"
 # Never asked for a passphrase: the answer would be read from this script.
 [[ -e $tls/server.key ]] && command -v openssl >/dev/null && say "key $(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)"
 
+# In which version the data is that a start would load; append-only files have one where their base is an RDB.
+rdb() {
+  local magic
+  IFS= read -r -N 9 magic <"$2"
+  [[ $magic =~ ^(REDIS|VALKEY)[0-9]+$ ]] && say "rdb $1 $magic"
+} 2>/dev/null
+rdb dump.rdb "$data/dump.rdb"
+while read -r _ name _ _ _ kind; do
+  [[ $kind == b && $name != */* ]] && rdb base "$data/appendonlydir/$name"
+done 2>/dev/null <"$data/appendonlydir/appendonly.aof.manifest"
+
+# The other engine, where noevict manages it: it may be about to hand over.
 other=valkey; [[ $engine == valkey ]] && other=redis
-[[ -e /etc/systemd/system/$other-server.service.d/noevict.conf ]] && say "other $other"
+if [[ -e /etc/systemd/system/$other-server.service.d/noevict.conf ]]; then
+  say "other $other"
+  [[ -e /usr/bin/$engine-server ]] || say "candidate $(apt-cache policy "$package" 2>/dev/null | sed -n 's/^  Candidate: \([0-9].*\)/\1/p')"
+fi
 
 # Memory and kernel.
 while read -r key value _; do case $key in MemTotal:) say "memtotal $value"; break ;; esac; done </proc/meminfo

@@ -1,4 +1,5 @@
-# Get apt ready and tell which release of the server's package there is. package; tools: to install now, if any.
+# Get apt ready and tell which release of the server's package there is. package; tools: to install now, if any; fetch:
+# yes to have the package here before something is stopped for it.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 apt() { apt-get -q -y -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
@@ -16,4 +17,5 @@ if [[ $tools ]]; then
   # shellcheck disable=SC2086
   apt install --no-install-recommends $tools >&2 || { apt update >&2 && apt install --no-install-recommends $tools >&2; }
 fi
+[[ $fetch == no ]] || apt install --download-only "$package" >&2
 echo "candidate $found"

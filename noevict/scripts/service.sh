@@ -1,5 +1,5 @@
 # Do one thing to the service and tell its state: "state WORD pid N" with WORD running, starting, stopping, stopped or failed.
-# package, unit, verb: enable, start, restart, state. old: the pid it had before a restart.
+# package, unit, verb: enable, disable, start, restart, stop, state. old: the pid it had before a restart.
 set -uo pipefail
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
@@ -27,6 +27,14 @@ state() {
     if ((pid)); then echo "state running pid $pid"; else echo "state stopped pid 0"; fi
   fi
 }
+# The init script would kill a server that is still saving: it is asked to end, and waited for.
+end_by_init() {
+  local pid
+  pid=$(pid_of_init)
+  ((pid)) || return 0
+  kill -TERM "$pid"
+  for ((i = 0; i < 6000; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+}
 case $verb/$systemd in
   enable/yes)
     # A mask lies in /etc or, until the next boot, in /run.
@@ -43,13 +51,14 @@ case $verb/$systemd in
     systemctl "$verb" --no-block "$unit" || exit 1 ;;
   start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
   restart/no)
-    # The init script would kill a server that is still saving: it is asked to end, and waited for.
-    pid=$(pid_of_init)
-    if ((pid)); then
-      kill -TERM "$pid"
-      for ((i = 0; i < 6000; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-    fi
+    end_by_init
     service "$package" start >/dev/null 2>&1 </dev/null ;;
+  stop/yes)
+    # One that takes longer goes on by itself.
+    timeout 20 systemctl stop "$unit" || (($? == 124)) || exit 1 ;;
+  stop/no) end_by_init ;;
+  disable/yes) systemctl disable "$unit" >/dev/null 2>&1 || exit 1 ;;
+  disable/no) update-rc.d "$package" disable >/dev/null 2>&1 ;;
 esac
 # A state that lasts, or the one after ten seconds.
 for ((i = 0; i < 100; i++)); do
@@ -57,10 +66,10 @@ for ((i = 0; i < 100; i++)); do
   case $now in
     *starting*|*stopping*) ;;
     *running*) [[ $now == *" pid $old" ]] || break ;;
-    *stopped*) [[ $verb != restart && $verb != start && $verb != state ]] || ((i < 20)) || break ;;
+    *stopped*) [[ $verb != stop ]] || break; [[ $verb == enable ]] || ((i < 20)) || break ;;
     *) break ;;
   esac
-  [[ $verb != enable ]] || break
+  [[ $verb != *able ]] || break
   sleep 0.1
 done
 echo "$now"

@@ -139,9 +139,14 @@ REASONS: Mapping[str, Case] = {
         lambda host: refused_us(host).but(aof_open=False),
         ("does not take the password of admin", "a restart may lose keys", "secrets/users.yml"),
     ),
-    "the other engine": (
-        lambda host: host.but(other_engine=True),
-        ("redis_engine", '"valkey", which noevict manages here'),
+    "data of a later release, not running": (
+        lambda host: stopped(
+            host.but_package("redis-server", "5:7.0.15-1"), "appendonlydir/appendonly.aof.manifest"
+        ).but(rdb={"base": 12}),
+        (
+            "Redis 7.0.15 does not read its data, which is in RDB version 12",
+            "install the release that wrote it",
+        ),
     ),
     "its directory removed": (
         lambda host: host.but_config(dir="").but_info(db0={"keys": 7}),

@@ -38,12 +38,12 @@ class Managed:
 
     @property
     def engine(self) -> Engine:
-        return ENGINES[HOSTS[self.name]]
+        return ENGINES[self.settings.redis_engine]
 
     @property
     def server(self) -> Server:
         """The release installed, or that would be."""
-        return Server("redis", (8, 0, 2)) if self.name == "fresh" else server_of(told(self.name)["info"])
+        return self.state.release(self.engine) or Server(self.engine.name, self.engine.oldest)
 
     @property
     def target(self) -> Target:
@@ -58,6 +58,11 @@ class Managed:
         return replace(
             self, state=replace(self.state, live=replace(self.state.live, **(live or {})), **fields)
         )
+
+    def but_package(self, name: str, version: str) -> "Managed":
+        """With another version of a package installed."""
+        package = replace(self.state.packages[name], version=version)
+        return self.but(packages={**self.state.packages, name: package})
 
     def but_file(self, path: str, **fields: Any) -> "Managed":
         """With another owner, mode, ... of one file; ``gone=True`` for none."""
@@ -94,7 +99,9 @@ def managed(name: str, **settings: Any) -> Managed:
     """The host as captured. What only a change of noevict itself would make differ (templates/, profiles, choices)
     is as that noevict would have left it: files by their digests, redis.conf, live values, ACL users."""
     asked = build_settings(name, {"redis_engine": HOSTS[name], **settings})
-    state = read_look(edited(name))
+    state = replace(
+        read_look(edited(name)), candidate=".".join(map(str, server_of(told(name)["info"]).version))
+    )
     bare = Managed(
         name, asked, state, _secrets(state), datetime.fromtimestamp(state.time, UTC) + timedelta(hours=1)
     )
@@ -123,7 +130,7 @@ def managed(name: str, **settings: Any) -> Managed:
 
 def fresh(name: str = "fresh", **settings: Any) -> Managed:
     """The host that nothing was done to yet."""
-    state = read_look(edited(name))
+    state = replace(read_look(edited(name)), candidate="5:8.0.2-3")
     now = datetime.fromtimestamp(state.time, UTC)
     return Managed(name, build_settings(name, settings), state, _secrets(None), now)
 

@@ -1,0 +1,136 @@
+"""One engine's server in place of the other's, with all its keys; where that fails, the old one again."""
+
+from noevict.errors import NoevictError
+from noevict.operations.data import seed, stamp
+from noevict.operations.live import rewrite_aof, save, wait_for
+from noevict.operations.packages import install
+from noevict.operations.service import (
+    before_stopping,
+    enable,
+    last_words,
+    service,
+    settled,
+    stop,
+    stop_after_failure,
+    wait_until_ready,
+)
+from noevict.operations.step import step
+from noevict.operations.uninstall import let_go
+from noevict.reach import sentence
+from noevict.run import HOST_FAILURES, HostRun
+from noevict.scripts import script
+from noevict.succession import PREAMBLE, had_aof, left_data, moves_append_only
+from noevict.target import START_SECONDS
+
+PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop
+
+
+@step
+def change_engine(run: HostRun) -> None:
+    """The old server saves and stops, the new one starts with its data; noevict lets go of the old one."""
+    old = run.predecessor
+    if old is None:
+        raise NoevictError("changed since looked at (other_engine): run again")
+    if not run.found.pid:
+        with run.fleet.restarts:
+            stop_after_failure(run)
+            _take_the_place_of(run, old)
+    let_go(old)
+
+
+def _take_the_place_of(run: HostRun, old: HostRun) -> None:
+    aof = had_aof(old.found)
+    if old.found.live.reached:
+        aof = _make_ready(run, old)
+    moved, keys = stamp(), {}
+    hands_over = bool(old.found.pid) or left_data(old.found, old.engine)
+    try:
+        if old.found.pid:
+            keys = _stop(old)
+        service(old, "disable")
+        if hands_over:
+            _hand_over(run, old, aof, moved)
+        if run.installs_server:
+            install(run)
+        else:
+            enable(run)
+            wait_until_ready(run, "start")
+    except (NoevictError, *HOST_FAILURES) as error:
+        run.fleet.restart_failed_on = run.name
+        if not hands_over:
+            raise
+        raise NoevictError(*_put_back(run, old, sentence(error), moved)) from error
+    _compare(run, keys)
+
+
+def _make_ready(run: HostRun, old: HostRun) -> bool:
+    """Everything on disk in a form that the new server reads; whether as append-only files."""
+    client, wanted = old.client, run.plan.target.live
+    aof = moves_append_only(old.found.live, run.plan.target)
+    wait_for(old, client, lambda info: not info.get("loading"), "loading")
+    if aof:
+        client.config_set(PREAMBLE, wanted[PREAMBLE])
+        rewrite_aof(old, client)
+    else:
+        save(old, client)
+    before_stopping(old, append_only=aof)
+    return aof
+
+
+def _stop(old: HostRun) -> dict[str, tuple[int, int]]:
+    """The server's last moments: nothing more is written, keys are counted, it saves and ends.
+
+    Database -> (keys, those of them that may expire).
+    """
+    client = old.client
+    client.client_pause(PAUSE_MILLISECONDS, all=False)
+    space = client.info("keyspace")
+    stop(old)
+    return {name: (entry["keys"], entry["expires"]) for name, entry in space.items()}
+
+
+def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
+    kind = "aof" if aof else "rdb"
+    source, target = old.engine.data, run.engine.data
+    said = run.shell(
+        script("hand_over", source=source, target=target, user=run.engine.user, kind=kind, stamp=moved),
+        seconds=START_SECONDS,
+        what=f"handing the data of {old.engine.title} over",
+    )
+    if kind == "rdb":
+        seed(run, trust_rdb=True)
+    for line in said:
+        word, _, path = line.partition(" ")
+        whose = old.engine.title if word == "moved" else run.engine.title
+        run.log(f"the data that {whose} had is kept in {path}")
+
+
+def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ...]:
+    """The old server again, with its data. What to tell."""
+    try:
+        if service(run, "state")[0] == "running":
+            # It may have served clients by now.
+            return (why, f"{run.engine.title} runs, with the data handed over; mend that, then run again")
+        stop(run)
+        service(run, "disable")
+        source, target = old.engine.data, run.engine.data
+        run.shell(script("hand_back", source=source, target=target, stamp=moved), what="giving the data back")
+        enable(old)
+        state, _ = settled(old, "start")
+    except (NoevictError, *HOST_FAILURES) as error:
+        return (why, f"and {old.engine.title} could not be put back: {sentence(error)}")
+    if state != "running":
+        return (why, f"{old.engine.title} has its data again, and does not start with it: {last_words(old)}")
+    return (why, f"{old.engine.title} is back, with its data, and serves")
+
+
+def _compare(run: HostRun, before: dict[str, tuple[int, int]]) -> None:
+    """Raises NoevictError where keys are missing, those aside that may have expired."""
+    after = run.client.info("keyspace")
+    for name, (keys, expires) in before.items():
+        found = after.get(name, {}).get("keys", 0)
+        if found < keys - expires:
+            raise NoevictError(
+                f"{name} has {found} keys, had {keys} before: the data of before is kept, see above; stop "
+                f"{run.engine.title} before more is written"
+            )
