@@ -9,7 +9,8 @@ the last group in hosts.yml over those before it, and all of them over this file
 # --- The server ---------------------------------------------------------------------------------------------
 
 # "redis" or "valkey", from the distribution's own packages. Redis 7.0 and Valkey 8 are the oldest supported;
-# Debian 12 has no Valkey.
+# Debian 12 has no Valkey. Changed on a host that noevict manages, all its keys come along, with a moment without
+# service: docs/changing-the-engine.md.
 redis_engine = "redis"
 
 # --- Network ------------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ fi
 if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   if [[ -e $conf && ! -e $conf.debian ]]; then
     # What the package brought, for dpkg to compare the next one with.
-    shipped=$(dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null | awk -v f="$conf" '$1 == f { print $2 }')
+    # Nothing, where the package is not known here and the file was left by somebody.
+    shipped=$({ dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null || true; } | awk -v f="$conf" '$1 == f { print $2 }')
     if [[ $(md5sum <"$conf") == "$shipped  -" ]]; then
       cp -a --remove-destination "$conf" "$conf.debian"
     elif [[ $shipped ]]; then

@@ -1,0 +1,269 @@
+"""``redis_engine`` changed on a managed host: its keys come along, or it stays as it is."""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.hosts.by_hand import assert_filled, do, files, fill, said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, run_id
+from tests.lab.checkout import Checkout, Result
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+from tests.lab.images import image
+from tests.spread import spread
+
+KEYS = 2000
+DEBS = "opt/debs"
+COMMANDS = {"redis_config": {"aof-use-rdb-preamble": False}}
+UNREAD = "redis_engine: Redis's data is in RDB version 12, which Valkey 8.1.1 does not read."
+NOWHERE = {"unixsocket": "/nowhere/s"}  # only the start of the server itself tries it
+
+
+def seven(host: Host) -> None:
+    """Redis 7.0 of Debian 12 on a Debian 13: a host that was upgraded, its Redis held back."""
+    debs = image("bookworm") / DEBS
+    host.ssh(
+        f"apt-get update -q && apt-get install -qy {debs}/redis-server_*.deb {debs}/redis-tools_*.deb",
+        timeout=120,
+    )
+
+
+@dataclass(frozen=True)
+class Move:
+    """From Redis as ``before`` has it, with keys, to Valkey as ``after`` has it."""
+
+    release: int = 7
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    by_hand: tuple[str, ...] = ()  # in between
+    systemd: bool = True
+
+
+RDB_ALONE = {"redis_appendonly": False, "redis_save": "3600 1"}
+MOVES = {
+    "seven": Move(),
+    "seven-rdb": Move(before=RDB_ALONE, after=RDB_ALONE),
+    "seven-rdb-to-aof": Move(before=RDB_ALONE),
+    "seven-aof-to-rdb": Move(after=RDB_ALONE),
+    "seven-stopped": Move(by_hand=("systemctl stop UNIT",)),
+    "seven-rdb-stopped": Move(before=RDB_ALONE, by_hand=("systemctl stop UNIT",)),
+    "seven-no-save": Move(before=RDB_ALONE, by_hand=('redis: CONFIG SET save ""',)),
+    "seven-init": Move(systemd=False),
+    "eight": Move(8, after=COMMANDS),
+    "eight-commands-before": Move(8, before=COMMANDS, after=COMMANDS),
+}
+
+
+@dataclass
+class Story:
+    """All moves, each on a host of its own, in one run."""
+
+    checkout: Checkout
+    hosts: dict[str, Host]
+    dry: Result
+    unchanged: bool  # by --dry
+    done: Result
+    again: Result
+
+
+@pytest.fixture(scope="module")
+def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
+    checkout = checkout_for_module
+    debs = (image("bookworm") / DEBS,)
+    specs = [Spec("trixie", name=name, binds=debs, systemd=move.systemd) for name, move in MOVES.items()]
+    hosts = dict(zip(MOVES, boot_for_module(*specs), strict=True))
+    for name, move in MOVES.items():
+        if move.release == 7:
+            seven(hosts[name])
+    checkout.list_hosts(hosts.values(), each={name: move.before for name, move in MOVES.items()})
+    deploy(checkout)
+    for name, move in MOVES.items():
+        with admin(checkout, hosts[name]) as client:
+            fill(client, KEYS)
+        do(checkout, hosts[name], move.by_hand)
+    after = {name: {**move.after, "redis_engine": "valkey"} for name, move in MOVES.items()}
+    checkout.list_hosts(hosts.values(), each=after)
+    before = [files(host) for host in hosts.values()]
+    dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
+    unchanged = [files(host) for host in hosts.values()] == before
+    done = checkout.run(*DEPLOY)
+    return Story(checkout, hosts, dry, unchanged, done, checkout.run(*DEPLOY))
+
+
+@pytest.fixture(params=MOVES)
+def host(request: pytest.FixtureRequest, story: Story) -> Host:
+    return story.hosts[request.param]
+
+
+def test_the_change_is_told_first_and_nothing_is_done_by_dry(story: Story, host: Host) -> None:
+    told = [line for line in said(story.dry, host) if line.startswith("due: the engine: ")]
+    release = "8.0.2" if host.name.startswith("eight") else "7.0.15"
+    keys = ", not running" if host.name.endswith("stopped") else f", {KEYS + 6} keys"
+    assert told == [f"due: the engine: Redis {release}{keys} → Valkey, with all its keys [engine]"]
+    assert story.unchanged
+
+
+def test_all_keys_come_along(story: Story, host: Host) -> None:
+    with admin(story.checkout, host) as client:
+        assert client.info("server")["server_name"] == "valkey"
+        assert_filled(client, KEYS)
+
+
+def test_the_old_server_is_stopped_and_will_not_start_and_its_data_is_kept(host: Host) -> None:
+    assert host.run("pidof redis-server", check=False).stdout == ""
+    if MOVES[host.name].systemd:
+        told = host.run("systemctl is-enabled redis-server valkey-server", check=False).stdout
+        assert told == "disabled\nenabled\n"
+    there = set(host.run("ls /var/lib/redis").stdout.split())
+    assert not there & {"dump.rdb", "appendonlydir"}
+    assert [name for name in there if ".moved-" in name]
+
+
+def test_the_run_after_is_clean(story: Story) -> None:
+    assert (story.done.returncode, story.again.returncode) == (0, 0), story.done
+    assert changes(story.again) == 0, story.again
+    assert "due:" not in story.again.output, story.again
+
+
+def test_keys_survive_a_restart_of_the_new_server(story: Story, host: Host) -> None:
+    before = run_id(story.checkout, host)
+    host.run("service valkey-server restart", timeout=60)
+    with admin(story.checkout, host) as client:
+        assert client.info("server")["run_id"] != before
+        assert_filled(client, KEYS)
+
+
+@pytest.fixture
+def eight(boot: Boot, checkout: Checkout) -> Host:
+    """A managed Redis 8.0 with keys."""
+    [host] = boot("trixie")
+    checkout.list_hosts([host])
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, KEYS)
+    return host
+
+
+def test_data_that_is_not_read_is_refused_first_with_the_way_that_works(
+    checkout: Checkout, eight: Host
+) -> None:
+    server, before = run_id(checkout, eight), files(eight)
+    checkout.list_hosts([eight], redis_engine="valkey")
+    done = deploy(checkout, code=1)
+    assert [line for line in said(done, eight) if line.startswith(UNREAD)], done
+    drift = checkout.run("noevict", "drift")
+    assert (drift.returncode, UNREAD in drift.stderr) == (1, True), drift
+    assert (run_id(checkout, eight), files(eight)) == (server, before)
+    checkout.list_hosts([eight], redis_engine="valkey", **COMMANDS)
+    deploy(checkout)
+    with admin(checkout, eight) as client:
+        assert_filled(client, KEYS)
+    assert_clean(checkout)
+    # Back again, and what was kept of the first time is in nobody's way.
+    checkout.list_hosts([eight])
+    deploy(checkout)
+    with admin(checkout, eight) as client:
+        assert "8.0.2" in client.info("server")["redis_version"]
+        assert_filled(client, KEYS)
+    assert_clean(checkout)
+
+
+def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_host_is_touched(
+    checkout: Checkout, boot: Boot
+) -> None:
+    hosts = boot("trixie", "trixie", "trixie")
+    checkout.list_hosts(hosts)
+    deploy(checkout)
+    for host in hosts:
+        with admin(checkout, host) as client:
+            fill(client, KEYS)
+    settings = {"redis_engine": "valkey", "redis_config": COMMANDS["redis_config"] | NOWHERE}
+    checkout.list_hosts(hosts, **settings)
+    for _ in range(2):  # its package is installed by the second run
+        done = deploy(checkout, code=1)
+        [failed] = [host for host in hosts if "Redis is back, with its data, and serves" in said(done, host)]
+        others = [host for host in hosts if host is not failed]
+        for host in others:
+            assert f"not restarted: {failed.name} did not come back; mend that first" in said(done, host), (
+                done
+            )
+        for host in hosts:
+            with admin(checkout, host) as client:
+                assert client.info("server").get("server_name") != "valkey"
+                assert_filled(client, KEYS)
+    # Given up on, it is as before.
+    checkout.list_hosts(hosts)
+    deploy(checkout)
+    assert_clean(checkout)
+    checkout.list_hosts(hosts, redis_engine="valkey", **COMMANDS)
+    deploy(checkout)
+    assert_clean(checkout)
+    for host in hosts:
+        with admin(checkout, host) as client:
+            assert_filled(client, KEYS)
+
+
+def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_back(
+    checkout: Checkout, boot: Boot
+) -> None:
+    [host] = boot(Spec("trixie", binds=(image("bookworm") / DEBS,)))
+    checkout.list_hosts([host])
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, KEYS)
+    debs = image("bookworm") / DEBS
+    host.run(
+        "DEBIAN_FRONTEND=noninteractive apt-get install -qy --allow-downgrades "
+        f"{debs}/redis-server_*.deb {debs}/redis-tools_*.deb",
+        timeout=120,
+        check=False,
+    )
+    told = "Redis 7.0.15 does not read its data, which is in RDB version 12: install the release that wrote it again"
+    done = deploy(checkout, code=1)
+    assert [line for line in said(done, host) if line.startswith(told)], done
+    host.run("DEBIAN_FRONTEND=noninteractive apt-get install -qy redis-server redis-tools", timeout=120)
+    deploy(checkout)
+    assert_clean(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, KEYS)
+
+
+# Seconds after the change of engine began: while Redis writes, stops, hands over; while Valkey is installed, starts.
+MOMENTS = {
+    "at once": 0.0,
+    "a tenth": 0.1,
+    "a quarter": 0.25,
+    "half": 0.5,
+    "one": 1.0,
+    "one and a half": 1.5,
+    "two": 2.0,
+}
+
+
+@pytest.mark.parametrize("after", spread(MOMENTS, "a quarter", "one"))
+def test_a_change_that_is_killed_is_finished_by_the_next_run(
+    checkout: Checkout, eight: Host, after: float
+) -> None:
+    checkout.list_hosts([eight], redis_engine="valkey", **COMMANDS)
+    process = checkout.start(*DEPLOY)
+    assert process.stderr
+    assert any("Starting operation: Change the engine" in line for line in process.stderr)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after)
+    with suppress(ProcessLookupError):  # on a quick machine it may be done by then
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = checkout.run(*DEPLOY)
+    if done.returncode:  # what was begun had to end first
+        assert "run again" in "".join(said(done, eight)), done
+        deploy(checkout)
+    with admin(checkout, eight) as client:
+        assert client.info("server")["server_name"] == "valkey"
+        assert_filled(client, KEYS)
+    assert_clean(checkout)
