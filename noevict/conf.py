@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from noevict import templates
-from noevict.conf_reader import parse
+from noevict.conf_reader import parse, together
 from noevict.directives import Directive, defaults, find, problem
 from noevict.engine import Engine, Server
 from noevict.errors import NoevictError
@@ -210,14 +210,31 @@ def differences(
     )
 
 
-def file_differences(wanted: str, found: str) -> tuple[Difference, ...]:
-    """What one redis.conf's text says unlike another's, by name; secrets hidden."""
-    should, there = parse(wanted), parse(found)
+def file_differences(
+    wanted: Mapping[str, str], found: str, server: Server, fresh: Mapping[str, str] | None = None
+) -> tuple[Difference, ...]:
+    """What the text of a redis.conf says to this server unlike ``wanted``, by name and meaning; secrets hidden.
+
+    A line may stand anywhere, under any of its names and in any form; without a line a directive has its default
+    (``fresh`` as in ``wanted_live``).
+    """
+    standing = fresh or defaults(server) or {}
+    should, says = {**standing, **wanted}, _says(found, server)
+    there = {**standing, **says}
     return tuple(
-        _difference(name, *(", ".join(lines[name]) if name in lines else None for lines in (should, there)))
+        _difference(name, should.get(name), says.get(name))
         for name in sorted(should.keys() | there.keys())
-        if should.get(name) != there.get(name)
+        if name not in should or name not in there or not same(name, should[name], there[name])
     )
+
+
+def _says(text: str, server: Server) -> dict[str, str]:
+    """Directive (as this server writes it) → what its lines say."""
+    lines = {}
+    for name, values in parse(text).items():
+        directive = find(name)
+        lines[directive.name_on(server) if directive else name] = together(name, values)
+    return lines
 
 
 def _difference(name: str, wanted: str | None, found: str | None) -> Difference:

@@ -1,19 +1,25 @@
-"""Any redis.conf, read: ours, a package's, one written by hand."""
+"""Any redis.conf, read as the servers read it: ours, a package's, one written by hand."""
 
 import re
+from collections.abc import Sequence
 
 from noevict.directives import find
 
-_PIECE = re.compile(
-    r"""
-    "(?P<double>(?:\\.|[^"\\])*)(?:"|$)
-    | '(?P<single>(?:\\'|[^'])*)(?:'|$)
-    | (?P<bare>[^\s"']+)
-    | (?P<space>\s+)
+# A word: bare, in quotes, or bare up to its quotes. In bytes, for to the servers \xc3\xa9 is one letter, and only
+# these few are blanks; of those, \v and \f end no word.
+_WORD = re.compile(
+    rb"""\s*
+    (?P<bare>[^ \t\r\n"']*)
+    (?: "(?P<double>(?:\\.|[^"\\])*)(?:"|\\?$)
+      | '(?P<single>(?:\\'|[^'])*)(?:'|$)
+    )?
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+# Directives whose lines add up; of any other the last line counts.
+_ADDED_UP = frozenset({"save", "client-output-buffer-limit"})
 
 
 def parse(text: str) -> dict[str, list[str]]:
@@ -23,37 +29,39 @@ def parse(text: str) -> dict[str, list[str]]:
     CONFIG REWRITE did not understand (``# ???``), are left out. Never fails: an unclosed quote ends with its line.
     """
     found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        words = split(line)
-        if words and not words[0].startswith("#"):
+    for line in text.split("\n"):
+        words = split(line.strip(" \t\r"))
+        if words and not line.lstrip(" \t\r").startswith("#"):
             directive = find(words[0])
             name = directive.name if directive else words[0].lower()
             found.setdefault(name, []).append(" ".join(words[1:]))
     return found
 
 
+def together(name: str, lines: Sequence[str]) -> str:
+    """What the lines of one directive say in all, as one value. ``lines`` as ``parse`` gives them, at least one."""
+    if name not in _ADDED_UP:
+        return lines[-1]
+    # save "" takes back what stands before it
+    cut = max((number for number, line in enumerate(lines) if not line), default=-1)
+    return " ".join(lines[cut + 1 :])
+
+
 def split(line: str) -> list[str]:
     """The words of a line as the servers split them (sdssplitargs)."""
-    words: list[str] = []
-    open_word = False
-    for piece in _PIECE.finditer(line):
-        if piece["space"] is not None:
-            open_word = False
-            continue
-        if not open_word:
-            words.append("")
-        open_word = True
-        words[-1] += _plain(piece)
-    return words
+    found = _WORD.finditer(line.encode("utf-8", "replace"))
+    return [
+        _plain(word).decode("utf-8", "backslashreplace")
+        for word in found
+        if word["bare"] or word.lastgroup != "bare"
+    ]
 
 
-def _plain(piece: re.Match[str]) -> str:
-    if piece["double"] is not None:
-        return re.sub(r"\\(x[0-9a-fA-F]{2}|.)", lambda escape: _unescaped(escape[1]), piece["double"])
-    if piece["single"] is not None:
-        return piece["single"].replace("\\'", "'")
-    return piece["bare"]
+def _plain(word: re.Match[bytes]) -> bytes:
+    double, single = word["double"] or b"", word["single"] or b""
+    quoted = _ESCAPE.sub(lambda escape: _unescaped(escape[1]), double) + single.replace(b"\\'", b"'")
+    return word["bare"] + quoted
 
 
-def _unescaped(text: str) -> str:
-    return chr(int(text[1:], 16)) if len(text) > 1 else _ESCAPES.get(text, text)
+def _unescaped(text: bytes) -> bytes:
+    return bytes.fromhex(text[1:].decode()) if len(text) > 1 else _ESCAPES.get(text, text)

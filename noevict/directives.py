@@ -36,6 +36,11 @@ _SPECIAL: dict[str, Kind] = {
         1, 500
     ),  # a server takes any number, and makes one of these of it (CONFIG_MIN_HZ, CONFIG_MAX_HZ)
     "repl-backlog-size": Memory(16384),  # the same: a smaller one becomes 16kb
+    # A server with fewer files than that and 32 of its own takes fewer clients. 65535 is the unit's LimitNOFILE
+    # (target.py); Redis counts in 32 bits, and starts with a number that overflows them.
+    "maxclients": Int(1, 65535 - 32),
+    # relative is yes under another name, the one that servers tell
+    "oom-score-adj": Words(("no", "yes", "relative", "absolute"), alike=(("relative", "yes"),)),
     # older protocols are broken, and OpenSSL refuses them by now
     "tls-protocols": Words(("TLSv1.2", "TLSv1.3"), many=True, quoted=True),
 }

@@ -140,11 +140,13 @@ class Octal(Bare):
 
 @dataclass(frozen=True)
 class Words(Bare):
-    """One of some words; with ``many``, some of them, in their own order."""
+    """One of some words; with ``many``, some of them, in their own order. ``alike``: pairs of words that mean the
+    same, the second being the one that servers tell."""
 
     words: tuple[str, ...]
     many: bool = False
     quoted: bool = False
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def should_be(self) -> str:
@@ -155,7 +157,8 @@ class Words(Bare):
         found = [word for word in self.words if word.lower() in given]
         if not given or len(found) != len(set(given)):
             raise _refuse()
-        return " ".join(found)
+        told = dict(self.alike)
+        return " ".join(told.get(word, word) for word in found)
 
     def written(self, canonical: str) -> tuple[str, ...]:
         return (f'"{canonical}"' if self.quoted else canonical,)

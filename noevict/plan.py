@@ -211,7 +211,7 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
     if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
             Change(How.FILE, f"{wanted.path}: {found.name}", _short(found.found), _short(found.wanted))
-            for found in conf.file_differences(wanted.content, text)
+            for found in conf.file_differences(target.config, text, target.server, target.fresh)
         ]
     yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
 

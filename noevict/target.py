@@ -62,6 +62,7 @@ class Target:
     ca: str  # PEM: whose signatures clients, and the server of its clients, accept
     config: Mapping[str, str] = field(repr=False)  # directive -> value: what redis.conf says
     live: Mapping[str, str] = field(repr=False)  # directive -> value: what CONFIG GET should say
+    fresh: Mapping[str, str] | None = field(repr=False)  # the defaults, where the release was not measured
     users: tuple[acl.User, ...] = field(repr=False)
     files: tuple[WantedFile, ...] = field(repr=False)
 
@@ -115,6 +116,7 @@ def make_target(
         wanted_ca(secrets, own),
         config,
         conf.wanted_live(config, server, fresh),
+        fresh,
         users,
         wanted_files(engine, texts),
     )

@@ -102,7 +102,8 @@ stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
 sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
   /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
 # A line that was commented out may still hold a password.
-sed -E 's/[^[:print:]\t]/?/g
+sed -E 's/\r$//
+  s/[^[:print:]\t]/?/g
   s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
   s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
   s/^/conf /' "$etc/$engine.conf" 2>/dev/null | head -c 300000

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from noevict import conf
 from noevict.engine import ENGINES, Engine
@@ -11,6 +12,7 @@ from tests.lab.servers import Binary, Running, free_port
 from tests.server.conftest import StartServer
 
 MAXMEMORY = 1600 * 1024**2
+LOOPBACK = ("127.0.0.1", "-::1")
 PASSWORD = "open-sesame"
 USERS = f"user default on >{PASSWORD} ~* &* +@all\n"
 
@@ -80,12 +82,16 @@ class Managed:
 
 
 def want(
-    binary: Binary, engine: Engine, settings: Settings, *, systemd: bool = True
+    binary: Binary,
+    engine: Engine,
+    settings: Settings,
+    *,
+    systemd: bool = True,
+    maxmemory: int = MAXMEMORY,
+    bind: tuple[str, ...] = LOOPBACK,
 ) -> tuple[dict[str, str], str]:
     """What is wanted of a server, and its redis.conf."""
-    wanted = conf.wanted(
-        settings, engine, binary.server, maxmemory=MAXMEMORY, bind=("127.0.0.1", "-::1"), systemd=systemd
-    )
+    wanted = conf.wanted(settings, engine, binary.server, maxmemory=maxmemory, bind=bind, systemd=systemd)
     return wanted, conf.render(wanted, binary.server, engine)
 
 
@@ -95,14 +101,16 @@ def start_managed(
     directory: Path,
     tls_files: Path,
     settings: Settings,
-    *,
-    systemd: bool = True,
+    **how: Any,
 ) -> Managed:
-    """Start a server on ``directory`` (short: a path under /tmp) with what noevict renders for the settings."""
+    """Start a server on ``directory`` (short: a path under /tmp) with what noevict renders for the settings.
+
+    ``how`` as in ``want``.
+    """
     engine = EngineAt.of(ENGINES[binary.engine], directory)
     (directory / "data").mkdir(exist_ok=True)
     shutil.copytree(tls_files, engine.tls, dirs_exist_ok=True)
     Path(engine.aclfile).write_text(USERS)
-    wanted, text = want(binary, engine, settings, systemd=systemd)
+    wanted, text = want(binary, engine, settings, **how)
     running = start_server(binary, text, directory=directory, client={"password": PASSWORD})
     return Managed(running, engine, settings, wanted, text)

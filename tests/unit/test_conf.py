@@ -132,14 +132,49 @@ def test_files_are_compared_without_telling_a_secret() -> None:
     found = (
         "hz 50\nrequirepass hunter2\nuser eve on >hunter2 +@all\nmodule-secret hunter2\nsave 60 1\nsave 5 5\n"
     )
-    told = conf.file_differences("hz 10\nsave 60 1\n", found)
+    told = conf.file_differences({"hz": "20", "save": "60 1", "timeout": "7"}, found, REDIS_8)
     assert told == (
-        Difference("hz", "10", "50"),
+        Difference("hz", "20", "50"),
         Difference("module-secret", "not set", "set"),
         Difference("requirepass", "not set", "set"),
-        Difference("save", "60 1", "60 1, 5 5"),
+        Difference("save", "60 1", "60 1 5 5"),
+        Difference("timeout", "7", "not there"),
         Difference("user", "not set", "set"),
     )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, "hz 10\n"),
+        ({"hz": "10"}, ""),
+        ({"hz": "20"}, "hz 77\n  HZ   '20'  # not a comment, to a server a mistake\n".replace("  #", "\n#")),
+        ({"maxmemory": "1677721600"}, "maxmemory 1600MB\n"),
+        ({"maxmemory": "1677721600"}, "maxmemory 1677721600b\r\n"),
+        ({"busy-reply-threshold": "7"}, "lua-time-limit 7\n"),
+        ({"slowlog-max-len": "5"}, 'slowlog-max-len "\\x35"\n'),
+        ({"save": "60 1 5 5"}, 'save 1 1\nsave ""\nsave 60 1\nsave 5 5\n'),
+        ({"save": "60 1 5 5"}, "save 60 1 5 5\n"),
+        ({"save": ""}, 'save 60 1\nsave ""\n'),
+        ({"notify-keyspace-events": "AKE"}, 'notify-keyspace-events "KEg$lshzxetd"\n'),
+        (
+            {"client-output-buffer-limit": "normal 0 0 0 slave 1024 0 5 pubsub 33554432 8388608 60"},
+            "client-output-buffer-limit REPLICA 1kb 0 5\n",
+        ),
+        ({"oom-score-adj": "yes"}, "oom-score-adj relative\n"),
+        ({"tls-protocols": "TLSv1.2 TLSv1.3"}, 'tls-protocols "TLSv1.3 TLSv1.2"\n'),
+        ({"syslog-ident": "a  b"}, "syslog-ident 'a  b'\n"),
+    ],
+)
+def test_texts_that_mean_the_same_have_no_difference(wanted: dict[str, str], found: str) -> None:
+    assert conf.file_differences(wanted, found, REDIS_8) == ()
+
+
+def test_of_a_release_nobody_measured_the_probed_defaults_count() -> None:
+    newer = Server("redis", (99, 0, 0))
+    assert conf.file_differences({"hz": "10"}, "", newer) == (Difference("hz", "10", "not there"),)
+    assert conf.file_differences({"hz": "10"}, "", newer, {"hz": "10"}) == ()
+    assert conf.file_differences({}, "hz 9\n", newer, {"hz": "10"}) == (Difference("hz", "10", "9"),)
 
 
 def test_any_redis_conf_is_read() -> None:

@@ -1,9 +1,13 @@
 """The table of directives: names, uses, answers to mistakes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noevict import directives
 from noevict.engine import Server
+from noevict.kinds import is_safe
+from noevict.target import NOFILE
 
 REDIS_7 = Server("redis", (7, 0, 15))
 REDIS_8 = Server("redis", (8, 0, 2))
@@ -77,6 +81,18 @@ def test_passwords_and_roles_are_refused_without_repeating_the_value(name: str, 
 @pytest.mark.parametrize("name", [name for name, row in directives.table().items() if row.use == "plain"])
 def test_nothing_that_could_end_a_line_or_a_quoted_string_is_taken(name: str, evil: str) -> None:
     assert directives.problem(name, evil) is not None
+
+
+@given(name=st.sampled_from(sorted(directives.table())), text=st.text())
+def test_a_value_that_could_come_back_changed_is_refused_before_anything_is_rendered(
+    name: str, text: str
+) -> None:
+    assert is_safe(text) or directives.problem(name, text) is not None
+
+
+def test_no_more_clients_are_taken_than_the_unit_gives_the_server_files_for() -> None:
+    assert directives.problem("maxclients", NOFILE - 32) is None
+    assert directives.problem("maxclients", NOFILE - 31) == "a whole number from 1 to 65503"
 
 
 @pytest.mark.parametrize(
