@@ -17,7 +17,6 @@ from tests.server.conftest import StartServer
 from tests.server.managed import Managed, Settings, start_managed, want
 from tests.server.properties import FEW, MANY
 
-
 Say = Callable[[Binary, str], dict[str, str] | None]
 
 
