@@ -21,7 +21,7 @@ from noevict.errors import NoevictError
 from noevict.inventory import Fleet, read_fleet
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings, read_settings
-from noevict.wording import nearest, shown
+from noevict.wording import nearest, one_line, shown
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     else:
         return code if isinstance(code, int) else 0
     for line in lines:
-        click.echo(" ".join(line.split()), err=True)
+        click.echo(one_line(" ".join(line.split())), err=True)
     return 1
 
 
@@ -125,7 +125,7 @@ def drift(hosts: tuple[str, ...], as_json: bool) -> int:
     click.echo("\n".join(lines))
     for report in reports:
         for line in report.failure:
-            click.echo(f"{report.host}: {line}", err=True)
+            click.echo(one_line(f"{report.host}: {line}"), err=True)
     if any(report.failure for report in reports):
         return 1
     return 2 if any(report.drifted for report in reports) else 0

@@ -18,6 +18,7 @@ from noevict.inventory import Fleet as Hosts
 from noevict.reach import sentence
 from noevict.run import HostRun
 from noevict.streams import prepare_known_hosts, transport_factory
+from noevict.wording import one_line
 
 AT_ONCE = 500
 
@@ -99,10 +100,11 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
 
 def as_table(reports: Sequence[Report]) -> list[str]:
     """A line for each thing that is not as wanted, in columns, and a count. Failures are for stderr."""
-    rows = [("HOST", "WHAT", "IS", "SHOULD BE", "HOW")]
+    rows: list[tuple[str, ...]] = [("HOST", "WHAT", "IS", "SHOULD BE", "HOW")]
     for report in reports:
         rows += [(report.host, c.what, c.found, c.wanted, str(c.how)) for c in report.changes]
         rows += [(report.host, fault, "", "", "by hand") for fault in report.faults]
+    rows = [tuple(map(one_line, row)) for row in rows]
     fine = sum(not report.drifted and not report.failure for report in reports)
     failed = sum(bool(report.failure) for report in reports)
     end = f"{fine} of {len(reports)} hosts as wanted" + (f", {failed} failed" if failed else "")

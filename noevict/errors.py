@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
+from noevict.wording import one_line
+
 
 class NoevictError(Exception):
     """A mistake or a failure, told in lines a user can act on: what, where, what it should be, what next.
 
-    ``str()`` of it is the whole message, one mistake a line. It never holds a secret.
+    ``str()`` of it is the whole message, one mistake a line (``one_line``). It never holds a secret.
     """
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines: tuple[str, ...] = lines
+        self.lines: tuple[str, ...] = tuple(map(one_line, lines))
+        super().__init__("\n".join(self.lines))
 
     @classmethod
     def collect(cls, lines: Iterable[str]) -> "NoevictError":

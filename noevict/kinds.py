@@ -23,6 +23,7 @@ _FACTOR = {
     "gb": 1024**3,
 }
 _LONGEST = 2**63 - 1
+_LONGEST_TEXT = 4096  # a path's (PATH_MAX); no other text needs as much
 
 
 class Kind(Protocol):
@@ -174,10 +175,11 @@ class Text:
     @property
     def should_be(self) -> str:
         empty = ", not empty" if self.needed else ""
-        return f"text in ASCII without quotes, backslashes and line breaks{empty}"
+        most = f", of at most {_LONGEST_TEXT} characters"
+        return f"text in ASCII without quotes, backslashes and line breaks{empty}{most}"
 
     def canonical(self, text: str) -> str:
-        if not is_safe(text) or (self.needed and not text):
+        if not is_safe(text) or (self.needed and not text) or len(text) > _LONGEST_TEXT:
             raise _refuse()
         return text
 

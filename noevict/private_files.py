@@ -14,12 +14,14 @@ from noevict.errors import NoevictError
 def read_private(directory: Path, name: str) -> str | None:
     """The text of a file; None where it, or its directory, is not there.
 
-    NoevictError where either is open to others or belongs to another user. Certificates (``.crt``) may be
-    read by anyone. Symlinks are followed: what counts is what they lead to.
+    NoevictError where either is open to others or belongs to another user, or where everybody could put another
+    directory in its place. Certificates (``.crt``) may be read by anyone. Links are followed: what counts is what
+    they lead to, and a file's owner and mode are the same under all its names.
     """
     path = directory / name
     try:
         _check(directory, directory.stat(), stat.S_IRWXG | stat.S_IRWXO, 0o700)
+        _check_parent(directory.parent)
         with path.open(encoding="utf-8") as file:
             public = path.suffix == ".crt"
             refused = stat.S_IWGRP | stat.S_IWOTH if public else stat.S_IRWXG | stat.S_IRWXO
@@ -81,6 +83,14 @@ def _check(path: Path, status: os.stat_result, refused: int, mode: int) -> None:
         raise NoevictError(
             f"{path}: should have mode {mode:04o}, for its owner alone, has {found:04o}: "
             f"chmod {mode:04o} {shlex.quote(str(path))}"
+        )
+
+
+def _check_parent(parent: Path) -> None:
+    mode = parent.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:  # sticky, as /tmp: each removes their own alone
+        raise NoevictError(
+            f"{parent}: should not be for everybody to write in, above secrets: chmod o-w {shlex.quote(str(parent))}"
         )
 
 

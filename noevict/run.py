@@ -30,6 +30,7 @@ from noevict.scripts import script
 from noevict.settings import Settings
 from noevict.state import HostState, Reach
 from noevict.target import make_target
+from noevict.wording import one_line
 
 LOOK_SECONDS = 60
 SCRIPT_SECONDS = 120
@@ -284,13 +285,13 @@ class HostRun:
         return {key: value for key, value in every.items() if key in CONNECTOR_ARGUMENT_KEYS}
 
     def log(self, line: str) -> None:
-        self.host.log(line, logger.info)
+        self.host.log(one_line(line), logger.info)
 
     def warn(self, line: str) -> None:
-        self.host.log_styled(line, fg="yellow", log_func=logger.warning)
+        self.host.log_styled(one_line(line), fg="yellow", log_func=logger.warning)
 
     def fail(self, line: str) -> None:
-        self.host.log_styled(line, fg="red", log_func=logger.error)
+        self.host.log_styled(one_line(line), fg="red", log_func=logger.error)
 
     def others(self) -> list["HostRun"]:
         """All hosts of this run, this one included."""

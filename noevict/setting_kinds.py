@@ -19,7 +19,7 @@ SMALLEST = 1024**2  # an empty server needs about as much: less is a slip (1600 
 # Redis binds ``::*`` for IPv6 alone, so that both together are no conflict.
 _EVERY: Mapping[str, IPv4Address | IPv6Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.IGNORECASE | re.ASCII)
 
 
 class Mistakes(ValueError):
@@ -28,6 +28,15 @@ class Mistakes(ValueError):
     def __init__(self, *lines: str) -> None:
         super().__init__()
         self.lines = lines
+
+
+def is_unicode(value: object) -> bool:
+    """Whether all text in it can be written down: YAML and Python know halves of characters ("\\ud800") too."""
+    if isinstance(value, Mapping):
+        return all(is_unicode(each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return all(map(is_unicode, value))
+    return not isinstance(value, str) or not re.search("[\ud800-\udfff]", value)
 
 
 def to_bytes(value: int | str) -> int:

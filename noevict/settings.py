@@ -22,6 +22,7 @@ from noevict.setting_kinds import (
     check_users,
     endpoint,
     file_path,
+    is_unicode,
     size,
     to_bytes,
 )
@@ -162,9 +163,11 @@ def _check_all(fleet: Fleet) -> tuple[dict[str, Settings], list[str]]:
 def _check(host: str, data: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """The settings without those that are mistaken, and the mistakes."""
     given = {name: value for name, value in data.items() if name.startswith(PREFIX)}
-    wrong: dict[str, list[str]] = {}
+    wrong = {
+        name: _answer(name, value, None) for name, value in given.items() if not is_unicode((name, value))
+    }
     try:
-        settings = Settings(**given)
+        settings = Settings(**{name: value for name, value in given.items() if name not in wrong})
     except ValidationError as error:
         for each in error.errors(include_url=False):
             name = str(each["loc"][0])

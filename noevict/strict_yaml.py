@@ -24,6 +24,9 @@ _KINDS = {
     "timestamp": "a date",
 }
 Places = tuple[str, ...]
+# Values in the whole file, those behind an alias counted each time: a few hundred bytes can stand for more of them
+# than there is memory, once something writes them out.
+_MOST_VALUES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class _Sieve:
         self._levels = levels
         self._kept: dict[int, bool] = {}  # by id: an alias leads to a node that was seen before
         self._open: set[int] = set()
+        self._values: dict[int, int] = {}  # by id: in it, aliases followed
 
     def keeps(self, node: yaml.Node, places: Places = ()) -> bool:
         """Whether the node can stay; its mistaken parts are gone then."""
@@ -83,9 +87,24 @@ class _Sieve:
             )
         if id(node) not in self._kept:
             self._open.add(id(node))
-            self._kept[id(node)] = self._look(node, places)
+            self._kept[id(node)] = self._look(node, places) and self._is_bearable(node, places)
             self._open.remove(id(node))
         return self._kept[id(node)]
+
+    def _is_bearable(self, node: yaml.Node, places: Places) -> bool:
+        """Also counts it. What it holds was looked at before."""
+        inner = (
+            [each for pair in node.value for each in pair]
+            if isinstance(node, yaml.MappingNode)
+            else node.value
+        )
+        held = (
+            0 if isinstance(node, yaml.ScalarNode) else sum(self._values.get(id(each), 1) for each in inner)
+        )
+        self._values[id(node)] = 1 + held
+        return held < _MOST_VALUES or self._refuse(
+            node, places, f"at most {_MOST_VALUES:_} values".replace("_", " "), "aliases to aliases to more"
+        )
 
     def _look(self, node: yaml.Node, places: Places) -> bool:
         if isinstance(node, yaml.ScalarNode):

@@ -76,6 +76,8 @@ def _compose(file: Path, text: str) -> yaml.MappingNode | None:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else f"{file}"
         raise NoevictError(f"{where}: should be lines of USER: PASSWORD, is not YAML") from None
+    except RecursionError:
+        raise NoevictError(f"{file}: should be lines of USER: PASSWORD, is many levels of YAML") from None
     if root is None or root.tag == "tag:yaml.org,2002:null":
         return None
     if not isinstance(root, yaml.MappingNode):

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 _LONGEST = 40
+_LONGEST_LINE = 1500
 
 
 def kind(value: object) -> str:
@@ -31,6 +32,23 @@ def shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() < 64:
         return repr(value)
     return repr(value) if isinstance(value, float) else kind(value)
+
+
+def one_line(text: str) -> str:
+    """A text for a terminal, wherever it comes from: no line break, no control character, not without end.
+
+    Every message goes through here: what a host or a file says may be meant to move the reader's cursor.
+    """
+    text = _shortened(text)
+    if text.isprintable():
+        return text
+    return _shortened("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return f"{text[: _LONGEST_LINE * 2 // 3]} … {text[-_LONGEST_LINE // 3 :]}"
 
 
 def sentence(label: str, places: Iterable[str], should: str, got: str) -> str:

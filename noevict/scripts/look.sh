@@ -8,6 +8,7 @@ say() { printf '%s\n' "$*"; }
 # Certificates alone: a key may stand beside them.
 certificates() {
   sed -n "/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/{s/[^[:print:]]//g;s/^/$1 /p}" "$2" | head -c 100000
+  echo
 } 2>/dev/null
 number() { local v; v=$(<"$2") && say "$1 $v"; } 2>/dev/null
 
@@ -107,6 +108,7 @@ sed -E 's/\r$//
   s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
   s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
   s/^/conf /' "$etc/$engine.conf" 2>/dev/null | head -c 300000
+echo # ends a line that was cut
 certificates ca "$tls/ca.crt"
 certificates certificate "$tls/server.crt"
 # Never asked for a passphrase: the answer would be read from this script.
