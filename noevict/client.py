@@ -150,6 +150,13 @@ def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) ->
     )
 
 
+def rewrite(client: Client) -> None:
+    """CONFIG REWRITE. Raises redis.RedisError, also for an answer that is none of Redis'."""
+    answer = client.execute_command("CONFIG REWRITE")
+    if answer != "OK":
+        raise redis.InvalidResponse(f"is no Redis: it answered CONFIG REWRITE with {str(answer)[:60]!r}")
+
+
 _catalogues: dict[tuple[Server, int], Catalogue] = {}
 
 

@@ -1,5 +1,6 @@
 """A host as a client sees it: over TLS, CA and host name checked, with a password."""
 
+from noevict.client import rewrite
 from noevict.errors import NoevictError
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
@@ -15,11 +16,11 @@ def verify(run: HostRun) -> None:
     name, wanted, found.
     """
     if run.changed:
-        run.reconnect().config_rewrite()
+        rewrite(run.reconnect())
         run.look_again()
     elif run.plan.clean:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.
-        run.client.config_rewrite()
+        rewrite(run.client)
     wrong = [
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"

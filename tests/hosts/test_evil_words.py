@@ -1,0 +1,176 @@
+"""Words meant to be obeyed, in what hosts tell and in what users name: shown or kept byte for byte, never run."""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from noevict.wording import one_line
+from tests.hosts.by_hand import said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, admin, changes, deploy
+from tests.hosts.harmless import OBEYED, RUN, assert_harmless
+from tests.hosts.own_certificate import OwnFiles
+from tests.lab.checkout import Checkout, Result
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+
+CONF, TLS = "/etc/redis/redis.conf", "/etc/redis/tls"
+DROPINS = "/etc/systemd/system/redis-server.service.d"
+
+
+@dataclass(frozen=True)
+class Word:
+    """Where it stands, and whether a run is to repeat it (escaped)."""
+
+    put: Callable[[Checkout, Host], object]
+    told: bool = True
+
+
+def as_admin(*command: str) -> Callable[[Checkout, Host], object]:
+    def put(checkout: Checkout, host: Host) -> None:
+        with admin(checkout, host) as client:
+            client.execute_command(*command)
+
+    return put
+
+
+def on_host(command: str, text: str = "") -> Callable[[Checkout, Host], object]:
+    return lambda _, host: host.run(command, input=text)
+
+
+def locked(checkout: Checkout, host: Host) -> None:
+    """Somebody works there, by a name of theirs; and something is due, for which the lock is asked."""
+    as_admin("CONFIG SET", "hz", "77")(checkout, host)
+    host.run("cat >/run/noevict.lock", input=f"{OBEYED}\n")
+    host.run("setsid flock /run/noevict.lock sleep 600 >/dev/null 2>&1 </dev/null & sleep 0.2")
+
+
+def certificate_of(words: str) -> str:
+    """Signed by itself, for a subject and a name of these words."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, words)])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=99))
+    names = x509.SubjectAlternativeName([x509.DNSName(words)])
+    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+WORDS = {
+    "acl-user": Word(as_admin("ACL SETUSER", OBEYED.replace(" ", "-"), "on", "nopass", "+@all", "~*")),
+    "acl-key": Word(as_admin("ACL SETUSER", "app", "resetkeys", f"~{OBEYED.replace(' ', '-')}")),
+    "live-value": Word(as_admin("CONFIG SET", "masteruser", OBEYED)),
+    "file-value": Word(on_host(f"cat >>{CONF}", f"syslog-ident {json.dumps(OBEYED)}\n".replace("\\u00", "\\x"))),
+    "file-bytes": Word(on_host(f"cat >>{CONF}", f"# {OBEYED}\n{OBEYED} {OBEYED}\n"), told=False),
+    "file-long": Word(on_host(f"cat >>{CONF}", f"# {'x' * 2**20}\nsyslog-ident {'y' * 2**20}\n"), told=False),
+    "os-release": Word(on_host("cat >/etc/os-release", f"ID={shlex.quote(OBEYED)}\nVERSION_ID=12\n")),
+    "hostname": Word(on_host("python3 -", f"import socket\nsocket.sethostname({OBEYED!r}[:60])\n"), told=False),
+    "drop-in": Word(
+        on_host(f"cat >{DROPINS}/{shlex.quote('zz-' + OBEYED.replace('/', '-'))}.conf && systemctl daemon-reload",
+                "[Service]\nLimitNOFILE=9999\n"), told=False),
+    "lock": Word(locked),
+    "last-words": Word(
+        on_host(f"cat >{DROPINS}/a.conf && systemctl daemon-reload && systemctl stop redis-server && "
+                f"printf '%s\\n' {shlex.quote(f'fatal error {OBEYED}')} >>/var/log/redis/redis-server.log",
+                "[Service]\nExecStartPre=/bin/false\n"), told=False),
+    "certificate": Word(on_host(f"cat >{TLS}/server.crt", certificate_of(OBEYED[:60])), told=False),
+    "no-certificate": Word(
+        on_host(f"cat >{TLS}/server.crt", f"-----BEGIN CERTIFICATE-----\n{OBEYED}\n-----END CERTIFICATE-----\n"),
+        told=False),
+    "no-ca": Word(on_host(f"cat >{TLS}/ca.crt", OBEYED * 9999), told=False),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Story:
+    hosts: dict[str, Host]
+    runs: tuple[Result, ...]
+
+
+@pytest.fixture(scope="module")
+def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
+    """Hosts provisioned; a word put on each; then looked at, and deployed to, however that ends."""
+    checkout = checkout_for_module
+    hosts = boot_for_module(*(Spec("bookworm", name=name) for name in WORDS))
+    checkout.list_hosts(hosts)
+    deploy(checkout)
+    for host in hosts:
+        WORDS[host.name].put(checkout, host)
+    commands = (
+        ("noevict", "drift"),
+        ("noevict", "drift", "--json"),
+        ("pyinfra", "--dry", *DEPLOY[-2:]),
+        DEPLOY,
+    )
+    return Story({host.name: host for host in hosts}, tuple(checkout.run(*command) for command in commands))
+
+
+def test_nothing_that_a_host_tells_is_obeyed(story: Story) -> None:
+    drift, as_json, dry, run = story.runs
+    assert (drift.returncode, as_json.returncode, run.returncode) == (1, 1, 1), (drift, run)
+    for told in (drift.output, as_json.stderr, dry.stderr, run.stderr):
+        assert_harmless(story.hosts.values(), told)
+    assert as_json.stdout.isascii()
+    assert "\x1b" not in as_json.stdout
+
+
+@pytest.mark.parametrize("name", [name for name, word in WORDS.items() if word.told])
+def test_what_is_told_of_it_is_escaped(story: Story, name: str) -> None:
+    lines = said(story.runs[-1], story.hosts[name])
+    assert any(one_line("\x1b[2J") in line for line in lines), lines
+
+
+def test_hosts_whose_words_are_drift_are_repaired(story: Story) -> None:
+    """But for what somebody else has to mend, and says so."""
+    left = {"os-release", "drop-in", "lock", "last-words"}
+    assert set(story.runs[-1].json["results"]["failed_hosts"]) == left, story.runs[-1]
+
+
+FILE = f'it\'s a "place" {RUN.replace("/", "-")} é;&|<x>*?[y]\\z'
+DIRECTORY = f"{FILE}\nof two lines"
+TEXT = f"{RUN} it's ; & | < > * ? [x] {{{{ 7 }}}} {{% x %}} %s #"
+"""All that a directive's text may have: quotes and backslashes are refused."""
+PATTERN = f"a'b;{RUN.replace(' ', '-')}|<>&*?[x]{{{{7}}}}é"
+QUOTED = f'q"{PATTERN}\\'
+
+
+def test_files_of_any_name_and_values_of_any_text_arrive_as_they_are(tmp_path: Path, boot: Boot) -> None:
+    checkout = Checkout(tmp_path / DIRECTORY)
+    checkout.secrets = tmp_path / f"secrets {DIRECTORY}"
+    redis, valkey = boot("bookworm", Spec("trixie", name="valkey"))
+    (checkout.root / FILE).mkdir()
+    own = OwnFiles.make(checkout.root / FILE, [redis.address])
+    checkout.list_hosts(
+        [redis, valkey],
+        group=json.dumps(FILE),
+        each={
+            redis.name: {name: f"{FILE}/{file}" for name, file in own.settings.items()},
+            "valkey": {"redis_engine": "valkey"},
+        },
+        redis_users={"shop": {"profile": "app", "keys": [PATTERN, QUOTED]}, "rules": f"~{QUOTED} +get"},
+    )
+    checkout.write(f"group_data/{FILE}.py", f"redis_config = {{'syslog-ident': {TEXT!r}}}\n")
+    hosts_yml = checkout.hosts_yml.rename(tmp_path / f"hosts {DIRECTORY}.yml")
+    named = {"NOEVICT_HOSTS": str(hosts_yml), "NOEVICT_SECRETS": str(checkout.secrets), "USER": OBEYED}
+    runs = [checkout.run(*DEPLOY, env=named) for _ in range(2)]
+    assert [done.returncode for done in runs] == [0, 0], runs
+    assert (changes(runs[0]) > 0, changes(runs[1])) == (True, 0), runs
+    drift = checkout.run("noevict", "drift", env=named)
+    assert drift.stdout == "2 of 2 hosts as wanted\n", drift
+    ca = checkout.run("noevict", "url", redis.name, "--ca", env=named)
+    assert ca.stdout == f"{own.ca}\n"
+    for host, authority in ((redis, own.ca), (valkey, checkout.secrets / "ca.crt")):
+        with admin(checkout, host, ssl_ca_certs=str(authority)) as client:
+            assert client.config_get("syslog-ident") == {"syslog-ident": TEXT}
+            keys = {name: set(client.acl_getuser(name)["keys"]) for name in ("shop", "rules")}
+        assert keys == {"shop": {f"~{PATTERN}", f"~{QUOTED}"}, "rules": {f"~{QUOTED}"}}
+    for told in (*(done.stderr for done in runs), drift.output):
+        assert_harmless([redis, valkey], told)
