@@ -13,11 +13,12 @@ setting_kinds, settings                                  the checked settings of
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
+patience                                                 waiting for what large data takes
 changes, target, refusals, succession, plan              Settings + HostState -> what is due; nothing else decides
 streams, wire, client                                    bytes through the SSH connection there is; Redis over them
 scripts, facts                                           what runs on hosts; the one look
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
-verify                                                   the host as a client sees it
+loading, verify                                          waiting for its data; the host as a client sees it
 operations                                               the changes (pyinfra operations)
 preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
 =======================================================  ===========================================================

@@ -64,6 +64,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         kernel_writable="sysctl" in facts,
         addresses=tuple(map(_address, filter(_usable, facts.get("address", [])))),
         root=one("uid") == "0",
+        starting="starting" in facts,
         aof_open="aof" in facts,
         replaced="replaced" in facts,
         other_engine="other" in facts,

@@ -11,6 +11,7 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.conf_reader import parse
 from noevict.engine import Engine
+from noevict.patience import loading
 from noevict.refusals import MARKER, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
@@ -298,6 +299,9 @@ def _notices(
         ]
         if wrong:
             yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
+    if state.live.loading:
+        _, how_far = loading(state.live.info)
+        yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
     evicted = state.live.number("evicted_keys")
     if evicted and _ours(state.live):
         yield f"{evicted} keys were evicted since this server started: data was lost"

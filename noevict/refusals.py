@@ -117,7 +117,12 @@ def other_ca(state: HostState, secrets: Secrets) -> Iterator[str]:
 
 def _unknown(state: HostState, target: Target) -> Iterator[str]:
     live = state.live
-    if live.reach is Reach.UNREACHED:
+    if live.reach is Reach.UNREACHED and state.starting:
+        yield (
+            f"{target.engine.title} is starting, and too busy to answer ({live.why}): run again once it has loaded "
+            "its data"
+        )
+    elif live.reach is Reach.UNREACHED:
         yield f"{target.engine.title} is running but could not be looked at: {live.why}"
     elif live.reach is Reach.REFUSED and not managed(state, target.engine):
         yield (
@@ -160,8 +165,11 @@ def role_in_file(state: HostState) -> Iterator[str]:
 
 def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[str]:
     """Keys of a server that does not run, in files that its next start would not read."""
-    was_on = parse(state.conf or "").get("appendonly", ["no"])[-1] == "yes"
-    if was_on and target.live["appendonly"] == "no" and state.file(engine.manifest) is not None:
+    if (
+        state.starts_with_aof
+        and target.live["appendonly"] == "no"
+        and state.file(engine.manifest) is not None
+    ):
         yield (
             "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
             "then run again"
@@ -206,7 +214,7 @@ def _release_of(live: Live) -> Iterator[str]:
 
 def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
     """Keys of a running server of that engine that a start with our configuration would not load."""
-    if not live.keys:
+    if not live.keys and not live.loading:
         return
     for name, wanted in {"dir": engine.data, **FILES}.items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
@@ -235,9 +243,10 @@ def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[s
     """A Redis that somebody else set up, and that holds keys or has clients."""
     live, title = state.live, target.engine.title
     clients = live.number("connected_clients") - 1
-    if live.reached and live.user != "admin" and (live.keys or clients > 0):
+    if live.reached and live.user != "admin" and (live.keys or live.loading or clients > 0):
+        so_far = " so far, and more to load," if live.loading else ""
         yield (
-            f"runs a {title} that noevict did not set up, with {live.keys} keys and {clients} clients. "
+            f"runs a {title} that noevict did not set up, with {live.keys} keys{so_far} and {clients} clients. "
             "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
         )
         yield from _would_change(settings, live, target)

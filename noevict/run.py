@@ -24,6 +24,7 @@ from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
+from noevict.patience import told_meanwhile
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, other_secrets
 from noevict.scripts import script
@@ -34,6 +35,9 @@ from noevict.wording import one_line
 
 LOOK_SECONDS = 60
 SCRIPT_SECONDS = 120
+SYNC_SECONDS = (
+    900  # for a script that syncs: the disk first writes what the server gave it, gigabytes perhaps
+)
 LAST_WORDS = 8  # lines of a failed command that are shown
 
 # What reaching a host may raise: it fails that host alone.
@@ -125,8 +129,8 @@ class HostRun:
     def sets_live(self) -> bool:
         """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
         live, wanted = self.found.live, self.plan.target.live
-        aof = live.reached and wanted["appendonly"] == "yes" and live.config.get("appendonly") == "no"
-        return aof or bool(self.plan.due(How.LIVE))
+        off = live.config.get("appendonly") == "no" or self.found.aof_unwritten(self.engine)
+        return (live.reached and wanted["appendonly"] == "yes" and off) or bool(self.plan.due(How.LIVE))
 
     @property
     def starts_server(self) -> bool:
@@ -264,12 +268,13 @@ class HostRun:
         # -o: what the script starts, such as a server, does not hold the lock.
         command = "bash -s" if self.lock is None else "flock -s -o /run/noevict.work bash -s"
         try:
-            fine, output = self.host.run_shell_command(
-                StringCommand(command),
-                print_output=self.pyinfra.print_output,
-                print_input=self.pyinfra.print_input,
-                **{**self.arguments, "_stdin": f"{{\n{script}\n}}\n", "_timeout": seconds},
-            )
+            with told_meanwhile(what, self.log):
+                fine, output = self.host.run_shell_command(
+                    StringCommand(command),
+                    print_output=self.pyinfra.print_output,
+                    print_input=self.pyinfra.print_input,
+                    **{**self.arguments, "_stdin": f"{{\n{script}\n}}\n", "_timeout": seconds},
+                )
         except TimeoutError as error:
             raise NoevictError(f"{what} took longer than {seconds} s") from error
         if not fine:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from noevict.acl_rules import Catalogue
+from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
 
 
@@ -116,6 +117,16 @@ class Live:
         return int(value) if isinstance(value, int | float) else 0
 
     @property
+    def loading(self) -> bool:
+        """Whether it is still loading its data: what it tells of its keys and memory is not all."""
+        return bool(self.number("loading"))
+
+    @property
+    def writing_aof(self) -> bool:
+        """Whether append-only files are being written anew, or are about to be."""
+        return bool(self.number("aof_rewrite_in_progress") or self.number("aof_rewrite_scheduled"))
+
+    @property
     def keys(self) -> int:
         return sum(
             int(entry.get("keys", 0))
@@ -151,6 +162,7 @@ class HostState:
     kernel_writable: bool = True
     addresses: tuple[Address, ...] = ()
     root: bool = True
+    starting: bool = field(default=False, compare=False)  # for systemd; a server is, until its data is loaded
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # its configuration's directory is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
@@ -172,6 +184,17 @@ class HostState:
         with contextlib.suppress(ValueError):
             return Server.parse(engine.name, version)
         return None
+
+    @property
+    def starts_with_aof(self) -> bool:
+        """Whether redis.conf, as it is, has AOF on."""
+        return parse(self.conf or "").get("appendonly", ["no"])[-1] == "yes"
+
+    def aof_unwritten(self, engine: Engine) -> bool:
+        """Whether AOF is on and its files may not hold everything: the first rewrite goes on, or they are gone."""
+        gone = self.file(engine.manifest) is None
+        first = self.live.writing_aof and not self.starts_with_aof
+        return self.live.config.get("appendonly") == "yes" and (gone or first)
 
     def file(self, path: str) -> File | None:
         return self.files.get(path) or self.data.get(path)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from noevict import rdb
 from noevict.changes import Change, How
-from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
 from noevict.refusals import left_behind, limits, missed_data, other_ca, role, role_in_file
 from noevict.secrets import Secrets
@@ -70,7 +69,7 @@ def moves_append_only(live: Live, target: Target) -> bool:
 
 def had_aof(old: HostState) -> bool:
     """Whether a server that does not run would start with its append-only files."""
-    return parse(old.conf or "").get("appendonly", ["no"])[-1] == "yes"
+    return old.starts_with_aof
 
 
 def left_data(old: HostState, engine: Engine) -> bool:

@@ -21,7 +21,9 @@ BRIDGES = ("docker", "br-", "cni", "veth", "virbr", "lxcbr", "lxdbr", "podman", 
 PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 LOOPBACK = ("127.0.0.1", "-::1")
 
-START_SECONDS = 3600  # loading 100 GB takes about a quarter of an hour
+# A server is started when its data is loaded, and no limit is right for everybody's data: 100 GB take a quarter of an
+# hour, a terabyte hours, and one that is ended at a limit begins again, for ever.
+START_LIMIT = "infinity"
 RESTART_SECONDS = 3
 NOFILE = 65535  # the package's own
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
@@ -31,7 +33,7 @@ PREVIOUS = "/var/lib/noevict"
 KEPT = f"{PREVIOUS}/good"  # the last configuration that worked, while a new one has not shown that it does
 # The properties of the unit that the drop-in sets, as `systemctl show` tells them.
 UNIT = {
-    "TimeoutStartUSec": "1h",
+    "TimeoutStartUSec": START_LIMIT,
     "RestartUSec": f"{RESTART_SECONDS}s",
     "LimitNOFILE": str(NOFILE),
     "OOMScoreAdjust": str(OOM_SCORE_ADJUST),
@@ -100,7 +102,7 @@ def make_target(
         engine.aclfile: acl.render_acl(users),
         engine.dropin: render(
             "noevict.conf",
-            start_seconds=START_SECONDS,
+            start_limit=START_LIMIT,
             restart_seconds=RESTART_SECONDS,
             nofile=NOFILE,
             oom_score_adjust=OOM_SCORE_ADJUST,

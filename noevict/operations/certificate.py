@@ -3,7 +3,7 @@
 from noevict import pki
 from noevict.changes import How
 from noevict.operations.step import step
-from noevict.run import HostRun
+from noevict.run import SYNC_SECONDS, HostRun
 from noevict.scripts import packed, script
 
 BROKEN_KEY = ("does not match its key", "has no key")
@@ -34,6 +34,7 @@ def renew_certificate(run: HostRun) -> None:
             ca=packed(target.ca),
             key=packed(key) if key else "",
         ),
+        seconds=SYNC_SECONDS,
         what="placing the certificate",
     )
     if run.found.live.user == "admin" and run.found.live.config.get("tls-cert-file"):

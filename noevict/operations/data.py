@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime
 
-from noevict.conf_reader import parse
 from noevict.operations.step import step
-from noevict.run import HostRun
+from noevict.run import SYNC_SECONDS, HostRun
 from noevict.scripts import script
 
 
@@ -14,8 +13,7 @@ def prepare_data(run: HostRun) -> None:
 
     Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
     """
-    lines = parse(run.found.conf or "").get("appendonly", [])
-    seed(run, trust_rdb=lines[-1:] != ["yes"])
+    seed(run, trust_rdb=not run.found.starts_with_aof)
 
 
 def seed(run: HostRun, *, trust_rdb: bool) -> None:
@@ -32,6 +30,7 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
             trust_rdb="yes" if trust_rdb else "no",
             stamp=stamp(),
         ),
+        seconds=SYNC_SECONDS,
         what="preparing the data",
     )
     if "seeded" in said:
@@ -40,7 +39,8 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
 
 def keep_aside(run: HostRun) -> None:
     """Move append-only files that are not in use out of the way of new ones."""
-    for path in run.shell(script("aside", data=run.engine.data, stamp=stamp()), what="keeping old AOF files"):
+    aside = script("aside", data=run.engine.data, stamp=stamp())
+    for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
         run.warn(f"append-only files of an earlier time are kept in {path}")
 
 

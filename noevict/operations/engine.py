@@ -20,8 +20,8 @@ from noevict.reach import sentence
 from noevict.run import HOST_FAILURES, HostRun
 from noevict.scripts import script
 from noevict.succession import PREAMBLE, had_aof, left_data, moves_append_only
-from noevict.target import START_SECONDS
 
+COPY_SECONDS = 3600  # where the two data directories are on two disks
 PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop
 
 
@@ -94,7 +94,7 @@ def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
     source, target = old.engine.data, run.engine.data
     said = run.shell(
         script("hand_over", source=source, target=target, user=run.engine.user, kind=kind, stamp=moved),
-        seconds=START_SECONDS,
+        seconds=COPY_SECONDS,
         what=f"handing the data of {old.engine.title} over",
     )
     if kind == "rdb":
@@ -108,7 +108,7 @@ def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
 def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ...]:
     """The old server again, with its data. What to tell."""
     try:
-        if service(run, "state")[0] == "running":
+        if service(run, "state").state == "running":
             # It may have served clients by now.
             return (why, f"{run.engine.title} runs, with the data handed over; mend that, then run again")
         stop(run)
@@ -116,7 +116,7 @@ def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ..
         source, target = old.engine.data, run.engine.data
         run.shell(script("hand_back", source=source, target=target, stamp=moved), what="giving the data back")
         enable(old)
-        state, _ = settled(old, "start")
+        state = settled(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and {old.engine.title} could not be put back: {sentence(error)}")
     if state != "running":

@@ -1,7 +1,7 @@
 """Files: tested where a server is there to test them, then each put in place whole."""
 
 from noevict.operations.step import step
-from noevict.run import HostRun
+from noevict.run import SYNC_SECONDS, HostRun
 from noevict.scripts import packed, script
 from noevict.target import KERNEL, PREVIOUS, WantedFile
 
@@ -41,6 +41,7 @@ def place_files(run: HostRun) -> None:
             keep="yes" if run.found.pid else "no",
             wanted="\n".join(map(_line, filter(lambda file: _due(file, due), target.files))),
         ),
+        seconds=SYNC_SECONDS,
         what="placing files",
     )
     if any(change.what.startswith(("vm.", "net.")) for change in run.plan.changes):

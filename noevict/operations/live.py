@@ -1,6 +1,7 @@
 """Changes to the running server that need no restart."""
 
-import time
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -10,11 +11,9 @@ from noevict.client import Client
 from noevict.errors import NoevictError
 from noevict.operations.data import keep_aside
 from noevict.operations.step import step
+from noevict.patience import Info, Patience, is_saving, saving
 from noevict.run import HostRun
 from noevict.target import Target
-
-REWRITE_SECONDS = 3600  # for an AOF rewrite or a BGSAVE of large data
-PROGRESS_SECONDS = 10
 
 
 @step
@@ -24,12 +23,13 @@ def set_live(run: HostRun) -> None:
     if target.live["appendonly"] == "yes" and live.config.get("appendonly") == "no":
         keep_aside(run)
         turn_aof_on(run, client)
+    elif target.live["appendonly"] == "yes" and run.found.aof_unwritten(run.engine):
+        # A run that ended half way turned it on.
+        (wait_until_written if live.writing_aof else rewrite_aof)(run, client)
     if live.user != "admin" or live.server is None:
         return  # somebody else's server: the rest comes with the restart
     if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":
         save(run, client)  # only the last RDB is loaded from now on
-    if any(change.what == run.engine.manifest for change in run.plan.changes):
-        rewrite_aof(run, client)
     _set(client, run.plan.target, live.config, live.server)
     if live.catalogue is not None:
         found = acl_live.differences(target.users, live.acl, live.catalogue)
@@ -61,18 +61,21 @@ def _change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None
 
 def turn_aof_on(run: HostRun, client: Client) -> None:
     """Over data that is there. Only when the first rewrite is done may the file say so: a start before is empty."""
-    client.config_set("appendonly", "yes")
-    _wait_until_written(run, client)
+    _begin(client, "CONFIG SET", "appendonly", "yes")
+    wait_until_written(run, client)
 
 
 def rewrite_aof(run: HostRun, client: Client) -> None:
     """New append-only files, of all that is in memory, in place of those that are gone."""
-    client.bgrewriteaof()
-    _wait_until_written(run, client)
+    wait_until_idle(run, client)
+    _begin(client, "BGREWRITEAOF")
+    wait_until_written(run, client)
 
 
-def _wait_until_written(run: HostRun, client: Client) -> None:
-    def done(info: dict[str, Any]) -> bool:
+def wait_until_written(run: HostRun, client: Client) -> None:
+    """Until the append-only files hold everything. Raises NoevictError where writing them fails."""
+
+    def done(info: Info) -> bool:
         # aof_rewrite_in_progress alone is 0 as well while a BGSAVE delays the rewrite.
         if info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress"):
             return False
@@ -82,22 +85,21 @@ def _wait_until_written(run: HostRun, client: Client) -> None:
             )
         return bool(info.get("aof_enabled")) and int(info.get("aof_base_size", 0)) > 0
 
-    wait_for(run, client, done, "the append-only files")
+    wait_for(run, client, done, "writing the append-only files")
 
 
 def save(run: HostRun, client: Client) -> None:
     """An RDB of everything there is now. Raises NoevictError where it fails."""
-
-    def idle(info: dict[str, Any]) -> bool:
-        return not info.get("rdb_bgsave_in_progress") and not info.get("aof_rewrite_in_progress")
-
-    wait_for(run, client, idle, "the save under way")
+    wait_until_idle(run, client)
     before = client.info("persistence").get("rdb_saves", 0)
     try:
-        client.bgsave()
+        _begin(client, "BGSAVE")
     except redis.ResponseError as error:
-        raise NoevictError(f"BGSAVE is refused: {error}") from error
-    wait_for(run, client, idle, "BGSAVE")
+        if not is_saving(client.info("persistence")):
+            raise NoevictError(f"BGSAVE is refused: {error}") from error
+        save(run, client)  # another began by itself in between
+        return
+    wait_until_idle(run, client)
     info = client.info("persistence")
     if info.get("rdb_last_bgsave_status") != "ok" or info.get("rdb_saves", 1) == before:
         raise NoevictError(
@@ -105,14 +107,25 @@ def save(run: HostRun, client: Client) -> None:
         )
 
 
-def wait_for(run: HostRun, client: Client, done: Any, what: str) -> None:
-    """Poll INFO persistence until ``done`` says so. Raises NoevictError after REWRITE_SECONDS."""
-    began = told = time.monotonic()
-    while not done(client.info("persistence")):
-        now = time.monotonic()
-        if now - began > REWRITE_SECONDS:
-            raise NoevictError(f"{what} is not done after {REWRITE_SECONDS} s")
-        if now - told > PROGRESS_SECONDS:
-            run.log(f"waiting for {what}: {now - began:.0f} s")
-            told = now
-        time.sleep(0.1)
+def wait_until_idle(run: HostRun, client: Client) -> None:
+    """Until no child of the server writes: a stop would cut it off, or wait for it for ever."""
+    wait_for(run, client, lambda info: not is_saving(info), "saving the data")
+
+
+def wait_for(run: HostRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
+    """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
+    patience = Patience(f"{run.engine.title} is {what}", run.log)
+    while True:
+        try:
+            info: Info = client.info("persistence")
+            if done(info):
+                return
+            patience.wait(*saving(info))
+        except redis.TimeoutError:
+            patience.wait()
+
+
+def _begin(client: Client, *command: str) -> None:
+    """A command for which Redis forks before it answers: at a terabyte that takes longer than an answer may."""
+    with contextlib.suppress(redis.TimeoutError):
+        client.execute_command(*command)

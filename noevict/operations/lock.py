@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 
 from noevict.errors import NoevictError
+from noevict.loading import wait_until_loaded
 from noevict.operations.step import step
 from noevict.run import HOST_FAILURES, HostRun
 from noevict.scripts import script
@@ -24,6 +25,7 @@ def lock_host(run: HostRun) -> None:
     take_lock(run)
     before = run.found
     run.look_again()
+    wait_until_loaded(run)
     different = changed_fields(before, run.found)
     if different:
         raise NoevictError(f"changed since looked at ({', '.join(different)}): run again")

@@ -11,6 +11,9 @@ from noevict.run import HostRun
 from noevict.scripts import script
 
 APT_SECONDS = 1800
+INSTALL_SECONDS = (
+    86400  # apt starts the server and waits until it has loaded the data it finds, terabytes perhaps
+)
 
 
 @step
@@ -45,7 +48,7 @@ def install(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
     run.shell(
         script("install", package=run.engine.package, binary=run.engine.binary),
-        seconds=APT_SECONDS,
+        seconds=INSTALL_SECONDS,
         what="apt",
     )
     enable(run)  # what was disabled or masked stays so while its package comes and goes

@@ -1,22 +1,27 @@
 """The service: enabled, started, restarted one host at a time, and put back where that fails."""
 
-import time
+from dataclasses import dataclass
 
-import redis
-
-from noevict.client import Client
 from noevict.errors import NoevictError
-from noevict.operations.live import save, wait_for
+from noevict.loading import how_far, wait_for_first_answer
+from noevict.operations.live import save, wait_until_idle
 from noevict.operations.step import step
+from noevict.patience import Patience
 from noevict.reach import sentence
-from noevict.run import HOST_FAILURES, HostRun
+from noevict.run import HOST_FAILURES, SYNC_SECONDS, HostRun
 from noevict.scripts import script
-from noevict.target import PREVIOUS, START_SECONDS
+from noevict.target import KEPT, PREVIOUS
 
-STOP_SECONDS = 700  # service.sh waits ten minutes for a server that saves as it ends
-PROGRESS_SECONDS = 10
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
-ANSWER_SECONDS = 20  # from ready to the first answer
+
+
+@dataclass(frozen=True)
+class Service:
+    """What service.sh tells: running, starting, stopping, stopped or failed; ``saved``: bytes of a save as it stops."""
+
+    state: str
+    pid: int
+    saved: int
 
 
 @step
@@ -59,67 +64,65 @@ def stop_after_failure(run: HostRun) -> None:
 
 
 def before_stopping(run: HostRun, *, append_only: bool) -> None:
-    """See that a stop loses nothing: loaded, the last save and AOF write fine, and a save as it ends.
+    """See that a stop loses nothing, and takes no longer than it must: no client is served while a server saves.
 
     ``append_only``: the next start reads append-only files.
     """
     client = run.client
-    wait_for(run, client, lambda info: not info.get("loading"), "loading")
+    wait_until_idle(run, client)
     info = client.info("persistence")
     if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
         raise NoevictError(
             "its last AOF write failed: free space on the data's disk, then run again; not restarted"
         )
-    if info.get("rdb_last_bgsave_status") != "ok":
-        save(run, client)
-    if not (append_only and info.get("aof_enabled")) and not client.config_get("save").get("save"):
+    written = append_only and bool(info.get("aof_enabled"))
+    saves = bool(client.config_get("save").get("save"))
+    # A save in the background now, in place of one at the stop.
+    sooner = written and saves and _reads_append_only_files(run)
+    if not written and not saves:
         # The stop would write nothing that the next start reads.
         client.config_set("save", "3600 1")
+    if info.get("rdb_last_bgsave_status") != "ok" or sooner or not (written or saves):
         save(run, client)
+    if sooner:
+        client.config_set("shutdown-on-sigterm", "nosave")
+
+
+def _reads_append_only_files(run: HostRun) -> bool:
+    """Whether the configuration that a restart puts back where it fails does."""
+    return run.found.starts_with_aof and run.found.file(KEPT) is None
 
 
 def wait_until_ready(run: HostRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
-    state, pid = settled(run, verb)
-    if state != "running" or (verb == "restart" and pid == run.found.pid):
-        raise NoevictError(f"{run.engine.title} did not {verb}: {last_words(run)}")
-    _first_answer(run)
+    try:
+        if settled(run, verb).state != "running":
+            raise NoevictError(f"{run.engine.title} did not {verb}")
+        wait_for_first_answer(run)
+    except NoevictError as error:
+        raise NoevictError(f"{error}: {last_words(run)}") from error
 
 
 def stop(run: HostRun) -> None:
     """Raises NoevictError where it does not end: it may be saving, and in vain."""
-    state, _ = settled(run, "stop")
-    if state not in ("stopped", "failed"):
+    if settled(run, "stop").state not in ("stopped", "failed"):
         raise NoevictError(f"{run.engine.title} did not stop: {last_words(run)}")
 
 
-def settled(run: HostRun, verb: str) -> tuple[str, int]:
-    """Do it, and wait until the service is no longer on its way: its state and process."""
-    state, pid = service(run, verb, old=run.found.pid if verb == "restart" else 0)
-    began = told = time.monotonic()
-    while state in UNDER_WAY:
-        if time.monotonic() - began > START_SECONDS:
-            raise NoevictError(f"is still {state} after {START_SECONDS} s: {last_words(run)}")
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            run.log(f"{run.engine.title} is {UNDER_WAY[state]}: {time.monotonic() - began:.0f} s")
-            told = time.monotonic()
-        state, pid = service(run, "state")
-    return state, pid
-
-
-def _first_answer(run: HostRun) -> Client:
-    began = time.monotonic()
-    while True:
-        try:
-            client = run.reconnect()
-            wait_for(run, client, lambda info: not info.get("loading"), "loading")
-            return client
-        except (redis.RedisError, OSError) as error:
-            if isinstance(error, redis.AuthenticationError) or time.monotonic() - began > ANSWER_SECONDS:
-                raise NoevictError(
-                    f"{run.engine.title} started, and {sentence(error)}: {last_words(run)}"
-                ) from error
-        time.sleep(0.2)
+def settled(run: HostRun, verb: str) -> Service:
+    """Do it, and wait until the service is no longer on its way. Raises NoevictError where that stands still."""
+    old = run.found.pid if verb == "restart" else 0
+    now, state = service(run, verb, old), ""
+    while now.state in UNDER_WAY:
+        if now.state != state:
+            state, patience = now.state, Patience(f"{run.engine.title} is {UNDER_WAY[now.state]}", run.log)
+        if state == "starting":
+            patience.wait(*how_far(run))
+        else:
+            old = now.pid
+            patience.wait(now.saved or None, f", {now.saved >> 20} MiB" if now.saved else "")
+        now = service(run, verb, old, again=True)
+    return now
 
 
 def last_words(run: HostRun) -> str:
@@ -130,16 +133,23 @@ def last_words(run: HostRun) -> str:
     return " / ".join(said) or "its log says nothing"
 
 
-def service(run: HostRun, verb: str, old: int = 0) -> tuple[str, int]:
-    """One verb of service.sh: the service's state then, and its process. ``old``: the one that is to end."""
+def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Service:
+    """One verb of service.sh. ``old``: the process that is to end. ``again``: the verb was given, and goes on."""
     engine = run.engine
     said = run.shell(
-        script("service", package=engine.package, unit=engine.unit, verb=verb, old=old),
-        seconds=STOP_SECONDS,
+        script(
+            "service",
+            package=engine.package,
+            unit=engine.unit,
+            data=engine.data,
+            verb=verb,
+            again="yes" if again else "no",
+            old=old,
+        ),
         what=f"systemctl {verb}" if run.found.systemd else f"service {verb}",
     )
-    _, state, _, pid = said[-1].split(" ")
-    return state, int(pid)
+    _, state, _, pid, _, saved = said[-1].split(" ")
+    return Service(state, int(pid), int(saved))
 
 
 def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
@@ -147,9 +157,7 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     try:
         if not _files_back(run):
             return (why, "there is no earlier configuration to put back")
-        state, _ = service(run, "restart")
-        while state in UNDER_WAY:
-            state, _ = service(run, "state")
+        state = settled(run, "restart").state
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and the old configuration could not be put back: {sentence(error)}")
     if state != "running":
@@ -164,4 +172,4 @@ def _files_back(run: HostRun) -> bool:
     """The last configuration that worked, in place of the new one. False where there is none."""
     engine = run.engine
     put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
-    return "none" not in run.shell(put, what="putting the old configuration back")
+    return "none" not in run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")

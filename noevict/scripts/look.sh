@@ -56,7 +56,24 @@ done 2>/dev/null
 # Listening sockets: the server's own, and who holds the port we want. A plaintext PING to each of the server's own
 # tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
 own=" "
-[[ $pid ]] && own=" $(find "/proc/$pid/fd" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf '%l ' 2>/dev/null)"
+open_files() { own=" $(find "/proc/$pid/fd" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf '%l ' 2>/dev/null)"; }
+sockets() { grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
+listens() {
+  local inode
+  while read -r _ _ _ _ _ _ _ _ _ inode _; do [[ $own == *" socket:[$inode] "* ]] && return; done < <(sockets)
+  return 1
+}
+[[ $pid ]] && open_files
+# A server listens before it loads its data. One that is being started and does not listen will in a moment, or will
+# have ended: systemd starts some again and again for nothing.
+if [[ $pid && $active == activating ]]; then
+  for ((i = 0; i < 50; i++)); do
+    listens && break
+    sleep 0.1
+    [[ $(systemctl show "$unit" -p MainPID --value) == "$pid" ]] || { pid=; break; }
+    open_files
+  done
+fi
 [[ $own == *.incr.aof* ]] && say "aof open"
 address4() { say "$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))"; }
 address6() {
@@ -87,10 +104,9 @@ while read -r _ local _ _ _ _ _ _ _ inode _; do
   elif ((listening == port || listening == plaintext_port)); then
     say "listener other $addr $listening -"
   fi
-done < <(grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
-# One that systemd starts again and again for nothing has a process now and then, which never listens.
-[[ $active == activating && $probed == " " ]] && pid=
+done < <(sockets)
 say "pid ${pid:-0}"
+[[ $pid && $active == activating ]] && say "starting"
 # The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
 [[ $pid && $active == active ]] && ! grep -q " $etc " "/proc/$pid/mountinfo" && say "replaced $etc"
 

@@ -75,6 +75,11 @@ def test_a_host_without_systemd_tells_its_server_by_the_init_scripts_pid_file() 
     assert found.pid
 
 
+def test_a_server_that_is_being_started_is_told_apart() -> None:
+    assert read_look(["starting", *lines("trixie")]).starting
+    assert not read("trixie").starting
+
+
 def test_what_changes_by_itself_is_no_change_between_two_looks() -> None:
     later = read("trixie", time=1_900_000_000, unit=("MainPID 1234", "ControlGroup /elsewhere"))
     assert {"MainPID", "ControlGroup"}.isdisjoint(later.unit)

@@ -97,6 +97,13 @@ def test_evicted_keys_are_said() -> None:
     assert plan.notices == ("7 keys were evicted since this server started: data was lost",)
 
 
+def test_loading_is_said_and_no_drift() -> None:
+    info = {"loading": 1, "loading_loaded_bytes": 3 << 20, "loading_total_bytes": 9 << 20}
+    plan = managed("trixie").but_info(**info).plan
+    assert plan.clean
+    assert plan.notices == ("Redis is loading its data, 3 of 9 MiB: nothing is changed before that is done",)
+
+
 def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:
     plan = fresh().but(addresses=(Address("eth0", "203.0.113.5"),)).plan
     assert any("loopback alone" in notice for notice in plan.notices)

@@ -284,6 +284,19 @@ def test_what_the_settings_keep_for_old_clients_is_no_change_for_them() -> None:
     assert "password:" not in text
 
 
+def test_a_foreign_server_that_has_only_begun_to_load_is_not_an_empty_one() -> None:
+    host = foreign().but_info(db0={"keys": 0}, connected_clients=1, loading=1)
+    assert "with 0 keys so far, and more to load, and 0 clients. " in host.plan.refusals[0]
+    elsewhere = host.but_set(redis_takeover=True).but_config(dir="/srv/redis")
+    assert elsewhere.plan.refusals[0].startswith("its dir is /srv/redis")
+
+
+def test_a_server_too_busy_with_its_start_to_answer_is_for_later() -> None:
+    told = {"reach": Reach.UNREACHED, "why": "timed out", "user": "", "server": None}
+    [refusal] = managed("trixie").but(told, starting=True).plan.refusals
+    assert refusal.startswith("Redis is starting, and too busy to answer (timed out): run again")
+
+
 @pytest.mark.parametrize(
     "info", [{"db0": {"keys": 1}, "connected_clients": 1}, {"db0": {"keys": 0}, "connected_clients": 2}]
 )
