@@ -1,10 +1,8 @@
 """A Redis that somebody else set up: refused with a report, taken over when told to, and no key is ever lost."""
 
-import threading
 from dataclasses import dataclass
 
 import pytest
-import redis
 
 from noevict.engine import ENGINES, EngineName
 from tests.hosts.by_hand import (
@@ -18,7 +16,7 @@ from tests.hosts.by_hand import (
     wait_until_loaded,
 )
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, wait_for
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -160,55 +158,6 @@ def test_a_server_with_tls_of_its_own_is_taken_over(boot: Boot, checkout: Checko
     with admin(checkout, host) as client:
         assert_filled(client, 100)
     assert_clean(checkout)
-
-
-def test_old_clients_stay_on_a_plaintext_port_and_lose_no_write(boot: Boot, checkout: Checkout) -> None:
-    [host] = boot("trixie")
-    install_foreign(host, f"requirepass {PASSWORD}")
-    put_takeover(checkout, PASSWORD)
-    checkout.list_hosts([host], redis_takeover=True, redis_port=6380, redis_plaintext_port=6379,
-                        redis_users={"default": "app"})  # fmt: skip
-    with OldClient(host) as old:
-        wait_for("the old client has written", lambda: old.written > 1000)
-        deploy(checkout)
-        after = old.written
-        wait_for("it goes on", lambda: old.written > after + 1000)
-    assert old.errors <= {redis.ConnectionError, redis.BusyLoadingError}
-    with plain(host, PASSWORD) as client:
-        written = {f"write:{number}" for number in range(old.written)}
-        assert not written - set(client.scan_iter(count=10_000))
-    with plain(host) as nobody, pytest.raises(redis.AuthenticationError):
-        nobody.ping()
-    with admin(checkout, host, port=6380, user="app") as app:
-        assert app.get("write:0") == "0"
-    assert_clean(checkout)
-
-
-class OldClient:
-    """Writes without a pause, with the password of old, and comes back when it is cut off."""
-
-    def __init__(self, host: Host) -> None:
-        self.written = 0  # all numbers below it are acknowledged
-        self.errors: set[type[Exception]] = set()
-        self._host, self._stop = host, threading.Event()
-        self._thread = threading.Thread(target=self._write)
-
-    def _write(self) -> None:
-        with plain(self._host, PASSWORD) as client:
-            while not self._stop.is_set():
-                try:
-                    client.set(f"write:{self.written}", self.written)
-                    self.written += 1
-                except redis.RedisError as error:
-                    self.errors.add(type(error))
-
-    def __enter__(self) -> "OldClient":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 @dataclass(frozen=True)
