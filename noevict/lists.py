@@ -131,19 +131,16 @@ class KeyspaceEvents:
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Numbers from 0 to 100, separated by spaces; empty for none. CONFIG GET tells small ones as ``1e-06``."""
+    """Numbers from 0 to 100, separated by spaces; empty for none."""
 
     should_be: ClassVar[str] = 'percentiles such as "50 99 99.9", or ""'
 
     def canonical(self, text: str) -> str:
         numbers = text.split()
-        good = all(
-            re.fullmatch(r"\d{1,3}(\.\d{1,6})?|\d(\.\d)?e-0[56]", number, re.ASCII) for number in numbers
-        )
+        good = all(re.fullmatch(r"\d{1,3}(\.\d{1,6})?", number, re.ASCII) for number in numbers)
         if not good or any(float(number) > 100 for number in numbers):
             raise ValueError(text)
-        return " ".join(f"{float(number):.10g}" for number in numbers)
+        return " ".join(f"{float(number):f}".rstrip("0").rstrip(".") for number in numbers)
 
     def written(self, canonical: str) -> tuple[str, ...]:
-        plain = (f"{float(number):f}".rstrip("0").rstrip(".") for number in canonical.split())
-        return (" ".join(plain) or '""',)
+        return (canonical or '""',)
