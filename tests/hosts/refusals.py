@@ -32,6 +32,7 @@ def listen(program: str, port: int) -> tuple[str, ...]:
     return (f"systemd-run -q {program}", OTHER.replace("PORT", str(port)))
 
 
+WINDOWS = r"sed -i 's/$/\r/' CONF"
 HTTP = "python3 -m http.server"
 REPLICA = "ENGINE-server --port 7000 --dir /tmp --replicaof 127.0.0.1 6379 --replica-announce-ip 127.0.0.1"
 REFUSALS = (
@@ -142,5 +143,19 @@ REFUSALS = (
         by_hand=("redis: SET key value", "systemctl stop UNIT"),
         settings={"redis_appendonly": False},
         engine="valkey",
+    ),
+    Refusal(
+        "AOF to be off while it is stopped, by a file with line ends of Windows",
+        "redis_appendonly: should be True while it is not running: its keys are in append-only files;",
+        conf=("appendonly yes",),
+        by_hand=("ENGINE-cli set key value", "systemctl stop UNIT", WINDOWS),
+        settings={"redis_appendonly": False, "redis_takeover": True},
+    ),
+    Refusal(
+        "Cluster that is stopped, by a file with line ends of Windows",
+        "runs Cluster by its redis.conf: noevict manages standalone servers alone",
+        conf=("cluster-enabled yes",),
+        by_hand=("systemctl stop UNIT", WINDOWS),
+        suite="bookworm",
     ),
 )  # fmt: skip
