@@ -5,17 +5,13 @@ from collections.abc import Sequence
 
 from noevict.directives import find
 
-# A word: bare, in quotes, or bare up to its quotes. In bytes, for to the servers \xc3\xa9 is one letter, and only
-# these few are blanks; of those, \v and \f end no word.
-_WORD = re.compile(
-    rb"""\s*
-    (?P<bare>[^ \t\r\n"']*)
-    (?: "(?P<double>(?:\\.|[^"\\])*)(?:"|\\?$)
-      | '(?P<single>(?:\\'|[^'])*)(?:'|$)
-    )?
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+# A word is made of pieces, bare or in quotes; Valkey 9 alone takes one that goes on after its quotes. In bytes, for
+# to the servers \xc3\xa9 is one letter, and only these few are blanks; of those, \v and \f end no word.
+_PIECE = rb"""(?P<bare>[^ \t\r\n"']+)
+    | "(?P<double>(?:\\.|[^"\\])*)(?:"|\\?$)
+    | '(?P<single>(?:\\'|[^'])*)(?:'|$)"""
+_WORD = re.compile(rb"\s*+(?P<word>(?:%s)+)" % _PIECE, re.VERBOSE | re.DOTALL)
+_PIECES = re.compile(_PIECE, re.VERBOSE | re.DOTALL)
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 # Directives whose lines add up; of any other the last line counts.
@@ -49,18 +45,15 @@ def together(name: str, lines: Sequence[str]) -> str:
 
 def split(line: str) -> list[str]:
     """The words of a line as the servers split them (sdssplitargs)."""
-    found = _WORD.finditer(line.encode("utf-8", "replace"))
-    return [
-        _plain(word).decode("utf-8", "backslashreplace")
-        for word in found
-        if word["bare"] or word.lastgroup != "bare"
-    ]
+    words = _WORD.finditer(line.encode("utf-8", "replace"))
+    pieces = (map(_plain, _PIECES.finditer(word["word"])) for word in words)
+    return [b"".join(each).decode("utf-8", "backslashreplace") for each in pieces]
 
 
-def _plain(word: re.Match[bytes]) -> bytes:
-    double, single = word["double"] or b"", word["single"] or b""
-    quoted = _ESCAPE.sub(lambda escape: _unescaped(escape[1]), double) + single.replace(b"\\'", b"'")
-    return word["bare"] + quoted
+def _plain(piece: re.Match[bytes]) -> bytes:
+    double, single = piece["double"] or b"", piece["single"] or b""
+    unescaped = _ESCAPE.sub(lambda escape: _unescaped(escape[1]), double)
+    return (piece["bare"] or b"") + unescaped + single.replace(b"\\'", b"'")
 
 
 def _unescaped(text: bytes) -> bytes:
