@@ -3,8 +3,6 @@
 PYTHON ?= python3
 HOSTS  ?= 3
 SUITE  ?= trixie
-# Always its python: the other programs there begin with a line that a shell reads, and the path of a checkout may
-# have anything in it.
 BIN    := .venv/bin
 # Two workers: the hosts and servers of the tests need the cores too.
 PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
@@ -22,10 +20,10 @@ help: ## this list
 deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1: do not ask; ARGS=--dry: only look)
 	@$(BIN)/python -m compileall -q noevict # pyinfra itself writes no .pyc
 	@if [ -t 0 ] && [ -z "$(YES)" ]; then yes=; else yes=-y; fi; \
-	set -x; $(BIN)/python -m pyinfra $$yes $(ARGS) inventory deploy.py
+	set -x; $(BIN)/pyinfra $$yes $(ARGS) inventory deploy.py
 
 drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS=--json)
-	@$(BIN)/python -m noevict drift $(ARGS)
+	@$(BIN)/noevict drift $(ARGS)
 
 test: test-unit test-server test-hosts ## every kind of test, of many alike a fixed spread; installs what they need
 
@@ -53,9 +51,9 @@ bench: .venv/dev ## the benchmarks, side by side with what noevict is compared w
 	$(BIN)/python -m benchmarks $(ARGS)
 
 check: .venv/dev ## format, lint and types; rewrites nothing
-	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m ruff check .
-	$(BIN)/python -m mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 clean: ## remove the virtual environment and caches; secrets/ and a running lab stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

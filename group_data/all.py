@@ -112,8 +112,7 @@ redis_users = {}
 
 # Any other directive of redis.conf -> its value; True and False mean yes and no. Those that have a setting of
 # their own, and those that carry a password or a role (requirepass, masterauth, replicaof, cluster-enabled, ...)
-# are refused. What is named nowhere is managed too, at the server's own default. Text is ASCII without quotes and
-# backslashes, of at most 4096 characters; maxclients at most 65503, for the service may open 65535 files.
+# are refused. What is named nowhere is managed too, at the server's own default.
 # Example: {"hz": 50, "client-output-buffer-limit": "pubsub 64mb 16mb 60"}.
 # HAZARD: a directive that cannot be changed live (databases, io-threads, ...) takes a restart.
 redis_config = {}

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 from noevict.errors import NoevictError
 from noevict.loading import how_far, wait_for_first_answer
-from noevict.operations.live import save, wait_until_idle
+from noevict.operations.live import rewrite_aof, save, wait_until_idle
 from noevict.operations.step import step
-from noevict.patience import Patience
+from noevict.patience import Info, Patience
 from noevict.reach import sentence
 from noevict.run import HOST_FAILURES, SYNC_SECONDS, HostRun
 from noevict.scripts import script
 from noevict.target import KEPT, PREVIOUS
 
+QUICKLY_REPLAYED = (
+    1 << 20
+)  # bytes: some hundredths of a second; what is written anew loads many times as fast
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 
 
@@ -84,8 +87,15 @@ def before_stopping(run: HostRun, *, append_only: bool) -> None:
         client.config_set("save", "3600 1")
     if info.get("rdb_last_bgsave_status") != "ok" or sooner or not (written or saves):
         save(run, client)
+    if written and _replayed(client.info("persistence")) > QUICKLY_REPLAYED:
+        rewrite_aof(run, client)
     if sooner:
         client.config_set("shutdown-on-sigterm", "nosave")
+
+
+def _replayed(info: Info) -> int:
+    """Bytes of commands since the append-only files were last written anew: a start runs them one by one."""
+    return int(info.get("aof_current_size", 0)) - int(info.get("aof_base_size", 0))
 
 
 def _reads_append_only_files(run: HostRun) -> bool:
