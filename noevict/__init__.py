@@ -15,7 +15,8 @@ conf_reader, conf                                        the text of redis.conf:
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
 changes, target, refusals, succession, plan              Settings + HostState -> what is due; nothing else decides
-streams, wire, client                                    bytes through the SSH connection there is; Redis over them
+transport, commands                                      the SSH connection; commands on a host, in bounded time
+streams, wire, client                                    bytes through that connection; Redis over them
 scripts, facts                                           what runs on hosts; the one look
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 loading, verify                                          waiting for its data; the host as a client sees it
@@ -23,5 +24,5 @@ operations                                               the changes (pyinfra op
 preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
 =======================================================  ===========================================================
 
-Everything above ``streams`` is plain Python that touches no host.
+Everything above ``transport`` is plain Python that touches no host.
 """

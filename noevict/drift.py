@@ -17,10 +17,11 @@ from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
 from noevict.reach import sentence
 from noevict.run import HostRun
-from noevict.streams import prepare_known_hosts, transport_factory
+from noevict.transport import prepare_known_hosts, transport_factory, within
 from noevict.wording import one_line
 
 AT_ONCE = 500
+CONNECT_SECONDS = 300  # bastions and retries included; each connection has less of its own
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def _report(state: State, host: Host, fleet: Fleet) -> Report:
     try:
-        host.connect(raise_exceptions=True, show_errors=False)
+        with within(CONNECT_SECONDS):
+            host.connect(raise_exceptions=True, show_errors=False)
     except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
         return Report(host.name, (sentence(error),))
     run = HostRun(state, host, fleet).look()

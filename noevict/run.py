@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from noevict import directives, reach
+from noevict import commands, directives, reach
 from noevict.certificates import OwnCertificate
 from noevict.changes import How
 from noevict.client import Client
@@ -78,7 +78,8 @@ class HostRun:
         self._plan: Plan | None = None
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        self.lock: Any = None
+        self.lock: commands.Program | None = None
+        commands.limit(state, self.host)
         _runs[self.host] = self
 
     def __repr__(self) -> str:
@@ -275,11 +276,22 @@ class HostRun:
                     print_input=self.pyinfra.print_input,
                     **{**self.arguments, "_stdin": f"{{\n{script}\n}}\n", "_timeout": seconds},
                 )
+        except commands.TooMuch as error:
+            raise NoevictError(
+                f"{what} {error}: it was cut off; find out on the host what that is"
+            ) from error
         except TimeoutError as error:
-            raise NoevictError(f"{what} took longer than {seconds} s") from error
+            rest = "" if self.lock is None else "; it goes on there, and the next run waits for it"
+            raise NoevictError(f"{what} {error}{rest}") from error
+        except commands.GONE as error:
+            raise NoevictError(
+                f"{what}: the connection to the host broke: {reach.sentence(error)}"
+            ) from error
         if not fine:
             said = output.stderr_lines or output.stdout_lines
-            words = [line.strip() for line in said if line.strip()][-LAST_WORDS:]
+            if refusal := commands.refusal_of_sudo(said):
+                raise NoevictError(refusal)
+            words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
             raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
         return output.stdout_lines
 

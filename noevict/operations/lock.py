@@ -1,6 +1,5 @@
 """The lock: one run at a time on a host, and only on a host that is still as it was looked at."""
 
-import contextlib
 import dataclasses
 import os
 import socket
@@ -8,13 +7,15 @@ from typing import Any
 
 import gevent
 
+from noevict import commands
 from noevict.errors import NoevictError
 from noevict.loading import wait_until_loaded
 from noevict.operations.step import step
+from noevict.reach import sentence
 from noevict.run import HOST_FAILURES, HostRun
 from noevict.scripts import script
 from noevict.state import HostState
-from noevict.streams import Program, open_program
+from noevict.wording import one_line
 
 BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
 
@@ -39,11 +40,17 @@ def lock_host(run: HostRun) -> None:
 def take_lock(run: HostRun) -> None:
     """Held until this process ends or ``release_lock``. Raises NoevictError where another run holds it."""
     who = f"{os.environ.get('USER', 'somebody')} at {socket.gethostname()} (process {os.getpid()})"
-    program = open_program(run.pyinfra, run.host, script("lock", who=who), run.arguments)
-    answer = program.read_line()
+    try:
+        program = commands.open_program(run.pyinfra, run.host, script("lock", who=who), run.arguments)
+        answer = commands.read_line(program) or commands.read_line(program, "stderr")
+    except commands.GONE as error:
+        raise NoevictError(f"its lock could not be taken: {sentence(error)}") from error
     if answer != "locked":
-        program.close()
-        holder = answer.removeprefix("held ").strip()
+        commands.close(program)
+        if not answer.startswith("held"):
+            why = commands.refusal_of_sudo([answer]) or one_line(answer) or "it hung up"
+            raise NoevictError(f"its lock could not be taken: {why}")
+        holder = one_line(answer.removeprefix("held").strip())
         raise NoevictError(f"is being changed by {holder or 'another run'}: wait for it, then run again")
     run.lock = program
     gevent.spawn(_beat, program)
@@ -51,16 +58,15 @@ def take_lock(run: HostRun) -> None:
 
 def release_lock(run: HostRun) -> None:
     if run.lock is not None:
-        with contextlib.suppress(*HOST_FAILURES):
-            run.lock.close()
+        commands.close(run.lock)
         run.lock = None
 
 
-def _beat(program: Program) -> None:
+def _beat(program: commands.Program) -> None:
     while True:
         gevent.sleep(BEAT_SECONDS)
         try:
-            program.write(b"\n")
+            commands.write(program, b"\n")
         except (*HOST_FAILURES, ValueError):
             return
 

@@ -1,6 +1,7 @@
 # Hold the host's lock for as long as the run that asked for it is alive: it writes a line now and then.
 # who: what the next one is told. The kernel gives the lock up with this process, however it ends.
 umask 077
+exec 2>&1 # what goes wrong is told
 exec 9>>/run/noevict.lock
 if ! flock -n 9; then
   read -r holder </run/noevict.lock

@@ -9,7 +9,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from noevict.streams import NotCarried, Refused, open_direct, prepare_known_hosts, transport_factory
+from noevict.streams import NotCarried, Refused, open_direct
+from noevict.transport import prepare_known_hosts, transport_factory
 
 
 @pytest.fixture
@@ -75,12 +76,13 @@ class Process:
         pass
 
 
-def test_what_is_no_tcp_socket_is_left_alone() -> None:
+def test_what_is_no_tcp_socket_is_given_no_options() -> None:
     one, other = socket.socketpair()
     with one, other:
-        for sock in (Process(), one):
+        other.sendall(b"hello")
+        for sock, said in ((Process(), b""), (one, b"hello")):
             with closing(transport_factory(sock)) as transport:
-                assert transport.sock is sock
+                assert transport.sock.recv(10) == said
 
 
 def test_paramikos_own_options_are_handed_on(loopback: tuple[socket.socket, socket.socket]) -> None:

@@ -1,0 +1,280 @@
+"""Commands on a host, over the SSH connection there is or on this machine: in bounded time, with bounded output.
+
+The one way by which anything is run on a host; pyinfra's own commands (for a sudo password) take it too.
+"""
+
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+import gevent
+import paramiko
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+from pyinfra.api.output import echo
+from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
+
+from noevict.transport import within
+from noevict.wording import one_line
+
+SECONDS = 120  # for a command that is given no time of its own
+ANSWER_SECONDS = 20  # for a program's next line, and for what a connection needs besides
+MOST_BYTES = 4 << 20  # of a command's output; the largest, a look, may have 800,000
+MOST_LINES = 100_000
+LONGEST_LINE = 4096  # of a program's
+CHUNK = 65536
+
+# What a program on a host, or the way to it, may raise where it is gone.
+GONE = (OSError, EOFError, paramiko.SSHException)
+
+
+class TooMuch(OSError):
+    """The host says more than any command of noevict's does."""
+
+
+class Program(Protocol):
+    """A program that runs on the host. Each of these may wait: to be called ``within`` some time."""
+
+    def read(self, stream: str) -> bytes:
+        """Some of its "stdout" or "stderr"; b"" at the end."""
+
+    def write(self, data: bytes) -> None: ...
+    def end_input(self) -> None: ...
+
+    def code(self) -> int:
+        """Its exit code, once it has one. Raises EOFError where the connection ended first."""
+
+    def close(self) -> None:
+        """No more of it is wanted; what reads its input to the end, ends."""
+
+
+class _RemoteProgram:
+    def __init__(self, transport: paramiko.Transport, command: str, pty: bool) -> None:
+        self._channel = transport.open_session()
+        if pty:
+            self._channel.get_pty()
+        self._channel.exec_command(command)
+
+    def read(self, stream: str) -> bytes:
+        return self._channel.recv(CHUNK) if stream == "stdout" else self._channel.recv_stderr(CHUNK)
+
+    def write(self, data: bytes) -> None:
+        self._channel.sendall(data)
+
+    def end_input(self) -> None:
+        self._channel.shutdown_write()
+
+    def code(self) -> int:
+        code = self._channel.recv_exit_status()
+        if code < 0:
+            error = self._channel.get_transport().get_exception()
+            raise error if error is not None and str(error) else EOFError("it hung up")
+        return code
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class _LocalProgram:
+    def __init__(self, command: str) -> None:
+        self._process = subprocess.Popen(
+            ["sh", "-c", command],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: S101, PT018 - PIPEs
+        self._input = self._process.stdin
+        self._outputs = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+
+    def read(self, stream: str) -> bytes:
+        data: bytes = self._outputs[stream].read(CHUNK)
+        return data
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[self._input.write(data) :]
+
+    def end_input(self) -> None:
+        self._input.close()
+
+    def code(self) -> int:
+        return self._process.wait()
+
+    def close(self) -> None:
+        for pipe in (self._input, *self._outputs.values()):
+            with suppress(OSError):
+                pipe.close()
+
+
+def start(host: Host, command: str, pty: bool = False) -> Program:
+    """A program, through the host's connection. Raises one of GONE where that is no more, TimeoutError."""
+    client = getattr(host.connector, "client", None)
+    if client is None:
+        return _LocalProgram(command)
+    transport = client.get_transport()
+    if transport is None or not transport.is_active():
+        raise EOFError("the SSH connection is gone")
+    with within(ANSWER_SECONDS):
+        return _RemoteProgram(transport, command, pty)
+
+
+def end(host: Host) -> None:
+    """The SSH connection to a host that is not to be talked to any more."""
+    client = getattr(host.connector, "client", None)
+    if client is not None:
+        with suppress(*GONE), within(ANSWER_SECONDS):
+            client.close()
+
+
+def close(program: Program) -> None:
+    """Whatever became of it."""
+    with suppress(*GONE), within(ANSWER_SECONDS):
+        program.close()
+
+
+def read_line(program: Program, stream: str = "stdout") -> str:
+    """A program's next line, without the line end; "" when it has ended. Raises TooMuch, TimeoutError."""
+    line = b""
+    with within(ANSWER_SECONDS):
+        while not line.endswith(b"\n") and (data := program.read(stream)):
+            line += data
+            if len(line) > LONGEST_LINE:
+                raise TooMuch("said more than a line")
+    return _text(line.rstrip(b"\n"))
+
+
+def write(program: Program, data: bytes) -> None:
+    with within(ANSWER_SECONDS):
+        program.write(data)
+
+
+def open_program(state: State, host: Host, script: str, arguments: dict[str, Any]) -> Program:
+    """Start ``script`` (bash) on the host with pyinfra's connector arguments (``_sudo``, ...); its input stays open."""
+    command = _command(state, host, StringCommand(script), {**arguments, "_shell_executable": "bash"})
+    return start(host, command.get_raw_value())
+
+
+def limit(state: State, host: Host) -> None:
+    """From here on every command that is run on the host, pyinfra's own too, is one of ``run``'s."""
+    vars(host.connector)["run_shell_command"] = partial(run, state, host)
+
+
+def run(
+    state: State,
+    host: Host,
+    command: StringCommand | str,
+    print_output: bool = False,
+    print_input: bool = False,
+    **arguments: Any,
+) -> tuple[bool, CommandOutput]:
+    """As pyinfra's run_shell_command, but that it ends in time, and that a sudo which wants a password is told, not
+    asked for one at a terminal that nobody may be at.
+
+    Raises TimeoutError, TooMuch, or another of GONE where the connection ends. What was begun goes on, on the host.
+    """
+    seconds = arguments.get("_timeout") or SECONDS
+    told = StringCommand(command) if isinstance(command, str) else command
+    output = _Output()
+    with within(seconds):
+        whole = _command(state, host, told, arguments)
+        if print_input:
+            echo(f"{host.print_prefix}>>> {whole}", err=True)
+        program = start(host, whole.get_raw_value(), bool(arguments.get("_get_pty")))
+        try:
+            code = _talk(program, _bytes(arguments.get("_stdin")), output)
+        except TooMuch:
+            end(host)  # more may be on its way, and nothing of it is wanted
+            raise
+        finally:
+            close(program)
+    lines = CommandOutput(output.lines())
+    if print_output:
+        for line in lines:
+            echo(f"{host.print_prefix}{one_line(line.line)}", err=True)
+    return code in (arguments.get("_success_exit_codes") or (0,)), lines
+
+
+def refusal_of_sudo(said: Iterable[str]) -> str:
+    """What to do about a sudo that wants a password, or another one; "" where it is about something else."""
+    told = "\n".join(said)
+    if any(words in told for words in _WANTS_PASSWORD):
+        return (
+            "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict comes as, or set "
+            "_sudo_password (its hazard: see README)"
+        )
+    if "incorrect password attempt" in told or "no password was provided" in told:
+        return "sudo does not take the password given as _sudo_password: put it right"
+    return ""
+
+
+# Of sudo and of sudo-rs.
+_WANTS_PASSWORD = ("sudo: a password is required", "sudo-rs: interactive authentication is required")
+
+
+def _talk(program: Program, data: bytes, output: "_Output") -> int:
+    readers = [gevent.spawn(output.read, program, stream) for stream in ("stdout", "stderr")]
+    try:
+        with suppress(*GONE):  # it need not read it all: its exit code tells
+            program.write(data)
+            program.end_input()
+        gevent.joinall(readers)
+    finally:
+        gevent.killall(readers)
+    if output.too_much:
+        raise TooMuch(f"said more than {MOST_BYTES >> 20} MiB or {MOST_LINES} lines")
+    return program.code()
+
+
+class _Output:
+    """A command's, as much of it as memory bears; no control characters."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._bytes = self._lines = 0
+        self.too_much = False
+
+    def read(self, program: Program, stream: str) -> None:
+        """To its end, or until it is too much of both."""
+        with suppress(*GONE):  # the exit code tells
+            while not self.too_much and (data := program.read(stream)):
+                self._kept[stream].append(data)
+                self._bytes += len(data)
+                self._lines += data.count(b"\n")
+                if self._bytes > MOST_BYTES or self._lines > MOST_LINES:
+                    self.too_much = True
+                    program.close()  # the other one reads no more either
+
+    def lines(self) -> list[OutputLine]:
+        return [
+            OutputLine(name, _text(line))
+            for name, data in self._kept.items()
+            for line in b"".join(data).removesuffix(b"\n").split(b"\n")
+            if line or len(data)
+        ]
+
+
+def _text(line: bytes) -> str:
+    """As it is, but for what a terminal would obey: a tab is all that a script of noevict's needs of that."""
+    text = line.decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
+
+
+def _bytes(stdin: Iterable[str] | None) -> bytes:
+    lines = [stdin] if isinstance(stdin, str) else stdin or ()
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines).encode()
+
+
+def _command(state: State, host: Host, command: StringCommand, arguments: dict[str, Any]) -> StringCommand:
+    how = {key: value for key, value in arguments.items() if key not in _ABOUT_RUNNING}
+    return make_unix_command_for_host(state, host, command, **how)
+
+
+# Arguments of pyinfra's that say how a command is run, not how it is written.
+_ABOUT_RUNNING = ("_success_exit_codes", "_timeout", "_get_pty", "_stdin")
