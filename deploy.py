@@ -15,6 +15,9 @@ else:
         redis.lock_host(run, name="Lock the host, as it was looked at")
     if run.plan.due(How.PACKAGE):
         redis.prepare_packages(run, name="Prepare packages")
+    # The server, and the candidate's test, must be able to read what comes next.
+    if run.access_due:
+        redis.mend_access(run, name="Owners and modes")
     # The candidate's test reads the certificates.
     if run.plan.due(How.CERTIFICATE):
         redis.renew_certificate(run, name="Certificate")
@@ -26,7 +29,7 @@ else:
     # While redis.conf still tells which of the files on disk are the last ones.
     if run.prepares_data:
         redis.prepare_data(run, name="See that the data on disk is found")
-    if run.plan.due(How.FILE, How.KERNEL):
+    if run.places_files:
         redis.place_files(run, name="Files and kernel values")
     if run.plan.due(How.ENGINE):
         redis.change_engine(run, name="Change the engine, with all data")

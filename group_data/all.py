@@ -42,7 +42,8 @@ redis_connect = "ssh"
 # maxmemory, as a percentage (1 to 95) of the RAM detected: the smallest of the machine's, any cgroup limit, and
 # the unit's MemoryMax; rounded down to whole MiB. The rest is for what a fork copies while saving, for clients'
 # buffers, and for the system.
-# HAZARD: above 80 with many writes, a save may need more than is there, and the kernel kills the server.
+# HAZARD: above 80 with many writes, a save may need more than is there, and the kernel kills the server. Each run
+# says so where the last save copied more than is left.
 redis_maxmemory_percent = 80
 
 # An absolute size instead; it wins over the percentage. "1600mb", "2gb" (1024s; "m" and "g" are 1000s), or

@@ -14,7 +14,8 @@ private_files, users_file, certificates, pki, secrets    the controller's secret
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
-changes, target, refusals, succession, plan              Settings + HostState -> what is due; nothing else decides
+changes, target, kernel, refusals, faults, notices       what should be; what is refused, not ours to repair, or said
+succession, plan                                         Settings + HostState -> what is due; nothing else decides
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them
 scripts, facts                                           what runs on hosts; the one look

@@ -74,6 +74,12 @@ MANAGED = {
         ("rdma-bind", "rdma-port", "rdma-rx-size", "rdma-completion-vector"),
         "RDMA is not encrypted",
     ),
+    # Its SystemCallFilter has no @resources and no @privileged: the server, or each of its saves, is killed.
+    **dict.fromkeys(
+        ("server-cpulist", "bio-cpulist", "bgsave-cpulist", "aof-rewrite-cpulist"),
+        "the package's unit kills a process that sets it; CPUAffinity= in a drop-in does the same",
+    ),
+    "unixsocketgroup": "the package's unit kills a server that sets it",
     **dict.fromkeys(("shutdown-on-sigterm", "shutdown-on-sigint"), "a stop saves what is in memory"),
     "import-mode": "it is for the time of an import only: keys do not expire in it",
 }

@@ -53,9 +53,10 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     hosts_data = [(name, _connection(name, data[name])) for name in names]
     state.init(Inventory((hosts_data, {})), Config())  # type: ignore[no-untyped-call]
     pool = gevent.pool.Pool(AT_ONCE)
-    return list(
-        pool.imap(lambda host: _report(state, host, fleet), [state.inventory.get_host(n) for n in names])
+    runs = list(
+        pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
     )
+    return [_report(run) for run in runs]
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:
@@ -69,18 +70,25 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _report(state: State, host: Host, fleet: Fleet) -> Report:
+def _look(state: State, host: Host, fleet: Fleet) -> HostRun:
+    run = HostRun(state, host, fleet)
     try:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)
     except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
-        return Report(host.name, (sentence(error),))
-    run = HostRun(state, host, fleet).look()
-    run.close_client()
-    if run.failure and not run.looked:
-        return Report(host.name, run.failure)
+        run.failure = (sentence(error),)
+        return run
+    run.look().close_client()
+    return run
+
+
+def _report(run: HostRun) -> Report:
+    """Once all are looked at."""
+    failure = run.twin or (() if run.looked else run.failure)
+    if failure:
+        return Report(run.name, failure)
     plan = run.plan
-    return Report(host.name, plan.refusals, plan.changes, plan.faults, plan.notices)
+    return Report(run.name, plan.refusals, plan.changes, plan.faults, plan.notices)
 
 
 def as_data(reports: Sequence[Report]) -> dict[str, Any]:

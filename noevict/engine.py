@@ -63,9 +63,18 @@ class Engine:
         return f"/var/lib/{self.name}"
 
     @property
+    def rdb(self) -> str:
+        return f"{self.data}/dump.rdb"
+
+    @property
+    def append_only(self) -> str:
+        """The directory of the append-only files."""
+        return f"{self.data}/appendonlydir"
+
+    @property
     def manifest(self) -> str:
         """What names the append-only files."""
-        return f"{self.data}/appendonlydir/appendonly.aof.manifest"
+        return f"{self.append_only}/appendonly.aof.manifest"
 
     @property
     def logfile(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from noevict.errors import NoevictError
-from noevict.state import Address, File, HostState, Listener, Package
+from noevict.state import Address, File, HostState, Listener, Package, Sysctl
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
@@ -61,7 +61,10 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         memtotal=int(one("memtotal")) * 1024,
         limits=tuple(sorted(_limits(facts, unit))),
         kernel={name: int(one(name)) for name in ("overcommit", "somaxconn") if name in facts},
-        kernel_writable="sysctl" in facts,
+        kernel_writable=frozenset(facts.get("sysctl", [])),
+        sysctl_later=tuple(sorted(map(_sysctl, facts.get("later", [])), key=_file_name)),
+        unwritable=tuple(facts.get("unwritable", [])),
+        machine=one("machine"),
         addresses=tuple(map(_address, filter(_usable, facts.get("address", [])))),
         root=one("uid") == "0",
         starting="starting" in facts,
@@ -76,6 +79,16 @@ def _state(facts: dict[str, list[str]]) -> HostState:
 def _pair(line: str) -> tuple[str, str]:
     key, _, value = line.partition(" ")
     return key, value
+
+
+def _sysctl(line: str) -> Sysctl:
+    name, value, path = line.split(" ", 2)
+    return Sysctl(name, int(value), path)
+
+
+def _file_name(entry: Sysctl) -> str:
+    """By which systemd orders the files, whatever their directories."""
+    return entry.path.rpartition("/")[2]
 
 
 def _package(line: str) -> Package:

@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from noevict import acl_live, conf, directives, pki, succession
+from noevict import acl_live, conf, directives, kernel, pki, succession
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.conf_reader import parse
 from noevict.engine import Engine
-from noevict.patience import loading
+from noevict.faults import faults
+from noevict.notices import notices
 from noevict.refusals import MARKER, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import File, HostState, Live, Reach
-from noevict.target import KEPT, KERNEL, UNIT, Target, WantedFile
+from noevict.target import KEPT, Target, WantedFile
 
 SHORT = 60
-SYSCTL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Plan:
     """What is due on one host.
 
     ``refusals``: why nothing is done there. ``faults``: what is not as wanted and not ours to repair; it fails
-    the host. ``notices``: said, not acted on.
+    the host. ``notices``: said, not acted on. ``blocked``: there is a fault beside which nothing can be repaired.
     """
 
     target: Target = field(repr=False)
@@ -35,6 +35,7 @@ class Plan:
     notices: tuple[str, ...]
     faults: tuple[str, ...]
     changes: tuple[Change, ...]
+    blocked: bool = False
 
     def due(self, *how: How) -> tuple[Change, ...]:
         """The changes made in one of these ways."""
@@ -63,13 +64,15 @@ def make_plan(
         *_users(state.live, target),
         *_certificate(state, target, secrets, own, now),
         *_files(state, target),
+        *_data(state, target.engine),
         *_kept(state),
         *_kernel(state),
         *_unit(state, target),
         *_restart(state, target),
     )
-    notices = tuple(_notices(settings, state, target, secrets, own, now))
-    return Plan(target, refused, notices, tuple(_faults(state, target)), () if refused else changes)
+    said = tuple(notices(settings, state, target, secrets, own, now))
+    wrong = tuple(faults(state, target))
+    return Plan(target, refused, said, wrong, () if refused else changes, blocked=bool(state.unwritable))
 
 
 def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -80,13 +83,8 @@ def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
             yield Change(How.PACKAGE, f"package {name}", found, "installed")
 
 
-def _ours(live: Live) -> bool:
-    """Whether the running server knows our admin: a server of noevict's own making, whatever became of it."""
-    return live.reached and live.user == "admin"
-
-
 def _live(live: Live, target: Target) -> Iterator[Change]:
-    if not _ours(live) or live.server is None:
+    if not live.ours or live.server is None:
         return
     for found in conf.differences(target.live, live.config, live.server):
         if directives.changes_live(found.name, live.server):
@@ -96,7 +94,7 @@ def _live(live: Live, target: Target) -> Iterator[Change]:
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
     """Files that were removed below a running server: it goes on writing, and its next start would find nothing."""
     wanted_and_on = target.live["appendonly"] == "yes" == state.live.config.get("appendonly")
-    if _ours(state.live) and wanted_and_on and state.file(target.engine.manifest) is None:
+    if state.live.ours and wanted_and_on and state.file(target.engine.manifest) is None:
         yield Change(How.LIVE, target.engine.manifest, "missing", "written anew")
 
 
@@ -104,7 +102,7 @@ def _restart(state: HostState, target: Target) -> Iterator[Change]:
     live = state.live
     if live.reach is Reach.NOT_RUNNING:
         return
-    if not _ours(live):
+    if not live.ours:
         # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
         found = "another configuration" if live.reached else live.reach.value
         yield Change(How.RESTART, f"the running {target.engine.title}", found, "ours")
@@ -126,7 +124,7 @@ def _restart(state: HostState, target: Target) -> Iterator[Change]:
 
 
 def _users(live: Live, target: Target) -> Iterator[Change]:
-    if not _ours(live) or live.catalogue is None:
+    if not live.ours or live.catalogue is None:
         return
     for found in acl_live.differences(target.users, live.acl, live.catalogue):
         what = f"user {found.user} {found.what}"
@@ -154,7 +152,7 @@ def _certificate(
     served = state.live.certificate
     if (
         found is not None
-        and _ours(state.live)
+        and state.live.ours
         and served is not None
         and served != found.parsed.public_bytes(Encoding.DER)
     ):
@@ -191,6 +189,15 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
         yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
 
 
+def _data(state: HostState, engine: Engine) -> Iterator[Change]:
+    """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
+    others = {path: file.owner for path, file in state.data.items() if file.owner != engine.user}
+    for path in (engine.rdb, engine.append_only):
+        owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
+        if owners:
+            yield Change(How.FILE, f"{path} owner", owners[0], engine.user)
+
+
 def _kept(state: HostState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
     if state.file(KEPT) is not None:
@@ -218,17 +225,9 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
 
 
 def _kernel(state: HostState) -> Iterator[Change]:
-    if state.kernel_writable:
-        for name, found, wanted in _kernel_differences(state):
-            yield Change(How.KERNEL, name, str(found), str(wanted))
-
-
-def _kernel_differences(state: HostState) -> Iterator[tuple[str, int, int]]:
-    """(name, found, wanted) of each that is not as wanted; of somaxconn, more is as good."""
-    for name, wanted in KERNEL.items():
-        found = state.kernel.get(name)
-        if found is not None and (found != wanted if name == "overcommit" else found < wanted):
-            yield SYSCTL_NAMES[name], found, wanted
+    for value in kernel.differences(state):
+        if value.name in state.kernel_writable:
+            yield Change(How.KERNEL, value.title, str(value.found), str(value.wanted))
 
 
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
@@ -245,66 +244,6 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
         yield Change(How.UNIT, name, "files changed since systemd read them", "read again")
     if state.live.reach is Reach.NOT_RUNNING:
         yield Change(How.UNIT, name, "not running", "running")
-
-
-def _faults(state: HostState, target: Target) -> Iterator[str]:
-    yield from _in_the_way(state, target)
-    yield from _overridden(state, target)
-
-
-def _in_the_way(state: HostState, target: Target) -> Iterator[str]:
-    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours."""
-    for wanted in target.files:
-        found = state.file(wanted.path)
-        if found is not None and wanted.directory != found.is_directory:
-            kind = "directory" if wanted.directory else "regular file"
-            yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
-
-
-def _overridden(state: HostState, target: Target) -> Iterator[str]:
-    """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
-    engine = target.engine
-    dropin = state.file(engine.dropin)
-    if (
-        dropin is None
-        or dropin.sha256 != target.digest(engine.dropin)
-        or state.unit.get("NeedDaemonReload") == "yes"
-        or state.unit.get("LoadState") != "loaded"
-    ):
-        return
-    others = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
-    for name, wanted in UNIT.items():
-        if name in state.unit and state.unit[name] != wanted:
-            by = ", ".join(others) or "the unit itself"
-            yield f"{engine.unit}: {name} should be {wanted}, is {state.unit[name]}: overridden by {by}; remove that"
-
-
-def _notices(
-    settings: Settings,
-    state: HostState,
-    target: Target,
-    secrets: Secrets,
-    own: OwnCertificate | None,
-    now: datetime,
-) -> Iterator[str]:
-    if own is not None and own.certificate.not_after - now < timedelta(days=pki.RENEW_DAYS):
-        yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
-    if own is None and (warning := secrets.ca.warning(now)):
-        yield warning
-    if settings.bind_addresses is None and len(target.bind) == 2:
-        yield "no private address here: Redis listens on loopback alone; see redis_bind"
-    if not state.kernel_writable:
-        wrong = [
-            f"{name} is {found}, should be {wanted}" for name, found, wanted in _kernel_differences(state)
-        ]
-        if wrong:
-            yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
-    if state.live.loading:
-        _, how_far = loading(state.live.info)
-        yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
-    evicted = state.live.number("evicted_keys")
-    if evicted and _ours(state.live):
-        yield f"{evicted} keys were evicted since this server started: data was lost"
 
 
 def _short(text: str, most: int = SHORT) -> str:

@@ -25,6 +25,8 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
     if not run.failure:
         for change in run.plan.changes:
             run.log(f"due: {change}")
+        for fault in run.plan.faults:
+            run.fail(fault)
         for notice in run.plan.notices:
             run.warn(notice)
     return run

@@ -34,9 +34,10 @@ def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live
     """Log in where that is possible and ask. The connection is kept for what comes next."""
     if not found.pid:
         return None, Live(Reach.NOT_RUNNING)
+    known = managed(found, run.engine)
     failures = []
     for listener in _listeners(found, run.settings.redis_port):
-        client, live = _try(run, listener, known=managed(found, run.engine))
+        client, live = _try(run, listener, known=known)
         if live.reach is not Reach.UNREACHED:
             return client, live
         failures.append(live)
@@ -44,11 +45,14 @@ def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live
 
 
 def _try(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client | None, Live]:
+    look = _look_plaintext if listener.plaintext else _look_tls
     try:
-        look = _look_plaintext if listener.plaintext else _look_tls
         return look(run, listener, known=known)
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
+    except redis.ResponseError as error:
+        # One of ours that has commands renamed, or an admin that may do less.
+        return None, Live(Reach.MUTE if known else Reach.UNREACHED, why=sentence(error), port=listener.port)
     except (redis.RedisError, OSError) as error:
         return None, Live(Reach.UNREACHED, why=sentence(error), port=listener.port)
 

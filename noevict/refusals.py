@@ -15,6 +15,14 @@ OLDEST = {"debian": 12.0, "ubuntu": 24.04}
 MIB = 1 << 20
 # Beside `dir`, where a start finds the data: every server's own defaults.
 FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
+# What a server of ours refuses of us -> what opens it again without a restart.
+SHUT = {
+    Reach.REFUSED: (
+        "does not take the password of admin",
+        "put the password it has back into secrets/users.yml",
+    ),
+    Reach.MUTE: ("does not take noevict's commands", "give admin its rights back (ACL SETUSER admin +@all)"),
+}
 MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
 
@@ -129,12 +137,13 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
             f"{target.engine.title} wants a password that is not ours ({live.why}): "
             "put it into secrets/users.yml as takeover, to let noevict look"
         )
-    elif live.reach is Reach.REFUSED and not state.aof_open:
+    elif live.reach in SHUT and not state.aof_open:
         # Only a restart gives it our admin; without a look inside, only open append-only files show that a stop
         # loses nothing.
+        refused, instead = SHUT[live.reach]
         yield (
-            f"{target.engine.title} does not take the password of admin ({live.why}), and without append-only files a "
-            "restart may lose keys: put the password it has back into secrets/users.yml, or stop it, then run again"
+            f"{target.engine.title} {refused} ({live.why}), and without append-only files a "
+            f"restart may lose keys: {instead}, or stop it, then run again"
         )
 
 
@@ -191,7 +200,9 @@ def _unreadable(state: HostState, target: Target) -> Iterator[str]:
 def limits(live: Live, target: Target) -> Iterator[str]:
     """Memory in use beyond what it would have."""
     used = live.number("used_memory")
-    if used > target.maxmemory:
+    # One that is full with the very maxmemory it should have is only said to be: see notices.
+    same = live.ours and live.server is not None and live.server.engine == target.engine.name
+    if used > target.maxmemory and not (same and live.config.get("maxmemory") == str(target.maxmemory)):
         yield (
             f"redis_maxmemory: {target.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
             "and every write would fail: give it more, or delete keys first"

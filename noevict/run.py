@@ -18,7 +18,7 @@ from pyinfra.api.state import State
 
 from noevict import commands, directives, reach
 from noevict.certificates import OwnCertificate
-from noevict.changes import How
+from noevict.changes import Change, How
 from noevict.client import Client
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
@@ -116,6 +116,19 @@ class HostRun:
         return tuple(other_secrets(self.found, self.plan.target, self.fleet.secrets))
 
     @property
+    def twin(self) -> tuple[str, ...]:
+        """Why this host is left alone though nothing is wrong with it: it is listed under another name as well."""
+        machine = self.state.machine if self.state else ""
+        others = (run for run in self.others() if run is not self and run.state is not None)
+        for other in others:
+            if machine and other.found.machine == machine:
+                return (
+                    f"is the same machine as {other.name}: list it once in hosts.yml; redis_tls_names is for its "
+                    "other names",
+                )
+        return ()
+
+    @property
     def installs_server(self) -> bool:
         return any(change.what == f"package {self.engine.package}" for change in self.plan.due(How.PACKAGE))
 
@@ -125,6 +138,20 @@ class HostRun:
         paths = (self.engine.conf, self.engine.aclfile)
         new = any(change.what.startswith(paths) for change in self.plan.due(How.FILE))
         return not self.installs_server and (new or bool(self.plan.due(How.RESTART)))
+
+    @property
+    def access_due(self) -> tuple[Change, ...]:
+        """Owners and modes of what is not placed whole: of directories, certificates, data."""
+        placed = tuple(f"{file.path} " for file in self.plan.target.files if file.placed)
+        return tuple(
+            change
+            for change in self.plan.due(How.FILE)
+            if change.what.endswith((" owner", " mode")) and not change.what.startswith(placed)
+        )
+
+    @property
+    def places_files(self) -> bool:
+        return len(self.plan.due(How.FILE, How.KERNEL)) > len(self.access_due)
 
     @property
     def sets_live(self) -> bool:
@@ -154,7 +181,8 @@ class HostRun:
         """Look at the host and its Redis, and plan. What goes wrong is this host's ``failure``."""
         try:
             self.look_again()
-            self.failure = self.plan.refusals or (() if self.plan.changes else self.plan.faults)
+            repairs = bool(self.plan.changes) and not self.plan.blocked
+            self.failure = self.twin or self.plan.refusals or (() if repairs else self.plan.faults)
         except NoevictError as error:
             self.failure = error.lines
         except Exception as error:  # a host or server that answers nonsense is that host's failure alone

@@ -63,6 +63,15 @@ class Address:
 
 
 @dataclass(frozen=True)
+class Sysctl:
+    """A kernel value that a file below sysctl.d sets at each boot."""
+
+    name: str
+    value: int
+    path: str
+
+
+@dataclass(frozen=True)
 class Package:
     """A Debian package: what dpkg says of it."""
 
@@ -83,6 +92,7 @@ class Reach(Enum):
     TLS = "answers over TLS"
     PLAINTEXT = "answers without TLS"
     REFUSED = "refuses the password"
+    MUTE = "does not take noevict's commands"
     UNREACHED = "could not be looked at"
 
 
@@ -91,7 +101,7 @@ class Live:
     """The running server, as a client that logged in sees it."""
 
     reach: Reach
-    why: str = ""  # where reach is REFUSED or UNREACHED: the reason, in a line
+    why: str = ""  # where reach is REFUSED, MUTE or UNREACHED: the reason, in a line
     user: str = ""  # who we are logged in as: "admin" on a managed server
     port: int = 0
     open: bool = False  # it answered PING before any password was given
@@ -106,6 +116,11 @@ class Live:
     @property
     def reached(self) -> bool:
         return self.reach in (Reach.TLS, Reach.PLAINTEXT)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the server knows our admin: one of noevict's own making, whatever became of it."""
+        return self.reached and self.user == "admin"
 
     @property
     def run_id(self) -> str:
@@ -159,7 +174,10 @@ class HostState:
     memtotal: int = 0  # bytes
     limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
     kernel: Mapping[str, int] = field(default_factory=dict)
-    kernel_writable: bool = True
+    kernel_writable: frozenset[str] = frozenset()  # which of these can be set here
+    sysctl_later: tuple[Sysctl, ...] = ()  # what the files read after ours set, in their order
+    unwritable: tuple[str, ...] = ()  # managed files and directories that not even root can change
+    machine: str = field(default="", compare=False)  # the same for all names of one host; "" is not known
     addresses: tuple[Address, ...] = ()
     root: bool = True
     starting: bool = field(default=False, compare=False)  # for systemd; a server is, until its data is loaded

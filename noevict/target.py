@@ -51,6 +51,11 @@ class WantedFile:
     content: str | None = field(default=None, repr=False)
     directory: bool = False
 
+    @property
+    def placed(self) -> bool:
+        """Whether it is put in place whole, owner and mode with it: a file with a content of ours."""
+        return self.content is not None
+
 
 @dataclass(frozen=True)
 class Target:

@@ -16,6 +16,8 @@ def verify(run: HostRun) -> None:
     A run that changed something looks again first. Raises NoevictError with a line for each thing that is wrong:
     name, wanted, found.
     """
+    if run.twin:  # found when the other one was looked at
+        raise NoevictError(*run.twin)
     if run.changed:
         rewrite(run.reconnect())
         run.look_again()

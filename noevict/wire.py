@@ -66,7 +66,9 @@ class StreamConnection(Connection):
         if self.login:
             # Not in one write with the PING: Redis from 7.2 on answers nothing to a failing AUTH whose client still
             # has a reply to come (redis/redis#15640).
-            answer = _asked(stream, "AUTH", *self.login)
+            answer = _quotable(_asked(stream, "AUTH", *self.login), self.login)
+            if answer.startswith("-ERR unknown command"):  # renamed: this is Redis, and no way in
+                raise redis.ResponseError(answer.removeprefix("-"))
         if answer.startswith(REFUSALS):
             raise redis.AuthenticationError(answer.removeprefix("-"))
         if self.login and not answer.startswith("+OK"):
@@ -104,6 +106,12 @@ class _Bounded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _quotable(answer: str, login: tuple[str, ...]) -> str:
+    """An answer without what it repeats of the command: the password was in it."""
+    answer = answer.partition(", with args beginning with")[0]
+    return answer.replace(login[-1], "(hidden)") if login[-1] else answer
 
 
 def _unexpected(answer: str) -> redis.ConnectionError:

@@ -4,7 +4,7 @@ from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
 from noevict.operations.data import prepare_data
 from noevict.operations.engine import change_engine
-from noevict.operations.files import place_files, test_configuration
+from noevict.operations.files import mend_access, place_files, test_configuration
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
 from noevict.operations.packages import install_server, prepare_packages
@@ -16,6 +16,7 @@ __all__ = [
     "enable_service",
     "install_server",
     "lock_host",
+    "mend_access",
     "place_files",
     "prepare_data",
     "prepare_packages",

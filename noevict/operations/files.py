@@ -24,8 +24,22 @@ def test_configuration(run: HostRun) -> None:
 
 
 @step
+def mend_access(run: HostRun) -> None:
+    """Owners and modes of directories, certificates and data: what is tried next is to read them."""
+    due = {change.what.rpartition(" ")[0] for change in run.access_due}
+    lines = (
+        f"{file.owner} {file.group} {file.mode} {file.path}"
+        for file in run.plan.target.files
+        if file.path in due
+    )
+    user = run.engine.user
+    data = (f"{user} {user} - {path}" for path in (run.engine.rdb, run.engine.append_only) if path in due)
+    run.shell(script("access", wanted="\n".join((*lines, *data))), what="setting owners and modes")
+
+
+@step
 def place_files(run: HostRun) -> None:
-    """All files, their owners and modes, and kernel values."""
+    """All files, and kernel values."""
     engine, target = run.engine, run.plan.target
     due = {change.what for change in run.plan.changes}
     run.shell(
@@ -39,7 +53,7 @@ def place_files(run: HostRun) -> None:
             package=engine.package,
             previous=PREVIOUS,
             keep="yes" if run.found.pid else "no",
-            wanted="\n".join(map(_line, filter(lambda file: _due(file, due), target.files))),
+            wanted="\n".join(_line(file) for file in target.files if _due(file, due)),
         ),
         seconds=SYNC_SECONDS,
         what="placing files",
@@ -49,9 +63,13 @@ def place_files(run: HostRun) -> None:
 
 
 def _due(file: WantedFile, due: set[str]) -> bool:
-    return any(what == file.path or what.startswith((f"{file.path} ", f"{file.path}:")) for what in due)
+    if file.directory:
+        return file.path in due
+    return file.placed and any(
+        what == file.path or what.startswith((f"{file.path} ", f"{file.path}:")) for what in due
+    )
 
 
 def _line(file: WantedFile) -> str:
-    kind = "d" if file.directory else "a" if file.content is None else "f"
+    kind = "d" if file.directory else "f"
     return f"{kind} {file.owner} {file.group} {file.mode} {file.path} {packed(file.content or '')}"

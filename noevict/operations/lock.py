@@ -23,6 +23,8 @@ BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
 @step
 def lock_host(run: HostRun) -> None:
     """Take the host's lock, see that nothing changed since the look, and write what is new in the secrets."""
+    if run.twin:
+        raise NoevictError(*run.twin)
     take_lock(run)
     before = run.found
     run.look_again()

@@ -1,5 +1,6 @@
-# Kernel values, of which somaxconn is a minimum. overcommit, somaxconn.
+# Kernel values, of which somaxconn is a minimum; those that can be set here. overcommit, somaxconn.
 set -euo pipefail
-echo "$overcommit" >/proc/sys/vm/overcommit_memory
+memory=/proc/sys/vm/overcommit_memory
+[[ ! -w $memory ]] || echo "$overcommit" >$memory
 backlog=/proc/sys/net/core/somaxconn # not in every container
-[[ ! -e $backlog ]] || (($(cat $backlog) >= somaxconn)) || echo "$somaxconn" >$backlog
+[[ ! -w $backlog ]] || (($(cat $backlog) >= somaxconn)) || echo "$somaxconn" >$backlog

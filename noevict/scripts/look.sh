@@ -39,7 +39,9 @@ else
   for level in /etc/rc[2345].d/S[0-9][0-9]"$package"; do [[ -e $level ]] && say "unit UnitFileState enabled" && break; done
 fi
 # Every server process on this host's own network and its role by name; containers have a network of their own.
-here=$(readlink /proc/self/ns/net)
+mapfile -t spaces < <(readlink /proc/self/ns/net /proc/self/ns/pid)
+here=${spaces[0]-}
+say "machine $(</proc/sys/kernel/random/boot_id) ${spaces[*]}"
 for comm in /proc/[0-9]*/comm; do
   read -r name <"$comm" || continue
   case $name in redis-server|valkey-server|redis-sentinel|valkey-sentinel|redis-check-rdb|valkey-check-rdb|redis-ser*|valkey-ser*) ;; *) continue ;; esac
@@ -112,9 +114,17 @@ say "pid ${pid:-0}"
 
 # Files: kind, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
 tls=$etc/tls
-files=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
-  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf
-  "$data" "$data/dump.rdb" "$data/appendonlydir" "$data/appendonlydir/appendonly.aof.manifest" "/var/log/$engine" /var/lib/noevict/good)
+ours=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
+  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf "$data")
+files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" /var/lib/noevict/good)
+# Immutable, or of a file system that is read-only: root may write everything else.
+for file in /etc /etc/sysctl.d /etc/systemd/system "${ours[@]}"; do
+  [[ -e $file && ! -L $file && ! -w $file ]] && say "unwritable $file"
+done
+# A name of the server's user, told as it is, could be lines of this output.
+[[ -L $data/appendonlydir ]] || for file in "$data"/appendonlydir/*; do
+  [[ $file == *[![:print:]]* ]] || files+=("$file")
+done
 stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
 sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
   /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
@@ -166,7 +176,21 @@ while :; do
 done
 number overcommit /proc/sys/vm/overcommit_memory
 number somaxconn /proc/sys/net/core/somaxconn
-[[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl writable"
+[[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl overcommit"
+[[ -w /proc/sys/net/core/somaxconn ]] && say "sysctl somaxconn"
+# What is read after our file at a boot; of files of one name the one in /etc counts.
+declare -A later
+for file in /usr/lib/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /run/sysctl.d/*.conf /etc/sysctl.d/*.conf; do
+  [[ -e $file && ${file##*/} > 60-noevict.conf ]] && later[${file##*/}]=$file
+done
+for file in "${later[@]}"; do
+  [[ -f $file ]] || continue
+  while read -r line || [[ $line ]]; do
+    [[ $line =~ ^-?(vm|net)[./](overcommit_memory|core[./]somaxconn)[[:space:]]*=[[:space:]]*(-?[0-9]+)$ ]] || continue
+    name=${BASH_REMATCH[2]%_memory}
+    say "later ${name#core[./]} ${BASH_REMATCH[3]} $file"
+  done <"$file"
+done 2>/dev/null
 if command -v ip >/dev/null; then
   # After a boot IPv6 addresses are tentative for a second or two; one that another host has too stays so.
   for ((i = 0; i < 20; i++)); do

@@ -1,6 +1,6 @@
 # Put files in place, each whole or not at all, and keep dpkg and the last good configuration out of harm's way.
 # etc, conf, acl, data, user, package, binary, previous: paths and names. wanted: lines "kind owner group mode path base64",
-# kind being d (directory), f (file) or a (owner and mode of a file made elsewhere).
+# kind being d (directory) or f (file).
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -62,9 +62,6 @@ while read -r kind owner group mode path content; do
       chmod "$mode" "$temp"
       sync "$temp"
       mv -fT "$temp" "$path"
-      ;;
-    a)
-      [[ ! -e $path ]] || { chown "$owner:$group" "$path" && chmod "00$mode" "$path"; }
       ;;
   esac
 done <<<"$wanted"

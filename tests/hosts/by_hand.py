@@ -1,21 +1,30 @@
 """What people do to hosts by hand, and how tests tell that a host is as it was."""
 
+import fcntl
+import os
 import re
 import shlex
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from noevict import pki
 from noevict.engine import ENGINES, EngineName
+from noevict.secrets import Secrets
 from tests.hosts.deployed import admin, wait_for
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 
-REDIS = "redis: "  # before a command for the server; any other is the shell's
+# Before a command for the server, a path, and one of OTHERS; any other command is the shell's.
+REDIS, IMMUTABLE, MUTABLE, CERTIFICATE = "redis: ", "immutable: ", "mutable: ", "certificate: "
+# Of ioctl_iflags(2): what chattr and lsattr do, which not every host has.
+GET_FLAGS, SET_FLAGS, IMMUTABLE_FLAG = 0x80086601, 0x40086602, 0x10
 
 
 def named(text: str, engine: EngineName) -> str:
@@ -34,14 +43,46 @@ def named(text: str, engine: EngineName) -> str:
 
 
 def do(checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis") -> None:
-    """Each command, as root on the host or, behind "redis: ", as user admin of its server."""
+    """Each command, as root on the host; behind "redis: " as user admin of its server, behind "immutable: " and
+    "mutable: " the bit of a file, behind "certificate: " how the one in place, and loaded, is to be."""
     for command in commands:
         told = named(command, engine)
         if told.startswith(REDIS):
             with admin(checkout, host) as client:
                 client.execute_command(*shlex.split(told.removeprefix(REDIS)))
+        elif told.startswith((IMMUTABLE, MUTABLE)):
+            set_immutable(host, told.partition(": ")[2], on=told.startswith(IMMUTABLE))
+        elif told.startswith(CERTIFICATE):
+            place_certificate(checkout, host, engine, told.removeprefix(CERTIFICATE))
         else:
             host.run(told)
+
+
+def set_immutable(host: Host, path: str, *, on: bool) -> None:
+    """As ``chattr +i`` and ``chattr -i``."""
+    opened = os.open(f"/proc/{host.leader}/root{path}", os.O_RDONLY)
+    try:
+        [flags] = struct.unpack("i", fcntl.ioctl(opened, GET_FLAGS, bytes(4)))
+        changed = flags | IMMUTABLE_FLAG if on else flags & ~IMMUTABLE_FLAG
+        fcntl.ioctl(opened, SET_FLAGS, struct.pack("i", changed))
+    finally:
+        os.close(opened)
+
+
+def place_certificate(checkout: Checkout, host: Host, engine: EngineName, how: str) -> None:
+    """One that is not as wanted, and its CA, in place and loaded: "expired", "for other names", "of another CA"."""
+    secrets = Secrets.load(checkout.secrets)
+    assert secrets is not None
+    now, tls = datetime.now(UTC), ENGINES[engine].tls
+    ca = pki.make_ca(now) if how == "of another CA" else secrets.ca
+    names = ["other.example.com"] if how == "for other names" else [host.address, host.name, "localhost"]
+    request = host.run(f"openssl req -new -key {tls}/server.key -subj /CN=mine").stdout
+    began, days = (now - timedelta(minutes=30), 0) if how == "expired" else (now, 90)
+    with admin(checkout, host) as client:
+        client.ping()  # before the certificate is one that this client would refuse
+        host.write(f"{tls}/server.crt", pki.sign_request(ca, request, names, began, days))
+        host.write(f"{tls}/ca.crt", ca.certificate_pem)
+        client.config_set("tls-cert-file", f"{tls}/server.crt")
 
 
 def install_foreign(host: Host, *conf: str, engine: EngineName = "redis") -> None:

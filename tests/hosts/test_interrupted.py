@@ -42,7 +42,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
         install_foreign(host)
         with plain(host) as client:
             fill(client, KEYS)
-    do(checkout, stopped, ("systemctl disable --now UNIT",))
+    do(checkout, stopped, ("systemctl disable --now UNIT", "chmod 755 DATA"))
     checkout.list_hosts([bare, running, stopped], redis_takeover=True)
     process = start(checkout, f"--> Starting operation: {moment}")
     with suppress(subprocess.TimeoutExpired):

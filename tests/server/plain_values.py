@@ -26,8 +26,8 @@ def _not_here() -> set[str]:
     }
 
 
-# A server with a socket is asked over it, and one with a group gives it away: a test of their own has these.
-NOT_TRIED = {"unixsocket", "unixsocketgroup", *_not_here()}
+# A server with a socket is asked over it: a test of its own has that.
+NOT_TRIED = {"unixsocket", *_not_here()}
 
 # Values where the server takes only some texts, or numbers that a test machine can bear.
 CHOSEN: dict[str, tuple[str, ...]] = {
@@ -48,9 +48,6 @@ CHOSEN: dict[str, tuple[str, ...]] = {
     "maxclients": ("1000", "5000", str(min(getrlimit(RLIMIT_NOFILE)[1] - 32, 65535 - 32))),
     "databases": ("1", "17", "64", "10000"),  # each takes memory
     "timeout": ("60", "2147483647", "0"),  # of seconds that a test's client may be idle
-    **dict.fromkeys(
-        ("server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist"), ("0", "0-1", "1,0", "")
-    ),
 }
 
 

@@ -21,7 +21,6 @@ EXTRAS: dict[str, bool | int | float | str] = {
     "tcp-keepalive": 120,
     "maxmemory-clients": "512MB",
     "list-max-listpack-size": -1,
-    "bgsave_cpulist": "0",
     "proc-title-template": "{title} {listen-addr}",
     "replica-serve-stale-data": False,
     "hz": 25,

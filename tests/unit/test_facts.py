@@ -10,7 +10,7 @@ from noevict.certificates import Certificate
 from noevict.engine import ENGINES
 from noevict.errors import NoevictError
 from noevict.facts import read_look
-from noevict.state import Address, HostState, Listener, Package
+from noevict.state import Address, HostState, Listener, Package, Sysctl
 from tests.unit.looks.captured import HOSTS, MANAGED, edited, lines
 
 MIB = 1 << 20
@@ -31,6 +31,7 @@ def test_a_look_at_a_real_host_is_read_whole(name: str) -> None:
     assert found.root
     assert found.time > 1_700_000_000
     assert found.kernel == {"overcommit": 1, "somaxconn": 4096}
+    assert found.kernel_writable == {"overcommit", "somaxconn"}
     [address] = found.addresses
     assert address.device == "host0"
 
@@ -103,6 +104,29 @@ LIMITS: Mapping[str, tuple[dict[str, object], int]] = {
 def test_the_memory_is_the_smallest_of_what_machine_cgroups_and_unit_say(limit: str) -> None:
     facts, mib = LIMITS[limit]
     assert read("trixie", **facts).memory == mib * MIB
+
+
+def test_files_of_kernel_values_are_told_in_the_order_they_are_read_in() -> None:
+    told = ("somaxconn 128 /etc/sysctl.d/99-b.conf", "overcommit -1 /usr/lib/sysctl.d/99-a.conf",
+            "somaxconn 1 /run/sysctl.d/98 c.conf")  # fmt: skip
+    assert read("trixie", later=told).sysctl_later == (
+        Sysctl("somaxconn", 1, "/run/sysctl.d/98 c.conf"),
+        Sysctl("overcommit", -1, "/usr/lib/sysctl.d/99-a.conf"),
+        Sysctl("somaxconn", 128, "/etc/sysctl.d/99-b.conf"),
+    )
+    assert read("trixie").sysctl_later == ()
+
+
+def test_what_not_even_root_can_change_is_told() -> None:
+    assert read("trixie").unwritable == ()
+    assert read("trixie", unwritable=("/etc/redis", "/a b")).unwritable == ("/etc/redis", "/a b")
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_host_of_its_own_is_a_machine_of_its_own(name: str) -> None:
+    machines = [read(each).machine for each in HOSTS]
+    assert read(name).machine
+    assert machines.count(read(name).machine) == 1
 
 
 def test_addresses_that_come_or_go_are_left_out() -> None:

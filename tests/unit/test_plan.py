@@ -10,7 +10,7 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.operations.lock import changed_fields
 from noevict.pki import make_ca
-from noevict.state import Address, Reach
+from noevict.state import Address, Reach, Sysctl
 from noevict.target import SYSCTL
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, line_of, unit
@@ -84,11 +84,62 @@ def test_what_stands_in_the_way_of_a_file_or_directory_is_a_fault(path: str, kin
 
 def test_a_kernel_that_cannot_be_written_is_noticed_and_no_change() -> None:
     for found in ({"overcommit": 0, "somaxconn": 128}, {"overcommit": 2, "somaxconn": 128}):
-        plan = managed("trixie").but(kernel=found, kernel_writable=False).plan
+        plan = managed("trixie").but(kernel=found, kernel_writable=frozenset()).plan
         assert plan.clean
         [notice] = plan.notices
         assert f"vm.overcommit_memory is {found['overcommit']}, should be 1" in notice
         assert "net.core.somaxconn is 128, should be 4096" in notice
+
+
+LATER: Mapping[str, tuple[tuple[Sysctl, ...], tuple[str, ...]]] = {
+    "nothing": ((), ()),
+    "the same": ((Sysctl("overcommit", 1, "/etc/sysctl.d/99-x.conf"),), ()),
+    "more": ((Sysctl("somaxconn", 65535, "/etc/sysctl.d/99-x.conf"),), ()),
+    "less": (
+        (Sysctl("somaxconn", 128, "/usr/lib/sysctl.d/99-x.conf"),),
+        (
+            "net.core.somaxconn should be 4096, is 128 after a boot: overridden by /usr/lib/sysctl.d/99-x.conf;",
+        ),
+    ),
+    "both, in two files": (
+        (
+            Sysctl("overcommit", 2, "/etc/sysctl.d/98-x.conf"),
+            Sysctl("somaxconn", 128, "/etc/sysctl.d/99-x.conf"),
+        ),
+        (
+            "vm.overcommit_memory should be 1, is 2 after a boot: overridden by /etc/sysctl.d/98-x.conf;",
+            "net.core.somaxconn should be 4096, is 128 after a boot: overridden by /etc/sysctl.d/99-x.conf;",
+        ),
+    ),
+    "what a third file puts right": (
+        (
+            Sysctl("overcommit", 0, "/etc/sysctl.d/98-x.conf"),
+            Sysctl("overcommit", 1, "/etc/sysctl.d/99-x.conf"),
+        ),
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_a_file_that_sets_a_kernel_value_after_ours_is_a_fault_that_names_it(case: str) -> None:
+    later, told = LATER[case]
+    plan = managed("trixie").but(sysctl_later=later).plan
+    assert plan.faults == tuple(f"{SYSCTL}: {each} remove that" for each in told)
+    assert plan.clean == (not told)
+    assert plan.changes == ()
+
+
+def test_a_file_that_cannot_be_changed_is_a_fault_beside_which_nothing_is_repaired() -> None:
+    plan = managed("trixie").but_config(hz="50").but(unwritable=(CONF,)).plan
+    assert plan.blocked
+    assert not plan.clean
+    [fault] = plan.faults
+    assert fault.startswith(
+        f"{CONF}: cannot be changed, not even by root: take its immutable bit off (chattr -i)"
+    )
+    assert [change.what for change in plan.changes] == ["hz"]  # `noevict drift` tells them all the same
+    assert not managed("trixie").plan.blocked
 
 
 def test_evicted_keys_are_said() -> None:
@@ -102,6 +153,99 @@ def test_loading_is_said_and_no_drift() -> None:
     plan = managed("trixie").but_info(**info).plan
     assert plan.clean
     assert plan.notices == ("Redis is loading its data, 3 of 9 MiB: nothing is changed before that is done",)
+
+
+GB = 1 << 30
+HEADROOM: Mapping[str, tuple[dict[str, object], dict[str, int], int, str]] = {
+    # settings; what INFO tells; MiB of RAM; the notice
+    "never saved": ({}, {"rdb_last_cow_size": 0, "aof_last_cow_size": 0}, 2000, ""),
+    "fits to the byte": ({}, {"rdb_last_cow_size": 400 << 20}, 2000, ""),
+    "an RDB's": (
+        {},
+        {"rdb_last_cow_size": (400 << 20) + 1},
+        2000,
+        "maxmemory, 1600 MiB, and the 401 MiB that a save copied last are more than the 2000 MiB that are here: "
+        "set redis_maxmemory_percent to 79 at most or give this host more",
+    ),
+    "the larger of both": (
+        {},
+        {"rdb_last_cow_size": 1, "aof_last_cow_size": GB},
+        2000,
+        "maxmemory, 1600 MiB, and the 1024 MiB that a save copied last are more than the 2000 MiB that are here: "
+        "set redis_maxmemory_percent to 48 at most or give this host more",
+    ),
+    "of a save under way": (
+        {"redis_maxmemory_percent": 95},
+        {"current_cow_peak": 200 << 20},
+        2000,
+        "maxmemory, 1900 MiB, and the 200 MiB that a save copied last are more than the 2000 MiB that are here: "
+        "set redis_maxmemory_percent to 90 at most or give this host more",
+    ),
+    "an absolute size": (
+        {"redis_maxmemory": "1800mb"},
+        {"rdb_last_cow_size": 300 << 20},
+        2000,
+        "maxmemory, 1800 MiB, and the 300 MiB that a save copied last are more than the 2000 MiB that are here: "
+        "set redis_maxmemory to 1700mb at most or give this host more",
+    ),
+    "a size that is larger than all there is": (
+        {"redis_maxmemory": "4gb"},
+        {},
+        2000,
+        "maxmemory, 4096 MiB, is more than the 2000 MiB that are here: "
+        "set redis_maxmemory to 2000mb at most or give this host more",
+    ),
+    "more copied than there is": (
+        {},
+        {"rdb_last_cow_size": 3 * GB},
+        2000,
+        "maxmemory, 1600 MiB, and the 3072 MiB that a save copied last are more than the 2000 MiB that are here: "
+        "give this host more",
+    ),
+    "a tiny host": (
+        {},
+        {"aof_last_cow_size": 64 << 20},
+        256,
+        "maxmemory, 204 MiB, and the 64 MiB that a save copied last are more than the 256 MiB that are here: "
+        "set redis_maxmemory_percent to 75 at most or give this host more",
+    ),
+    "a huge host": ({}, {"rdb_last_cow_size": 300 * GB}, 3 << 19, ""),
+}
+
+
+@pytest.mark.parametrize("case", HEADROOM)
+def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(case: str) -> None:
+    settings, info, mib, told = HEADROOM[case]
+    host = managed("trixie", **settings)
+    plan = host.but(memtotal=mib << 20).but_info(used_memory=1, **info).plan
+    assert plan.notices == ((f"memory may run out: {told}",) if told else ())
+    assert plan.faults == plan.refusals == ()
+
+
+def test_what_a_server_of_somebody_elses_copied_is_not_said() -> None:
+    host = managed("trixie").but({"user": "default"}).but_info(rdb_last_cow_size=GB)
+    assert host.plan.notices == ()
+
+
+def test_a_full_server_that_is_as_wanted_is_said_to_be_full_and_not_left_alone() -> None:
+    plan = managed("trixie").but_info(used_memory=1601 << 20).plan
+    assert plan.clean
+    assert plan.notices == (
+        "memory is full: 1601 MiB in use, maxmemory is 1600 MiB: every write fails until keys are deleted or "
+        "redis_maxmemory is raised",
+    )
+    [refusal] = managed("trixie").but_info(used_memory=1601 << 20).but_config(maxmemory="0").plan.refusals
+    assert "1600 MiB would be below the 1601 MiB in use" in refusal
+
+
+def test_the_memory_of_a_huge_host_is_shared_as_that_of_any() -> None:
+    host = managed("trixie").but(memtotal=3 << 39)
+    assert host.target.maxmemory == 1258291 << 20
+    assert "\nmaxmemory 1258291mb\n" in host.target.text(CONF)
+    assert due(host) == (
+        ("live", "maxmemory", "1677721600", str(1258291 << 20)),
+        ("file", f"{CONF}: maxmemory", "1600mb", str(1258291 << 20)),
+    )
 
 
 def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:

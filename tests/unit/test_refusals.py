@@ -103,7 +103,7 @@ REASONS: Mapping[str, Case] = {
     ),
     "Cluster": (lambda host: host.but_info(cluster_enabled=1), ("runs Cluster",)),
     "more in use than it would have": (
-        lambda host: host.but_info(used_memory=1601 << 20),
+        lambda host: host.but_info(used_memory=1601 << 20).but_config(maxmemory="0"),
         ("redis_maxmemory: 1600 MiB would be below the 1601 MiB in use", "every write would fail"),
     ),
     "a command that the server does not know": (

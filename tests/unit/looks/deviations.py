@@ -25,6 +25,13 @@ def package(name: str, wanted: str, status: str) -> Callable[[Managed], Managed]
     )
 
 
+def data_of(owner: str, name: str) -> Callable[[Managed], Managed]:
+    """With a file of that owner among the data."""
+    path = f"/var/lib/redis/{name}"
+    found = File(path, "regular file", owner, "redis", "660")
+    return lambda host: host.but(data={**host.state.data, path: found})
+
+
 PACKAGES: Cases = {
     "openssl was never there": (
         lambda host: host.but(packages={k: v for k, v in host.state.packages.items() if k != "openssl"}),
@@ -132,6 +139,15 @@ FILES: Cases = {
         ),
         (("file", "/var/lib/redis owner", "root:root", "redis:redis"),),
     ),
+    "the RDB file's owner": (
+        data_of("root", "dump.rdb"),
+        (("file", "/var/lib/redis/dump.rdb owner", "root", "redis"),),
+    ),
+    "the owner of one of many append-only files": (
+        data_of("root", "appendonlydir/appendonly.aof.7.incr.aof"),
+        (("file", "/var/lib/redis/appendonlydir owner", "root", "redis"),),
+    ),
+    "the owner of what is not the server's": (data_of("root", "lost+found"), ()),
     "no diversion": (
         lambda host: host.but(diversion=None),
         (("file", f"diversion of {CONF}", "none", "kept from dpkg"),),
@@ -142,24 +158,31 @@ FILES: Cases = {
     ),
     "touched, no more": (lambda host: host.but_file(CONF, changed=1, size=1), ()),
 }
+BOTH = frozenset({"overcommit", "somaxconn"})  # that the kernel lets us set
 KERNEL: Cases = {
     "overcommit": (
-        lambda host: host.but(kernel={"overcommit": 0, "somaxconn": 4096}, kernel_writable=True),
+        lambda host: host.but(kernel={"overcommit": 0, "somaxconn": 4096}, kernel_writable=BOTH),
         (("kernel", "vm.overcommit_memory", "0", "1"),),
     ),
     "never overcommit": (
-        lambda host: host.but(kernel={"overcommit": 2, "somaxconn": 4096}, kernel_writable=True),
+        lambda host: host.but(kernel={"overcommit": 2, "somaxconn": 4096}, kernel_writable=BOTH),
         (("kernel", "vm.overcommit_memory", "2", "1"),),
     ),
     "somaxconn": (
-        lambda host: host.but(kernel={"overcommit": 1, "somaxconn": 128}, kernel_writable=True),
+        lambda host: host.but(kernel={"overcommit": 1, "somaxconn": 128}, kernel_writable=BOTH),
         (("kernel", "net.core.somaxconn", "128", "4096"),),
     ),
     "more is as good": (
-        lambda host: host.but(kernel={"overcommit": 1, "somaxconn": 65535}, kernel_writable=True),
+        lambda host: host.but(kernel={"overcommit": 1, "somaxconn": 65535}, kernel_writable=BOTH),
         (),
     ),
-    "not there": (lambda host: host.but(kernel={}, kernel_writable=True), ()),
+    "not there": (lambda host: host.but(kernel={}, kernel_writable=BOTH), ()),
+    "the one that can be set here": (
+        lambda host: host.but(
+            kernel={"overcommit": 0, "somaxconn": 128}, kernel_writable=frozenset({"somaxconn"})
+        ),
+        (("kernel", "net.core.somaxconn", "128", "4096"),),
+    ),
 }
 
 

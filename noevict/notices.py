@@ -1,0 +1,74 @@
+"""What a run says of a host and does not act on. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from noevict import kernel, pki
+from noevict.certificates import OwnCertificate
+from noevict.patience import loading
+from noevict.secrets import Secrets
+from noevict.settings import Settings
+from noevict.state import HostState
+from noevict.target import MIB, Target
+
+# Of INFO, in bytes: what the last fork of each kind copied, and what one under way has so far.
+COPIED = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_peak")
+
+
+def notices(
+    settings: Settings,
+    state: HostState,
+    target: Target,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    now: datetime,
+) -> Iterator[str]:
+    """Each is said at the end of a run, and by ``noevict drift``."""
+    if own is not None and own.certificate.not_after - now < timedelta(days=pki.RENEW_DAYS):
+        yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
+    if own is None and (warning := secrets.ca.warning(now)):
+        yield warning
+    if settings.bind_addresses is None and len(target.bind) == 2:
+        yield "no private address here: Redis listens on loopback alone; see redis_bind"
+    wrong = [value.sentence for value in kernel.differences(state) if value.name not in state.kernel_writable]
+    if wrong:
+        yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
+    if state.live.loading:
+        _, how_far = loading(state.live.info)
+        yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
+    evicted = state.live.number("evicted_keys")
+    if evicted and state.live.ours:
+        yield f"{evicted} keys were evicted since this server started: data was lost"
+    yield from _full(state, target)
+    yield from _headroom(settings, state, target)
+
+
+def _full(state: HostState, target: Target) -> Iterator[str]:
+    used = state.live.number("used_memory")
+    if state.live.ours and used > target.maxmemory:
+        yield (
+            f"memory is full: {_mib(used)} MiB in use, maxmemory is {target.maxmemory // MIB} MiB: every write fails "
+            "until keys are deleted or redis_maxmemory is raised"
+        )
+
+
+def _headroom(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """A fork that saves shares the memory, and copies each page that is written meanwhile."""
+    copied = max(map(state.live.number, COPIED)) if state.live.ours else 0
+    if target.maxmemory + copied <= state.memory:
+        return
+    room = state.memory - copied
+    if settings.maxmemory_bytes is not None:
+        less = f"set redis_maxmemory to {room // MIB}mb at most" if room >= MIB else ""
+    else:
+        less = f"set redis_maxmemory_percent to {room * 100 // state.memory} at most" if room >= MIB else ""
+    saves = f" and the {_mib(copied)} MiB that a save copied last are" if copied else " is"
+    yield (
+        f"memory may run out: maxmemory, {_mib(target.maxmemory)} MiB,{saves} more than the {state.memory // MIB} MiB "
+        f"that are here: {' or '.join(filter(None, (less, 'give this host more')))}"
+    )
+
+
+def _mib(size: int) -> int:
+    """Whole MiB, rounded up."""
+    return -(-size // MIB)
