@@ -18,7 +18,7 @@ changes, target, kernel, refusals, faults, notices       what should be; what is
 succession, plan                                         Settings + HostState -> what is due; nothing else decides
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them
-scripts, facts                                           what runs on hosts; the one look
+scripts, facts, lock                                     what runs on hosts; the one look; one run at a time
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 loading, verify                                          waiting for its data; the host as a client sees it
 operations                                               the changes (pyinfra operations)

@@ -70,6 +70,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         starting="starting" in facts,
         aof_open="aof" in facts,
         replaced="replaced" in facts,
+        unfinished="unfinished" in facts,
         other_engine="other" in facts,
         candidate=one("candidate"),
         time=int(one("time")),

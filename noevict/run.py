@@ -24,6 +24,7 @@ from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
+from noevict.lock import AT_WORK, LOST, Lock
 from noevict.patience import told_meanwhile
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, other_secrets
@@ -38,6 +39,7 @@ SCRIPT_SECONDS = 120
 SYNC_SECONDS = (
     900  # for a script that syncs: the disk first writes what the server gave it, gigabytes perhaps
 )
+UNFINISHED_SECONDS = 600  # for what a killed run began: an apt that waits for another, a server that saves as it ends
 LAST_WORDS = 8  # lines of a failed command that are shown
 
 # What reaching a host may raise: it fails that host alone.
@@ -78,7 +80,7 @@ class HostRun:
         self._plan: Plan | None = None
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        self.lock: commands.Program | None = None
+        self.lock: Lock | None = None
         commands.limit(state, self.host)
         _runs[self.host] = self
 
@@ -210,7 +212,14 @@ class HostRun:
         ports = {"port": self.settings.redis_port, "plaintext_port": self.settings.redis_plaintext_port}
         look = script("look", engine=self.engine.name, **ports)
         found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
+        if found.unfinished and self.lock is None:
+            # As a command of a run that was killed leaves it, not as it is while that is still at work.
+            wait = f"flock -w {UNFINISHED_SECONDS} /run/noevict.work true || true"
+            self.shell(wait, seconds=2 * UNFINISHED_SECONDS, what="waiting for a command of an earlier run")
+            found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
         self._client, live = reach.look_at_redis(self, found)
+        if self._client is not None:
+            self._client.wire.again = self.confirm_lock
         self.state = replace(found, live=live)
         return self.state
 
@@ -285,24 +294,30 @@ class HostRun:
         """A new connection as admin, certificate and host name checked. Raises as noevict.client.connect."""
         self.close_client()
         self._client = reach.connect_as_admin(self)
+        self._client.wire.again = self.confirm_lock
+        self.confirm_lock()
         return self._client
+
+    def confirm_lock(self) -> None:
+        """Raises NoevictError where this run had the host's lock, and has it no longer."""
+        if self.lock is not None:
+            self.shell("true", what="asking for the lock")
 
     def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
         """Run a bash script on the host, given on its standard input, so that it shows nowhere.
 
-        It runs whole or, where the connection ends first, not at all; once begun it goes on to its end, and the
-        next run waits for that (lock.sh). Its output, line by line. Raises NoevictError with its last words where
-        it fails or takes too long.
+        It runs whole or, where the connection ends first or the lock is lost, not at all; once begun it goes on to
+        its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
+        where it fails or takes too long.
         """
-        # -o: what the script starts, such as a server, does not hold the lock.
-        command = "bash -s" if self.lock is None else "flock -s -o /run/noevict.work bash -s"
+        command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
         try:
             with told_meanwhile(what, self.log):
                 fine, output = self.host.run_shell_command(
                     StringCommand(command),
                     print_output=self.pyinfra.print_output,
                     print_input=self.pyinfra.print_input,
-                    **{**self.arguments, "_stdin": f"{{\n{script}\n}}\n", "_timeout": seconds},
+                    **{**self.arguments, "_stdin": f"{{\n{text}\n}}\n", "_timeout": seconds},
                 )
         except commands.TooMuch as error:
             raise NoevictError(
@@ -320,6 +335,8 @@ class HostRun:
             if refusal := commands.refusal_of_sudo(said):
                 raise NoevictError(refusal)
             words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
+            if words[-1:] == [LOST]:
+                raise NoevictError("has given up this run's lock, which was silent for long: run again")
             raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
         return output.stdout_lines
 

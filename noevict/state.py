@@ -184,6 +184,7 @@ class HostState:
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # its configuration's directory is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
+    unfinished: bool = field(default=False, compare=False)  # a command of a run that was killed is at work
     other_engine: bool = False  # noevict manages the other engine here, or has not let go of it
     candidate: str = ""  # the package's version that would be installed, where that was asked
     predecessor: "HostState | None" = None  # the look at the other engine, where noevict manages it here

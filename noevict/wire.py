@@ -40,7 +40,10 @@ class StreamConnection(Connection):
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.opener, self.context, self.name, self.login = opener, context, name, login.words
+        # Called when redis-py makes a lost connection anew; what it raises keeps the connection lost.
+        self.again: Callable[[], object] | None = None
         self.open = False
+        self._before = False
         self.certificate: bytes | None = None
 
     def _connect(self) -> socket.socket:
@@ -52,9 +55,12 @@ class StreamConnection(Connection):
                 self.certificate = stream.getpeercert(binary_form=True)
             stream = cast(socket.socket, _Bounded(stream, self.socket_timeout or SECONDS))
             self._log_in(stream)
+            if self._before and self.again is not None:
+                self.again()
         except BaseException:
             stream.close()
             raise
+        self._before = True
         return stream
 
     def _log_in(self, stream: socket.socket) -> None:

@@ -1,23 +1,17 @@
 """The lock: one run at a time on a host, and only on a host that is still as it was looked at."""
 
+import contextlib
 import dataclasses
-import os
-import socket
 from typing import Any
 
-import gevent
+import redis
 
-from noevict import commands
 from noevict.errors import NoevictError
 from noevict.loading import wait_until_loaded
+from noevict.lock import Lock
 from noevict.operations.step import step
-from noevict.reach import sentence
-from noevict.run import HOST_FAILURES, HostRun
-from noevict.scripts import script
+from noevict.run import HostRun
 from noevict.state import HostState
-from noevict.wording import one_line
-
-BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
 
 
 @step
@@ -41,36 +35,23 @@ def lock_host(run: HostRun) -> None:
 
 def take_lock(run: HostRun) -> None:
     """Held until this process ends or ``release_lock``. Raises NoevictError where another run holds it."""
-    who = f"{os.environ.get('USER', 'somebody')} at {socket.gethostname()} (process {os.getpid()})"
-    try:
-        program = commands.open_program(run.pyinfra, run.host, script("lock", who=who), run.arguments)
-        answer = commands.read_line(program) or commands.read_line(program, "stderr")
-    except commands.GONE as error:
-        raise NoevictError(f"its lock could not be taken: {sentence(error)}") from error
-    if answer != "locked":
-        commands.close(program)
-        if not answer.startswith("held"):
-            why = commands.refusal_of_sudo([answer]) or one_line(answer) or "it hung up"
-            raise NoevictError(f"its lock could not be taken: {why}")
-        holder = one_line(answer.removeprefix("held").strip())
-        raise NoevictError(f"is being changed by {holder or 'another run'}: wait for it, then run again")
-    run.lock = program
-    gevent.spawn(_beat, program)
+    run.lock = Lock.take(run.pyinfra, run.host, run.arguments)
+    if run.lock.silent:
+        run.log(f"takes over the lock of {run.lock.silent}, which fell silent")
+        _end_connections(run)
+
+
+def _end_connections(run: HostRun) -> None:
+    """Those of the run that lost the lock: what it sends when it wakes up is not to arrive."""
+    if run.found.live.user == "admin":
+        with contextlib.suppress(redis.RedisError, OSError):
+            run.client.execute_command("CLIENT KILL", "USER", "admin", "SKIPME", "yes")
 
 
 def release_lock(run: HostRun) -> None:
     if run.lock is not None:
-        commands.close(run.lock)
+        run.lock.release()
         run.lock = None
-
-
-def _beat(program: commands.Program) -> None:
-    while True:
-        gevent.sleep(BEAT_SECONDS)
-        try:
-            commands.write(program, b"\n")
-        except (*HOST_FAILURES, ValueError):
-            return
 
 
 def changed_fields(before: HostState, after: HostState) -> list[str]:

@@ -1,8 +1,9 @@
 """How a function that changes a host becomes a pyinfra operation."""
 
 from collections.abc import Callable, Generator
-from functools import wraps
+from functools import partial, wraps
 
+import redis
 from pyinfra.api.arguments_typed import PyinfraOperation
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.host import Host
@@ -22,8 +23,18 @@ def step(work: Callable[[HostRun], object]) -> PyinfraOperation[[HostRun]]:
     def generate(run: HostRun) -> Generator[FunctionCommand, None, None]:
         def call(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
             run.changed = True
-            return run.guard(lambda: work(run))
+            return run.guard(partial(_work, work, run))
 
         yield FunctionCommand(call, (), {})
 
     return operation()(generate)
+
+
+def _work(work: Callable[[HostRun], object], run: HostRun) -> None:
+    # Scripts look for themselves; Redis does not ask who speaks to it.
+    run.confirm_lock()
+    try:
+        work(run)
+    except redis.ConnectionError:
+        run.confirm_lock()  # whoever took the lock over has ended the connection
+        raise

@@ -20,6 +20,12 @@ fqdn=$(timeout 2 hostname -f 2>/dev/null) && say "fqdn $fqdn"
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 say "systemd $systemd"
 
+# A command of a run that was killed goes on to its end: at work while nobody holds the lock (lock.sh).
+if [[ -e /run/noevict.work ]]; then
+  mapfile -t holder </run/noevict.lock
+  [[ ${holder[2]-} && -d /proc/${holder[2]} ]] || flock -n /run/noevict.work true || say "unfinished"
+fi
+
 dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' \
   "$package" openssl iproute2 redis-server valkey-server 2>/dev/null
 while read -r from && read -r to && read -r by; do

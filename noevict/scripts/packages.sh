@@ -2,20 +2,29 @@
 # yes to have the package here before something is stopped for it.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-apt() { apt-get -q -y -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+# Into a file: where the connection ends, so does a dpkg that cannot write, half way.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+apt() {
+  apt-get -q -y -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" >"$said" 2>&1 </dev/null ||
+    { tail -n 20 "$said" >&2; return 1; }
+}
 candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 
-[[ -z $(dpkg --audit) ]] || dpkg --force-confold --configure -a >&2 </dev/null
+# What was cut off: half installed, or written down and not yet entered.
+if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
+  dpkg --force-confold --configure -a >"$said" 2>&1 </dev/null || { tail -n 20 "$said" >&2; exit 1; }
+fi
 found=$(candidate)
 if [[ -z $found || $found == "(none)" ]]; then
-  apt update >&2
+  apt update
   found=$(candidate)
 fi
 [[ $found && $found != "(none)" ]] || { echo "no package $package in this host's apt sources"; exit 1; }
 if [[ $tools ]]; then
   # A list of names.
   # shellcheck disable=SC2086
-  apt install --no-install-recommends $tools >&2 || { apt update >&2 && apt install --no-install-recommends $tools >&2; }
+  apt install --no-install-recommends $tools || { apt update && apt install --no-install-recommends $tools; }
 fi
 [[ $fetch == no ]] || apt install --download-only "$package" >&2
 echo "candidate $found"

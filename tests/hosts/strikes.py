@@ -1,0 +1,172 @@
+"""One moment of a run at which the run itself, or a host, is struck: killed, or stopped.
+
+``strike`` writes it down in a checkout, whose deploy.py then has two lines more; what they import is this module in
+the checkout. Nothing of it is in the product: operations are pyinfra's own callbacks, scripts and commands to Redis are
+wrapped where they are sent.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+from pyinfra.api.state import BaseStateCallback, State
+from pyinfra.context import ctx_host
+from redis.client import Pipeline
+
+from noevict import scripts
+from noevict.client import Client
+from noevict.run import HostRun
+from tests.lab.checkout import REPOSITORY, Checkout
+from tests.lab.registry import kill
+
+PLAN, ACTS = "strikes.json", "acts.jsonl"
+HOOK = "\nfrom tests.hosts import strikes\n\nstrikes.watch(state)\n"
+# What only looks, and what is no change by itself: the lock, and asking for it.
+LOOKS = ("look", "lock", "defaults", "words")
+WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL")
+FIRST_LINES = {
+    path.read_text().partition("\n")[0]: path.stem for path in Path(scripts.__file__).parent.glob("*.sh")
+}
+
+
+@dataclass(frozen=True)
+class Strike:
+    """``moment``: an operation's name, or an act's: a script ("place", "service restart"), or a command to Redis.
+
+    ``when``: before it, after it, or "during": so many ``seconds`` after it was sent. ``host``: there alone, by name;
+    "" is whichever comes first. ``nspawn``: the host that is killed (its systemd-nspawn); 0 is the run itself.
+    """
+
+    moment: str
+    when: str = "before"
+    host: str = ""
+    nspawn: int = 0
+    signal: int = signal.SIGKILL
+    seconds: float = 0.05
+
+
+def strike(checkout: Checkout, *strikes: Strike) -> None:
+    """The runs of that checkout from now on; with none, they go on to their end and tell what they do."""
+    checkout.write("deploy.py", (REPOSITORY / "deploy.py").read_text() + HOOK)
+    checkout.write(PLAN, json.dumps([asdict(each) for each in strikes]))
+    (checkout.root / ACTS).unlink(missing_ok=True)
+
+
+def spare(checkout: Checkout) -> None:
+    """No more of it: deploy.py as it is."""
+    checkout.write("deploy.py", (REPOSITORY / "deploy.py").read_text())
+
+
+def acts(checkout: Checkout) -> list[tuple[str, str]]:
+    """(host, moment) of all that was about to be done since ``strike``, in order."""
+    path = checkout.root / ACTS
+    return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+_watched: list[State] = []
+_strikes: list[Strike] = []
+
+
+def watch(state: State) -> None:
+    """From deploy.py, for each host: from the first time on, strikes fall."""
+    if state in _watched:
+        return
+    _watched.append(state)
+    _strikes.extend(Strike(**each) for each in json.loads(Path(PLAN).read_text()))
+    state.add_callback_handler(Operations())
+    _wrap_shell()
+    _wrap_redis()
+
+
+def _fall(host: str, moment: str, when: str) -> None:
+    if when == "before":
+        with Path(ACTS).open("a") as file:
+            file.write(json.dumps([host, moment]) + "\n")
+    for each in _strikes:
+        if (each.moment, each.when) == (moment, when) and each.host in ("", host):
+            _strikes.remove(each)
+            with suppress(ProcessLookupError):
+                kill(each.nspawn) if each.nspawn else os.kill(os.getpid(), each.signal)
+            return
+
+
+def _act(host: str, moment: str, work: Callable[[], Any]) -> Any:
+    _fall(host, moment, "before")
+    during = [
+        each
+        for each in _strikes
+        if (each.moment, each.when) == (moment, "during") and each.host in ("", host)
+    ]
+    if during:
+        under_way = gevent.spawn(work)
+        gevent.sleep(during[0].seconds)
+        _fall(host, moment, "during")
+        return under_way.get()
+    result = work()
+    _fall(host, moment, "after")
+    return result
+
+
+class Operations(BaseStateCallback):
+    """Before and after each operation, on each host that has it."""
+
+    @staticmethod
+    def operation_host_start(state: State, host: Any, op_hash: str) -> None:
+        if op_hash in state.ops[host]:
+            _fall(host.name, _name(state, op_hash), "before")
+
+    @staticmethod
+    def operation_host_success(state: State, host: Any, op_hash: str, _retries: int = 0) -> None:
+        _fall(host.name, _name(state, op_hash), "after")
+
+
+def _name(state: State, op_hash: str) -> str:
+    [name] = state.get_op_meta(op_hash).names
+    return str(name)
+
+
+def _wrap_shell() -> None:
+    shell = HostRun.shell
+
+    def struck(run: HostRun, script: str, **options: Any) -> list[str]:
+        moment = _script(script)
+        if not run.pyinfra.is_executing or not moment:
+            return shell(run, script, **options)
+        found: list[str] = _act(run.name, moment, lambda: shell(run, script, **options))
+        return found
+
+    HostRun.shell = struck  # type: ignore[method-assign]
+
+
+def _script(text: str) -> str:
+    """The name of a script that changes something; "" for any other."""
+    lines = text.splitlines()
+    name = next(
+        (FIRST_LINES[line] for line in lines if line in FIRST_LINES), "clean-up" if "rm -rf" in text else ""
+    )
+    verb = next((line.removeprefix("verb=") for line in lines if line.startswith("verb=")), "")
+    return "" if name in LOOKS or verb == "state" else f"{name} {verb}".strip()
+
+
+def _wrap_redis() -> None:
+    """Commands that write, by their name; what is sent in one transaction, ACL users, as "MULTI"."""
+    send, execute = Client.execute_command, Pipeline.execute
+
+    def struck(client: Any, *words: Any, **options: Any) -> Any:
+        if not str(words[0]).startswith(WRITES):
+            return send(client, *words, **options)
+        moment = " ".join(map(str, words[: 2 if words[0] == "CONFIG SET" else 1]))
+        return _act(ctx_host.get().name, moment, lambda: send(client, *words, **options))
+
+    def struck_pipeline(pipe: Any, **options: Any) -> Any:
+        if not pipe.transaction:
+            return execute(pipe, **options)
+        return _act(ctx_host.get().name, "MULTI", lambda: execute(pipe, **options))
+
+    Client.execute_command, Pipeline.execute = struck, struck_pipeline  # type: ignore[method-assign]
