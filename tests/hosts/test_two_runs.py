@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.by_hand import files, said
+from tests.hosts.by_hand import do, files, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, assert_clean, config, deploy, run_id, wait_for
 from tests.hosts.strikes import Strike, spare, strike
