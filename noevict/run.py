@@ -39,7 +39,9 @@ SCRIPT_SECONDS = 120
 SYNC_SECONDS = (
     900  # for a script that syncs: the disk first writes what the server gave it, gigabytes perhaps
 )
-UNFINISHED_SECONDS = 600  # for what a killed run began: an apt that waits for another, a server that saves as it ends
+UNFINISHED_SECONDS = (
+    600  # for what a killed run began: an apt that waits for another, a server that saves as it ends
+)
 LAST_WORDS = 8  # lines of a failed command that are shown
 
 # What reaching a host may raise: it fails that host alone.
