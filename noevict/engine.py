@@ -26,6 +26,11 @@ class Engine:
         return f"{self.name}-server"
 
     @property
+    def tools(self) -> str:
+        """The package that has the programs, the server's too; the server's own depends on its very version."""
+        return f"{self.name}-tools"
+
+    @property
     def unit(self) -> str:
         return f"{self.name}-server.service"
 

@@ -36,6 +36,9 @@ def notices(
     if state.live.loading:
         _, how_far = loading(state.live.info)
         yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
+    installed = state.release(target.engine)
+    if state.live.ours and installed is not None and state.live.server not in (None, installed):
+        yield f"{state.live.server} runs until its next restart, which starts the {installed} installed"
     evicted = state.live.number("evicted_keys")
     if evicted and state.live.ours:
         yield f"{evicted} keys were evicted since this server started: data was lost"

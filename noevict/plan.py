@@ -81,6 +81,17 @@ def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
         if package is None or not package.installed:
             found = "not installed" if package is None else package.status
             yield Change(How.PACKAGE, f"package {name}", found, "installed")
+    yield from _half_upgraded(state, engine)
+
+
+def _half_upgraded(state: HostState, engine: Engine) -> Iterator[Change]:
+    """An upgrade that ended between the two packages of a server, of which the other has the programs."""
+    server, tools = (state.packages.get(name) for name in (engine.package, engine.tools))
+    if server is None or not server.installed or tools is None:
+        return
+    if not tools.installed or tools.version != server.version:
+        found = f"half upgraded: {tools.name} {tools.version} is {tools.status}"
+        yield Change(How.PACKAGE, f"package {engine.package}", found, f"installed with its {engine.tools}")
 
 
 def _live(live: Live, target: Target) -> Iterator[Change]:

@@ -226,22 +226,33 @@ class HostRun:
         return self.state
 
     def make_plan(self) -> Plan:
-        """Plan from the last look, the secrets as they now are, and the release known now."""
+        """Plan from the last look, the secrets as they now are, and the releases known now.
+
+        Where another release runs than is installed, it reads and writes the files until it is restarted.
+        """
+        found, oldest = self.found, Server(self.engine.name, self.engine.oldest)
+        installed = found.release(self.engine) or oldest  # the oldest: for a preview
+        running = (found.live.server if found.live.ours else None) or installed
+        self._plan = self._plan_for(running, running)
+        if running != installed and (self.installs_server or self._plan.due(How.RESTART)):
+            self._plan = self._plan_for(installed, running)
+        return self._plan
+
+    def _plan_for(self, server: Server, running: Server) -> Plan:
         settings, found, secrets = self.settings, self.found, self.fleet.secrets
         own = self._own_certificate()
-        release = self._release()
         target = make_target(
             self.name,
             settings,
             found,
             secrets,
             own,
-            release,
+            server,
             self.ssh_hostname,
-            self.fleet.fresh.get(release),
+            self.fleet.fresh.get(running),
+            running,
         )
-        self._plan = make_plan(settings, found, target, secrets, own, self.fleet.now)
-        return self._plan
+        return make_plan(settings, found, target, secrets, own, self.fleet.now)
 
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
@@ -262,10 +273,6 @@ class HostRun:
                 f"(redis_address says so where it is another), covers {covered}"
             )
         return own
-
-    def _release(self) -> Server:
-        """The installed release; before there is one, what will be, or what is oldest: for the preview."""
-        return self.found.release(self.engine) or Server(self.engine.name, self.engine.oldest)
 
     @property
     def ssh_hostname(self) -> str:

@@ -84,6 +84,11 @@ class Package:
     def installed(self) -> bool:
         return self.status == "installed"
 
+    @property
+    def unpacked(self) -> bool:
+        """Whether its files are there, if only half installed."""
+        return self.status not in ("config-files", "not-installed")
+
 
 class Reach(Enum):
     """How far a Redis client got."""
@@ -197,9 +202,9 @@ class HostState:
         return min((self.memtotal, *self.limits))
 
     def release(self, engine: Engine) -> Server | None:
-        """The installed release of its package, or the one that would be; None where neither is known."""
+        """The release of its package, if only half installed, or the one that would be; None where neither is known."""
         package = self.packages.get(engine.package)
-        version = package.version if package is not None and package.installed else self.candidate
+        version = package.version if package is not None and package.unpacked else self.candidate
         with contextlib.suppress(ValueError):
             return Server.parse(engine.name, version)
         return None

@@ -62,12 +62,13 @@ class Target:
     """Everything a host should have, but for its certificate, which the plan judges by what is there."""
 
     engine: Engine
-    server: Server
+    server: Server  # that reads the files next
     maxmemory: int  # bytes
     bind: tuple[str, ...]
     names: tuple[str, ...]  # that the certificate covers
     ca: str  # PEM: whose signatures clients, and the server of its clients, accept
     config: Mapping[str, str] = field(repr=False)  # directive -> value: what redis.conf says
+    # Of the server that runs, which may be another release:
     live: Mapping[str, str] = field(repr=False)  # directive -> value: what CONFIG GET should say
     fresh: Mapping[str, str] | None = field(repr=False)  # the defaults, where the release was not measured
     users: tuple[acl.User, ...] = field(repr=False)
@@ -91,17 +92,23 @@ def make_target(
     server: Server,
     ssh_hostname: str,
     fresh: Mapping[str, str] | None = None,
+    running: Server | None = None,
 ) -> Target:
     """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses.
 
-    ``fresh``: the server's own defaults, where its release was not measured.
+    ``running``: the server that runs until then, where it is another; ``fresh``: its own defaults (else
+    ``server``'s), where its release was not measured.
     """
+    running = running or server
     engine = ENGINES[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     bind = wanted_bind(settings, state.addresses)
-    config = conf.wanted(settings, engine, server, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+    config, live = (
+        conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+        for each in (server, running)
+    )
     digests = secrets.digests(acl.user_names(settings.redis_users))
-    users = acl.wanted_users(settings.redis_users, digests, server)
+    users, live_users = (acl.wanted_users(settings.redis_users, digests, each) for each in (server, running))
     texts = {
         engine.conf: conf.render(config, server, engine),
         engine.aclfile: acl.render_acl(users),
@@ -122,9 +129,9 @@ def make_target(
         wanted_names(host, settings, state, bind, ssh_hostname),
         wanted_ca(secrets, own),
         config,
-        conf.wanted_live(config, server, fresh),
-        fresh,
-        users,
+        conf.wanted_live(live, running, fresh),
+        fresh if running == server else None,
+        live_users,
         wanted_files(engine, texts),
     )
 

@@ -42,7 +42,7 @@ def place_files(run: HostRun) -> None:
     """All files, and kernel values."""
     engine, target = run.engine, run.plan.target
     due = {change.what for change in run.plan.changes}
-    run.shell(
+    said = run.shell(
         script(
             "place",
             etc=engine.etc,
@@ -58,6 +58,11 @@ def place_files(run: HostRun) -> None:
         seconds=SYNC_SECONDS,
         what="placing files",
     )
+    if "asks" in said:
+        run.warn(
+            f"the next upgrade of {engine.package} may ask about {engine.conf}: any answer is fine; without a terminal "
+            "it needs apt's --force-confold"
+        )
     if any(change.what.startswith(("vm.", "net.")) for change in run.plan.changes):
         run.shell(script("kernel", **KERNEL), what="setting kernel values")
 

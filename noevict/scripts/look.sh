@@ -27,7 +27,7 @@ if [[ -e /run/noevict.work ]]; then
 fi
 
 dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' \
-  "$package" openssl iproute2 redis-server valkey-server 2>/dev/null
+  "$package" "$engine-tools" openssl iproute2 redis-server valkey-server 2>/dev/null
 while read -r from && read -r to && read -r by; do
   [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
 done </var/lib/dpkg/diversions
@@ -144,7 +144,12 @@ echo # ends a line that was cut
 certificates ca "$tls/ca.crt"
 certificates certificate "$tls/server.crt"
 # Never asked for a passphrase: the answer would be read from this script.
-[[ -e $tls/server.key ]] && command -v openssl >/dev/null && say "key $(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)"
+# Without an openssl that runs, as in the middle of an upgrade, nothing is said of it.
+if [[ -e $tls/server.key ]] && command -v openssl >/dev/null; then
+  key=$(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)
+  # The digest of nothing: the key cannot be read, or openssl does not run.
+  if [[ $key != e3b0c44298fc1c149afbf4c8996fb924* ]] || openssl version >/dev/null 2>&1 </dev/null; then say "key $key"; fi
+fi
 
 # In which version the data is that a start would load; append-only files have one where their base is an RDB.
 rdb() {

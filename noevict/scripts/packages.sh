@@ -11,9 +11,14 @@ apt() {
 }
 candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 
-# What was cut off: half installed, or written down and not yet entered.
+# What was cut off, half installed, or written down and not yet entered, goes on; what else it needs is for who began it.
 if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
-  dpkg --force-confold --configure -a >"$said" 2>&1 </dev/null || { tail -n 20 "$said" >&2; exit 1; }
+  dpkg --force-confold --configure -a >"$said" 2>&1 </dev/null || {
+    left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$said" | tr '\n' ' ')
+    why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$said")
+    echo "an upgrade was interrupted here and does not go on by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
+    exit 1
+  }
 fi
 found=$(candidate)
 if [[ -z $found || $found == "(none)" ]]; then

@@ -1,6 +1,7 @@
 # Put files in place, each whole or not at all, and keep dpkg and the last good configuration out of harm's way.
 # etc, conf, acl, data, user, package, binary, previous: paths and names. wanted: lines "kind owner group mode path base64",
-# kind being d (directory) or f (file).
+# kind being d (directory) or f (file). Prints "asks" where dpkg will ask about redis.conf: what the package brought
+# cannot be had any more.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -19,24 +20,31 @@ fi
 
 # dpkg's own copy of the configuration goes beside ours: no upgrade asks about it or puts it back.
 if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
-  if [[ -e $conf && ! -e $conf.debian ]]; then
-    # What the package brought, for dpkg to compare the next one with.
-    # Nothing, where the package is not known here and the file was left by somebody.
-    shipped=$({ dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null || true; } | awk -v f="$conf" '$1 == f { print $2 }')
-    if [[ $(md5sum <"$conf") == "$shipped  -" ]]; then
+  # What the package brought last, for dpkg to compare the next one with: where it is another, dpkg asks.
+  shipped=$(dpkg-query -W -f '${Conffiles}\n' "$package" 2>/dev/null | awk -v f="$conf" '$1 == f { print $2 }' || true)
+  is_shipped() { [[ -f $1 && ! -L $1 && $(md5sum <"$1") == "$shipped  -" ]]; }
+  if [[ $shipped ]] && ! is_shipped "$conf.debian"; then
+    if is_shipped "$conf"; then
       cp -a --remove-destination "$conf" "$conf.debian"
-    elif [[ $shipped ]]; then
+    elif is_shipped "$conf.dpkg-dist"; then
+      # Asked without the diversion, somebody kept ours.
+      cp -a --remove-destination "$conf.dpkg-dist" "$conf.debian"
+    else
       scratch=$(mktemp -d)
       version=$(dpkg-query -W -f '${Version}' "$package")
       if (cd "$scratch" && apt-get -q download "$package=$version" >/dev/null 2>&1 && dpkg-deb -x ./*.deb x); then
         chown "$user:$user" "$scratch/x$conf"
         chmod 640 "$scratch/x$conf"
         cp -a --remove-destination "$scratch/x$conf" "$conf.debian"
+      else
+        echo "asks"
       fi
       rm -rf "$scratch"
     fi
-    # What somebody wrote is kept for good, but for its passwords.
-    if [[ $(md5sum <"$conf") != "$shipped  -" ]] && ! head -n 1 "$conf" | grep -q '^# noevict manages'; then
+  fi
+  # What somebody wrote is kept for good, but for its passwords.
+  if [[ -e $conf && ! -e $conf.before-noevict ]] && ! is_shipped "$conf"; then
+    if ! head -n 1 "$conf" | grep -q '^# noevict manages'; then
       temp=$(mktemp /etc/.noevict.XXXXXXXX)
       sed -E 's/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
         s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I' "$conf" >"$temp"

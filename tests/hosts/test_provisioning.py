@@ -1,13 +1,11 @@
 """A bare host becomes a production Redis host, and a second run changes nothing."""
 
-import re
-import shutil
 from pathlib import Path
 
 import pytest
 import redis
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engine import ENGINES
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,
@@ -23,7 +21,6 @@ from tests.hosts.deployed import (
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host, wait_ready
-from tests.lab.machine import run
 
 NAMES = ("bookworm", "trixie", "valkey")
 
@@ -178,31 +175,3 @@ def test_reinstalling_the_package_asks_nothing_and_leaves_ours(fleet: Fleet, hos
 
 def contents(host: Host) -> dict[str, str]:
     return {path: file.sha256 for path, file in managed_files(host, engine_of(host)).items()}
-
-
-def test_an_upgrade_with_another_conffile_asks_nothing_and_leaves_ours(fleet: Fleet, host: Host) -> None:
-    before = contents(host)
-    release_newer(host, engine_of(host))
-    host.ssh("apt-get update -q && apt-get upgrade -qy </dev/null", timeout=120)
-    assert host.run(f"dpkg-query -W -f '${{Version}}' {engine_of(host)}-server").stdout.endswith("+newer1")
-    assert "# newer" in host.read(f"{ENGINES[engine_of(host)].conf}.debian")
-    assert contents(host) == before
-    assert_clean(fleet.checkout)
-
-
-def release_newer(host: Host, engine: EngineName) -> None:
-    """A next release of the engine's packages in the host's apt source, its conffile changed."""
-    debs = host.root / "opt/debs"
-    for deb in (*debs.glob(f"{engine}-server_*.deb"), *debs.glob(f"{engine}-tools_*.deb")):
-        work = host.directory / "deb"
-        run("dpkg-deb", "-R", deb, work)
-        control = work / "DEBIAN/control"
-        version = re.search(r"(?m)^Version: (.+)$", control.read_text())[1]  # type: ignore[index]
-        control.write_text(control.read_text().replace(version, f"{version}+newer1"))
-        conffile = work / ENGINES[engine].conf[1:]
-        if conffile.exists():
-            conffile.write_text(conffile.read_text() + "# newer\n")
-        run("dpkg-deb", "-Znone", "-b", work, debs / f"{deb.stem}-newer.deb")
-        shutil.rmtree(work)
-    index = run("sh", "-c", 'cd "$1" && apt-ftparchive packages .', "sh", debs)
-    (debs / "Packages").write_text(index)

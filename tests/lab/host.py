@@ -59,10 +59,14 @@ class Host:
     ) -> subprocess.CompletedProcess[str]:
         """Over SSH, as users come (one connection is kept for each user). Raises LabError on a failure,
         unless told not to check."""
+        return self._call((*self.way_in(user), "--", command), command, check, input, timeout)
+
+    def way_in(self, user: str = "root", *options: str) -> tuple[str, ...]:
+        """The ssh command that gets there; what it shall run comes after ``--``."""
         control = f"ControlPath={self.directory}/ssh-{user}"
         known = f"UserKnownHostsFile={self.claim.known_hosts}"
-        via = (*SSH, "-o", control, "-o", known, "-i", str(self.claim.key), f"{user}@{self.address}")
-        return self._call((*via, "--", command), command, check, input, timeout)
+        named = ("-o", control, "-o", known, "-i", str(self.claim.key))
+        return (*SSH, *named, *options, f"{user}@{self.address}")
 
     def run(
         self,

@@ -10,7 +10,7 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.operations.lock import changed_fields
 from noevict.pki import make_ca
-from noevict.state import Address, Reach, Sysctl
+from noevict.state import Address, Package, Reach, Sysctl
 from noevict.target import SYSCTL
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, line_of, unit
@@ -146,6 +146,15 @@ def test_evicted_keys_are_said() -> None:
     plan = managed("trixie").but_info(evicted_keys=7).plan
     assert plan.clean
     assert plan.notices == ("7 keys were evicted since this server started: data was lost",)
+
+
+def test_a_release_that_was_installed_and_does_not_run_yet_is_said_and_no_drift() -> None:
+    newer = Package("redis-server", "install", "installed", "5:8.0.6-1")
+    plan = managed("trixie").but(packages={**managed("trixie").state.packages, "redis-server": newer}).plan
+    assert plan.clean
+    assert plan.notices == (
+        "Redis 8.0.2 runs until its next restart, which starts the Redis 8.0.6 installed",
+    )
 
 
 def test_loading_is_said_and_no_drift() -> None:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.certificates import Certificate, OwnCertificate, normalise
+from noevict.engine import Server
 from noevict.errors import NoevictError
 from noevict.settings import Settings, build_settings
 from noevict.state import Address, HostState
 from noevict.target import (
     MIB,
+    make_target,
     private_addresses,
     wanted_bind,
     wanted_ca,
@@ -237,6 +239,17 @@ def test_no_password_is_in_any_file_or_in_what_is_printed_of_a_target(name: str)
     for digest in host.secrets.digests(["admin", "app"]).values():
         assert digest in texts
         assert digest not in repr(host.target) + repr(host.plan) + repr(host.state)
+
+
+def test_live_values_are_those_of_the_release_that_runs_until_another_reads_the_files() -> None:
+    host = managed("bookworm")
+    older, newer = Server("redis", (7, 0, 15)), Server("redis", (8, 0, 2))
+    target = make_target(host.name, host.settings, host.state, host.secrets, None, newer, "", running=older)
+    assert target.server == newer
+    for name in ("io-threads-do-reads", "server_cpulist"):
+        assert name in target.live
+    for name in ("locale-collate", "server-cpulist"):
+        assert name not in target.live
 
 
 def test_a_file_that_is_not_wanted_has_no_text() -> None:

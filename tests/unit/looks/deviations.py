@@ -45,6 +45,17 @@ PACKAGES: Cases = {
         package("redis-server", "install", "half-configured"),
         (("package", "package redis-server", "half-configured", "installed"),),
     ),
+    "an upgrade ended before the programs' package was configured": (
+        package("redis-tools", "install", "unpacked"),
+        (
+            (
+                "package",
+                "package redis-server",
+                "half upgraded: redis-tools 5:8.0.2-3 is unpacked",
+                "installed with its redis-tools",
+            ),
+        ),
+    ),
     "a package on hold is as good": (package("redis-server", "hold", "installed"), ()),
     "somebody upgraded it": (
         lambda host: host.but(
