@@ -1,6 +1,10 @@
 """A restart, and what would need one: never of a server that could lose something, never to end in one that is down."""
 
 import itertools
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +18,8 @@ from tests.lab.host import Host
 
 KEYS = 1000
 NOWHERE = {"redis_config": {"unixsocket": "/nowhere/s"}}  # only the start of the server itself tries it
+
+DROPINS = "/etc/systemd/system/redis-server.service.d"
 
 
 @pytest.fixture
@@ -125,6 +131,68 @@ def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot
     }
     assert_keys(checkout, *hosts)
     checkout.list_hosts(hosts, redis_config={"databases": 32})
+    deploy(checkout)
+    for host in hosts:
+        assert config(checkout, host, "databases") == {"databases": "32"}
+    assert_keys(checkout, *hosts)
+    assert_clean(checkout)
+
+
+# Asks whether it may start, before each start.
+ASKING = """[Service]
+ExecStartPre=+/bin/bash -c 'exec 3<>/dev/tcp/{address}/{port} && read -r word <&3 && [[ $$word == yes ]]'
+"""
+
+
+@contextmanager
+def starts(*numbers_denied: int) -> Iterator[tuple[int, list[str]]]:
+    """A door on this machine that answers "yes" but to these, counted from 1; its port, and who asked."""
+    asked: list[str] = []
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.client_address[0])
+            self.request.sendall(b"no\n" if len(asked) in numbers_denied else b"yes\n")
+
+    with socketserver.TCPServer(("", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_second_of_five_does_not_come_back_and_the_three_after_it_are_not_restarted(
+    boot: Boot, checkout: Checkout
+) -> None:
+    hosts = boot(*["trixie"] * 5)
+    provision(checkout, *hosts)
+    before = {host.name: run_id(checkout, host) for host in hosts}
+    checkout.list_hosts(hosts, redis_config={"databases": 32})
+    with starts(2) as (port, asked):
+        for host in hosts:
+            here = host.ssh("echo $SSH_CLIENT").stdout.split()[0]
+            host.write(f"{DROPINS}/asking.conf", ASKING.format(address=here, port=port))
+            host.run("systemctl daemon-reload")
+        done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    # The third start is that of the second host with its old configuration.
+    first, second, back = (next(host for host in hosts if host.address == address) for address in asked)
+    assert first is not second is back
+    assert sorted(done.json["results"]["failed_hosts"]) == sorted(h.name for h in hosts if h is not first)
+    assert [line for line in said(done, first) if line.startswith("verified: ")], done
+    assert config(checkout, first, "databases") == {"databases": "32"}
+    assert "the old configuration is back, and serves" in said(done, second), done
+    for host in hosts:
+        if host not in (first, second):
+            told = f"not restarted: {second.name} did not come back; mend that first"
+            assert told in said(done, host), done
+            assert run_id(checkout, host) == before[host.name]
+    assert_keys(checkout, *hosts)
+    for host in hosts:
+        host.run(f"rm {DROPINS}/asking.conf && systemctl daemon-reload")
     deploy(checkout)
     for host in hosts:
         assert config(checkout, host, "databases") == {"databases": "32"}
