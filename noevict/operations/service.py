@@ -15,6 +15,7 @@ from noevict.target import KEPT, PREVIOUS
 QUICKLY_REPLAYED = (
     1 << 20
 )  # bytes: some hundredths of a second; what is written anew loads many times as fast
+ROOM = 16 << 20  # bytes free on each disk: a start writes a manifest before it serves, and clients write on
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 
 
@@ -73,6 +74,9 @@ def before_stopping(run: HostRun, *, append_only: bool) -> None:
     """
     client = run.client
     wait_until_idle(run, client)
+    dump = run.found.file(f"{run.engine.data}/dump.rdb")
+    # A save that fails for want of room makes the server refuse all writes.
+    _see_room(run, ROOM + (dump.size if dump else 0))
     info = client.info("persistence")
     if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
         raise NoevictError(
@@ -89,8 +93,20 @@ def before_stopping(run: HostRun, *, append_only: bool) -> None:
         save(run, client)
     if written and _replayed(client.info("persistence")) > QUICKLY_REPLAYED:
         rewrite_aof(run, client)
+    _see_room(run, ROOM)
     if sooner:
         client.config_set("shutdown-on-sigterm", "nosave")
+
+
+def _see_room(run: HostRun, needed: int) -> None:
+    """Raises NoevictError where a server that stops now might not start again."""
+    for line in run.shell(script("room", data=run.engine.data), what="looking for free space"):
+        free, path = line.split(" ", 1)
+        if int(free) < needed:
+            raise NoevictError(
+                f"the disk of {path} has {int(free) >> 10} KiB free, a restart wants {needed >> 10}: free space, then "
+                "run again; not restarted"
+            )
 
 
 def _replayed(info: Info) -> int:

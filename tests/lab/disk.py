@@ -34,7 +34,8 @@ IPv6AcceptRA=no
 class Spec:
     """What a host shall be. ``sshd``: lines of sshd_config; ``files``: path → text, there before the boot;
     ``memory``: the MiB its /proc/meminfo shows; ``addresses``: more of them, with prefix; ``binds``: directories
-    of this machine that it sees, read-only; ``systemd``: False is a host on which nothing but sshd runs."""
+    of this machine that it sees, read-only; ``systemd``: False is a host on which nothing but sshd runs; ``disk``: the
+    MiB that may be written to it."""
 
     suite: str
     name: str = ""
@@ -44,10 +45,14 @@ class Spec:
     addresses: Sequence[str] = ()
     binds: Sequence[Path] = ()
     systemd: bool = True
+    disk: int | None = None
 
 
-def mount(directory: Path, suite: str) -> Path:
-    """Mounts a new disk of that release in the directory; what is written stays in the directory."""
+def mount(directory: Path, suite: str, size: int | None = None) -> Path:
+    """Mounts a new disk of that release in the directory; what is written, ``size`` MiB at most, stays in there."""
+    if size is not None:
+        directory.mkdir(parents=True)
+        run("mount", "-t", "tmpfs", "-o", f"mode=0755,size={size}m", f"noevict-{directory.name}", directory)
     upper, work, root = (directory / name for name in ("upper", "work", "root"))
     for path in (upper, work, root):
         path.mkdir(parents=True)

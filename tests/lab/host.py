@@ -40,7 +40,7 @@ class Host:
             f"{claim.bridge}-{number}"  # of it the name of its interface here: 15 characters at most
         )
         self.directory = claim.directory / "hosts" / str(number)
-        self.root = disk.mount(self.directory, spec.suite)
+        self.root = disk.mount(self.directory, spec.suite, spec.disk)
         address = f"{self.address}/{claim.network.prefixlen}"
         self.public_key = disk.prepare(self.root, spec, self.name, address, claim.public_key)
 
