@@ -16,8 +16,13 @@ if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
   dpkg --force-confold --configure -a >"$said" 2>&1 </dev/null || {
     left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$said" | tr '\n' ' ')
     why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$said")
-    echo "an upgrade was interrupted here and does not go on by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
-    exit 1
+    if [[ $left == "$package " ]]; then
+      # Of the server's own installation, which may have been ours: what it depends on is missing yet.
+      apt install --fix-broken --no-remove
+    else
+      echo "an upgrade was interrupted here and does not go on by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
+      exit 1
+    fi
   }
 fi
 found=$(candidate)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, changes, config, deploy, run_id, write_settings
+from tests.hosts.deployed import admin, assert_clean, config, deploy, write_settings
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
@@ -80,18 +80,6 @@ def test_a_configuration_directory_that_was_removed_is_made_again(host: Host, ch
     deploy(checkout)
     assert keys(checkout, host) == KEYS
     assert_clean(checkout)
-
-
-def test_the_engine_of_a_managed_host_is_not_changed_under_its_keys(host: Host, checkout: Checkout) -> None:
-    before = run_id(checkout, host)
-    host_settings = checkout.hosts_yml.read_text()
-    write_settings(checkout, redis_engine="valkey")
-    done = deploy(checkout, code=1)
-    assert 'redis_engine: should be "redis", which noevict manages here' in done.output
-    checkout.hosts_yml.write_text(host_settings)
-    write_settings(checkout)
-    assert changes(deploy(checkout)) == 0
-    assert run_id(checkout, host) == before
 
 
 def test_tls_moves_away_from_a_port_that_becomes_the_plaintext_one(host: Host, checkout: Checkout) -> None:
