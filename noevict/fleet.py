@@ -37,8 +37,8 @@ class Fleet:
         path = locate(root)
         there = Secrets.load(path)
         self.made_before = there is not None
-        names = {name for settings in self.settings.values() for name in user_names(settings.redis_users)}
-        self.secrets = (there or Secrets.draft(path)).draft_passwords(names)
+        self._names = {name for each in self.settings.values() for name in user_names(each.redis_users)}
+        self.secrets = (there or Secrets.draft(path)).draft_passwords(self._names)
         self.fresh: dict[Server, dict[str, str]] = {}  # defaults of releases that were not measured
         self._saving = RLock()
         self._saved = False
@@ -48,6 +48,18 @@ class Fleet:
         self.restarts = BoundedSemaphore(at_once)
         self.restart_failed_on: str | None = None
 
+    def refresh_secrets(self) -> None:
+        """Where another run of this checkout has made them since, those; what was drafted here is dropped."""
+        with self._saving:
+            there = None if self.made_before else Secrets.load(self.secrets.path)
+            if there is not None:
+                self._take(there.draft_passwords(self._names))
+
+    def _take(self, secrets: Secrets) -> None:
+        if secrets.ca.fingerprint != self.secrets.ca.fingerprint:
+            self._client_pem = None  # signed by a CA that nobody has
+        self.secrets, self.made_before = secrets, True
+
     def save_secrets(self, managed_hosts: Iterable[str]) -> Secrets:
         """Write what is new in the secrets, once, before the first change that needs them.
 
@@ -55,14 +67,15 @@ class Fleet:
         """
         with self._saving:
             if not self._saved:
+                self.refresh_secrets()
                 managed = sorted(managed_hosts)
                 if managed and not self.made_before:
                     raise NoevictError(
                         f"{self.secrets.path}: should hold the secrets that {', '.join(managed)} was made with: "
                         "copy them there; nothing was changed"
                     )
-                self.secrets = self.secrets.save()
-                self._saved = self.made_before = True
+                self._take(self.secrets.save())
+                self._saved = True
             return self.secrets
 
     def client_pem(self) -> str:

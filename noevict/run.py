@@ -196,6 +196,14 @@ class HostRun:
 
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
+        ca = self.fleet.secrets.ca.fingerprint
+        plan = self._look_once()
+        if self.managed:
+            self.fleet.refresh_secrets()
+        # With secrets that were drafted alone it looks like a host of somebody else's.
+        return plan if self.fleet.secrets.ca.fingerprint == ca else self._look_once()
+
+    def _look_once(self) -> Plan:
         self.close_client()
         self.predecessor = None
         found = self._look_at_engine()

@@ -4,12 +4,14 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from noevict.certificates import Certificate
+from noevict.secrets import Secrets
 from tests.hosts.by_hand import do, files, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, assert_clean, config, deploy, run_id, wait_for
@@ -23,6 +25,8 @@ SECONDS = 240  # for a run that is at work on one host
 HELD = (
     r"is being changed by \S+ at \S+ \(process {pid}\) since \d{{4}}-\S+ \S+ \w+: wait for it, then run again"
 )
+OTHERS = r"is managed with other secrets: its CA is .*"
+CHANGED = r"changed since looked at \(.*\): run again"
 LOST = "has given up this run's lock, which was silent for long: run again"
 
 
@@ -217,3 +221,78 @@ def test_runs_that_change_nothing_take_no_lock(boot: Boot, checkout: Checkout) -
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
     assert [line for line in said(done, host) if line.startswith("is being changed by ")], done
+
+
+NewCheckout = Callable[[], Checkout]
+
+
+def test_while_an_operator_is_at_work_one_with_other_secrets_is_told_who(
+    boot: Boot, new_checkout: NewCheckout
+) -> None:
+    [host] = boot("trixie")
+    mine, theirs = new_checkout(), new_checkout()
+    for checkout in (mine, theirs):
+        checkout.list_hosts([host])
+    with stopped(mine, "Files and kernel values", "after") as first:
+        before = files(host)
+        second = theirs.run(*DEPLOY)
+        assert files(host) == before
+    assert_told(second, host, f"{HELD.format(pid=first.pid)}|{OTHERS}")
+    assert not theirs.secrets.exists()
+    done = ended(first)
+    assert done.returncode == 0, done
+    assert_clean(mine)
+
+
+@pytest.mark.long
+def test_of_two_operators_who_start_at_once_one_has_the_host(boot: Boot, new_checkout: NewCheckout) -> None:
+    [host] = boot("bookworm")
+    both = [new_checkout(), new_checkout()]
+    for checkout in both:
+        checkout.list_hosts([host])
+    started = [checkout.start(*DEPLOY) for checkout in both]
+    ends = [ended(process) for process in started]
+    assert sorted(done.returncode for done in ends) == [0, 1], ends
+    won = [done.returncode for done in ends].index(0)
+    pid = started[won].pid
+    assert_told(ends[1 - won], host, f"{HELD.format(pid=pid)}|{CHANGED}|{OTHERS}")
+    assert_clean(both[won])
+    refused = both[1 - won].run(*DEPLOY)
+    assert_told(refused, host, OTHERS)
+    ca = Certificate.parse((both[won].secrets / "ca.crt").read_text())
+    assert ca
+    assert ca.fingerprint in refused.output
+
+
+def test_of_two_runs_of_one_checkout_that_start_at_once_each_host_is_done_by_one(
+    boot: Boot, checkout: Checkout
+) -> None:
+    hosts = boot("bookworm", "trixie", "trixie")
+    checkout.list_hosts(hosts)
+    started = [checkout.start(*DEPLOY) for _ in range(2)]
+    ends = [ended(process) for process in started]
+    for host in hosts:
+        did = [any(line.startswith("verified: ") for line in said(done, host)) for done in ends]
+        assert sorted(did) == [False, True], (host.name, *ends)
+        other = HELD.format(pid=started[did.index(True)].pid)
+        assert_told(ends[did.index(False)], host, f"{other}|{CHANGED}")
+    assert Secrets.load(checkout.secrets)
+    assert_clean(checkout)
+
+
+@pytest.mark.long
+def test_a_run_that_began_before_there_were_secrets_goes_on_with_those_there_by_now(
+    boot: Boot, checkout: Checkout
+) -> None:
+    host, other = boot("trixie", "bookworm")
+    checkout.list_hosts([host, other])
+    with stopped(checkout, "Lock the host, as it was looked at") as second:
+        checkout.list_hosts([host])
+        deploy(checkout)
+        made = (checkout.secrets / "ca.crt").read_text()
+    checkout.list_hosts([host, other])
+    done = ended(second)
+    assert [line for line in said(done, other) if line.startswith("verified: ")], done
+    assert_told(done, host, CHANGED)
+    assert (checkout.secrets / "ca.crt").read_text() == made
+    assert_clean(checkout)

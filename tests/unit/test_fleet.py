@@ -1,0 +1,66 @@
+"""What the hosts of one run share, while another run of the same checkout makes secrets/."""
+
+from pathlib import Path
+
+import pytest
+
+from noevict.errors import NoevictError
+from noevict.fleet import Fleet
+from noevict.secrets import Secrets
+
+MANAGED = ["cache-1"]
+
+
+def parts(secrets: Secrets | None) -> tuple[str, dict[str, str]]:
+    """What makes secrets the same; keys have no equality."""
+    assert secrets
+    return secrets.ca.fingerprint, dict(secrets.passwords)
+
+
+def fleet(root: Path) -> Fleet:
+    return Fleet(root, {"cache-1": {}, "cache-2": {}})
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Fleet:
+    """A run that began before there were secrets, which another has made since."""
+    late = fleet(tmp_path)
+    late.client_pem()
+    fleet(tmp_path).save_secrets([])
+    return late
+
+
+def test_secrets_made_since_are_taken_up_whole(late: Fleet, tmp_path: Path) -> None:
+    drafted, pem = late.secrets, late.client_pem()
+    late.refresh_secrets()
+    assert late.made_before
+    assert parts(late.secrets) == parts(Secrets.load(tmp_path / "secrets")) != parts(drafted)
+    assert late.client_pem() != pem
+
+
+@pytest.mark.parametrize("managed", [[], MANAGED], ids=["fresh", "managed"])
+def test_secrets_made_since_are_saved_over_by_nothing_and_no_reason_to_refuse(
+    late: Fleet, tmp_path: Path, managed: list[str]
+) -> None:
+    there = parts(Secrets.load(tmp_path / "secrets"))
+    assert parts(late.save_secrets(managed)) == parts(late.secrets) == there
+    assert parts(Secrets.load(tmp_path / "secrets")) == there
+
+
+def test_a_user_of_this_run_alone_gets_a_password_beside_those_made_since(tmp_path: Path) -> None:
+    late = Fleet(tmp_path, {"cache-1": {"redis_users": {"worker": {"profile": "app"}}}})
+    made = fleet(tmp_path).save_secrets([])
+    saved = late.save_secrets(MANAGED)
+    assert saved.ca.fingerprint == made.ca.fingerprint
+    assert {**saved.passwords, **made.passwords} == saved.passwords
+    assert saved.password("worker")
+
+
+def test_without_secrets_a_managed_host_is_refused_and_none_are_made(tmp_path: Path) -> None:
+    mine = fleet(tmp_path)
+    drafted = mine.secrets
+    mine.refresh_secrets()
+    assert mine.secrets is drafted
+    with pytest.raises(NoevictError, match="should hold the secrets that cache-1 was made with"):
+        mine.save_secrets(MANAGED)
+    assert not (tmp_path / "secrets").exists()
