@@ -10,8 +10,10 @@ for name in "${names[@]}"; do
 done
 new=$(mktemp -d "$target/.noevict.XXXXXXXX")
 trap 'rm -rf "$new"' EXIT
-# A base and an RDB are written once: a link does, that both can read. What is appended to is the new one's own.
-share() { if ln "$1" "$2" 2>/dev/null; then chgrp "$user" "$2"; else cp "$1" "$2" && chown "$user:$user" "$2"; fi && chmod 640 "$2"; }
+# A base and an RDB are written once: a link does, the new one's, that the old one's group can read. What is appended to is
+# the new one's own.
+group=$(stat -c %G "$source")
+share() { if ln "$1" "$2" 2>/dev/null; then chown "$user:$group" "$2"; else cp "$1" "$2" && chown "$user:$user" "$2"; fi && chmod 640 "$2"; }
 own() { cp "$1" "$2" && chown "$user:$user" "$2" && chmod 640 "$2" && sync "$2"; }
 if [[ $kind == aof && -d $source/appendonlydir ]]; then
   mkdir "$new/appendonlydir"

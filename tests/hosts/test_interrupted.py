@@ -1,60 +1,185 @@
-"""A run that is killed at any moment: the next one finishes, and no key is lost."""
+"""A run killed before and after each of its steps, and a host killed: the next run finishes, no key is lost."""
 
-import itertools
-import os
 import re
 import signal
-import subprocess
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, fill, install_foreign, plain
+from tests.hosts.by_hand import assert_filled, do, fill, install_foreign, plain, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.knocking import assert_never_open, knocking
+from tests.hosts.strikes import Strike, acts, spare, strike
 from tests.lab.checkout import REPOSITORY, Checkout
+from tests.lab.host import Host, wait_ready
+from tests.spread import spread
 
 KEYS = 2000
-OPERATIONS = re.findall(r'name="(.+)"', Path(REPOSITORY, "deploy.py").read_text())
-# Of a run that provisions one host, and takes over one whose server runs and one whose server is stopped.
-MOMENTS = [name for name in OPERATIONS if not name.startswith("Leave alone")]
+NAMES = re.findall(r'name="(.+)"', (REPOSITORY / "deploy.py").read_text())
+# The host that is repaired again and again is set now this way, now that.
+DATABASES = {"databases": 32}
+DRIFT = (
+    "redis: CONFIG SET hz 77 maxmemory-policy volatile-lru timeout 300",
+    "redis: CONFIG SET appendonly no",
+    "redis: ACL SETUSER app +@all",
+    "rm ETC/tls/server.crt",
+    "sed -i 's/^maxmemory .*/maxmemory 1gb/' CONF",
+    "chmod 644 ETC/users.acl",
+    "chmod 755 DATA",
+    "echo >/etc/sysctl.d/60-noevict.conf",
+    "rm -r /etc/systemd/system/UNIT.d",
+    "systemctl disable UNIT",
+)
+VALKEY = {"redis_engine": "valkey", "redis_config": {"aof-use-rdb-preamble": False}}
 
 
-def start(checkout: Checkout, until: str) -> subprocess.Popen[str]:
-    """A run that has just said so. Raises AssertionError where it ends without a word of it."""
-    process = checkout.start(*DEPLOY)
-    assert process.stderr
-    told = []
-    for line in process.stderr:
-        told.append(line)
-        if until in line:
-            return process
-    raise AssertionError(f"it never said {until!r}: {''.join(told)}")
+def manage(checkout: Checkout, host: Host) -> None:
+    """Provisioned, with keys."""
+    checkout.list_hosts([host])
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, KEYS)
 
 
-@pytest.mark.parametrize(("moment", "after"), list(zip(MOMENTS, itertools.cycle((0, 0.2)), strict=False)))
-def test_a_run_that_is_killed_is_finished_by_the_next(
-    boot: Boot, checkout: Checkout, moment: str, after: float
+def bare(checkout: Checkout, host: Host) -> None:
+    checkout.list_hosts([host])
+
+
+def drifted(checkout: Checkout, host: Host) -> None:
+    if not checkout.hosts_yml.exists() or host.name not in checkout.hosts_yml.read_text():
+        manage(checkout, host)
+    twice = DATABASES if "databases" not in checkout.hosts_yml.read_text() else {}
+    do(checkout, host, DRIFT)
+    checkout.list_hosts([host], redis_config=twice)
+
+
+def foreign(checkout: Checkout, host: Host) -> None:
+    install_foreign(host)
+    with plain(host) as client:
+        fill(client, KEYS)
+    checkout.list_hosts([host], redis_takeover=True)
+
+
+def of_redis(checkout: Checkout, host: Host) -> None:
+    manage(checkout, host)
+    checkout.list_hosts([host], **VALKEY)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``prepare`` leaves a host, of ``name``, for which all of ``steps`` are due, in this order."""
+
+    name: str
+    prepare: Callable[[Checkout, Host], None]
+    steps: tuple[str, ...]
+
+
+FIRST, LAST = ("Lock the host, as it was looked at",), ("Verify as a client",)
+FILES, ENGINE, RESTART = (
+    "Files and kernel values",
+    "Change the engine, with all data",
+    "Restart, one host at a time",
+)
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            "provisioning",
+            bare,
+            (*FIRST, "Prepare packages", "Certificate", FILES, "Install the server", *LAST),
+        ),
+        Scenario(
+            "remediation",
+            drifted,
+            (
+                *(*FIRST, "Owners and modes", "Certificate", "Test the new configuration"),
+                *("Change the running server", FILES, "Enable the service", RESTART, *LAST),
+            ),
+        ),
+        Scenario(
+            "take-over",
+            foreign,
+            (
+                *(*FIRST, "Certificate", "Test the new configuration"),
+                *("Change the running server", FILES, RESTART, *LAST),
+            ),
+        ),
+        Scenario("engine", of_redis, (*FIRST, "Prepare packages", "Certificate", FILES, ENGINE, *LAST)),
+    )
+}
+CASES = {
+    f"{scenario.name}: {step}": (scenario, step) for scenario in SCENARIOS.values() for step in scenario.steps
+}
+
+
+@pytest.fixture(scope="module")
+def repaired(boot_for_module: Boot) -> Host:
+    """The one host that drifts again for each case."""
+    return boot_for_module("trixie")[0]
+
+
+def steps(checkout: Checkout) -> tuple[str, ...]:
+    """The operations since ``strike``, without what they did."""
+    return tuple(moment for _, moment in acts(checkout) if moment in NAMES)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_cases_are_the_steps_of_a_run(
+    boot: Boot, checkout: Checkout, checkout_for_module: Checkout, repaired: Host, name: str
 ) -> None:
-    bare, running, stopped = boot("trixie", "bookworm", "trixie")
-    for host in running, stopped:
-        install_foreign(host)
-        with plain(host) as client:
-            fill(client, KEYS)
-    do(checkout, stopped, ("systemctl disable --now UNIT", "chmod 755 DATA"))
-    checkout.list_hosts([bare, running, stopped], redis_takeover=True)
-    process = start(checkout, f"--> Starting operation: {moment}")
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(after)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    finish(checkout)
-    for host in running, stopped:
-        with admin(checkout, host) as client:
-            assert_filled(client, KEYS)
-    with admin(checkout, bare) as client:
-        assert client.dbsize() == 0
+    if name == "remediation":
+        checkout, host = checkout_for_module, repaired
+    else:
+        [host] = boot("trixie")
+    SCENARIOS[name].prepare(checkout, host)
+    strike(checkout)
+    deploy(checkout)
+    spare(checkout)
+    assert steps(checkout) == SCENARIOS[name].steps
+
+
+@pytest.mark.parametrize(
+    "case",
+    spread(
+        CASES,
+        "provisioning: Install the server",
+        "remediation: Change the running server",
+        f"remediation: {RESTART}",
+        f"take-over: {FILES}",
+        f"engine: {ENGINE}",
+    ),
+)
+def test_a_run_that_is_killed_before_and_after_a_step_is_finished_by_the_next(
+    boot: Boot,
+    checkout: Checkout,
+    checkout_for_module: Checkout,
+    repaired: Host,
+    case: tuple[Scenario, str],
+) -> None:
+    scenario, step = case
+    if scenario.name == "remediation":
+        checkout, host = checkout_for_module, repaired
+    else:
+        [host] = boot("trixie")
+    scenario.prepare(checkout, host)
+    with knocking([host], pause=0.1) as answers:
+        for when in "before", "after":
+            strike(checkout, Strike(step, when))
+            killed = checkout.run(*DEPLOY)
+            assert killed.returncode == -signal.SIGKILL, (when, killed)
+            assert steps(checkout)[-1] == step
+        spare(checkout)
+        finish(checkout)
+    assert_never_open(answers[host.name], foreign=scenario.name == "take-over")
+    assert_kept(checkout, host, scenario)
+
+
+def assert_kept(checkout: Checkout, host: Host, scenario: Scenario) -> None:
+    """All keys, on a host that is as wanted."""
+    with admin(checkout, host) as client:
+        assert client.dbsize() == 0 if scenario.name == "provisioning" else not assert_filled(client, KEYS)
     assert_clean(checkout)
 
 
@@ -67,3 +192,35 @@ def finish(checkout: Checkout) -> None:
         told = re.findall(rf"^ +\[(\S+)\] +(?:{at_work})$", done.output, re.MULTILINE)
         assert sorted(failed) == sorted(told), done
         deploy(checkout)
+
+
+# A moment of a scenario at which the host's power is cut.
+CUTS = {
+    "provisioning: after the files": ("provisioning", Strike(FILES, "after")),
+    "provisioning: during the installation": ("provisioning", Strike("install", "during", seconds=1)),
+    "remediation: during the restart": ("remediation", Strike("service restart", "during")),
+    "take-over: after the files": ("take-over", Strike(FILES, "after")),
+    "engine: before the new server": ("engine", Strike("hand_over", "after")),
+}
+
+
+@pytest.mark.parametrize("case", spread(CUTS, "remediation: during the restart"))
+def test_a_host_that_is_killed_fails_in_time_and_is_finished_by_the_next_run(
+    boot: Boot, checkout: Checkout, case: tuple[str, Strike]
+) -> None:
+    name, cut = case
+    [host] = boot("trixie")
+    SCENARIOS[name].prepare(checkout, host)
+    strike(checkout, replace(cut, nspawn=host._nspawn))
+    with knocking([host], inside=False, pause=0.1) as answers:
+        done = checkout.run(*DEPLOY, timeout=240)
+        # pyinfra prints no JSON where no host is left.
+        assert done.returncode == 1, done
+        assert [line for line in said(done, host) if "the connection to the host broke" in line], done
+        spare(checkout)
+        host.kill()
+        host.start()
+        wait_ready([host])
+        finish(checkout)
+    assert_never_open(answers[host.name], foreign=name == "take-over")
+    assert_kept(checkout, host, SCENARIOS[name])

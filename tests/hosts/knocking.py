@@ -1,0 +1,88 @@
+"""Somebody who knocks at a host's Redis ports again and again, without a password, from before until after."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from tests.lab.host import Host
+
+KNOCK = r"""
+import socket, ssl, sys, time
+pause, addresses, last = float(sys.argv[1]), sys.argv[2:], {}
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+def ping(address, tls):
+    with socket.create_connection((address, 6379), timeout=1) as connection:
+        connection.settimeout(0.5)
+        if tls:
+            connection = context.wrap_socket(connection)
+        connection.sendall(b"PING\r\nCONFIG GET port\r\n")
+        return connection.recv(64)
+
+print("knocking", flush=True)
+round = 0
+while True:
+    for address in addresses:
+        for tls in (False, True) if round % 5 == 0 else (False,):
+            try:
+                answer = repr(ping(address, tls))
+            except OSError as error:
+                answer = type(error).__name__
+            if last.get((address, tls)) != answer:
+                last[address, tls] = answer
+                print(f"{'tls' if tls else 'plain'} {answer}", flush=True)
+    round += 1
+    time.sleep(pause)
+"""
+"""Asks every address, without TLS each time and over TLS each fifth; prints an answer that is not the last one."""
+
+Answers = dict[str, list[list[str]]]
+
+
+@contextmanager
+def knocking(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) -> Iterator[Answers]:
+    """From the hosts' network and, where ``inside``, from each host itself (which ends with the host).
+
+    By the host's name, of each who knocked: the answers, in order. They are there when the block is done.
+    """
+    answers: Answers = {host.name: [] for host in hosts}
+    loops = []
+    for host in hosts:
+        loops.append((host.name, _loop(pause, host.address)))
+        if inside:
+            enter = ("nsenter", "-t", str(host.leader), "-n")
+            loops.append((host.name, _loop(pause, "127.0.0.1", host.address, enter=enter)))
+    try:
+        for _, loop in loops:
+            assert loop.stdout
+            assert loop.stdout.readline() == "knocking\n"
+        yield answers
+    finally:
+        for name, loop in loops:
+            loop.terminate()
+            answers[name].append(loop.communicate()[0].splitlines())
+
+
+def _loop(pause: float, *addresses: str, enter: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = (*enter, sys.executable, "-c", KNOCK, str(pause), *addresses)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
+
+
+def told(answers: Iterable[str]) -> list[str]:
+    """Of all answers those that said something; a TLS alert (record type 21) is none, it asks for TLS."""
+    return [answer for answer in answers if re.search(r" b['\"](?!'|\\x15\\x03)", answer)]
+
+
+def assert_never_open(answers: list[list[str]], foreign: bool = False) -> None:
+    """Each who was let in to TLS was asked for a password, and nobody heard a word without TLS.
+
+    What a ``foreign`` server said before it was taken over is its own; from the first NOAUTH over TLS on it is ours.
+    """
+    assert any(map(told, answers)), answers  # it was asked while it served
+    for one in answers:
+        ours = [number for number, answer in enumerate(one) if answer.startswith("tls b'-NOAUTH")]
+        since = one[ours[0] if ours else len(one) :] if foreign else one
+        assert all(answer.startswith("tls b'-NOAUTH") for answer in told(since)), one
