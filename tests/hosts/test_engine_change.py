@@ -5,20 +5,22 @@ import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.hosts.by_hand import assert_filled, do, files, fill, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, run_id
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, connect, deploy, run_id
+from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.images import image
 from tests.spread import spread
 
-KEYS = 2000
+COUNT = 2000
 DEBS = "opt/debs"
 COMMANDS = {"redis_config": {"aof-use-rdb-preamble": False}}
 UNREAD = "redis_engine: Redis's data is in RDB version 12, which Valkey 8.1.1 does not read."
@@ -85,7 +87,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     deploy(checkout)
     for name, move in MOVES.items():
         with admin(checkout, hosts[name]) as client:
-            fill(client, KEYS)
+            fill(client, COUNT)
         do(checkout, hosts[name], move.by_hand)
     after = {name: {**move.after, "redis_engine": "valkey"} for name, move in MOVES.items()}
     checkout.list_hosts(hosts.values(), each=after)
@@ -104,7 +106,7 @@ def host(request: pytest.FixtureRequest, story: Story) -> Host:
 def test_the_change_is_told_first_and_nothing_is_done_by_dry(story: Story, host: Host) -> None:
     told = [line for line in said(story.dry, host) if line.startswith("due: the engine: ")]
     release = "8.0.2" if host.name.startswith("eight") else "7.0.15"
-    keys = ", not running" if host.name.endswith("stopped") else f", {KEYS + 6} keys"
+    keys = ", not running" if host.name.endswith("stopped") else f", {COUNT + 6} keys"
     assert told == [f"due: the engine: Redis {release}{keys} → Valkey, with all its keys [engine]"]
     assert story.unchanged
 
@@ -112,7 +114,7 @@ def test_the_change_is_told_first_and_nothing_is_done_by_dry(story: Story, host:
 def test_all_keys_come_along(story: Story, host: Host) -> None:
     with admin(story.checkout, host) as client:
         assert client.info("server")["server_name"] == "valkey"
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
 
 
 def test_the_old_server_is_stopped_and_will_not_start_and_its_data_is_kept(host: Host) -> None:
@@ -136,7 +138,7 @@ def test_keys_survive_a_restart_of_the_new_server(story: Story, host: Host) -> N
     host.run("service valkey-server restart", timeout=60)
     with admin(story.checkout, host) as client:
         assert client.info("server")["run_id"] != before
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def eight(boot: Boot, checkout: Checkout) -> Host:
     checkout.list_hosts([host])
     deploy(checkout)
     with admin(checkout, host) as client:
-        fill(client, KEYS)
+        fill(client, COUNT)
     return host
 
 
@@ -163,15 +165,30 @@ def test_data_that_is_not_read_is_refused_first_with_the_way_that_works(
     checkout.list_hosts([eight], redis_engine="valkey", **COMMANDS)
     deploy(checkout)
     with admin(checkout, eight) as client:
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
     assert_clean(checkout)
     # Back again, and what was kept of the first time is in nobody's way.
     checkout.list_hosts([eight])
     deploy(checkout)
     with admin(checkout, eight) as client:
         assert "8.0.2" in client.info("server")["redis_version"]
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
     assert_clean(checkout)
+
+
+def test_clients_that_write_meanwhile_lose_no_acknowledged_write(checkout: Checkout, eight: Host) -> None:
+    for engine, settings in (("valkey", COMMANDS), ("redis", {})):
+        checkout.list_hosts([eight], redis_engine=engine, **settings)
+        writers = [
+            Writer(f"{engine}:{kind}", kind, partial(connect, checkout, eight, "app")) for kind in KINDS
+        ]
+        with writing(writers):
+            deploy(checkout)
+        assert {writer.kind: writer.ended for writer in writers} == dict.fromkeys(KINDS, 1)
+        with admin(checkout, eight) as client:
+            assert ("server_name" in client.info("server")) == (engine == "valkey")
+            assert not [writer.kind for writer in writers if writer.lost(client)]
+            assert_filled(client, COUNT)
 
 
 def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_host_is_touched(
@@ -182,7 +199,7 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
     deploy(checkout)
     for host in hosts:
         with admin(checkout, host) as client:
-            fill(client, KEYS)
+            fill(client, COUNT)
     settings = {"redis_engine": "valkey", "redis_config": COMMANDS["redis_config"] | NOWHERE}
     checkout.list_hosts(hosts, **settings)
     for _ in range(2):  # its package is installed by the second run
@@ -196,7 +213,7 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
         for host in hosts:
             with admin(checkout, host) as client:
                 assert client.info("server").get("server_name") != "valkey"
-                assert_filled(client, KEYS)
+                assert_filled(client, COUNT)
     # Given up on, it is as before.
     checkout.list_hosts(hosts)
     deploy(checkout)
@@ -206,7 +223,7 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
     assert_clean(checkout)
     for host in hosts:
         with admin(checkout, host) as client:
-            assert_filled(client, KEYS)
+            assert_filled(client, COUNT)
 
 
 def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_back(
@@ -216,7 +233,7 @@ def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_b
     checkout.list_hosts([host])
     deploy(checkout)
     with admin(checkout, host) as client:
-        fill(client, KEYS)
+        fill(client, COUNT)
     debs = image("bookworm") / DEBS
     host.run(
         "DEBIAN_FRONTEND=noninteractive apt-get install -qy --allow-downgrades "
@@ -231,7 +248,7 @@ def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_b
     deploy(checkout)
     assert_clean(checkout)
     with admin(checkout, host) as client:
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
 
 
 # Seconds after the change of engine began: while Redis writes, stops, hands over; while Valkey is installed, starts.
@@ -265,5 +282,5 @@ def test_a_change_that_is_killed_is_finished_by_the_next_run(
         deploy(checkout)
     with admin(checkout, eight) as client:
         assert client.info("server")["server_name"] == "valkey"
-        assert_filled(client, KEYS)
+        assert_filled(client, COUNT)
     assert_clean(checkout)
