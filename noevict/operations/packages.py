@@ -23,7 +23,14 @@ def prepare_packages(run: HostRun) -> None:
     tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
     fetch = "yes" if run.plan.due(How.ENGINE) else "no"
     said = run.shell(
-        script("packages", package=run.engine.package, tools=" ".join(tools), fetch=fetch),
+        script("apt")
+        + script(
+            "packages",
+            package=run.engine.package,
+            tools=" ".join(tools),
+            fetch=fetch,
+            pid=run.found.pid,
+        ),
         seconds=APT_SECONDS,
         what="apt",
     )
@@ -47,7 +54,7 @@ def install_server(run: HostRun) -> None:
 def install(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
     run.shell(
-        script("install", package=run.engine.package, binary=run.engine.binary),
+        script("apt") + script("install", package=run.engine.package, binary=run.engine.binary),
         seconds=INSTALL_SECONDS,
         what="apt",
     )

@@ -1,19 +1,22 @@
-# Get apt ready and tell which release of the server's package there is. package; tools: to install now, if any; fetch:
-# yes to have the package here before something is stopped for it.
-set -euo pipefail
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-# Into a file: where the connection ends, so does a dpkg that cannot write, half way.
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-apt() {
-  apt-get -q -y -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" >"$said" 2>&1 </dev/null ||
-    { tail -n 20 "$said" >&2; return 1; }
-}
+# Behind apt.sh: get apt ready and tell which release of the server's package there is. package; tools: to install now, if
+# any; fetch: yes to have the package here before something is stopped for it; pid: of the server that runs, 0 for none.
 candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 
+# said: apt.sh has it.
+# shellcheck disable=SC2154
 # What was cut off, half installed, or written down and not yet entered, goes on; what else it needs is for who began it.
 if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
-  dpkg --force-confold --configure -a >"$said" 2>&1 </dev/null || {
+  # The server's package may be among it, and is not to start yet: the configuration there is may be the package's own,
+  # without TLS and password.
+  policy=/usr/sbin/policy-rc.d
+  if [[ $pid == 0 && (! -e $policy || -L $policy) ]]; then
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\ncase "$1" in %s|%s.service) exit 101 ;; esac\n' "$package" "$package" >/run/noevict.policy
+    chmod 755 /run/noevict.policy
+    trap 'rm -f "$said" "$policy" /run/noevict.policy' EXIT
+    ln -sfn /run/noevict.policy "$policy" # a link, which means nothing after a boot
+  fi
+  unlocked dpkg --force-confold --configure -a || {
     left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$said" | tr '\n' ' ')
     why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$said")
     if [[ $left == "$package " ]]; then

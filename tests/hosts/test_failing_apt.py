@@ -1,0 +1,160 @@
+"""apt cannot do what is asked of it: its host fails alone and says why, and the next run finishes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.hosts.by_hand import said
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import DEPLOY, assert_clean, deploy
+from tests.lab.checkout import Checkout
+from tests.lab.disk import Spec
+from tests.lab.host import Host
+
+# Holds what it is given, until somebody who needs it comes, and four seconds longer. apt and dpkg lock with fcntl.
+HOLDER = """
+import fcntl, pathlib, sys, time
+held = [open(path, "w") for path in sys.argv[1:]]
+for each in held:
+    fcntl.lockf(each, fcntl.LOCK_EX)
+pathlib.Path("/run/held").touch()
+def comes():
+    for process in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if process.read_text().strip() in ("apt-get", "dpkg"):
+                return True
+        except OSError:
+            pass
+while not comes():
+    time.sleep(0.02)
+time.sleep(4)
+pathlib.Path("/run/waited").touch()
+"""
+
+
+def hold(path: str, *commands: str) -> Callable[[Host], None]:
+    """After the commands, a lock that another process has for a while."""
+
+    def begin(host: Host) -> None:
+        run(*commands)(host)
+        host.write("/root/holder.py", HOLDER)
+        host.run(f"systemd-run --collect python3 /root/holder.py {path}")
+        host.run("for i in $(seq 100); do [ -e /run/held ] && exit; sleep 0.1; done; exit 1")
+
+    return begin
+
+
+def rebuild(script: str) -> Callable[[Host], None]:
+    """The server's package in the host's source, with a maintainer script that fails."""
+
+    def begin(host: Host) -> None:
+        host.run(
+            "cp -a /opt/debs /root/debs && dpkg-deb -R /opt/debs/redis-server_*.deb /root/deb && "
+            f"printf '#!/bin/sh\\necho the disk is on fire >&2\\nexit 1\\n' >/root/deb/DEBIAN/{script} && "
+            f"chmod 755 /root/deb/DEBIAN/{script} && dpkg-deb -Znone -b /root/deb /opt/debs/redis-server_*.deb"
+        )
+        index(host)
+
+    return begin
+
+
+def index(host: Host) -> None:
+    """What its source says of its packages, told anew."""
+    host.run(
+        "cd /opt/debs && for deb in *.deb; do dpkg-deb -f $deb && "
+        'echo "Filename: ./$deb" && echo "Size: $(stat -c %s $deb)" && '
+        'echo "SHA256: $(sha256sum <$deb | cut -d" " -f1)" && echo; done >Packages'
+    )
+
+
+def run(*commands: str) -> Callable[[Host], None]:
+    def begin(host: Host) -> None:
+        for command in commands:
+            host.run(command)
+
+    return begin
+
+
+UNPACKED = "dpkg --unpack /opt/debs/redis-server_*.deb /opt/debs/redis-tools_*.deb"
+NEEDED = "dpkg -i $(ls /opt/debs/lib*.deb | grep -E '/lib(jemalloc|lzf|atomic|hiredis|lua)')"
+OLD_DEBS = "rm -r /opt/debs && mv /root/debs /opt/debs && apt-get update -q"
+FRONTEND, LISTS = "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"
+
+
+@dataclass(frozen=True)
+class Case:
+    """``told``: what its line has in it; "" for what is no failure. ``mend``: what its admin does about it."""
+
+    begin: Callable[[Host], None]
+    told: str = ""
+    mend: Sequence[str] = ()
+
+
+CASES = {
+    "nosource": Case(
+        run("echo 'deb [trusted=yes] file:/opt/gone ./' >/etc/apt/sources.list"),
+        "/opt/gone",
+        ("echo 'deb [trusted=yes] file:/opt/debs ./' >/etc/apt/sources.list",),
+    ),
+    "hash": Case(
+        run(
+            "cp -a /opt/debs /root/debs && "
+            "printf X | dd of=$(echo /opt/debs/redis-server_*.deb) bs=1 seek=2000 conv=notrunc"
+        ),
+        "Hash Sum mismatch",
+        (OLD_DEBS,),
+    ),
+    "preinst": Case(rebuild("preinst"), "the disk is on fire", (OLD_DEBS,)),
+    "postinst": Case(
+        rebuild("postinst"),
+        "the disk is on fire",
+        (OLD_DEBS, "rm /var/lib/dpkg/info/redis-server.postinst"),
+    ),
+    "onhold": Case(
+        run("apt-get update -q && apt-mark hold redis-server"),
+        "Held packages were changed",
+        ("apt-mark unhold redis-server",),
+    ),
+    "dpkg-lock": Case(hold(FRONTEND)),
+    "lists-lock": Case(hold(LISTS)),
+    "interrupted": Case(run(NEEDED, UNPACKED)),
+    "torn": Case(
+        run(UNPACKED),
+        "an upgrade was interrupted here and does not go on by itself",
+        ("dpkg --purge redis-server redis-tools",),
+    ),
+    "busy": Case(hold(FRONTEND, NEEDED, UNPACKED)),
+}
+
+
+def test_each_failure_of_apt_is_told_by_its_host_alone_and_once_mended_the_next_run_finishes(
+    boot: Boot, checkout: Checkout
+) -> None:
+    names = [*CASES, "good"]
+    hosts = dict(zip(names, boot(*(Spec("trixie", name=name) for name in names)), strict=True))
+    for name, case in CASES.items():
+        case.begin(hosts[name])
+    checkout.list_hosts(hosts.values())
+    done = checkout.run(*DEPLOY)
+    failing = [name for name, case in CASES.items() if case.told]
+    assert sorted(done.json["results"]["failed_hosts"]) == sorted(failing), done
+    assert (done.returncode, "Traceback" in done.output) == (1, False), done
+    for name in failing:
+        lines = said(done, hosts[name])
+        assert len([line for line in lines if CASES[name].told in line]) == 1, (name, lines)
+        assert serving(hosts[name]) == "", done
+    for name in names:
+        if name not in failing:
+            assert [line for line in said(done, hosts[name]) if line.startswith("verified: ")], done
+    for name in "dpkg-lock", "lists-lock", "busy":
+        hosts[name].run("test -e /run/waited")
+    for name, case in CASES.items():
+        hosts[name].run("test ! -L /usr/sbin/policy-rc.d")
+        for command in case.mend:
+            hosts[name].run(command)
+    deploy(checkout)
+    assert_clean(checkout)
+
+
+def serving(host: Host) -> str:
+    """What answers on the host for Redis."""
+    return host.run("ss -Hltnp | grep -i redis || true").stdout
