@@ -13,7 +13,7 @@ from noevict.conf_reader import parse
 from noevict.engine import Engine
 from noevict.faults import faults
 from noevict.notices import notices
-from noevict.refusals import MARKER, refusals
+from noevict.refusals import MARKER, clocks, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import File, HostState, Live, Reach
@@ -55,14 +55,19 @@ def make_plan(
     now: datetime,
 ) -> Plan:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
-    refused = (*refusals(settings, state, target, secrets), *succession.refusals(state, target, secrets))
+    signed = tuple(_certificate(state, target, secrets, own, now))
+    refused = (
+        *refusals(settings, state, target, secrets),
+        *succession.refusals(state, target, secrets),
+        *(clocks(state, now) if signed and own is None else ()),
+    )
     changes = (
         *succession.changes(state, target),
         *_packages(state, target.engine),
         *_live(state.live, target),
         *_append_only_files(state, target),
         *_users(state.live, target),
-        *_certificate(state, target, secrets, own, now),
+        *signed,
         *_files(state, target),
         *_data(state, target.engine),
         *_kept(state),

@@ -1,8 +1,9 @@
 """Why a host is left alone: each reason in a line that says what to do. Pure."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from noevict import acl_live, conf, directives, rdb
+from noevict import acl_live, conf, directives, pki, rdb
 from noevict.certificates import Certificate, certificates_in
 from noevict.conf_reader import parse
 from noevict.engine import ENGINES, Engine
@@ -297,3 +298,14 @@ def _elsewhere(state: HostState, target: Target) -> Iterator[str]:
                 f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "
                 "move it and put that line right first"
             )
+
+
+def clocks(state: HostState, now: datetime) -> Iterator[str]:
+    """Where a certificate is due, and the clocks differ by more than it can bear: clients would not accept it yet, or
+    soon no more, and which of the two clocks is right is not known."""
+    there = datetime.fromtimestamp(state.time, UTC)
+    if state.time and abs(there - now) > pki.CLOCK_SKEW:
+        yield (
+            f"it is {there:%Y-%m-%d %H:%M} UTC there and {now:%Y-%m-%d %H:%M} UTC here: no certificate is signed while "
+            "the clocks differ by more than an hour; set the one that is wrong, then run again"
+        )

@@ -398,3 +398,12 @@ def test_what_changed_between_two_looks_is_named(what: str) -> None:
     change, fields = SINCE[what]
     host = managed("trixie")
     assert changed_fields(host.state, change(host).state) == fields
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_no_certificate_is_signed_while_the_clocks_differ(hours: int) -> None:
+    host = managed("trixie")
+    off = replace(host, now=host.now + timedelta(hours=hours))
+    plan = off.but(certificate=None).plan
+    assert (plan.changes, len(plan.refusals)) == ((), 1)
+    assert "no certificate is signed while the clocks differ" in plan.refusals[0]

@@ -237,7 +237,11 @@ def certificate(pem: str | None, **state: object) -> Callable[[Managed], Managed
 
 
 def later(**time: int) -> Callable[[Managed], Managed]:
-    return lambda host: replace(host, now=host.now + timedelta(**time))
+    """On the controller's clock and the host's."""
+    passed = timedelta(**time)
+    return lambda host: replace(
+        host.but(time=host.state.time + int(passed.total_seconds())), now=host.now + passed
+    )
 
 
 STARTS = Certificate.parse(managed("trixie").state.certificate or "").not_before  # type: ignore[union-attr]
