@@ -140,6 +140,12 @@ def nearest_measured(server: Server) -> Server:
     return before[-1] if before else (minor or engine)[0]
 
 
+@functools.cache
+def measured_after(server: Server) -> tuple[Server, ...]:
+    """The measured releases of the same engine that came after it, oldest first."""
+    return tuple(other for other in _measured_servers() if other.engine == server.engine and other > server)
+
+
 def find(name: str) -> Directive | None:
     """The directive of any of its names, in any case; None where there is none."""
     lower = name.lower()

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from noevict import kernel, pki
 from noevict.certificates import OwnCertificate
+from noevict.directives import measured_after, problem
 from noevict.patience import loading
 from noevict.secrets import Secrets
 from noevict.settings import Settings
@@ -42,8 +43,20 @@ def notices(
     evicted = state.live.number("evicted_keys")
     if evicted and state.live.ours:
         yield f"{evicted} keys were evicted since this server started: data was lost"
+    yield from _not_taken_later(settings, target)
     yield from _full(state, target)
     yield from _headroom(settings, state, target)
+
+
+def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
+    """A value with which the server would not start once the host's release is upgraded, or that would be a mistake."""
+    for name, value in settings.redis_config.items():
+        later = (other for other in measured_after(target.server) if problem(name, value, other))
+        if (other := next(later, None)) is not None:
+            yield (
+                f"redis_config: {name}: {other} does not take {value}: set another, or none, before this host's "
+                "release is upgraded"
+            )
 
 
 def _full(state: HostState, target: Target) -> Iterator[str]:

@@ -10,6 +10,7 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.operations.lock import changed_fields
 from noevict.pki import make_ca
+from noevict.settings import build_settings
 from noevict.state import Address, Package, Reach, Sysctl
 from noevict.target import SYSCTL
 from tests.unit.looks.captured import MANAGED
@@ -155,6 +156,15 @@ def test_a_release_that_was_installed_and_does_not_run_yet_is_said_and_no_drift(
     assert plan.notices == (
         "Redis 8.0.2 runs until its next restart, which starts the Redis 8.0.6 installed",
     )
+
+
+@pytest.mark.parametrize(("name", "value"), [("maxmemory-samples", 100), ("io-threads-do-reads", True)])
+def test_what_a_later_release_does_not_take_is_said_before_the_upgrade(name: str, value: object) -> None:
+    host = replace(
+        managed("bookworm"), settings=build_settings("host", {"redis_config": {name: value, "hz": 50}})
+    )
+    [notice] = [notice for notice in host.plan.notices if "redis_config" in notice]
+    assert notice.startswith(f"redis_config: {name}: Redis 8.0.2 does not take {value}: ")
 
 
 def test_loading_is_said_and_no_drift() -> None:
