@@ -107,9 +107,11 @@ CONTRADICTIONS = (
 # What somebody put there that is nobody's business but theirs.
 AA = f"{DIRECTORY}/aa.conf"
 REBUILT = """
-  cd $(mktemp -d) && apt-get -q download SERVER && dpkg-deb -R ./*.deb x
-  sed -i -E 's/^Version: .*/&+mine1/' x/DEBIAN/control
-  dpkg-deb -b x mine.deb && dpkg --force-confold -i mine.deb
+  cd $(mktemp -d) && apt-get -q download SERVER ENGINE-tools && for deb in ./*.deb; do
+    dpkg-deb -R "$deb" x && rm "$deb" || exit
+    sed -i -E '/^Version: /s/$/+mine1/; /^Depends: /s/-tools \\(= ([^)]+)\\)/-tools (= \\1+mine1)/' x/DEBIAN/control
+    dpkg-deb -b x "mine-${deb#./}" && rm -r x || exit
+  done && dpkg --force-confold -i mine*.deb
 """
 FINE = {
     "a drop-in that contradicts nothing": (f"printf '[Service]\\nNice=-1\\n' >{ZZ}", RELOAD),
