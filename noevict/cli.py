@@ -124,7 +124,7 @@ def drift(hosts: tuple[str, ...], as_json: bool) -> int:
     lines = [json.dumps(drift_.as_data(reports), indent=2)] if as_json else drift_.as_table(reports)
     click.echo("\n".join(lines))
     for report in reports:
-        for line in (*report.notices, *report.failure):
+        for line in report.failure or report.notices:
             click.echo(one_line(f"{report.host}: {line}"), err=True)
     if any(report.failure for report in reports):
         return 1
