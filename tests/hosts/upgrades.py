@@ -67,6 +67,7 @@ class Upgrade:
     """``told``: the drift that there is then, and nothing else. ``installed``: how the package's version ends after it.
 
     ``restarts``: whether the run that follows starts the server again (the package's own restart came before it).
+    ``again``: whether its own release's next package comes after it.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Upgrade:
     suite: str = "bookworm"
     engine: EngineName = "redis"
     systemd: bool = True
+    again: bool = True
 
 
 # --- what happens ------------------------------------------------------------------------------------------
@@ -218,6 +220,6 @@ UPGRADES = (
     Upgrade("needrestart, bookworm", library_upgraded, installed="deb12u10"),
     Upgrade("needrestart, Valkey", library_upgraded, installed="deb13u3", suite="trixie", engine="valkey"),
     # a release
-    Upgrade("Debian 13 with Redis held", release_upgraded_but_held, installed="deb12u10"),
-    Upgrade("Debian 13 and no restart", release_upgraded_without_a_restart, installed="deb13u3"),
+    Upgrade("Debian 13 with Redis held", release_upgraded_but_held, installed="deb12u10", again=False),
+    Upgrade("Debian 13 and no restart", release_upgraded_without_a_restart, installed="deb13u3", again=False),
 )  # fmt: skip
