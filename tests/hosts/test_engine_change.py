@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, files, fill, said
+from tests.hosts.by_hand import assert_filled, do, files, fill, said, wait_until_loaded
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, connect, deploy, run_id
 from tests.hosts.writers import KINDS, Writer, writing
@@ -136,6 +136,7 @@ def test_the_run_after_is_clean(story: Story) -> None:
 def test_keys_survive_a_restart_of_the_new_server(story: Story, host: Host) -> None:
     before = run_id(story.checkout, host)
     host.run("service valkey-server restart", timeout=60)
+    wait_until_loaded(story.checkout, host)
     with admin(story.checkout, host) as client:
         assert client.info("server")["run_id"] != before
         assert_filled(client, COUNT)
