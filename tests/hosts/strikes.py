@@ -31,7 +31,9 @@ HOOK = "\nfrom tests.hosts import strikes\n\nstrikes.watch(state)\n"
 LOOKS = ("look", "lock", "defaults", "words")
 WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL")
 FIRST_LINES = {
-    path.read_text().partition("\n")[0]: path.stem for path in Path(scripts.__file__).parent.glob("*.sh")
+    path.read_text().partition("\n")[0]: path.stem
+    for path in Path(scripts.__file__).parent.glob("*.sh")
+    if path.stem != "apt"  # it stands before others
 }
 
 
