@@ -52,7 +52,9 @@ def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
     elif left_data(old, engine):
         yield from role_in_file(old)
         yield from left_behind(old, engine, target)
-        yield from _unreadable(state, target, written=old.rdb.get("base" if had_aof(old) else "dump.rdb"))
+        yield from _unreadable(
+            state, target, written=old.rdb.get("base" if old.starts_with_aof else "dump.rdb")
+        )
 
 
 def _to_be_written(live: Live, target: Target) -> int | None:
@@ -67,14 +69,9 @@ def moves_append_only(live: Live, target: Target) -> bool:
     return live.config.get("appendonly") == "yes" == target.live["appendonly"]
 
 
-def had_aof(old: HostState) -> bool:
-    """Whether a server that does not run would start with its append-only files."""
-    return old.starts_with_aof
-
-
 def left_data(old: HostState, engine: Engine) -> bool:
     """Whether a server of that engine, which does not run, has data to hand over; not, once that was done."""
-    return old.file(engine.manifest if had_aof(old) else f"{engine.data}/dump.rdb") is not None
+    return old.file(engine.manifest if old.starts_with_aof else f"{engine.data}/dump.rdb") is not None
 
 
 def _unreadable(state: HostState, target: Target, written: int | None) -> Iterator[str]:

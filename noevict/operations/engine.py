@@ -19,7 +19,7 @@ from noevict.operations.uninstall import let_go
 from noevict.reach import sentence
 from noevict.run import HOST_FAILURES, HostRun
 from noevict.scripts import script
-from noevict.succession import PREAMBLE, had_aof, left_data, moves_append_only
+from noevict.succession import PREAMBLE, left_data, moves_append_only
 
 COPY_SECONDS = 3600  # where the two data directories are on two disks
 PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop
@@ -39,7 +39,7 @@ def change_engine(run: HostRun) -> None:
 
 
 def _take_the_place_of(run: HostRun, old: HostRun) -> None:
-    aof = had_aof(old.found)
+    aof = old.found.starts_with_aof
     if old.found.live.reached:
         aof = _make_ready(run, old)
     moved, keys = stamp(), {}
