@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab import cost
+from tests.lab.cost import Cost
 from tests.lab.host import Host
 from tests.lab.lab import write_hosts_yml
 
@@ -110,3 +112,9 @@ class Checkout:
             so_far = Result(command, process.returncode, stdout, stderr)
             raise AssertionError(f"not done after {timeout:.0f} s: {so_far}") from None
         return Result(command, process.returncode, stdout, stderr)
+
+    def measure(self, *command: str, timeout: float = 300) -> tuple[Result, Cost]:
+        """As ``run``, and what it took."""
+        file = self.home / "cost.json"
+        done = self.run(sys.executable, "-S", str(cost.__file__), str(file), *command, timeout=timeout)
+        return done, Cost(**json.loads(file.read_text()))
