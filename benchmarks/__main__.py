@@ -1,6 +1,6 @@
 """``make bench``: a clean run against the floor, and what clients feel of each kind of remediation.
 
-The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (10) and ``--rounds N`` (5) of the
+The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30) and ``--rounds N`` (5) of the
 clean run; ``--gap-rounds N`` (3); ``--mib N`` (500) of the large data.
 """
 
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).with_name("results.md")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--hosts", type=int, default=10)
+    parser.add_argument("--hosts", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--gap-rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=500)

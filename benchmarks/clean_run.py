@@ -1,58 +1,160 @@
-"""A clean run on N lab hosts against the floor, one SSH connection and one command to each.
+"""A clean run on N lab hosts against two floors: one SSH connection to each, and one command through it.
 
-Rounds are interleaved, so that whatever else the machine does falls on all alike; medians, and ratios to the floor.
+The first floor's command is ``echo``; the second's is the very look, as noevict sends it, by a deploy of one stock
+operation. Beside them a run that repairs one live drift on every host, ``noevict drift``, and a start without hosts.
 """
 
-import statistics
-import tempfile
-import time
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
-from tests.lab.checkout import Checkout
+from benchmarks.measured import Case, Target, interleaved, table_of
+from tests.hosts.by_hand import do
+from tests.lab.checkout import Checkout, Result
+from tests.lab.cost import Cost
+from tests.lab.disk import Spec
+from tests.lab.host import Host
 from tests.lab.lab import Lab
 
+SUITE = "trixie"
 DEPLOY = ("pyinfra", "-y", "inventory", "deploy.py")
-COMMANDS = {
-    "floor: `pyinfra exec echo`": ("pyinfra", "-y", "inventory", "exec", "--", "echo"),
-    "clean run: `pyinfra inventory deploy.py`": DEPLOY,
-    "`noevict drift`": ("noevict", "drift"),
-}
+DRIFT = ("redis: CONFIG SET maxmemory-policy volatile-lru",)
+
+FLOOR = "(a) floor: `pyinfra exec echo`"
+LOOK = "(a') floor with the look: one `server.shell` of it"
+CLEAN = "(b) clean run: `pyinfra inventory deploy.py`"
+REPAIR = "(c) the same with one live drift on every host"
+REPORT = "(e) `noevict drift`"
+BARE = "start-up of (a): pyinfra and the inventory, no host"
+START = "start-up of (b): and all that deploy.py imports"
+STARTS = {BARE: BARE, FLOOR: BARE, LOOK: BARE}  # by name, what a case does before there are hosts; else START
+
+LOOK_DEPLOY = """
+from pyinfra.api.command import StringCommand
+from pyinfra.operations import server
+
+from noevict.scripts import script
+
+text = script("look", engine="redis", port=6379, plaintext_port=0)
+server.shell(name="Look", commands=[StringCommand("bash -s", _stdin=text)])
+"""
+
+# All that deploy.py imports, and nothing of what it does.
+START_DEPLOY = """
+import noevict.changes
+import noevict.operations
+import noevict.preview
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``costs``: by the names above. ``channels``: that a clean run opens on a host."""
+
+    hosts: int
+    rounds: int
+    costs: dict[str, Cost]
+    channels: int
+
+    def cpu(self, name: str) -> float:
+        """Of the controller beyond start-up, milliseconds a host."""
+        return (self.costs[name].cpu - self.costs[STARTS.get(name, START)].cpu) / self.hosts * 1000
+
+    def of(self, name: str, other: str) -> float:
+        """The ratio of two medians."""
+        return self.costs[name].seconds / self.costs[other].seconds
 
 
 def measure(hosts: int, rounds: int) -> list[str]:
     """The results as Markdown, a line each."""
-    with Lab() as lab, tempfile.TemporaryDirectory() as directory:
-        checkout = Checkout(Path(directory))
-        checkout.list_hosts(lab.boot(*["trixie"] * hosts))
-        first = seconds(checkout, DEPLOY)
-        times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-        for _ in range(rounds):
-            for name, command in COMMANDS.items():
-                times[name].append(seconds(checkout, command))
-    return report(hosts, first, times)
+    with Lab() as lab, Checkout.temporary() as checkout, Checkout.temporary() as alone:
+        booted = lab.boot(*[SUITE] * hosts)
+        checkout.list_hosts(booted)
+        provision(checkout)
+        costs = interleaved(cases(checkout, alone, booted), rounds)
+        opened = channels(lab, checkout)
+    return report(Measured(hosts, rounds, costs, opened))
 
 
-def seconds(checkout: Checkout, command: tuple[str, ...]) -> float:
-    """How long a command takes that must succeed."""
-    began = time.monotonic()
-    done = checkout.run(*command, timeout=1800)
-    took = time.monotonic() - began
+def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
+    """``alone``: a checkout whose hosts.yml is the one that is shipped, with this machine alone."""
+    checkout.write("look.py", LOOK_DEPLOY)
+    alone.write("start.py", START_DEPLOY)
+    alone.write("bare.py", "")
+    return [
+        Case(BARE, alone, ("pyinfra", "-y", "inventory", "bare.py")),
+        Case(START, alone, ("pyinfra", "-y", "inventory", "start.py")),
+        Case(FLOOR, checkout, ("pyinfra", "-y", "inventory", "exec", "--", "echo")),
+        Case(LOOK, checkout, ("pyinfra", "-y", "inventory", "look.py")),
+        Case(CLEAN, checkout, DEPLOY, fine=partial(found_due, count=0)),
+        Case(REPORT, checkout, ("noevict", "drift")),
+        Case(
+            REPAIR,
+            checkout,
+            DEPLOY,
+            before=partial(drift, checkout, hosts),
+            fine=partial(found_due, count=len(hosts)),
+        ),
+    ]
+
+
+def drift(checkout: Checkout, hosts: list[Host]) -> None:
+    for host in hosts:
+        do(checkout, host, DRIFT)
+
+
+def found_due(done: Result, count: int) -> bool:
+    """Whether it went well, and said of so many things that they are due."""
+    return done.returncode == 0 and done.output.count("due: ") == count
+
+
+def provision(checkout: Checkout) -> None:
+    done = checkout.run(*DEPLOY, timeout=1800)
     if done.returncode != 0:
         raise SystemExit(str(done))
-    return took
 
 
-def report(hosts: int, first: float, times: dict[str, list[float]]) -> list[str]:
-    medians = {name: statistics.median(each) for name, each in times.items()}
-    floor = next(iter(medians.values()))
-    rounds = len(next(iter(times.values())))
+def channels(lab: Lab, checkout: Checkout) -> int:
+    """Of a clean run on a host of its own: sshd logs each, which takes time."""
+    [host] = lab.boot(Spec(SUITE, name="counted", sshd=["LogLevel DEBUG1"]))
+    checkout.list_hosts([host])
+    provision(checkout)
+    before = host.channels()
+    provision(checkout)
+    return host.channels() - before
+
+
+def report(found: Measured) -> list[str]:
     return [
         "## A clean run",
         "",
-        f"{hosts} trixie hosts; medians of {rounds} interleaved rounds. The first provisioning of all hosts took "
-        f"{first:.1f} s.",
+        f"{found.hosts} {SUITE} hosts; medians of {found.rounds} interleaved rounds; memory is the most of any round. "
+        "CPU is the controller's, beyond start-up.",
         "",
-        "| what | seconds | of the floor |",
-        "|---|---|---|",
-        *(f"| {name} | {median:.2f} | {median / floor:.2f} |" for name, median in medians.items()),
+        "| what | seconds | of (a) | of (a') | CPU ms a host | memory MB |",
+        "|---|---|---|---|---|---|",
+        *(row(found, name) for name in found.costs),
+        "",
+        *table_of(targets(found)),
+    ]
+
+
+def row(found: Measured, name: str) -> str:
+    cost = found.costs[name]
+    told = f"{cost.seconds:.2f} | {found.of(name, FLOOR):.2f} | {found.of(name, LOOK):.2f}"
+    return f"| {name} | {told} | {found.cpu(name):.1f} | {cost.peak / 1e6:.0f} |"
+
+
+def targets(found: Measured) -> list[Target]:
+    costs = found.costs
+    return [
+        Target("(b) of (a')", found.of(CLEAN, LOOK), 1.2),
+        Target("(b) of (a)", found.of(CLEAN, FLOOR), 1.4),
+        Target("(c) of (a)", found.of(REPAIR, FLOOR), 1.7),
+        Target("(e) of (b)", found.of(REPORT, CLEAN), 1.0),
+        Target("CPU of (b) beyond start-up, a host", found.cpu(CLEAN), 18, "ms"),
+        Target("start-up", costs[START].seconds, 0.7, "s"),
+        Target(
+            f"memory of (b) at {found.hosts} hosts (the target is for 50)", costs[CLEAN].peak / 1e6, 150, "MB"
+        ),
+        Target("SSH channels of (b) on a host", found.channels, 2),
     ]

@@ -23,7 +23,6 @@ from tests.hosts.deployed import (
 )
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
-from tests.lab.host import Host
 
 PYTHONS = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Which release has the C library and Python this machine's virtual environment was made for."""
@@ -94,9 +93,9 @@ def test_settings_of_a_group_and_a_direct_connection_to_its_port(checkout: Check
     write_settings(checkout, "queues", redis_port=6390, redis_connect="direct", redis_maxmemory="64mb")
     deploy(checkout)
     assert config(checkout, host, "maxmemory", port=6390) == {"maxmemory": str(64 << 20)}
-    before = channels(host)
+    before = host.channels()
     assert_clean(checkout)
-    assert channels(host) - before == 1  # the look
+    assert host.channels() - before == 1  # the look
 
 
 def test_the_machine_itself_under_the_shipped_hosts_file(checkout: Checkout, boot: Boot) -> None:
@@ -160,18 +159,13 @@ def hang_up(server: socket.socket) -> None:
             server.accept()[0].close()
 
 
-def channels(host: Host) -> int:
-    """How many SSH channels were ever opened, as sshd at DEBUG1 logs them: sessions and direct-tcpip alike."""
-    return len(re.findall(r"server_input_channel_open: ctype", host.journal("ssh")))
-
-
 def test_a_clean_run_opens_at_most_three_channels_on_a_host(checkout: Checkout, boot: Boot) -> None:
     debug = ["LogLevel DEBUG1"]
     hosts = boot(Spec("bookworm", sshd=debug), Spec("trixie", sshd=debug))
     checkout.list_hosts(hosts)
     deploy(checkout)
-    before = [channels(host) for host in hosts]
+    before = [host.channels() for host in hosts]
     assert min(before) > 3  # they are counted
     assert_clean(checkout)
-    opened = [channels(host) - earlier for host, earlier in zip(hosts, before, strict=True)]
+    opened = [host.channels() - earlier for host, earlier in zip(hosts, before, strict=True)]
     assert max(opened) <= 3, opened

@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.lab import cost
 from tests.lab.cost import Cost
@@ -65,6 +67,13 @@ class Checkout:
         compileall.compile_dir(
             self.root / "noevict", quiet=1
         )  # as `make deploy` does: pyinfra writes no .pyc
+
+    @classmethod
+    @contextmanager
+    def temporary(cls) -> Iterator[Self]:
+        """One that is gone after the block."""
+        with tempfile.TemporaryDirectory() as directory:
+            yield cls(Path(directory))
 
     def list_hosts(self, hosts: Iterable[Host], **data: Any) -> Path:
         """Writes its hosts.yml; see ``write_hosts_yml`` for what can be said about the hosts."""

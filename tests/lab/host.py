@@ -116,6 +116,11 @@ class Host:
         """All that the unit ever logged, earlier boots included."""
         return self.run(f"journalctl --no-pager -o short-iso -u {shlex.quote(unit)}").stdout
 
+    def channels(self) -> int:
+        """How many SSH channels were ever opened, as an sshd at ``LogLevel DEBUG1`` logs them: sessions and
+        direct-tcpip alike."""
+        return self.journal("ssh").count("server_input_channel_open: ctype")
+
     def set_memory(self, mib: int) -> None:
         """Its /proc/meminfo tells that much RAM from now on, after reboots too."""
         self.write(disk.MEMINFO, meminfo(mib))
