@@ -44,11 +44,10 @@ def renew_certificate(run: HostRun) -> None:
 
 def _request(run: HostRun, *, fresh: bool) -> str:
     engine = run.engine
-    return script(
+    return script("user", user=engine.user, data=engine.data) + script(
         "request",
         user=engine.user,
         etc=engine.etc,
         tls=engine.tls,
-        data=engine.data,
         fresh="yes" if fresh else "no",
     )

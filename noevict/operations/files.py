@@ -32,9 +32,9 @@ def mend_access(run: HostRun) -> None:
         for file in run.plan.target.files
         if file.path in due
     )
-    user = run.engine.user
+    user, made = run.engine.user, script("user", user=run.engine.user, data=run.engine.data)
     data = (f"{user} {user} - {path}" for path in (run.engine.rdb, run.engine.append_only) if path in due)
-    run.shell(script("access", wanted="\n".join((*lines, *data))), what="setting owners and modes")
+    run.shell(made + script("access", wanted="\n".join((*lines, *data))), what="setting owners and modes")
 
 
 @step
@@ -43,12 +43,12 @@ def place_files(run: HostRun) -> None:
     engine, target = run.engine, run.plan.target
     due = {change.what for change in run.plan.changes}
     said = run.shell(
-        script(
+        script("user", user=engine.user, data=engine.data)
+        + script(
             "place",
             etc=engine.etc,
             conf=engine.conf,
             acl=engine.aclfile,
-            data=engine.data,
             user=engine.user,
             package=engine.package,
             previous=PREVIOUS,

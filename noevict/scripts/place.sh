@@ -1,12 +1,10 @@
-# Put files in place, each whole or not at all, and keep dpkg and the last good configuration out of harm's way.
-# etc, conf, acl, data, user, package, binary, previous: paths and names. wanted: lines "kind owner group mode path base64",
+# Behind user.sh: put files in place, each whole or not at all, and keep dpkg and the last good configuration out of
+# harm's way. etc, conf, acl, user, package, previous: paths and names. wanted: lines "kind owner group mode path base64",
 # kind being d (directory) or f (file). Prints "asks" where dpkg will ask about redis.conf: what the package brought
 # cannot be had any more.
 set -euo pipefail
 export LC_ALL=C
 umask 077
-getent passwd "$user" >/dev/null ||
-  useradd --system --no-create-home --user-group --home-dir "$data" --shell /usr/sbin/nologin "$user"
 
 # What worked until now, for a restart that fails.
 if [[ $keep == yes && -e $conf && ! -e $previous/good ]]; then

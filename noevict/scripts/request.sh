@@ -1,11 +1,8 @@
 # Make what certificates need and print a signing request. The key never leaves the host.
-# user, etc, tls, data, fresh: "yes" for a new key in place of one that does not match or cannot be read.
+# Behind user.sh. user, etc, tls, fresh: "yes" for a new key in place of one that does not match or cannot be read.
 set -euo pipefail
 export LC_ALL=C
 umask 077
-# The system user as the package would make it; the package then takes it as it is.
-getent passwd "$user" >/dev/null ||
-  useradd --system --no-create-home --user-group --home-dir "$data" --shell /usr/sbin/nologin "$user"
 directory() {
   [[ -d $1 && ! -L $1 ]] || mkdir "$1"
   chown "$2" "$1"

@@ -175,3 +175,15 @@ def test_reinstalling_the_package_asks_nothing_and_leaves_ours(fleet: Fleet, hos
 
 def contents(host: Host) -> dict[str, str]:
     return {path: file.sha256 for path, file in managed_files(host, engine_of(host)).items()}
+
+
+def test_a_new_disk_that_is_mounted_for_the_data_is_the_servers_from_then_on(
+    boot: Boot, checkout: Checkout, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"  # root's, as mkfs leaves it: before there is a user redis
+    disk.mkdir(mode=0o755)
+    checkout.list_hosts([host := boot(Spec("trixie", mounts={"/var/lib/redis": disk}))[0]])
+    deploy(checkout)
+    assert host.run("stat -c '%U:%G %a' /var/lib/redis").stdout == "redis:redis 750\n"
+    assert list(disk.glob("appendonlydir/*"))
+    assert_clean(checkout)

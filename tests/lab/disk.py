@@ -35,7 +35,7 @@ class Spec:
     """What a host shall be. ``sshd``: lines of sshd_config; ``files``: path → text, there before the boot;
     ``memory``: the MiB its /proc/meminfo shows; ``addresses``: more of them, with prefix; ``binds``: directories
     of this machine that it sees, read-only; ``systemd``: False is a host on which nothing but sshd runs; ``disk``: the
-    MiB that may be written to it."""
+    MiB that may be written to it; ``mounts``: path → a directory of this machine that is written to there."""
 
     suite: str
     name: str = ""
@@ -46,6 +46,7 @@ class Spec:
     binds: Sequence[Path] = ()
     systemd: bool = True
     disk: int | None = None
+    mounts: Mapping[str, Path] = field(default_factory=dict)
 
 
 def mount(directory: Path, suite: str, size: int | None = None) -> Path:

@@ -155,6 +155,7 @@ class Host:
             *(f"--network-bridge={self.claim.bridge}", "--settings=no", "--resolv-conf=off"),
             *("--timezone=off", "--link-journal=no", "--console=pipe"),
             *(f"--bind-ro={path}" for path in self.spec.binds),
+            *(f"--bind={path}:{there}" for there, path in self.spec.mounts.items()),
             *(("--boot",) if self.spec.systemd else ("--as-pid2", "sh", disk.WITHOUT_SYSTEMD)),
         )
         with (self.directory / "console").open("w") as console:
