@@ -1,10 +1,14 @@
 """What a run costs, and what clients feel of it, side by side with what it is compared with.
 
-===========  ==========================================================================
-measured     commands side by side in interleaved rounds; the targets beside what was found
-clean_run    a run that has nothing to do, against the floor: one command over SSH
-gaps         what clients feel of each kind of remediation: gaps in service, connections
-===========  ==========================================================================
+============  ==========================================================================
+measured      commands side by side in interleaved rounds; the targets beside what was found
+clean_run     a run that has nothing to do, against the floor: one command over SSH
+provisioning  the first run on fresh hosts, against apt-get over plain SSH
+ansible       the same job by Ansible, and with mitogen: the playbook is ours
+environment   what comes from PyPI for that alone
+scale         clean runs over up to 2,000 hosts; many_hosts is the server that stands for them
+gaps          what clients feel of each kind of remediation: gaps in service, connections
+============  ==========================================================================
 
-``python -m benchmarks`` measures both and writes results.md.
+``python -m benchmarks`` measures all and writes results.md.
 """

@@ -1,7 +1,9 @@
-"""``make bench``: a clean run against the floor, and what clients feel of each kind of remediation.
+"""``make bench``: what a clean run and the first one cost, and what clients feel of each kind of remediation.
 
-The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30) and ``--rounds N`` (5) of the
-clean run; ``--gap-rounds N`` (3); ``--mib N`` (500) of the large data.
+The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30); ``--rounds N`` (5) of the clean
+run; ``--ansible-rounds N`` (2; 0 leaves Ansible out); ``--first-rounds N`` (2) of the first provisioning;
+``--sizes N,N,...`` (100,500,1000,2000) and ``--size-rounds N`` (1) of many hosts;
+``--gap-rounds N`` (3); ``--mib N`` (500) of the large data.
 """
 
 import argparse
@@ -9,15 +11,23 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import clean_run, gaps
+from benchmarks import clean_run, gaps, provisioning, scale
 
 RESULTS = Path(__file__).with_name("results.md")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--hosts", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ansible-rounds", type=int, default=2)
+    parser.add_argument("--first-rounds", type=int, default=2)
+    parser.add_argument("--sizes", type=numbers, default=[100, 500, 1000, 2000])
+    parser.add_argument("--size-rounds", type=int, default=1)
     parser.add_argument("--gap-rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=500)
     asked = parser.parse_args()
@@ -27,7 +37,11 @@ def main() -> None:
         f"Lab hosts on {os.cpu_count()} cores, which they share with the controller ({platform.machine()}, Python "
         f"{platform.python_version()}). `make bench` makes this file.",
         "",
-        *clean_run.measure(asked.hosts, asked.rounds),
+        *clean_run.measure(asked.hosts, asked.rounds, asked.ansible_rounds),
+        "",
+        *provisioning.measure(asked.hosts, asked.first_rounds),
+        "",
+        *scale.measure(asked.sizes, asked.size_rounds),
         "",
         *gaps.measure(asked.gap_rounds, asked.mib),
     ]

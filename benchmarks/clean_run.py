@@ -1,12 +1,14 @@
 """A clean run on N lab hosts against two floors: one SSH connection to each, and one command through it.
 
 The first floor's command is ``echo``; the second's is the very look, as noevict sends it, by a deploy of one stock
-operation. Beside them a run that repairs one live drift on every host, ``noevict drift``, and a start without hosts.
+operation. Beside them a run that repairs one live drift on every host, ``noevict drift``, a start without hosts, and
+Ansible on as many hosts of its own.
 """
 
 from dataclasses import dataclass
 from functools import partial
 
+from benchmarks import ansible
 from benchmarks.measured import Case, Target, interleaved, table_of
 from tests.hosts.by_hand import do
 from tests.lab.checkout import Checkout, Result
@@ -26,7 +28,8 @@ REPAIR = "(c) the same with one live drift on every host"
 REPORT = "(e) `noevict drift`"
 BARE = "start-up of (a): pyinfra and the inventory, no host"
 START = "start-up of (b): and all that deploy.py imports"
-STARTS = {BARE: BARE, FLOOR: BARE, LOOK: BARE}  # by name, what a case does before there are hosts; else START
+# By name, what a case does before there are hosts; of Ansible nothing is taken off.
+STARTS = {BARE: BARE, FLOOR: BARE, LOOK: BARE, START: START, CLEAN: START, REPAIR: START, REPORT: START}
 
 LOOK_DEPLOY = """
 from pyinfra.api.command import StringCommand
@@ -48,31 +51,45 @@ import noevict.preview
 
 @dataclass(frozen=True)
 class Measured:
-    """``costs``: by the names above. ``channels``: that a clean run opens on a host."""
+    """``costs``: by the names above. ``channels``: that a clean run opens on a host. ``ansible_rounds``: 0 for none;
+    ``ansible_first``: seconds of its first provisioning."""
 
     hosts: int
     rounds: int
     costs: dict[str, Cost]
     channels: int
+    ansible_rounds: int
+    ansible_first: float
 
     def cpu(self, name: str) -> float:
         """Of the controller beyond start-up, milliseconds a host."""
-        return (self.costs[name].cpu - self.costs[STARTS.get(name, START)].cpu) / self.hosts * 1000
+        start = self.costs[STARTS[name]].cpu if name in STARTS else 0.0
+        return (self.costs[name].cpu - start) / self.hosts * 1000
 
     def of(self, name: str, other: str) -> float:
         """The ratio of two medians."""
         return self.costs[name].seconds / self.costs[other].seconds
 
 
-def measure(hosts: int, rounds: int) -> list[str]:
-    """The results as Markdown, a line each."""
-    with Lab() as lab, Checkout.temporary() as checkout, Checkout.temporary() as alone:
+def measure(hosts: int, rounds: int, ansible_rounds: int) -> list[str]:
+    """The results as Markdown, a line each. With no ``ansible_rounds`` there is nothing of Ansible."""
+    with (
+        Lab() as lab,
+        Checkout.temporary() as checkout,
+        Checkout.temporary() as alone,
+        Checkout.temporary() as other,
+    ):
         booted = lab.boot(*[SUITE] * hosts)
         checkout.list_hosts(booted)
         provision(checkout)
-        costs = interleaved(cases(checkout, alone, booted), rounds)
+        measured, first = cases(checkout, alone, booted), 0.0
+        if ansible_rounds:
+            compared = ansible.prepare(other, lab.boot(*[SUITE] * hosts), min(rounds, ansible_rounds))
+            first = compared.provision()
+            measured += compared.cases()
+        costs = interleaved(measured, rounds)
         opened = channels(lab, checkout)
-    return report(Measured(hosts, rounds, costs, opened))
+    return report(Measured(hosts, rounds, costs, opened, ansible_rounds, first))
 
 
 def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
@@ -129,12 +146,23 @@ def report(found: Measured) -> list[str]:
         "",
         f"{found.hosts} {SUITE} hosts; medians of {found.rounds} interleaved rounds; memory is the most of any round. "
         "CPU is the controller's, beyond start-up.",
+        *_of_ansible(found),
         "",
         "| what | seconds | of (a) | of (a') | CPU ms a host | memory MB |",
         "|---|---|---|---|---|---|",
         *(row(found, name) for name in found.costs),
         "",
         *table_of(targets(found)),
+    ]
+
+
+def _of_ansible(found: Measured) -> list[str]:
+    if not found.ansible_rounds:
+        return []
+    return [
+        f"Ansible (benchmarks/playbook, {', '.join(ansible.PACKAGES)}; pipelining, ControlPersist, forks = hosts): "
+        f"{found.ansible_rounds} round(s), on hosts of its own; it made them in {found.ansible_first:.0f} s. Its "
+        "CPU is all of it."
     ]
 
 
@@ -146,11 +174,17 @@ def row(found: Measured, name: str) -> str:
 
 def targets(found: Measured) -> list[Target]:
     costs = found.costs
+    compared = (
+        [Target("(g) of (b)", found.of(ansible.MITOGEN, CLEAN), 15, least=True)]
+        if found.ansible_rounds
+        else []
+    )
     return [
         Target("(b) of (a')", found.of(CLEAN, LOOK), 1.2),
         Target("(b) of (a)", found.of(CLEAN, FLOOR), 1.4),
         Target("(c) of (a)", found.of(REPAIR, FLOOR), 1.7),
         Target("(e) of (b)", found.of(REPORT, CLEAN), 1.0),
+        *compared,
         Target("CPU of (b) beyond start-up, a host", found.cpu(CLEAN), 18, "ms"),
         Target("start-up", costs[START].seconds, 0.7, "s"),
         Target(
