@@ -78,7 +78,8 @@ def _look(state: State, host: Host, fleet: Fleet) -> HostRun:
     except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
         run.failure = (sentence(error),)
         return run
-    run.look().close_client()
+    with fleet.looks:
+        run.look().close_client()
     return run
 
 

@@ -15,6 +15,10 @@ from noevict.errors import NoevictError
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
 
+# The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
+# others until its server's answers seem late. So many still hide a second of the way to a host.
+LOOKS_AT_ONCE = 100
+
 
 class Fleet:
     """Made once a run, from the data of all its hosts.
@@ -46,6 +50,7 @@ class Fleet:
         self._own: dict[tuple[str, str, str], OwnCertificate] = {}
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
         self.restarts = BoundedSemaphore(at_once)
+        self.looks = BoundedSemaphore(LOOKS_AT_ONCE)  # held while a host and its server are looked at
         self.restart_failed_on: str | None = None
 
     def refresh_secrets(self) -> None:

@@ -17,7 +17,8 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
         run = HostRun(state, host, fleet_of(state))
     except NoevictError as error:
         raise DeployError(str(error)) from error
-    run.look()
+    with run.fleet.looks:
+        run.look()
     if not tell:
         return run
     for line in run.failure:

@@ -19,8 +19,9 @@ def verify(run: HostRun) -> None:
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
     if run.changed:
-        rewrite(run.reconnect())
-        run.look_again()
+        with run.fleet.looks:
+            rewrite(run.reconnect())
+            run.look_again()
     wait_until_loaded(run)
     if not run.changed and run.plan.clean:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import gevent
 import pytest
+from pyinfra.api.host import Host
 
+from noevict import inventory
+from noevict.drift import look_for_drift
 from noevict.errors import NoevictError
-from noevict.fleet import Fleet
+from noevict.fleet import LOOKS_AT_ONCE, Fleet
+from noevict.run import HostRun
 from noevict.secrets import Secrets
 
 MANAGED = ["cache-1"]
@@ -64,3 +69,27 @@ def test_without_secrets_a_managed_host_is_refused_and_none_are_made(tmp_path: P
     with pytest.raises(NoevictError, match="should hold the secrets that cache-1 was made with"):
         mine.save_secrets(MANAGED)
     assert not (tmp_path / "secrets").exists()
+
+
+def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for_in_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looking: set[str] = set()
+    most = 0
+
+    def look(run: HostRun) -> HostRun:
+        nonlocal most
+        looking.add(run.name)
+        most = max(most, len(looking))
+        gevent.sleep(0)  # the others have their turn
+        looking.remove(run.name)
+        run.failure = ("looked at",)
+        return run
+
+    monkeypatch.setattr(HostRun, "look", look)
+    monkeypatch.setattr(Host, "connect", lambda *_, **__: True)
+    names = [f"cache-{number}" for number in range(3 * LOOKS_AT_ONCE)]
+    hosts = {name: inventory.Host(name, ("redis",), {}) for name in names}
+    reports = look_for_drift(tmp_path, inventory.Fleet(tmp_path, hosts, {}))
+    assert [(report.host, report.failure) for report in reports] == [(name, ("looked at",)) for name in names]
+    assert most == LOOKS_AT_ONCE
