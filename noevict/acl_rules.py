@@ -192,8 +192,13 @@ def allowed_databases(rule: Iterable[str]) -> frozenset[str]:
 
 def allowed_commands(rule: Iterable[str], catalogue: Catalogue) -> frozenset[str]:
     """Commands and subcommands, and ``select|0`` where a command is allowed with that first argument only."""
+    return _allowed_commands(tuple(of_kind("commands", rule)), catalogue)
+
+
+@functools.lru_cache(1024)  # the same few rules on every host
+def _allowed_commands(rule: tuple[str, ...], catalogue: Catalogue) -> frozenset[str]:
     found: frozenset[str] = frozenset()
-    for word in of_kind("commands", rule):
+    for word in rule:
         name = named(word)
         meant = catalogue.meant(name)
         if name == "@all":

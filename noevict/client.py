@@ -4,7 +4,7 @@ import functools
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -17,6 +17,9 @@ from noevict.wire import SECONDS, Login, StreamConnection
 
 SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-key-file-pass",
                                "tls-client-key-file-pass"})  # fmt: skip
+
+# What a server is asked about itself; a command's name is one word, by which redis-py knows how to read its reply.
+LOOK = (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",))
 
 
 @functools.lru_cache(maxsize=64)
@@ -64,9 +67,12 @@ def connect(
     name: str = "",
     user: str | None = None,
     password: str | None = None,
+    ahead: Sequence[tuple[str, ...]] = (),
     seconds: float = SECONDS,
 ) -> Client:
     """Log in over the stream that ``opener`` opens; with no ``context`` in plaintext, with no password as nobody.
+
+    ``ahead``: LOOK, where ``look`` comes next and ``context`` checks who answers: both in one round trip.
 
     Raises redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
     ssl.SSLCertVerificationError for a certificate not trusted, redis.TimeoutError, redis.ConnectionError, OSError.
@@ -79,6 +85,7 @@ def connect(
         context=context,
         name=name,
         login=Login(login),
+        ahead=ahead,
         protocol=2,
         driver_info=None,
         decode_responses=True,
@@ -114,7 +121,7 @@ def look(
     port: int,
     untrusted: str = "",
 ) -> Live:
-    """What the server says of itself, in one round trip: CONFIG GET *, ACL LIST, INFO. Passwords are blanked.
+    """What the server says of itself, in one round trip at most: LOOK. Passwords are blanked.
 
     Raises redis.RedisError or OSError, also where a command is refused or answered as no Redis would.
     """
@@ -125,10 +132,7 @@ def look(
 
 
 def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
-    pipe = client.pipeline(transaction=False)
-    for command in (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",)):
-        pipe.execute_command(*command)
-    pairs, acl, info, commands = pipe.execute()
+    pairs, acl, info, commands = _answers(client)
     config = pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))
     for name in SECRET_DIRECTIVES & set(config):
         config[name] = "(set)" if config[name] else ""
@@ -148,6 +152,21 @@ def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) ->
         catalogue=_catalogue(client, server, commands),
         info=info,
     )
+
+
+def _answers(client: Client) -> list[Any]:
+    """To LOOK, as they came with the login or asked now."""
+    replies, client.wire.replies = client.wire.replies, []
+    if not replies:
+        pipe = client.pipeline(transaction=False)
+        for command in LOOK:
+            pipe.execute_command(*command)
+        return pipe.execute()
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+    read = client.response_callbacks
+    return [read.get(name, lambda it: it)(reply) for (name, *_), reply in zip(LOOK, replies, strict=True)]
 
 
 def rewrite(client: Client) -> None:

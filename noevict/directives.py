@@ -171,7 +171,8 @@ def changes_live(name: str, server: Server) -> bool:
     return measured is not None and measured.live
 
 
-def defaults(server: Server) -> dict[str, str] | None:
+@functools.cache
+def defaults(server: Server) -> Mapping[str, str] | None:
     """Directive (as this server writes it) → the value CONFIG GET tells on a fresh server of this release.
 
     Measured; without what depends on the host (``dir``), every directive once, whatever names it has. Another

@@ -1,5 +1,7 @@
 """The one look at a host: what scripts/look.sh prints, read. One command tells everything but what Redis says."""
 
+import hashlib
+from base64 import b64decode
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -8,6 +10,16 @@ from noevict.state import Address, File, HostState, Listener, Package, Sysctl
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
+# find's letters, as stat has them.
+KINDS = {
+    "f": "regular file",
+    "d": "directory",
+    "l": "symbolic link",
+    "p": "fifo",
+    "s": "socket",
+    "b": "block special file",
+    "c": "character special file",
+}
 END = "end-of-look"  # the last line: without it the rest is not all there is
 
 
@@ -57,7 +69,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         conf=text("conf"),
         ca=text("ca"),
         certificate=text("certificate"),
-        key_digest=one("key").split(" ")[0] or None,
+        key_digest=_key_digest(one("key")) if "key" in facts else None,
         memtotal=int(one("memtotal")) * 1024,
         limits=tuple(sorted(_limits(facts, unit))),
         kernel={name: int(one(name)) for name in ("overcommit", "somaxconn") if name in facts},
@@ -110,7 +122,9 @@ def _files(facts: dict[str, list[str]]) -> dict[str, File]:
     found = {}
     for line in facts.get("file", []):
         kind, owner, group, mode, size, changed, path = line.split("|", 6)
-        found[path] = File(path, kind, owner, group, mode, digests.get(path), int(size), int(changed))
+        found[path] = File(
+            path, KINDS.get(kind, "unknown"), owner, group, mode, digests.get(path), int(size), int(changed)
+        )
     return found
 
 
@@ -118,6 +132,11 @@ def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
     for text in (*facts.get("cgroup", []), unit.get("MemoryMax", "")):
         if text.isdigit() and int(text) < UNLIMITED:
             yield int(text)
+
+
+def _key_digest(line: str) -> str:
+    """Of the public key's PEM on one line: SHA-256 of its DER, hex; of nothing where the key could not be read."""
+    return hashlib.sha256(b64decode("".join(line.split()[3:-3]), validate=True)).hexdigest()
 
 
 def _rdb(line: str) -> tuple[str, int]:

@@ -55,6 +55,7 @@ def make_plan(
     now: datetime,
 ) -> Plan:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
+    live = tuple(_told_otherwise(state.live, target))
     signed = tuple(_certificate(state, target, secrets, own, now))
     refused = (
         *refusals(settings, state, target, secrets),
@@ -64,7 +65,7 @@ def make_plan(
     changes = (
         *succession.changes(state, target),
         *_packages(state, target.engine),
-        *_live(state.live, target),
+        *_live(state.live, live),
         *_append_only_files(state, target),
         *_users(state.live, target),
         *signed,
@@ -73,7 +74,7 @@ def make_plan(
         *_kept(state),
         *_kernel(state),
         *_unit(state, target),
-        *_restart(state, target),
+        *_restart(state, target, live),
     )
     said = tuple(notices(settings, state, target, secrets, own, now))
     wrong = tuple(faults(state, target))
@@ -99,11 +100,16 @@ def _half_upgraded(state: HostState, engine: Engine) -> Iterator[Change]:
         yield Change(How.PACKAGE, f"package {engine.package}", found, f"installed with its {engine.tools}")
 
 
-def _live(live: Live, target: Target) -> Iterator[Change]:
+def _told_otherwise(live: Live, target: Target) -> tuple[conf.Difference, ...]:
+    """What a running server of ours has other than wanted."""
     if not live.ours or live.server is None:
-        return
-    for found in conf.differences(target.live, live.config, live.server):
-        if directives.changes_live(found.name, live.server):
+        return ()
+    return conf.differences(target.live, live.config, live.server)
+
+
+def _live(live: Live, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
+    for found in differences:
+        if live.server is not None and directives.changes_live(found.name, live.server):
             yield Change(How.LIVE, found.name, _short(found.found), _short(found.wanted))
 
 
@@ -114,7 +120,7 @@ def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
         yield Change(How.LIVE, target.engine.manifest, "missing", "written anew")
 
 
-def _restart(state: HostState, target: Target) -> Iterator[Change]:
+def _restart(state: HostState, target: Target, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
     live = state.live
     if live.reach is Reach.NOT_RUNNING:
         return
@@ -125,7 +131,7 @@ def _restart(state: HostState, target: Target) -> Iterator[Change]:
         return
     if live.server is None:
         return
-    for found in conf.differences(target.live, live.config, live.server):
+    for found in differences:
         if not directives.changes_live(found.name, live.server):
             yield Change(
                 How.RESTART, found.name, _short(found.found), _short(found.wanted), "read at start only"

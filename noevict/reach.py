@@ -121,7 +121,8 @@ def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Clien
     connect = functools.partial(client_.connect, opener, name=run.client_name)
     untrusted = ""
     try:
-        connection, user = _log_in(run, functools.partial(connect, context=_trusting(run)), known=True)
+        trusted = functools.partial(connect, context=_trusting(run), ahead=client_.LOOK)
+        connection, user = _log_in(run, trusted, known=True)
     except redis.ConnectionError as error:
         untrusted = client_.certificate_fault(error) or ""
         if not untrusted:

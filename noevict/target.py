@@ -103,12 +103,15 @@ def make_target(
     engine = ENGINES[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     bind = wanted_bind(settings, state.addresses)
-    config, live = (
-        conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
-        for each in (server, running)
-    )
     digests = secrets.digests(acl.user_names(settings.redis_users))
-    users, live_users = (acl.wanted_users(settings.redis_users, digests, each) for each in (server, running))
+
+    def said_to(each: Server) -> tuple[dict[str, str], tuple[acl.User, ...]]:
+        config = conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+        return config, acl.wanted_users(settings.redis_users, digests, each)
+
+    config, users = live, live_users = said_to(server)
+    if running != server:
+        live, live_users = said_to(running)
     texts = {
         engine.conf: conf.render(config, server, engine),
         engine.aclfile: acl.render_acl(users),

@@ -124,9 +124,9 @@ class Transport(paramiko.Transport):
         began = time.monotonic()
         while self.is_active():
             if self.is_authenticated():
-                if not self._answers():
-                    self.end(f"the host said nothing for {SILENT_SECONDS} s")
                 gevent.sleep(ASK_SECONDS)
+                if self.is_active() and not self._answers():
+                    self.end(f"the host said nothing for {SILENT_SECONDS} s")
             elif time.monotonic() - began > LOGIN_SECONDS:
                 self.end(f"the host let nobody in for {LOGIN_SECONDS} s")
             else:

@@ -1,5 +1,7 @@
 """Values of directives: canonical (as CONFIG GET tells them), compared by meaning, as the file has them."""
 
+import functools
+
 from noevict.directives import find, text_of
 from noevict.engine import Server
 from noevict.kinds import Kind
@@ -26,6 +28,8 @@ def canonical(name: str, value: object) -> str:
 
 def same(name: str, a: object, b: object) -> bool:
     """Whether two values mean the same: ``1gb`` and ``1073741824``, ``yes`` and True."""
+    if isinstance(a, str) and a == b:
+        return True
     return _loose(name, a) == _loose(name, b)
 
 
@@ -47,6 +51,7 @@ def _loose(name: str, value: object) -> object:
         return text_of(value)
 
 
+@functools.lru_cache(4096)  # the same few hundred names on every host
 def _kinds(name: str) -> list[Kind]:
     directive = find(name)
     return list(dict.fromkeys(m.kind for m in directive.measured.values())) if directive else []

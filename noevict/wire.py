@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -27,6 +27,9 @@ class StreamConnection(Connection):
     """A redis-py connection over a stream that ``opener`` opens, with TLS where there is a ``context``.
 
     The first thing sent is a PING without a password: its answer tells whether the server is open to everybody.
+
+    ``ahead``: commands sent along with the login, in one round trip; ``replies`` are theirs, or the error each got.
+    The login is then told to whoever answers: only where TLS has checked that.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class StreamConnection(Connection):
         context: ssl.SSLContext | None,
         name: str,
         login: Login,
+        ahead: Sequence[tuple[str, ...]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -43,7 +47,8 @@ class StreamConnection(Connection):
         # Called when redis-py makes a lost connection anew; what it raises keeps the connection lost.
         self.again: Callable[[], object] | None = None
         self.open = False
-        self._before = False
+        self.replies: list[Any] = []
+        self._ahead, self._before = ahead, False
         self.certificate: bytes | None = None
 
     def _connect(self) -> socket.socket:
@@ -53,32 +58,54 @@ class StreamConnection(Connection):
             if self.context is not None:
                 stream = self.context.wrap_socket(stream, server_hostname=self.name)
                 self.certificate = stream.getpeercert(binary_form=True)
-            stream = cast(socket.socket, _Bounded(stream, self.socket_timeout or SECONDS))
-            self._log_in(stream)
+            bounded = _Bounded(stream, self.socket_timeout or SECONDS)
+            self._log_in(bounded)
             if self._before and self.again is not None:
                 self.again()
         except BaseException:
             stream.close()
             raise
         self._before = True
-        return stream
+        return cast(socket.socket, bounded)
 
-    def _log_in(self, stream: socket.socket) -> None:
+    def on_connect_check_health(self, check_health: bool = True) -> None:
+        super().on_connect_check_health(check_health)
+        self.replies = [self._reply() for _ in self._ahead]
+        self._ahead = ()  # not again where the connection is made anew
+
+    def _reply(self) -> Any:
+        try:
+            return self.read_response()
+        except redis.ResponseError as error:
+            return error
+
+    def _log_in(self, stream: "_Bounded") -> None:
         """By hand: redis-py hangs up when it is told NOAUTH, which is the answer wanted to the PING."""
-        answer = _asked(stream, "PING")
+        login = [("AUTH", *self.login)] if self.login else []
+        at_once = [*login, *self._ahead] if self._ahead else []
+        answer = self._asked(stream, ("PING",), *at_once)
         self.open = answer.startswith(("+PONG", "-LOADING"))
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:
-            # Not in one write with the PING: Redis from 7.2 on answers nothing to a failing AUTH whose client still
-            # has a reply to come (redis/redis#15640).
-            answer = _quotable(_asked(stream, "AUTH", *self.login), self.login)
+            answer = _quotable(_line(stream) if at_once else self._asked(stream, *login), self.login)
+            # Redis from 7.2 on answers nothing to a failing AUTH whose client still has a reply to come
+            # (redis/redis#15640): this is the next command's.
+            if at_once and answer.startswith(("*", "-NOAUTH")):
+                raise redis.AuthenticationError(
+                    "WRONGPASS invalid username-password pair or user is disabled."
+                )
             if answer.startswith("-ERR unknown command"):  # renamed: this is Redis, and no way in
                 raise redis.ResponseError(answer.removeprefix("-"))
         if answer.startswith(REFUSALS):
             raise redis.AuthenticationError(answer.removeprefix("-"))
         if self.login and not answer.startswith("+OK"):
             raise _unexpected(answer)
+
+    def _asked(self, stream: "_Bounded", *commands: tuple[str, ...]) -> str:
+        """The first line that is answered to commands."""
+        stream.sendall(b"".join(part for command in commands for part in self.pack_command(*command)))
+        return _line(stream)
 
 
 class _Bounded:
@@ -90,12 +117,20 @@ class _Bounded:
     def __init__(self, stream: socket.socket, seconds: float) -> None:
         self._stream, self._seconds = stream, seconds
         self._left, self._until = 0, 0.0
+        self._unread = b""
+
+    def unread(self, data: bytes) -> None:
+        """Back to the front of what is to be received."""
+        self._unread = data
 
     def sendall(self, data: bytes) -> None:
         self._left, self._until = LONGEST, time.monotonic() + self._seconds
         self._stream.sendall(data)
 
     def recv(self, size: int) -> bytes:
+        if self._unread:
+            data, self._unread = self._unread[:size], self._unread[size:]
+            return data
         data = self._stream.recv(size)
         self._left -= len(data)
         if data and self._left < 0:
@@ -127,9 +162,8 @@ def _unexpected(answer: str) -> redis.ConnectionError:
     return redis.ConnectionError(f"is no Redis: it answered {answer[:60]!r}")
 
 
-def _asked(stream: socket.socket, *words: str) -> str:
-    """The one line that is answered to a command. Raises redis.ConnectionError where there is none."""
-    stream.sendall(_packed(words))
+def _line(stream: _Bounded) -> str:
+    """The next one. Raises redis.ConnectionError where there is none."""
     data = b""
     while b"\r\n" not in data:
         more = stream.recv(4096)
@@ -138,9 +172,6 @@ def _asked(stream: socket.socket, *words: str) -> str:
                 "is no Redis: it hung up" if not more else "is no Redis: it never stops"
             )
         data += more
-    return data.partition(b"\r\n")[0].decode("utf-8", "backslashreplace")
-
-
-def _packed(words: tuple[str, ...]) -> bytes:
-    parts = [word.encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    line, _, rest = data.partition(b"\r\n")
+    stream.unread(rest)
+    return line.decode("utf-8", "backslashreplace")

@@ -32,4 +32,7 @@ while :; do
   ended=$?
   ((ended == 0)) || break
 done
-((ended > 128)) || : >/run/noevict.lock
+((ended > 128)) && exit
+: >/run/noevict.lock
+# Looks ask who has it, where it is there. Not from under a script that is still at work.
+flock -n -x /run/noevict.work rm -f /run/noevict.work

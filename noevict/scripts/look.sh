@@ -5,18 +5,24 @@ export LC_ALL=C
 package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
 
 say() { printf '%s\n' "$*"; }
-# Certificates alone: a key may stand beside them.
+# Certificates alone: a key may stand beside them. 1,500 lines are 100,000 bytes of them.
 certificates() {
-  sed -n "/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/{s/[^[:print:]]//g;s/^/$1 /p}" "$2" | head -c 100000
-  echo
+  local line lines inside=
+  mapfile -t -n 1500 lines <"$2" || return
+  for line in "${lines[@]}"; do
+    [[ $line == -----BEGIN\ CERTIFICATE-----* ]] && inside=yes
+    [[ $inside ]] && line=${line//[^[:print:]]/} && say "$1 ${line:0:4096}"
+    [[ $line == -----END\ CERTIFICATE-----* ]] && inside=
+  done
 } 2>/dev/null
-number() { local v; v=$(<"$2") && say "$1 $v"; } 2>/dev/null
+number() { local v; read -r v <"$2" && say "$1 $v"; } 2>/dev/null
 
 say "time ${EPOCHSECONDS}"
 say "uid $EUID"
 ( . /etc/os-release; say "os $ID ${VERSION_ID-} ${VERSION_CODENAME-}" )
-say "hostname $(</proc/sys/kernel/hostname)"
-fqdn=$(timeout 2 hostname -f 2>/dev/null) && say "fqdn $fqdn"
+number hostname /proc/sys/kernel/hostname
+# Its answer may be one of a name server, which may not answer.
+IFS= read -r -t 2 fqdn < <(exec hostname -f 2>/dev/null) && say "fqdn $fqdn"
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 say "systemd $systemd"
 
@@ -45,14 +51,11 @@ else
   for level in /etc/rc[2345].d/S[0-9][0-9]"$package"; do [[ -e $level ]] && say "unit UnitFileState enabled" && break; done
 fi
 # Every server process on this host's own network and its role by name; containers have a network of their own.
-mapfile -t spaces < <(readlink /proc/self/ns/net /proc/self/ns/pid)
-here=${spaces[0]-}
-say "machine $(</proc/sys/kernel/random/boot_id) ${spaces[*]}"
 for comm in /proc/[0-9]*/comm; do
   read -r name <"$comm" || continue
   case $name in redis-server|valkey-server|redis-sentinel|valkey-sentinel|redis-check-rdb|valkey-check-rdb|redis-ser*|valkey-ser*) ;; *) continue ;; esac
   p=${comm#/proc/}; p=${p%/comm}
-  [[ $(readlink "/proc/$p/ns/net") == "$here" ]] || continue
+  [[ /proc/$p/ns/net -ef /proc/self/ns/net ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
   # Its arguments may hold a password: its role alone is told.
   role=server; [[ $name == *sentinel* || "${arguments[*]}" == *"[sentinel]"* || "${arguments[*]}" == *--sentinel* ]] && role=sentinel
@@ -61,17 +64,14 @@ for comm in /proc/[0-9]*/comm; do
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
 done 2>/dev/null
 
-# Listening sockets: the server's own, and who holds the port we want. A plaintext PING to each of the server's own
-# tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
-own=" "
-open_files() { own=" $(find "/proc/$pid/fd" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf '%l ' 2>/dev/null)"; }
-sockets() { grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
+# Listening sockets, of IPv4 and IPv6, with their inodes.
+sockets() { exec grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
 listens() {
-  local inode
-  while read -r _ _ _ _ _ _ _ _ _ inode _; do [[ $own == *" socket:[$inode] "* ]] && return; done < <(sockets)
+  local inode own
+  own=$(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)
+  while read -r _ _ _ _ _ _ _ _ _ inode _; do [[ $own == *"socket:[$inode] "* ]] && return; done < <(sockets)
   return 1
 }
-[[ $pid ]] && open_files
 # A server listens before it loads its data. One that is being started and does not listen will in a moment, or will
 # have ended: systemd starts some again and again for nothing.
 if [[ $pid && $active == activating ]]; then
@@ -79,76 +79,102 @@ if [[ $pid && $active == activating ]]; then
     listens && break
     sleep 0.1
     [[ $(systemctl show "$unit" -p MainPID --value) == "$pid" ]] || { pid=; break; }
-    open_files
   done
 fi
+
+# Files: type, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
+tls=$etc/tls fds=/proc/${pid:-none}/fd
+ours=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
+  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf "$data")
+files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" /var/lib/noevict/good)
+# A name of the server's user, told as it is, could be lines of this output.
+[[ -L $data/appendonlydir ]] || for file in "$data"/appendonlydir/*; do
+  [[ $file == *[![:print:]]* ]] || files+=("$file")
+done
+# In its first line what the server has open, its sockets and append-only files; then who this machine is.
+mapfile -t found < <(exec find "$fds" /proc/self/ns/net /proc/self/ns/pid "${files[@]}" \
+  -path "$fds*" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf ' %l ' -o -path "$fds*" -o \
+  -path '/proc/*' -printf '\n%l' -o -printf '\nfile %y|%u|%g|%m|%s|%Ts|%p' -prune 2>/dev/null)
+own=${found[0]-}
 [[ $own == *.incr.aof* ]] && say "aof open"
-address4() { say "$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))"; }
-address6() {
-  local word groups=
+read -r boot </proc/sys/kernel/random/boot_id
+say "machine $boot ${found[1]-} ${found[2]-}"
+printf '%s\n' "${found[@]:3}"
+
+# The server's own listening sockets, and who holds the port we want. A plaintext PING to each of the server's own
+# tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
+read_address() { # hexadecimal -> addr
+  local word
+  if ((${#1} == 8)); then
+    addr=$((16#${1:6:2})).$((16#${1:4:2})).$((16#${1:2:2})).$((16#${1:0:2}))
+    return
+  fi
+  addr=
   for word in "${1:0:8}" "${1:8:8}" "${1:16:8}" "${1:24:8}"; do
-    groups+=":${word:6:2}${word:4:2}:${word:2:2}${word:0:2}"
+    addr+=":${word:6:2}${word:4:2}:${word:2:2}${word:0:2}"
   done
-  say "${groups:1}"
+  addr=${addr:1}
 }
-ping_plain() {
-  local target=$1 line
+ping_plain() { # address port -> answer
+  local target=$1 line rc
   case $target in 0.0.0.0) target=127.0.0.1 ;; 0000:0000:0000:0000:0000:0000:0000:0000) target=::1 ;; esac
-  exec 3<>"/dev/tcp/$target/$2" || { say "closed"; return; }
+  answer=closed
+  { exec 3<>"/dev/tcp/$target/$2"; } || return
   printf 'PING\r\n' >&3
   IFS= read -r -t 2 line <&3
-  local rc=$?
+  rc=$?
+  exec 3>&-
   line=${line//[^[:print:]]/}
-  if [[ $line ]]; then say "answer ${line:0:60}"; elif ((rc > 128)); then say "silent"; else say "none"; fi
+  if [[ $line ]]; then answer="answer ${line:0:60}"; elif ((rc > 128)); then answer=silent; else answer=none; fi
 } 2>/dev/null
 probed=" "
 while read -r _ local _ _ _ _ _ _ _ inode _; do
-  hex=${local%:*} listening=$((16#${local##*:}))
-  if ((${#hex} == 8)); then addr=$(address4 "$hex"); else addr=$(address6 "$hex"); fi
+  listening=$((16#${local##*:}))
   if [[ $own == *" socket:[$inode] "* ]]; then
+    read_address "${local%:*}"
     answer=same
-    [[ $probed == *" $listening "* ]] || { answer=$(ping_plain "$addr" "$listening"); probed+="$listening "; }
+    [[ $probed == *" $listening "* ]] || { ping_plain "$addr" "$listening"; probed+="$listening "; }
     say "listener own $addr $listening $answer"
   elif ((listening == port || listening == plaintext_port)); then
+    read_address "${local%:*}"
     say "listener other $addr $listening -"
   fi
 done < <(sockets)
 say "pid ${pid:-0}"
 [[ $pid && $active == activating ]] && say "starting"
 # The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
-[[ $pid && $active == active ]] && ! grep -q " $etc " "/proc/$pid/mountinfo" && say "replaced $etc"
-
-# Files: kind, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
-tls=$etc/tls
-ours=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
-  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf "$data")
-files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" /var/lib/noevict/good)
+if [[ $pid && $active == active ]]; then
+  mapfile -t mounts <"/proc/$pid/mountinfo"
+  [[ "${mounts[*]}" == *" $etc "* ]] || say "replaced $etc"
+fi 2>/dev/null
 # Immutable, or of a file system that is read-only: root may write everything else.
 for file in /etc /etc/sysctl.d /etc/systemd/system "${ours[@]}"; do
   [[ -e $file && ! -L $file && ! -w $file ]] && say "unwritable $file"
 done
-# A name of the server's user, told as it is, could be lines of this output.
-[[ -L $data/appendonlydir ]] || for file in "$data"/appendonlydir/*; do
-  [[ $file == *[![:print:]]* ]] || files+=("$file")
-done
-stat -c 'file %F|%U|%G|%a|%s|%Y|%n' "${files[@]}" 2>/dev/null
-sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
-  /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null | sed 's/^/sha256 /'
+mapfile -t digests < <(exec sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
+  /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null)
+for line in "${digests[@]}"; do say "sha256 $line"; done
 # A line that was commented out may still hold a password.
-sed -E 's/\r$//
-  s/[^[:print:]\t]/?/g
-  s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
-  s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
-  s/^/conf /' "$etc/$engine.conf" 2>/dev/null | head -c 300000
+blanked() {
+  sed -E 's/\r$//
+    s/[^[:print:]\t]/?/g
+    s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
+    s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
+    s/^/conf /' "$etc/$engine.conf"
+} 2>/dev/null
+if [[ ${found[*]} =~ \|([0-9]{1,6})\|-?[0-9]+\|"$etc/$engine.conf" ]] && ((BASH_REMATCH[1] < 300000)); then
+  blanked
+else
+  blanked | head -c 300000
+fi
 echo # ends a line that was cut
 certificates ca "$tls/ca.crt"
 certificates certificate "$tls/server.crt"
 # Never asked for a passphrase: the answer would be read from this script.
 # Without an openssl that runs, as in the middle of an upgrade, nothing is said of it.
 if [[ -e $tls/server.key ]] && command -v openssl >/dev/null; then
-  key=$(openssl pkey -in "$tls/server.key" -passin pass: -pubout -outform DER 2>/dev/null </dev/null | sha256sum)
-  # The digest of nothing: the key cannot be read, or openssl does not run.
-  if [[ $key != e3b0c44298fc1c149afbf4c8996fb924* ]] || openssl version >/dev/null 2>&1 </dev/null; then say "key $key"; fi
+  mapfile -t key < <(exec openssl pkey -in "$tls/server.key" -passin pass: -pubout 2>/dev/null </dev/null)
+  if ((${#key[@]})) || openssl version >/dev/null 2>&1 </dev/null; then say "key" "${key[@]}"; fi
 fi
 
 # In which version the data is that a start would load; append-only files have one where their base is an RDB.
@@ -180,7 +206,7 @@ own_group=${own_group%%$'\n'*}
 while :; do
   for limit in "/sys/fs/cgroup$own_group/memory.max" "/sys/fs/cgroup/unified$own_group/memory.max" \
     "/sys/fs/cgroup/memory$own_group/memory.limit_in_bytes"; do
-    [[ -r $limit ]] && say "cgroup $(<"$limit")"
+    number cgroup "$limit"
   done
   [[ -z $own_group || $own_group == / ]] && break
   own_group=${own_group%/*}
