@@ -92,9 +92,7 @@ class StreamConnection(Connection):
             # Redis from 7.2 on answers nothing to a failing AUTH whose client still has a reply to come
             # (redis/redis#15640): this is the next command's.
             if at_once and answer.startswith(("*", "-NOAUTH")):
-                raise redis.AuthenticationError(
-                    "WRONGPASS invalid username-password pair or user is disabled."
-                )
+                raise redis.AuthenticationError("the password was not taken")
             if answer.startswith("-ERR unknown command"):  # renamed: this is Redis, and no way in
                 raise redis.ResponseError(answer.removeprefix("-"))
         if answer.startswith(REFUSALS):

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from noevict import client, pki, reach, streams
 from noevict.certificates import Certificate
-from noevict.client import Client, certificate_fault, connect, look, trusting, unchecked
+from noevict.client import LOOK, Client, certificate_fault, connect, look, trusting, unchecked
 from noevict.engine import ENGINES
 from noevict.refusals import MARKER
 from noevict.secrets import Secrets
@@ -44,6 +44,7 @@ class Served:
 
     running: Running
     ca: pki.Authority
+    ahead: Sequence[tuple[str, ...]] = ()  # what is sent along with the login
 
     @property
     def port(self) -> int:
@@ -55,7 +56,12 @@ class Served:
 
     def connect(self, user: str | None = "admin", password: str | None = ADMIN, **options: object) -> Client:
         context = trusting(self.ca.certificate_pem.encode())
-        standing: dict[str, object] = {"context": context, "name": "localhost", "seconds": 5}
+        standing: dict[str, object] = {
+            "context": context,
+            "name": "localhost",
+            "ahead": self.ahead,
+            "seconds": 5,
+        }
         return connect(self.opener, user=user, password=password, **(standing | options))
 
     def look(self, user: str | None = "admin", password: str | None = ADMIN) -> Live:
@@ -66,8 +72,10 @@ class Served:
 Serve = Callable[..., Served]
 
 
-@pytest.fixture
-def serve(start_server: StartServer, binary: Binary, short_path: Path) -> Serve:
+@pytest.fixture(params=[(), LOOK], ids=["login", "login and look"])
+def serve(
+    start_server: StartServer, binary: Binary, short_path: Path, request: pytest.FixtureRequest
+) -> Serve:
     """``serve(users, *lines, names, now, days)``: with a certificate for those names, issued then."""
 
     def start(
@@ -87,7 +95,7 @@ def serve(start_server: StartServer, binary: Binary, short_path: Path) -> Serve:
         ]
         reach = {"username": "admin", "password": ADMIN, "ssl_cert_reqs": "none", "ssl_check_hostname": False}
         running = start_server(binary, "\n".join(conf) + "\n", directory=short_path, client=reach)
-        return Served(running, ca)
+        return Served(running, ca, request.param)
 
     return start
 
@@ -152,7 +160,7 @@ def test_a_password_for_a_server_that_has_none_is_no_way_in(
 
 def test_a_server_that_knows_no_auth_is_told_without_the_password_that_it_repeats(serve: Serve) -> None:
     served = serve(OFF, "rename-command AUTH mine")
-    told = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.)$"
+    told = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.|the password was not taken)$"
     with pytest.raises((redis.ResponseError, redis.AuthenticationError), match=told) as refused:
         served.connect()
     assert ADMIN not in str(refused.value)
