@@ -157,15 +157,3 @@ def hang_up(server: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while True:
             server.accept()[0].close()
-
-
-def test_a_clean_run_opens_at_most_three_channels_on_a_host(checkout: Checkout, boot: Boot) -> None:
-    debug = ["LogLevel DEBUG1"]
-    hosts = boot(Spec("bookworm", sshd=debug), Spec("trixie", sshd=debug))
-    checkout.list_hosts(hosts)
-    deploy(checkout)
-    before = [host.channels() for host in hosts]
-    assert min(before) > 3  # they are counted
-    assert_clean(checkout)
-    opened = [host.channels() - earlier for host, earlier in zip(hosts, before, strict=True)]
-    assert max(opened) <= 3, opened
