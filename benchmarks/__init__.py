@@ -8,7 +8,10 @@ ansible       the same job by Ansible, and with mitogen: the playbook is ours
 environment   what comes from PyPI for that alone
 scale         clean runs over up to 2,000 hosts; many_hosts is the server that stands for them
 gaps          what clients feel of each kind of remediation: gaps in service, connections
+server        the server that noevict sets up against the distribution's own, under load
+directives    one directive changed at a time: what each choice costs and buys
 ============  ==========================================================================
 
-``python -m benchmarks`` measures all and writes results.md.
+``python -m benchmarks`` measures all but the last and writes results.md; ``python -m benchmarks.directives`` that one,
+and writes directives.md. contestants and loads are what server and directives are made of.
 """

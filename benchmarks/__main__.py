@@ -1,9 +1,10 @@
-"""``make bench``: what a clean run and the first one cost, and what clients feel of each kind of remediation.
+"""``make bench``: what a clean run and the first one cost, what clients feel of each kind of remediation, and
+the server itself.
 
 The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30); ``--rounds N`` (5) of the clean
 run; ``--ansible-rounds N`` (2; 0 leaves Ansible out); ``--first-rounds N`` (2) of the first provisioning;
 ``--sizes N,N,...`` (100,500,1000,2000) and ``--size-rounds N`` (1) of many hosts;
-``--gap-rounds N`` (3); ``--mib N`` (500) of the large data.
+``--gap-rounds N`` (3); ``--mib N`` (500) of the large data; ``--server-rounds N`` (3) of the server itself.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import clean_run, gaps, provisioning, scale
+from benchmarks import clean_run, gaps, provisioning, scale, server
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--size-rounds", type=int, default=1)
     parser.add_argument("--gap-rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=500)
+    parser.add_argument("--server-rounds", type=int, default=3)
     asked = parser.parse_args()
     lines = [
         "# Benchmarks",
@@ -44,6 +46,8 @@ def main() -> None:
         *scale.measure(asked.sizes, asked.size_rounds),
         "",
         *gaps.measure(asked.gap_rounds, asked.mib),
+        "",
+        *server.measure(asked.server_rounds),
     ]
     text = "".join(f"{line}\n" for line in lines)
     RESULTS.write_text(text)
