@@ -19,6 +19,7 @@ succession, plan                                         Settings + HostState ->
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them
 scripts, facts, lock                                     what runs on hosts; the one look; one run at a time
+shell                                                    scripts run on a host of a run, and what is said of it
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 loading, verify                                          waiting for its data; the host as a client sees it
 operations                                               the changes (pyinfra operations)

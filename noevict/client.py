@@ -113,6 +113,14 @@ def certificate_fault(error: BaseException) -> str | None:
     return None
 
 
+def sentence(error: BaseException) -> str:
+    """An error from outside in one line."""
+    fault = certificate_fault(error)
+    if fault:
+        return f"the certificate is not accepted: {fault}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def look(
     client: Client,
     reach: Reach,

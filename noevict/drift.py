@@ -12,10 +12,10 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from noevict.changes import Change
+from noevict.client import sentence
 from noevict.fleet import Fleet
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
-from noevict.reach import sentence
 from noevict.run import HostRun
 from noevict.transport import prepare_known_hosts, transport_factory, within
 from noevict.wording import one_line

@@ -5,10 +5,11 @@ import time
 
 import redis
 
+from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.patience import Info, Patience, loading
-from noevict.reach import sentence
-from noevict.run import HOST_FAILURES, HostRun
+from noevict.run import HostRun
+from noevict.shell import HOST_FAILURES
 from noevict.state import HostState, Reach
 
 ANSWER_SECONDS = 20  # from ready to the first answer

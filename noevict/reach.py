@@ -12,7 +12,7 @@ import redis
 
 from noevict import client as client_
 from noevict import streams
-from noevict.client import Client
+from noevict.client import Client, sentence
 from noevict.refusals import managed
 from noevict.state import HostState, Listener, Live, Reach
 
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from noevict.run import HostRun
 
 EVERY = {"0.0.0.0": "127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0000": "::1"}  # noqa: S104 - told, not bound
-
-
-def sentence(error: BaseException) -> str:
-    """An error from outside in one line."""
-    fault = client_.certificate_fault(error)
-    if fault:
-        return f"the certificate is not accepted: {fault}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live]:

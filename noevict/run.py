@@ -2,50 +2,33 @@
 
 import contextlib
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import redis
-from paramiko import SSHException
 from pyinfra import logger
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
-from pyinfra.api.command import StringCommand
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from noevict import commands, directives, reach
+from noevict import directives, reach
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
-from noevict.client import Client
+from noevict.client import Client, sentence
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
-from noevict.lock import AT_WORK, LOST, Lock
-from noevict.patience import told_meanwhile
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, other_secrets
 from noevict.scripts import script
 from noevict.settings import Settings
+from noevict.shell import HOST_FAILURES, Shell
 from noevict.state import HostState, Reach
 from noevict.target import make_target
-from noevict.wording import one_line
 
 LOOK_SECONDS = 60
-SCRIPT_SECONDS = 120
-SYNC_SECONDS = (
-    900  # for a script that syncs: the disk first writes what the server gave it, gigabytes perhaps
-)
-UNFINISHED_SECONDS = (
-    600  # for what a killed run began: an apt that waits for another, a server that saves as it ends
-)
-LAST_WORDS = 8  # lines of a failed command that are shown
-
-# What reaching a host may raise: it fails that host alone.
-HOST_FAILURES = (OSError, EOFError, SSHException, redis.RedisError, PyinfraError)
+# For what a killed run began: an apt that waits for another, a server that saves as it ends.
+UNFINISHED_SECONDS = 600
 
 _fleets: dict[State, Fleet] = {}
 _runs: dict[Host, "HostRun"] = {}
@@ -68,12 +51,12 @@ def _settings_data(host: Host) -> dict[str, Any]:
     return {name: value for name, value in _all_data(host).items() if name.startswith("redis_")}
 
 
-class HostRun:
+class HostRun(Shell):
     """Made in Prepare by ``look()``; the operations are handed it and read their part of ``plan``."""
 
     def __init__(self, state: State, host: Host, fleet: Fleet) -> None:
-        # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
-        self.pyinfra, self.host, self.fleet = state, state.inventory.get_host(host.name), fleet
+        super().__init__(state, host)
+        self.fleet = fleet
         self.settings: Settings = fleet.settings[host.name]
         self.engine = ENGINES[self.settings.redis_engine]
         self.state: HostState | None = None
@@ -82,16 +65,7 @@ class HostRun:
         self._plan: Plan | None = None
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        self.lock: Lock | None = None
-        commands.limit(state, self.host)
         _runs[self.host] = self
-
-    def __repr__(self) -> str:
-        return f"<{self.host.name}>"  # pyinfra prints arguments
-
-    @property
-    def name(self) -> str:
-        return str(self.host.name)
 
     @property
     def plan(self) -> Plan:
@@ -191,7 +165,7 @@ class HostRun:
             self.failure = error.lines
         except Exception as error:  # a host or server that answers nonsense is that host's failure alone
             logger.debug("looking at %s", self.name, exc_info=True)
-            self.failure = (f"could not be looked at: {reach.sentence(error)}",)
+            self.failure = (f"could not be looked at: {sentence(error)}",)
         return self
 
     def look_again(self) -> Plan:
@@ -315,80 +289,6 @@ class HostRun:
         self.confirm_lock()
         return self._client
 
-    def confirm_lock(self) -> None:
-        """Raises NoevictError where this run had the host's lock, and has it no longer."""
-        if self.lock is not None:
-            self.shell("true", what="asking for the lock")
-
-    def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
-        """Run a bash script on the host, given on its standard input, so that it shows nowhere.
-
-        It runs whole or, where the connection ends first or the lock is lost, not at all; once begun it goes on to
-        its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
-        where it fails or takes too long.
-        """
-        command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
-        try:
-            with told_meanwhile(what, self.log):
-                fine, output = self.host.run_shell_command(
-                    StringCommand(command),
-                    print_output=self.pyinfra.print_output,
-                    print_input=self.pyinfra.print_input,
-                    **{**self.arguments, "_stdin": f"{{\n{text}\n}}\n", "_timeout": seconds},
-                )
-        except commands.TooMuch as error:
-            raise NoevictError(
-                f"{what} {error}: it was cut off; find out on the host what that is"
-            ) from error
-        except TimeoutError as error:
-            rest = "" if self.lock is None else "; it goes on there, and the next run waits for it"
-            raise NoevictError(f"{what} {error}{rest}") from error
-        except commands.GONE as error:
-            raise NoevictError(
-                f"{what}: the connection to the host broke: {reach.sentence(error)}"
-            ) from error
-        if not fine:
-            said = output.stderr_lines or output.stdout_lines
-            if refusal := commands.refusal_of_sudo(said):
-                raise NoevictError(refusal)
-            words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
-            if words[-1:] == [LOST]:
-                raise NoevictError("has given up this run's lock, which was silent for long: run again")
-            raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
-        return output.stdout_lines
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """pyinfra's connector arguments for this host: sudo and the like."""
-        every, _ = pop_global_arguments(self.pyinfra, self.host, {})
-        return {key: value for key, value in every.items() if key in CONNECTOR_ARGUMENT_KEYS}
-
-    def log(self, line: str) -> None:
-        self.host.log(one_line(line), logger.info)
-
-    def warn(self, line: str) -> None:
-        self.host.log_styled(one_line(line), fg="yellow", log_func=logger.warning)
-
-    def fail(self, line: str) -> None:
-        self.host.log_styled(one_line(line), fg="red", log_func=logger.error)
-
     def others(self) -> list["HostRun"]:
         """All hosts of this run, this one included."""
         return [run for run in _runs.values() if run.pyinfra is self.pyinfra]
-
-    def guard(self, work: Callable[[], object]) -> bool:
-        """Do the work; where it fails, this host's own line says why. False then."""
-        try:
-            work()
-        except NoevictError as error:
-            for line in error.lines:
-                self.fail(line)
-            return False
-        except HOST_FAILURES as error:
-            self.fail(reach.sentence(error))
-            return False
-        except Exception as error:  # as in ``look``: pyinfra would end the run for all hosts
-            logger.debug("changing %s", self.name, exc_info=True)
-            self.fail(f"answered what makes no sense: {error!r}")
-            return False
-        return True

@@ -3,8 +3,9 @@
 from noevict import pki
 from noevict.changes import How
 from noevict.operations.step import step
-from noevict.run import SYNC_SECONDS, HostRun
+from noevict.run import HostRun
 from noevict.scripts import packed, script
+from noevict.shell import SYNC_SECONDS
 
 BROKEN_KEY = ("does not match its key", "has no key")
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from noevict.operations.step import step
-from noevict.run import SYNC_SECONDS, HostRun
+from noevict.run import HostRun
 from noevict.scripts import script
+from noevict.shell import SYNC_SECONDS
 
 
 @step

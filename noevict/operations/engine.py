@@ -1,5 +1,6 @@
 """One engine's server in place of the other's, with all its keys; where that fails, the old one again."""
 
+from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data import seed, stamp
 from noevict.operations.live import rewrite_aof, save, wait_for
@@ -16,9 +17,9 @@ from noevict.operations.service import (
 )
 from noevict.operations.step import step
 from noevict.operations.uninstall import let_go
-from noevict.reach import sentence
-from noevict.run import HOST_FAILURES, HostRun
+from noevict.run import HostRun
 from noevict.scripts import script
+from noevict.shell import HOST_FAILURES
 from noevict.succession import PREAMBLE, left_data, moves_append_only
 
 COPY_SECONDS = 3600  # where the two data directories are on two disks

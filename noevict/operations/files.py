@@ -1,8 +1,9 @@
 """Files: tested where a server is there to test them, then each put in place whole."""
 
 from noevict.operations.step import step
-from noevict.run import SYNC_SECONDS, HostRun
+from noevict.run import HostRun
 from noevict.scripts import packed, script
+from noevict.shell import SYNC_SECONDS
 from noevict.target import KERNEL, PREVIOUS, WantedFile
 
 

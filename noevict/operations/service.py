@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.loading import how_far, wait_for_first_answer
 from noevict.operations.live import rewrite_aof, save, wait_until_idle
 from noevict.operations.step import step
 from noevict.patience import Info, Patience
-from noevict.reach import sentence
-from noevict.run import HOST_FAILURES, SYNC_SECONDS, HostRun
+from noevict.run import HostRun
 from noevict.scripts import script
+from noevict.shell import HOST_FAILURES, SYNC_SECONDS
 from noevict.target import KEPT, PREVIOUS
 
 QUICKLY_REPLAYED = (

@@ -18,7 +18,7 @@ from noevict.transport import transport_factory
 SOURCES = sorted(Path(noevict.__file__).parent.rglob("*.py"))
 WAITS = {
     # what begins something on a host, or waits for it: the one module that may, and sees to it that it ends
-    "run_shell_command": {"run"},  # which is commands.run: see test_the_look_and_all_scripts_have_limits
+    "run_shell_command": {"shell"},  # which is commands.run: see test_the_look_and_all_scripts_have_limits
     "exec_command": {"commands", "streams"},
     "open_session": {"commands", "streams"},
     "open_channel": {"streams"},

@@ -1,0 +1,117 @@
+"""A host in a run: scripts run there, under its lock once it is held, and what is said of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from noevict import commands
+from noevict.client import sentence
+from noevict.errors import NoevictError
+from noevict.lock import AT_WORK, LOST, Lock
+from noevict.patience import told_meanwhile
+from noevict.wording import one_line
+
+SCRIPT_SECONDS = 120
+# For a script that syncs: the disk first writes what the server gave it, gigabytes perhaps.
+SYNC_SECONDS = 900
+LAST_WORDS = 8  # lines of a failed command that are shown
+
+# What reaching a host may raise: it fails that host alone.
+HOST_FAILURES = (OSError, EOFError, SSHException, redis.RedisError, PyinfraError)
+
+
+class Shell:
+    """The host itself, whichever host pyinfra is working on; ``lock`` is this run's, while it has it."""
+
+    def __init__(self, state: State, host: Host) -> None:
+        # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
+        self.pyinfra, self.host = state, state.inventory.get_host(host.name)
+        self.lock: Lock | None = None
+        commands.limit(state, self.host)
+
+    def __repr__(self) -> str:
+        return f"<{self.host.name}>"  # pyinfra prints arguments
+
+    @property
+    def name(self) -> str:
+        return str(self.host.name)
+
+    def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
+        """Run a bash script on the host, given on its standard input, so that it shows nowhere.
+
+        It runs whole or, where the connection ends first or the lock is lost, not at all; once begun it goes on to
+        its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
+        where it fails or takes too long.
+        """
+        command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
+        try:
+            with told_meanwhile(what, self.log):
+                fine, output = self.host.run_shell_command(
+                    StringCommand(command),
+                    print_output=self.pyinfra.print_output,
+                    print_input=self.pyinfra.print_input,
+                    **{**self.arguments, "_stdin": f"{{\n{text}\n}}\n", "_timeout": seconds},
+                )
+        except commands.TooMuch as error:
+            raise NoevictError(
+                f"{what} {error}: it was cut off; find out on the host what that is"
+            ) from error
+        except TimeoutError as error:
+            rest = "" if self.lock is None else "; it goes on there, and the next run waits for it"
+            raise NoevictError(f"{what} {error}{rest}") from error
+        except commands.GONE as error:
+            raise NoevictError(f"{what}: the connection to the host broke: {sentence(error)}") from error
+        if not fine:
+            said = output.stderr_lines or output.stdout_lines
+            if refusal := commands.refusal_of_sudo(said):
+                raise NoevictError(refusal)
+            words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
+            if words[-1:] == [LOST]:
+                raise NoevictError("has given up this run's lock, which was silent for long: run again")
+            raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
+        return output.stdout_lines
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """pyinfra's connector arguments for this host: sudo and the like."""
+        every, _ = pop_global_arguments(self.pyinfra, self.host, {})
+        return {key: value for key, value in every.items() if key in CONNECTOR_ARGUMENT_KEYS}
+
+    def log(self, line: str) -> None:
+        self.host.log(one_line(line), logger.info)
+
+    def warn(self, line: str) -> None:
+        self.host.log_styled(one_line(line), fg="yellow", log_func=logger.warning)
+
+    def fail(self, line: str) -> None:
+        self.host.log_styled(one_line(line), fg="red", log_func=logger.error)
+
+    def confirm_lock(self) -> None:
+        """Raises NoevictError where this run had the host's lock, and has it no longer."""
+        if self.lock is not None:
+            self.shell("true", what="asking for the lock")
+
+    def guard(self, work: Callable[[], object]) -> bool:
+        """Do the work; where it fails, this host's own line says why. False then."""
+        try:
+            work()
+        except NoevictError as error:
+            for line in error.lines:
+                self.fail(line)
+            return False
+        except HOST_FAILURES as error:
+            self.fail(sentence(error))
+            return False
+        except Exception as error:  # as in ``look``: pyinfra would end the run for all hosts
+            logger.debug("changing %s", self.name, exc_info=True)
+            self.fail(f"answered what makes no sense: {error!r}")
+            return False
+        return True
