@@ -160,11 +160,12 @@ class Act:
     @contextmanager
     def felt(self) -> Iterator[list[float]]:
         """The waits of a client that writes meanwhile, in ms."""
-        over, waits = Event(), [0.0]
+        over, begun, waits = Event(), Event(), [0.0]
 
         def write() -> None:
             with self.ring.client(self.contestant) as client:
                 client.ping()
+                begun.set()
                 while not over.is_set():
                     began = time.monotonic()
                     client.set("beside", "x" * 100)
@@ -172,6 +173,7 @@ class Act:
 
         writer = Thread(target=write)
         writer.start()
+        begun.wait(60)
         try:
             yield waits
         finally:
