@@ -3,8 +3,8 @@ the server itself.
 
 The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30); ``--rounds N`` (5) of the clean
 run; ``--ansible-rounds N`` (2; 0 leaves Ansible out); ``--first-rounds N`` (2) of the first provisioning;
-``--sizes N,N,...`` (100,500,1000,2000) and ``--size-rounds N`` (1) of many hosts;
-``--gap-rounds N`` (3); ``--mib N`` (500) of the large data; ``--server-rounds N`` (3) of the server itself.
+``--milliseconds N`` (50) of the long way; ``--sizes N,N,...`` (100,500,1000,2000) and ``--size-rounds N`` (1) of many
+hosts; ``--gap-rounds N`` (3); ``--mib N`` (500) of the large data; ``--server-rounds N`` (3) of the server itself.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import clean_run, gaps, provisioning, scale, server
+from benchmarks import clean_run, gaps, latency, provisioning, scale, server
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ansible-rounds", type=int, default=2)
     parser.add_argument("--first-rounds", type=int, default=2)
+    parser.add_argument("--milliseconds", type=int, default=50)
     parser.add_argument("--sizes", type=numbers, default=[100, 500, 1000, 2000])
     parser.add_argument("--size-rounds", type=int, default=1)
     parser.add_argument("--gap-rounds", type=int, default=3)
@@ -42,6 +43,8 @@ def main() -> None:
         *clean_run.measure(asked.hosts, asked.rounds, asked.ansible_rounds),
         "",
         *provisioning.measure(asked.hosts, asked.first_rounds),
+        "",
+        *latency.measure(asked.milliseconds, asked.rounds),
         "",
         *scale.measure(asked.sizes, asked.size_rounds),
         "",
