@@ -15,7 +15,7 @@ certificates() {
     [[ $line == -----END\ CERTIFICATE-----* ]] && inside=
   done
 } 2>/dev/null
-number() { local v; read -r v <"$2" && say "$1 $v"; } 2>/dev/null
+number() { local v=; read -r v <"$2"; [[ $v ]] && say "$1 $v"; } 2>/dev/null # with or without a line end
 
 say "time ${EPOCHSECONDS}"
 say "uid $EUID"
