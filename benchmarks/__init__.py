@@ -6,6 +6,7 @@ clean_run     a run that has nothing to do, against the floor: one command over 
 provisioning  the first run on fresh hosts, against apt-get over plain SSH
 ansible       the same job by Ansible, and with mitogen: the playbook is ours
 environment   what comes from PyPI for that alone
+latency       a clean run over a long way: a proxy that delays and counts round trips
 scale         clean runs over up to 2,000 hosts; many_hosts is the server that stands for them
 gaps          what clients feel of each kind of remediation: gaps in service, connections
 server        the server that noevict sets up against the distribution's own, under load

@@ -19,6 +19,7 @@ from tests.lab.lab import Lab
 
 SUITE = "trixie"
 DEPLOY = ("pyinfra", "-y", "inventory", "deploy.py")
+ECHO = ("pyinfra", "-y", "inventory", "exec", "--", "echo")
 DRIFT = ("redis: CONFIG SET maxmemory-policy volatile-lru",)
 
 FLOOR = "(a) floor: `pyinfra exec echo`"
@@ -100,7 +101,7 @@ def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
     return [
         Case(BARE, alone, ("pyinfra", "-y", "inventory", "bare.py")),
         Case(START, alone, ("pyinfra", "-y", "inventory", "start.py")),
-        Case(FLOOR, checkout, ("pyinfra", "-y", "inventory", "exec", "--", "echo")),
+        Case(FLOOR, checkout, ECHO),
         Case(LOOK, checkout, ("pyinfra", "-y", "inventory", "look.py")),
         Case(CLEAN, checkout, DEPLOY, fine=partial(found_due, count=0)),
         Case(REPORT, checkout, ("noevict", "drift")),

@@ -5,13 +5,12 @@ Beside it the same through paramiko's own transport, which leaves Nagle's algori
 
 from functools import partial
 
-from benchmarks.clean_run import DEPLOY, SUITE, found_due, provision
+from benchmarks.clean_run import DEPLOY, ECHO, SUITE, found_due, provision
 from benchmarks.measured import Case, interleaved
 from tests.lab.checkout import Checkout
 from tests.lab.lab import Lab
 from tests.lab.proxy import Proxy
 
-ECHO = ("pyinfra", "-y", "inventory", "exec", "--", "echo")
 OURS, PARAMIKO = '{"transport_factory": transport_factory, **options}', "options"
 NEAR, FAR = "(near)", "(far)"
 
