@@ -100,14 +100,16 @@ redis_tls_ca = None
 
 # --- Users and everything else ------------------------------------------------------------------------------
 
-# ACL users beside "admin" (noevict's own) and "app" (queues, caches, sessions, locks, pub/sub on all keys;
-# nothing that blocks, empties or reconfigures the server). User -> profile ("app", "readonly", "admin"), or a
-# profile limited to keys and channels, or rules as in ACL SETUSER. Passwords are made, in secrets/users.yml.
+# ACL users beside "admin" (noevict's own), "app" (queues, caches, sessions, locks, pub/sub on all keys; nothing that
+# blocks, empties or reconfigures the server), "health" (PING and INFO alone: `noevict serve`) and "exporter"
+# (what prometheus-redis-exporter asks). User -> profile ("app", "readonly", "admin", "health", "exporter"), or a
+# profile limited to keys and channels, or rules as in ACL SETUSER. An entry for one of the four replaces what it may.
+# Passwords are made, in secrets/users.yml.
 # Example:
 #     redis_users = {
 #         "reports": "readonly",
 #         "shop": {"profile": "app", "keys": ["shop:*"], "channels": ["shop:*"]},
-#         "exporter": "~* -@all +ping +info +config|get +slowlog|len",
+#         "sweeper": "~cache:* -@all +scan +unlink +ttl +type",
 #     }
 # HAZARD: "default" is off. An entry for it lets clients in that send a password without a user's name, as old
 # ones do. It must be one that may write everywhere ("app", "admin"): Redis loads its AOF with these rights, and
@@ -122,6 +124,13 @@ redis_users = {}
 # buys nothing: both stay at the server's default. More cores were not measured. benchmarks/directives.md has others.
 # HAZARD: a directive that cannot be changed live (databases, io-threads, ...) takes a restart.
 redis_config = {}
+
+# --- Seeing -------------------------------------------------------------------------------------------------
+
+# The BullMQ queues whose lengths monitoring shows. "email" is the one whose keys begin with `bull:email:`; with a
+# colon it is the whole prefix: "shop:email", or "{bull}:email" where a cluster's hash tag is in it. Nothing on a host
+# changes with it. Example: ["email", "shop:invoices"].
+redis_queues = []
 
 # --- What noevict may do ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ templates                                                templates/, rendered wi
 strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
 kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes
 acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
+queues                                                   BullMQ's queues and their keys
 setting_kinds, settings                                  the checked settings of one host
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared

@@ -19,10 +19,12 @@ LOADING = ("off", "~*", "&*", "+@all")
 
 @dataclass(frozen=True)
 class Profile:
-    """A named set of commands; keys and channels are all of them unless ``redis_users`` names some."""
+    """A named set of commands; keys and channels are the profile's own unless ``redis_users`` names some."""
 
     about: str
     commands: str
+    keys: tuple[str, ...] = ALL
+    channels: tuple[str, ...] = ALL
     # Words that only some servers know: the first release of each engine that does.
     since: tuple[tuple[Server, str], ...] = ()
 
@@ -47,7 +49,22 @@ PROFILES: dict[str, Profile] = {
         "+info +time +eval_ro +evalsha_ro +fcall_ro",
         since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
     ),
+    "health": Profile(
+        "Whether a server is well, and no key: what `noevict serve` comes as.",
+        "-@all +ping +info",
+        keys=(),
+        channels=(),
+    ),
+    "exporter": Profile(
+        "What prometheus-redis-exporter asks, the lengths of queues among it; changes nothing.",
+        # As the exporter asks by default, with --check-single-keys and with --check-keys: nothing refused, seen.
+        "-@all +ping +info +client|list +client|setname +config|get +slowlog|len +slowlog|get +latency|latest "
+        "+latency|histogram +type +llen +scard +zcard +hlen +xlen +strlen +pfcount +get +select +memory|usage +scan",
+        channels=(),
+    ),
 }
+# The users every host has beside `admin`, each with its profile or rules; redis_users may say otherwise.
+BUILT_IN = {DEFAULT: "off", "app": "app", "health": "health", "exporter": "exporter"}
 
 
 @dataclass(frozen=True)
@@ -69,12 +86,16 @@ class User:
         return (state, "sanitize-payload", *(f"#{digest}" for digest in self.passwords), *words(self.rules))
 
 
-def rules_for(profile: str, server: Server, keys: Sequence[str] = ALL, channels: Sequence[str] = ALL) -> str:
-    """A profile's rules on a server, limited to some keys and channels (glob patterns)."""
-    commands = [PROFILES[profile].commands]
-    for first, rule in PROFILES[profile].since:
+def rules_for(
+    profile: str, server: Server, keys: Sequence[str] | None = None, channels: Sequence[str] | None = None
+) -> str:
+    """A profile's rules on a server, on other keys and channels (glob patterns) than its own where given."""
+    chosen = PROFILES[profile]
+    commands = [chosen.commands]
+    for first, rule in chosen.since:
         if server.engine == first.engine and server.version >= first.version:
             commands.append(rule)
+    keys, channels = chosen.keys if keys is None else keys, chosen.channels if channels is None else channels
     patterns = [*(f"~{key}" for key in keys), *(f"&{channel}" for channel in channels)]
     return canonical(words(" ".join([*patterns, *commands])))
 
@@ -82,7 +103,7 @@ def rules_for(profile: str, server: Server, keys: Sequence[str] = ALL, channels:
 def wanted_users(
     redis_users: Mapping[str, Any], digests: Mapping[str, str], server: Server
 ) -> tuple[User, ...]:
-    """All users of a host, by name: ``admin``, ``app``, ``default`` (off, see LOADING), and what ``redis_users`` says.
+    """All users of a host, by name: ``admin``, BUILT_IN (``default`` is off, see LOADING), what ``redis_users`` says.
 
     ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``. Raises KeyError without.
     """
@@ -112,7 +133,7 @@ def render_acl(users: Iterable[User]) -> str:
 
 
 def _values(redis_users: Mapping[str, Any]) -> dict[str, Any]:
-    return {DEFAULT: "off", "app": "app"} | dict(redis_users) | {ADMIN: "admin"}
+    return BUILT_IN | dict(redis_users) | {ADMIN: "admin"}
 
 
 def _rules(value: Any, server: Server) -> tuple[str, ...]:

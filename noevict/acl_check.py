@@ -8,6 +8,7 @@ from noevict.acl_rules import CATEGORIES, Kind, allowed_keys, inside, kind, name
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}")
 _PROFILES = ", ".join(PROFILES)
+_WRITING = {"admin", "app"}  # profiles that may write every kind of data
 _IN_SELECTORS: frozenset[Kind] = frozenset({"keys", "channels", "commands"})
 _IN_RULES: frozenset[Kind] = _IN_SELECTORS | {"selectors", "state", "payload"}
 
@@ -52,9 +53,9 @@ def _default_problem(name: object, value: object) -> str | None:
 
 def _writes_all(value: object) -> bool:
     if isinstance(value, Mapping):
-        return value["profile"] != "readonly" and list(value.get("keys", ALL)) == list(ALL)
+        return value["profile"] in _WRITING and list(value.get("keys", ALL)) == list(ALL)
     if value in PROFILES:
-        return value != "readonly"
+        return value in _WRITING
     rule = words(str(value))
     if next(reversed(of_kind("state", rule)), "on").lower() == "off":
         return True

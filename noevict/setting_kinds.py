@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from noevict import directives
+from noevict import directives, queues
 from noevict.acl_check import user_problem
 from noevict.kinds import memory
 from noevict.wording import kind, shown
@@ -98,6 +98,20 @@ def check_bind(value: object) -> str | tuple[str, ...]:
 
 def check_users(value: object) -> dict[str, Any]:
     return _entries(value, user_problem, lambda _, user: kind(user))
+
+
+def check_queues(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(value)
+    lines = [
+        f": should be names of queues, on one line and without a colon at either end, got {shown(name)} in it"
+        for name in value
+        if not queues.is_name(name)
+    ]
+    lines = lines or [f": should be each queue once, got {shown(name)} again" for name in queues.twice(value)]
+    if lines:
+        raise Mistakes(*lines)
+    return tuple(value)
 
 
 def check_config(value: object) -> dict[str, Any]:

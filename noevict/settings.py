@@ -19,6 +19,7 @@ from noevict.setting_kinds import (
     certificate_names,
     check_bind,
     check_config,
+    check_queues,
     check_users,
     endpoint,
     file_path,
@@ -92,6 +93,10 @@ class Settings(BaseModel):
     )
     redis_config: Annotated[dict[str, Any], BeforeValidator(check_config)] = Field(
         default_factory=dict, repr=False, description="a mapping: redis.conf directive -> value"
+    )
+
+    redis_queues: Annotated[tuple[str, ...], BeforeValidator(check_queues)] = Field(
+        (), description="a list of names of BullMQ queues"
     )
 
     redis_takeover: bool = Field(False, description="True or False")

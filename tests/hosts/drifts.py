@@ -134,8 +134,11 @@ USERS = (
     Drift("app off", ("redis: ACL SETUSER app off",), ("user app state",)),
     Drift(
         "all users gone",
-        ("redis: ACL DELUSER app", "redis: ACL SETUSER default reset"),
-        ("user app user", *(f"user default {what}" for what in ("keys", "channels", "commands"))),
+        ("redis: ACL DELUSER app exporter health", "redis: ACL SETUSER default reset"),
+        (
+            *(f"user {name} user" for name in ("app", "exporter", "health")),
+            *(f"user default {what}" for what in ("keys", "channels", "commands")),
+        ),
     ),
 )
 DROPIN = "/etc/systemd/system/UNIT.d/noevict.conf"

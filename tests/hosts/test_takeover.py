@@ -132,7 +132,7 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     deploy(checkout)
     with admin(checkout, host) as client:
         assert_filled(client, KEYS)
-        assert client.acl_users() == ["admin", "app", "default"]
+        assert client.acl_users() == ["admin", "app", "default", "exporter", "health"]
     assert_clean(checkout)
 
 

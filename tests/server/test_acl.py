@@ -1,7 +1,6 @@
 """ACL users on real servers: the file loads, the comparison is the server's own truth, repairs hurt nobody else."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,13 @@ from noevict.acl_live import AclDifference, differences, repair_commands, unknow
 from noevict.acl_rules import CATEGORIES, Catalogue, Selector, canonical, words
 from noevict.engine import Server
 from tests.lab.servers import Binary, Running
+from tests.server.allowed import FREE, catalogue_of, dry_run
 from tests.server.conftest import StartServer
 
-PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "legacy", "reports", "viewer")}
+PASSWORDS = {
+    name: f"password-of-{name}"
+    for name in ("admin", "app", "exporter", "health", "legacy", "reports", "viewer")
+}
 DIGESTS = {name: hashlib.sha256(password.encode()).hexdigest() for name, password in PASSWORDS.items()}
 SETTING: dict[str, Any] = {
     "legacy": {"profile": "app", "keys": ["old:*", "new:*"], "channels": ["old"]},
@@ -48,9 +51,6 @@ TAMPERINGS: dict[str, tuple[tuple[str, ...], tuple[str, str]]] = {
     "payloads unchecked": (("SETUSER", "app", "skip-sanitize-payload"), ("app", "payload")),
 }
 
-# Answered before anybody has rights: no rule refuses them.
-FREE = {"auth", "hello", "quit", "reset"}
-
 
 @pytest.fixture
 def managed(binary: Binary, start_server: StartServer, tmp_path: Path) -> Running:
@@ -59,13 +59,6 @@ def managed(binary: Binary, start_server: StartServer, tmp_path: Path) -> Runnin
     acl.write_text(render_acl(wanted_users(SETTING, DIGESTS, binary.server)))
     admin = {"username": "admin", "password": PASSWORDS["admin"]}
     return start_server(binary, None, "--aclfile", str(acl), client=admin)
-
-
-def catalogue_of(server: Running) -> Catalogue:
-    pipeline = server.redis.pipeline(transaction=False)
-    for question in Catalogue.QUESTIONS:
-        pipeline.execute_command(*question)
-    return Catalogue.parse(pipeline.execute())
 
 
 def compare(server: Running, catalogue: Catalogue) -> tuple[AclDifference, ...]:
@@ -99,11 +92,11 @@ def test_the_file_saved_by_the_server_itself_differs_in_nothing(managed: Running
 
 def test_each_tampering_is_one_difference_and_its_repair_disconnects_nobody_else(managed: Running) -> None:
     catalogue = catalogue_of(managed)
-    clients = {name: as_user(managed, name) for name in PASSWORDS}
+    clients = {name: as_user(managed, name) for name in ("admin", "app", "legacy", "reports")}
     listener = clients["legacy"].pubsub()
     listener.subscribe("old")
     assert listener.get_message(timeout=5)["type"] == "subscribe"
-    before = {name: client.client_id() for name, client in clients.items() if name != "viewer"}
+    before = {name: client.client_id() for name, client in clients.items()}
     for what, (command, told) in TAMPERINGS.items():
         if told[1] == "payload" and managed.server >= Server("valkey", (9, 0, 0)):
             continue  # it takes the word and forgets it
@@ -115,7 +108,7 @@ def test_each_tampering_is_one_difference_and_its_repair_disconnects_nobody_else
                 pipeline.execute_command(*repair)
             pipeline.execute()
         assert compare(managed, catalogue) == (), what
-    assert {name: clients[name].client_id() for name in before} == before
+    assert {name: client.client_id() for name, client in clients.items()} == before
     clients["app"].publish("old", "still here")
     assert listener.get_message(timeout=5)["data"] == "still here"
 
@@ -205,30 +198,9 @@ def test_connections_of_default_end_when_it_is_switched_off(managed: Running) ->
 # --- the server's own truth ---
 
 
-def dry_run(server: Running, catalogue: Catalogue) -> Callable[[], set[str]]:
-    """Asks the server which of all its commands user ``tmp`` may run."""
-    connection = server.redis.connection_pool.get_connection()
-    connection.send_command("COMMAND")
-    told = [each for top in connection.read_response() for each in (top, *top[9])]
-    server.redis.connection_pool.release(connection)
-    arity = {name.lower(): number for name, number, *_rest in told}
-    names = sorted(catalogue.commands - FREE)
-    calls = [[*name.split("|"), *["0"] * 20][: abs(arity[name])] for name in names]
-
-    def ask() -> set[str]:
-        pipeline = server.redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command("ACL", "DRYRUN", "tmp", *call)
-        replies = pipeline.execute()
-        assert all(reply == "OK" or "no permissions to run" in reply for reply in replies), set(replies)
-        return {name for name, reply in zip(names, replies, strict=True) if reply == "OK"}
-
-    return ask
-
-
 def test_rules_allow_what_the_server_allows(server: Running) -> None:
     catalogue = catalogue_of(server)
-    ask = dry_run(server, catalogue)
+    ask = dry_run(server, catalogue, "tmp")
     parents = sorted({name.partition("|")[0] for name in catalogue.commands})
     names = st.one_of(
         st.sampled_from([f"@{name}" for name in (*CATEGORIES, "all")]),

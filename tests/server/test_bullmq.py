@@ -14,7 +14,7 @@ from tests.lab.servers import BINARIES, Binary, Running, free_port
 from tests.server.bullmq import installed
 from tests.server.conftest import StartServer
 
-PASSWORDS = {"admin": "password-of-admin", "app": "password-of-app"}
+PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 NODE = [
     *(("bullmq", binary) for binary in BINARIES),
     *(("bullmq-5", binary) for binary in (BINARIES[0], BINARIES[3])),

@@ -32,7 +32,9 @@ def digest(password: str) -> str:
     return hashlib.sha256(password.encode()).hexdigest()
 
 
-DIGESTS = {name: digest(name) for name in ("admin", "app", "default", "reports", "cache")}
+DIGESTS = {
+    name: digest(name) for name in ("admin", "app", "default", "exporter", "health", "reports", "cache")
+}
 
 
 def allowed(rule: str) -> set[str]:
@@ -154,28 +156,33 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 # --- users ---
 
 
-def test_without_redis_users_there_are_admin_and_app_and_default_is_off() -> None:
+def test_without_redis_users_there_are_the_built_in_ones_and_default_is_off() -> None:
     users = {user.name: user for user in wanted_users({}, DIGESTS, REDIS_7)}
-    assert list(users) == ["admin", "app", "default"]
+    assert list(users) == ["admin", "app", "default", "exporter", "health"]
     assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
     assert users["admin"] == User("admin", True, "~* &* +@all", (DIGESTS["admin"],))
     assert users["app"].passwords == (DIGESTS["app"],)
-    assert user_names({}) == ("admin", "app")
+    assert users["health"].rules == "resetchannels -@all +ping +info"
+    assert users["exporter"].rules.startswith("~* resetchannels -@all +ping +info +client|list")
+    assert user_names({}) == ("admin", "app", "exporter", "health")
 
 
-def test_redis_users_adds_users_and_may_name_app_and_default() -> None:
+def test_redis_users_adds_users_and_may_name_the_built_in_ones() -> None:
     setting = {
         "default": "app",
         "app": {"profile": "app", "keys": ["bull:*", "sess:*"], "channels": []},
         "reports": "%R~stats:* -@all +@read -keys",
         "cache": "off ~cache:* +get",
+        "exporter": "off",
+        "health": {"profile": "health", "keys": ["canary"]},
     }
     users = {user.name: user for user in wanted_users(setting, DIGESTS, REDIS_7)}
     assert users["default"].enabled
     assert users["app"].rules.startswith("~bull:* ~sess:* resetchannels -@all +@read")
     assert users["reports"].rules == "%R~stats:* resetchannels -@all +@read -keys"
     assert users["cache"] == User("cache", enabled=False, rules="~cache:* resetchannels -@all +get")
-    assert user_names(setting) == ("admin", "app", "default", "reports")
+    assert users["health"].rules == "~canary resetchannels -@all +ping +info"
+    assert user_names(setting) == ("admin", "app", "default", "health", "reports")
 
 
 @pytest.mark.parametrize("value", ["off", "off ~x +get"])
@@ -198,14 +205,15 @@ def test_the_acl_file_has_one_user_a_line_by_name_and_no_comment() -> None:
     text = render_acl(reversed(wanted_users({"reports": "~r:* +get"}, DIGESTS, REDIS_7)))
     lines = text.split("\n")
     assert lines.pop() == ""
-    assert [line.split()[1] for line in lines] == ["admin", "app", "default", "reports"]
+    assert [line.split()[1] for line in lines] == ["admin", "app", "default", "exporter", "health", "reports"]
     assert lines[0] == f"user admin on sanitize-payload #{DIGESTS['admin']} ~* &* +@all"
     assert lines[2] == "user default off sanitize-payload ~* &* +@all"
-    assert lines[3] == f"user reports on sanitize-payload #{DIGESTS['reports']} ~r:* resetchannels -@all +get"
+    assert lines[4] == f"user health on sanitize-payload #{DIGESTS['health']} resetchannels -@all +ping +info"
+    assert lines[5] == f"user reports on sanitize-payload #{DIGESTS['reports']} ~r:* resetchannels -@all +get"
 
 
 def test_every_profile_says_what_it_is_for() -> None:
-    assert sorted(PROFILES) == ["admin", "app", "readonly"]
+    assert sorted(PROFILES) == ["admin", "app", "exporter", "health", "readonly"]
     assert all(profile.about.endswith(".") for profile in PROFILES.values())
 
 
@@ -244,11 +252,15 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         (7, "app", "got 7"),
         ("admin", "app", "left out"),
         ("takeover", "app", "under another name"),
-        ("x", None, "a profile (admin, app, readonly), rules, or {profile, keys, channels}, got None"),
+        (
+            "x",
+            None,
+            "a profile (admin, app, readonly, health, exporter), rules, or {profile, keys, channels}, got None",
+        ),
         ("x", "", "got ''"),
         ("x", True, "got True"),
         ("x", ["app"], "got a list"),
-        ("x", "raedonly", "a profile (admin, app, readonly) or rules"),
+        ("x", "raedonly", "a profile (admin, app, readonly, health, exporter) or rules"),
         ("x", "+get\n+set", "rules on one line"),
         ("x", "~a\t+get", "rules on one line"),
         ("x", "+@raed", "rules with categories among all, admin,"),
@@ -266,7 +278,7 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", "((+get))", "got '(+get)'"),
         ("x", "(~a +get", "got '(~a +get'"),
         ("x", {"profile": "app", "key": ["a"]}, "made of profile, keys and channels, got 'key'"),
-        ("x", {"keys": ["a"]}, "with a profile (admin, app, readonly), got None"),
+        ("x", {"keys": ["a"]}, "with a profile (admin, app, readonly, health, exporter), got None"),
         ("x", {"profile": "app", "keys": "a"}, "with keys that are a list of patterns, got 'a'"),
         ("x", {"profile": "app", "keys": [1]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "keys": ["~a"]}, "with keys that are patterns alone"),
@@ -275,6 +287,8 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", {"profile": "app", "channels": [""]}, "with channels that are patterns alone"),
         ("x", {"profile": "app", "channels": ["*", "a"]}, "with channels that are '*' alone"),
         ("default", "readonly", "a restart would drop transactions"),
+        ("default", "health", "a restart would drop transactions"),
+        ("default", {"profile": "exporter"}, "a restart would drop transactions"),
         ("default", {"profile": "app", "keys": ["old:*"]}, "a restart would drop transactions"),
         ("default", "~old:* +@all", "a restart would drop transactions"),
         ("default", "~* +@all -@write", "a restart would drop transactions"),
@@ -347,8 +361,9 @@ def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
 
 @pytest.mark.parametrize(
     ("me", "order"),
-    [("admin", "admin app default eve reports"), ("default", "admin app eve reports default"),
-     ("eve", "admin app default reports eve")],
+    [("admin", "admin app default eve exporter health reports"),
+     ("default", "admin app eve exporter health reports default"),
+     ("eve", "admin app default exporter health reports eve")],
 )  # fmt: skip
 def test_admin_is_mended_first_and_any_other_user_that_does_it_last(me: str, order: str) -> None:
     found = differences(

@@ -199,7 +199,7 @@ def assert_contained(host: Settings) -> None:
         )
         rendered = acl.render_acl(users)
         assert [split(line)[:2] for line in rendered.split("\n")[:-1]] == [
-            ["user", name] for name in sorted({"admin", "app", "default", *host.redis_users})
+            ["user", name] for name in sorted({"admin", *acl.BUILT_IN, *host.redis_users})
         ]
         assert all(character.isprintable() or character == "\n" for character in rendered)
         config = {name: value for name, value in host.redis_config.items() if directives.known(name, server)}

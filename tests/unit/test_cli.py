@@ -121,9 +121,11 @@ def test_an_unknown_user_is_one_line_with_those_there_are(secrets: Secrets, mist
     assert secrets
     line = mistake("url", "cache-4", "--user", "biling")
     assert line == (
-        "cache-4: --user: should be one of admin, app, billing (did you mean billing?), got 'biling'"
+        "cache-4: --user: should be one of admin, app, billing, exporter, health (did you mean billing?), got 'biling'"
     )
-    assert "should be one of admin, app, got 'billing'" in mistake("url", "cache-2", "--user", "billing")
+    assert "should be one of admin, app, exporter, health, got 'billing'" in mistake(
+        "url", "cache-2", "--user", "billing"
+    )
 
 
 def test_a_user_whose_password_no_deploy_has_made_yet_is_one_line(secrets: Secrets, mistake: Any) -> None:

@@ -18,7 +18,7 @@ HOSTS: dict[str, EngineName] = {
     "fresh": "redis",
 }
 MANAGED = tuple(name for name in HOSTS if name != "fresh")
-PASSWORDS = {"admin": "password-of-admin", "app": "password-of-app"}
+PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 
 
 @functools.cache
