@@ -132,6 +132,10 @@ redis_config = {}
 # changes with it. Example: ["email", "shop:invoices"].
 redis_queues = []
 
+# Where the alerts' links to runbooks lead: a URL of docs/runbooks as your people read it, or its path. One for all
+# hosts. Example: "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks".
+redis_runbooks = "docs/runbooks"
+
 # --- What noevict may do ------------------------------------------------------------------------------------
 
 # True: take over a Redis that noevict did not set up, though it holds keys or has clients. Without it such a

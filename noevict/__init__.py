@@ -11,6 +11,7 @@ kinds, lists, directive_uses, directives, values         every redis.conf direct
 acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
 queues                                                   BullMQ's queues and their keys
 setting_kinds, settings                                  the checked settings of one host
+alerts                                                   what Prometheus is given
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found

@@ -65,6 +65,13 @@ def file_path(value: str) -> str:
     return value
 
 
+def link(value: str) -> str:
+    """A URL or a path that others go on after; in braces Prometheus and Jinja see more than text."""
+    if not re.fullmatch(r"[!-z|~]+", value, re.ASCII) or re.search(r"[\"<>?#\\^`]", value):
+        raise ValueError(value)
+    return value
+
+
 def certificate_names(value: object) -> tuple[str, ...]:
     """DNS names, the first label of three may be ``*``, and addresses."""
     if not isinstance(value, list | tuple):

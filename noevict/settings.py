@@ -24,6 +24,7 @@ from noevict.setting_kinds import (
     endpoint,
     file_path,
     is_unicode,
+    link,
     size,
     to_bytes,
 )
@@ -97,6 +98,10 @@ class Settings(BaseModel):
 
     redis_queues: Annotated[tuple[str, ...], BeforeValidator(check_queues)] = Field(
         (), description="a list of names of BullMQ queues"
+    )
+    redis_runbooks: Annotated[str, AfterValidator(link)] = Field(
+        "docs/runbooks",
+        description='a URL ("https://git.example.com/.../docs/runbooks") or a path, without spaces',
     )
 
     redis_takeover: bool = Field(False, description="True or False")

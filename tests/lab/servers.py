@@ -58,11 +58,8 @@ class Binary:
         return unpacked(self.suite)
 
     def command(self, *arguments: str) -> list[str]:
-        """The command that runs it: through its own dynamic loader, with its own libraries."""
-        libraries = [*self.root.glob("usr/lib/*-linux-gnu"), *self.root.glob("lib/*-linux-gnu")]
-        loader = next(path for lib in libraries for path in lib.glob("ld-linux*.so.*"))
-        program = self.root / f"usr/bin/{self.engine}-server"
-        return [str(loader), "--library-path", ":".join(map(str, libraries)), str(program), *arguments]
+        """The command that runs it."""
+        return loaded(self.root, f"usr/bin/{self.engine}-server", *arguments)
 
     @property
     def server(self) -> Server:
@@ -79,6 +76,13 @@ BINARIES = (
 )
 
 
+def loaded(root: Path, program: str, *arguments: str) -> list[str]:
+    """The command that runs a program unpacked there: through its own dynamic loader, with its own libraries."""
+    libraries = [*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu")]
+    loader = next(path for lib in libraries for path in lib.glob("ld-linux*.so.*"))
+    return [str(loader), "--library-path", ":".join(map(str, libraries)), str(root / program), *arguments]
+
+
 @functools.cache
 def _server(binary: Binary) -> Server:
     told = subprocess.run(binary.command("--version"), capture_output=True, text=True, check=True).stdout
@@ -87,9 +91,16 @@ def _server(binary: Binary) -> Server:
 
 @functools.cache
 def unpacked(suite: str) -> Path:
-    """The directory where a suite's servers lie; made by the first caller of the machine, others wait."""
-    target = CACHE / "servers" / suite
-    command = [*MMDEBSTRAP, f"--include={SUITES[suite]}", suite]
+    """The directory where a suite's servers lie."""
+    return unpack(CACHE / "servers" / suite, suite, SUITES[suite])
+
+
+def unpack(target: Path, suite: str, packages: str) -> Path:
+    """The directory, with a suite's packages in it; made by the first caller of the machine, others wait.
+
+    ``packages``: names with commas between them. Nothing is installed, so no daemon starts.
+    """
+    command = [*MMDEBSTRAP, f"--include={packages}", suite]
     recipe = hashlib.sha256("\0".join(command).encode()).hexdigest()
     stamp = target / ".recipe"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -161,6 +161,13 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
     "an address that is a URL": ({"redis_address": "redis://a"}, ["redis_address: ", "without a port"]),
     "an address with a port": ({"redis_address": "a.example:6379"}, ["redis_address: ", "without a port"]),
     "an address out of range": ({"redis_address": "10.0.0.256"}, ["redis_address: ", "'10.0.0.256'"]),
+    "a link with a space": (
+        {"redis_runbooks": "https://a/my books"},
+        ["redis_runbooks: ", "a URL", "without spaces"],
+    ),
+    "a link that is a template": ({"redis_runbooks": "https://a/{{ x }}"}, ["redis_runbooks: ", "a URL"]),
+    "a link with an anchor": ({"redis_runbooks": "https://a/b#c"}, ["redis_runbooks: ", "a URL"]),
+    "no link": ({"redis_runbooks": ""}, ["redis_runbooks: ", "a URL"]),
     "a way nobody knows": ({"redis_connect": "tunnel"}, ["redis_connect: ", '"ssh" or "direct"', "'tunnel'"]),
     "all of the memory": ({"redis_maxmemory_percent": 100}, ["redis_maxmemory_percent: ", "1 to 95", "100"]),
     "a percentage with its sign": (
