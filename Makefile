@@ -22,7 +22,7 @@ deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1
 	@if [ -t 0 ] && [ -z "$(YES)" ]; then yes=; else yes=-y; fi; \
 	set -x; $(BIN)/pyinfra $$yes $(ARGS) inventory deploy.py
 
-drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS=--json)
+drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS="--html drift.html")
 	@$(BIN)/noevict drift $(ARGS)
 
 test: test-unit test-server test-hosts ## every kind of test, of many alike a fixed spread; installs what they need

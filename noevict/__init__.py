@@ -18,6 +18,7 @@ state                                                    what one look at a host
 patience                                                 waiting for what large data takes
 changes, target, kernel, refusals, faults, notices       what should be; what is refused, not ours to repair, or said
 succession, plan                                         Settings + HostState -> what is due; nothing else decides
+findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them
 scripts, facts, lock                                     what runs on hosts; the one look; one run at a time

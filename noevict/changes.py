@@ -17,15 +17,24 @@ class How(StrEnum):
     ENGINE = "engine"  # the other engine's server stops, and this one goes on with its data
 
 
+RESTARTING = (How.RESTART, How.ENGINE)
+
+
 @dataclass(frozen=True)
 class Change:
-    """One thing that is not as wanted. ``found`` and ``wanted`` are short, and never a secret."""
+    """One thing that is not as wanted. ``found`` and ``wanted`` are short, and never a secret.
+
+    ``directive``: of redis.conf, where it is one. ``file``: the path of the file that says it for the next start, or
+    the next boot; "" where none does.
+    """
 
     how: How
     what: str
     found: str
     wanted: str
     why: str = ""
+    directive: str = ""
+    file: str = ""
 
     def __str__(self) -> str:
         why = f" ({self.why})" if self.why else ""

@@ -5,7 +5,6 @@ are a line each on stderr and exit code 1, click's own included, for which click
 pyinfra, which takes longer than most answers do.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -108,27 +107,42 @@ def cert(name: str, renew: bool, days: int) -> None:
 
 @noevict.command()
 @click.argument("hosts", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def drift(hosts: tuple[str, ...], as_json: bool) -> int:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json", "junit")),
+    help="Of what is printed: a table, unless told otherwise; JUnit XML is what CI systems read.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page of HTML too, to attach to a ticket: what is wanted, in the file, live, and how it is repaired.",
+)
+def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | None) -> int:
     """Tell what differs from the settings on HOSTS (all of them), over SSH. Nothing is changed.
 
     Exit codes: 0 no drift; 2 drift; 1 a host that could not be looked at, or that noevict leaves alone.
     """
-    from noevict import drift as drift_  # noqa: PLC0415 - it imports pyinfra
+    from noevict import reports  # noqa: PLC0415 - it imports rich
+    from noevict.drift import look_for_drift  # noqa: PLC0415 - it imports pyinfra
 
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form}: should be one of them")
+    if html is not None:
+        reports.check_place(html)
     root = find_root()
     fleet, _ = read_settings(root)
     for host in hosts:
         _data(fleet, host)
-    reports = drift_.look_for_drift(root, fleet, hosts)
-    lines = [json.dumps(drift_.as_data(reports), indent=2)] if as_json else drift_.as_table(reports)
-    click.echo("\n".join(lines))
-    for report in reports:
-        for line in report.failure or report.notices:
-            click.echo(one_line(f"{report.host}: {line}"), err=True)
-    if any(report.failure for report in reports):
+    found, at = look_for_drift(root, fleet, hosts), datetime.now(UTC)
+    reports.tell(found, "json" if as_json else form or "table", at)
+    if html is not None:
+        reports.write_html(found, html, at)
+    if any(report.failure for report in found):
         return 1
-    return 2 if any(report.drifted for report in reports) else 0
+    return 2 if any(report.drifted for report in found) else 0
 
 
 def find_root() -> Path:

@@ -21,6 +21,9 @@ __all__ = [
     "file_differences",
     "parse",
     "render",
+    "said",
+    "shown",
+    "told",
     "wanted",
     "wanted_live",
 ]
@@ -199,15 +202,21 @@ def differences(
     A directive told under two names counts once. One that is not in ``wanted_live`` (a module's, a newer
     release's) is left alone; one that is wanted and not told is ``not there``.
     """
-    found: dict[str, str] = {}
-    for name, value in live.items():
-        directive = find(name)
-        found.setdefault(directive.name_on(server) if directive else name, value)
+    found = told(live, server)
     return tuple(
         _difference(name, wanted_live[name], found.get(name))
         for name in sorted(wanted_live)
         if name not in found or not same(name, wanted_live[name], found[name])
     )
+
+
+def told(live: Mapping[str, str], server: Server) -> dict[str, str]:
+    """CONFIG GET *, each directive once, under the name that this server writes."""
+    found: dict[str, str] = {}
+    for name, value in live.items():
+        directive = find(name)
+        found.setdefault(directive.name_on(server) if directive else name, value)
+    return found
 
 
 def file_differences(
@@ -219,7 +228,7 @@ def file_differences(
     (``fresh`` as in ``wanted_live``).
     """
     standing = fresh or defaults(server) or {}
-    should, says = {**standing, **wanted}, _says(found, server)
+    should, says = {**standing, **wanted}, said(found, server)
     there = {**standing, **says}
     return tuple(
         _difference(name, should.get(name), says.get(name))
@@ -228,8 +237,8 @@ def file_differences(
     )
 
 
-def _says(text: str, server: Server) -> dict[str, str]:
-    """Directive (as this server writes it) → what its lines say."""
+def said(text: str, server: Server) -> dict[str, str]:
+    """Of the text of a redis.conf: directive (as this server writes it) → what its lines say."""
     lines = {}
     for name, values in parse(text).items():
         directive = find(name)
@@ -237,14 +246,13 @@ def _says(text: str, server: Server) -> dict[str, str]:
     return lines
 
 
-def _difference(name: str, wanted: str | None, found: str | None) -> Difference:
+def shown(name: str, value: str | None) -> str:
+    """A value in a report; None is no value. ACL lines hold passwords, and an unknown directive may."""
     directive = find(name)
-    # ACL lines hold passwords, and an unknown directive may
-    secret = directive is None or directive.use == "secret" or directive.name == "user"
+    if directive is None or directive.use == "secret" or directive.name == "user":
+        return "set" if value else "not set"
+    return "not there" if value is None else value or '""'
 
-    def shown(value: str | None) -> str:
-        if secret:
-            return "set" if value else "not set"
-        return "not there" if value is None else value or '""'
 
-    return Difference(name, shown(wanted), shown(found))
+def _difference(name: str, wanted: str | None, found: str | None) -> Difference:
+    return Difference(name, shown(name, wanted), shown(name, found))

@@ -1,7 +1,7 @@
 """``noevict drift``: every host looked at as ``pyinfra --dry`` does, from the same plan; nothing is changed."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +11,17 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
-from noevict.changes import Change
 from noevict.client import sentence
+from noevict.findings import findings
 from noevict.fleet import Fleet
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
+from noevict.reports.report import Report
 from noevict.run import HostRun
 from noevict.transport import prepare_known_hosts, transport_factory, within
-from noevict.wording import one_line
 
 AT_ONCE = 500
 CONNECT_SECONDS = 300  # bastions and retries included; each connection has less of its own
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``noevict drift`` tells of a host. ``failure``: why it could not be looked at, or is left alone."""
-
-    host: str
-    failure: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
-    faults: tuple[str, ...] = ()
-    notices: tuple[str, ...] = field(default=())
-
-    @property
-    def drifted(self) -> bool:
-        return bool(self.changes or self.faults)
 
 
 def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[Report]:
@@ -53,10 +38,10 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     hosts_data = [(name, _connection(name, data[name])) for name in names]
     state.init(Inventory((hosts_data, {})), Config())  # type: ignore[no-untyped-call]
     pool = gevent.pool.Pool(AT_ONCE)
-    runs = list(
+    looks = list(
         pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
     )
-    return [_report(run) for run in runs]
+    return [_report(run, seconds) for run, seconds in looks]
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:
@@ -70,59 +55,35 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _look(state: State, host: Host, fleet: Fleet) -> HostRun:
+def _look(state: State, host: Host, fleet: Fleet) -> tuple[HostRun, float]:
+    """And how many seconds it took."""
+    began = time.monotonic()
     run = HostRun(state, host, fleet)
     try:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)
     except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
         run.failure = (sentence(error),)
-        return run
-    with fleet.looks:
-        run.look().close_client()
-    return run
+    else:
+        with fleet.looks:
+            run.look().close_client()
+    return run, time.monotonic() - began
 
 
-def _report(run: HostRun) -> Report:
+def _report(run: HostRun, seconds: float) -> Report:
     """Once all are looked at."""
     failure = run.twin or (() if run.looked else run.failure)
     if failure:
-        return Report(run.name, failure)
-    plan = run.plan
-    return Report(run.name, plan.refusals, plan.changes, plan.faults, plan.notices)
-
-
-def as_data(reports: Sequence[Report]) -> dict[str, Any]:
-    """For ``--json``: {"drift": bool, "failed": bool, "hosts": {name: {...}}}."""
-    return {
-        "drift": any(report.drifted for report in reports),
-        "failed": any(report.failure for report in reports),
-        "hosts": {
-            report.host: {
-                "failure": list(report.failure),
-                "drift": [asdict(change) for change in report.changes],
-                "faults": list(report.faults),
-                "notices": list(report.notices),
-            }
-            for report in reports
-        },
-    }
-
-
-def as_table(reports: Sequence[Report]) -> list[str]:
-    """A line for each thing that is not as wanted, in columns, and a count. Failures are for stderr."""
-    rows: list[tuple[str, ...]] = [("HOST", "WHAT", "IS", "SHOULD BE", "HOW")]
-    for report in reports:
-        rows += [(report.host, c.what, c.found, c.wanted, str(c.how)) for c in report.changes]
-        rows += [(report.host, fault, "", "", "by hand") for fault in report.faults]
-    rows = [tuple(map(one_line, row)) for row in rows]
-    fine = sum(not report.drifted and not report.failure for report in reports)
-    failed = sum(bool(report.failure) for report in reports)
-    end = f"{fine} of {len(reports)} hosts as wanted" + (f", {failed} failed" if failed else "")
-    if len(rows) == 1:
-        return [end]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return [*lines, "", end]
+        return Report(run.name, failure, seconds=seconds)
+    plan, server = run.plan, run.found.live.server or run.found.release(run.engine)
+    return Report(
+        run.name,
+        plan.refusals,
+        plan.changes,
+        plan.faults,
+        plan.notices,
+        findings(plan, run.found),
+        plan.blocked,
+        str(server or ""),
+        seconds,
+    )

@@ -17,9 +17,10 @@ from noevict.refusals import MARKER, clocks, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import File, HostState, Live, Reach
-from noevict.target import KEPT, Target, WantedFile
+from noevict.target import KEPT, SYSCTL, Target, WantedFile
 
 SHORT = 60
+READ_AT_START = "read at start only"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def make_plan(
     changes = (
         *succession.changes(state, target),
         *_packages(state, target.engine),
-        *_live(state.live, live),
+        *_live(state.live, target, live),
         *_append_only_files(state, target),
         *_users(state.live, target),
         *signed,
@@ -107,10 +108,15 @@ def _told_otherwise(live: Live, target: Target) -> tuple[conf.Difference, ...]:
     return conf.differences(target.live, live.config, live.server)
 
 
-def _live(live: Live, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
+def _live(live: Live, target: Target, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
     for found in differences:
         if live.server is not None and directives.changes_live(found.name, live.server):
-            yield Change(How.LIVE, found.name, _short(found.found), _short(found.wanted))
+            yield _of_directive(How.LIVE, found.name, found, target)
+
+
+def _of_directive(how: How, what: str, found: conf.Difference, target: Target, why: str = "") -> Change:
+    values = _short(found.found), _short(found.wanted)
+    return Change(how, what, *values, why, directive=found.name, file=target.engine.conf)
 
 
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
@@ -133,16 +139,15 @@ def _restart(state: HostState, target: Target, differences: tuple[conf.Differenc
         return
     for found in differences:
         if not directives.changes_live(found.name, live.server):
-            yield Change(
-                How.RESTART, found.name, _short(found.found), _short(found.wanted), "read at start only"
-            )
+            yield _of_directive(How.RESTART, found.name, found, target, READ_AT_START)
     if state.replaced:
         what = f"the directory {target.engine.etc}"
         yield Change(How.RESTART, what, "not the one the server started with", "one it can write to")
     if state.conf is not None:
         for name in ("rename-command", "loadmodule"):
             if name in parse(state.conf):
-                yield Change(How.RESTART, name, "in redis.conf", "none", "read at start only")
+                found = conf.Difference(name, "none", "in redis.conf")
+                yield _of_directive(How.RESTART, name, found, target, READ_AT_START)
 
 
 def _users(live: Live, target: Target) -> Iterator[Change]:
@@ -150,7 +155,8 @@ def _users(live: Live, target: Target) -> Iterator[Change]:
         return
     for found in acl_live.differences(target.users, live.acl, live.catalogue):
         what = f"user {found.user} {found.what}"
-        yield Change(How.LIVE, what, _short(found.found, 2 * SHORT), _short(found.wanted, 2 * SHORT))
+        values = _short(found.found, 2 * SHORT), _short(found.wanted, 2 * SHORT)
+        yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
 
 
 def _certificate(
@@ -178,7 +184,9 @@ def _certificate(
         and served is not None
         and served != found.parsed.public_bytes(Encoding.DER)
     ):
-        yield Change(How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded")
+        yield Change(
+            How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded", file=path
+        )
 
 
 def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
@@ -240,7 +248,7 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
     text, different = state.conf or "", []
     if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
-            Change(How.FILE, f"{wanted.path}: {found.name}", _short(found.found), _short(found.wanted))
+            _of_directive(How.FILE, f"{wanted.path}: {found.name}", found, target)
             for found in conf.file_differences(target.config, text, target.server, target.fresh)
         ]
     yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
@@ -249,7 +257,7 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
 def _kernel(state: HostState) -> Iterator[Change]:
     for value in kernel.differences(state):
         if value.name in state.kernel_writable:
-            yield Change(How.KERNEL, value.title, str(value.found), str(value.wanted))
+            yield Change(How.KERNEL, value.title, str(value.found), str(value.wanted), file=SYSCTL)
 
 
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
@@ -263,7 +271,8 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
     elif unit.get("UnitFileState") not in ("enabled", "alias"):
         yield Change(How.UNIT, name, unit.get("UnitFileState") or "disabled", "enabled")
     if unit.get("NeedDaemonReload") == "yes":
-        yield Change(How.UNIT, name, "files changed since systemd read them", "read again")
+        changed = "files changed since systemd read them"
+        yield Change(How.UNIT, name, changed, "read again", file=target.engine.dropin)
     if state.live.reach is Reach.NOT_RUNNING:
         yield Change(How.UNIT, name, "not running", "running")
 

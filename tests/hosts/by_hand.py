@@ -157,6 +157,12 @@ def files(host: Host) -> set[str]:
     return set(found.stdout.splitlines())
 
 
+def process(host: Host, engine: EngineName) -> str:
+    """Another one after each start of the server; without a MainPID while it is down."""
+    shown = f"systemctl show {ENGINES[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
+    return host.run(f"{shown} | grep -v =0 || true").stdout
+
+
 def wait_until_loaded(checkout: Checkout, host: Host) -> None:
     """Until its managed server answers, and has loaded its data."""
 

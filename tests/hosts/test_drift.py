@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engine import EngineName
 from noevict.secrets import Secrets
-from tests.hosts.by_hand import assert_filled, changed, do, files, fill, named, said
+from tests.hosts.by_hand import assert_filled, changed, do, files, fill, named, process, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, changes, deploy
 from tests.hosts.drifts import DRIFTS, KINDS, Drift
@@ -63,7 +63,7 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
         with admin(checkout, subject.host) as client:
             fill(client, KEYS)
         do(checkout, subject.host, subject.drift.by_hand, subject.engine)
-        subject.process = process(subject)
+        subject.process = process(subject.host, subject.engine)
         subject.files["drift"] = files(subject.host)
     drift = checkout.run("noevict", "drift", "--json")
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
@@ -80,12 +80,6 @@ def asked_for(request: pytest.FixtureRequest) -> set[str]:
     return {str(call.params["subject"]) for call in found if call is not None and "subject" in call.params}
 
 
-def process(subject: Subject) -> str:
-    """Another one after each start of the server; none while it is down."""
-    shown = f"systemctl show {ENGINES[subject.engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
-    return subject.host.run(f"{shown} | grep -v =0 || true").stdout
-
-
 @pytest.fixture(params=[drift.id for drift in DRIFTS])
 def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
@@ -94,6 +88,11 @@ def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
 def test_drift_is_told_by_name_and_nothing_else_is(story: Story, subject: Subject) -> None:
     told = {change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]}
     assert told == {named(what, subject.engine) for what in subject.drift.told}
+
+
+def test_drift_tells_whether_the_repair_restarts_a_running_server(story: Story, subject: Subject) -> None:
+    told = story.drift.json["hosts"][subject.host.name]["restarts"]
+    assert told == (subject.drift.restarts and "MainPID=" in subject.process)
 
 
 def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
@@ -109,7 +108,7 @@ def test_the_next_run_repairs_it_and_restarts_only_where_nothing_less_does(
     lines = said(story.repair, subject.host)
     assert subject.host.name not in story.repair.json["results"]["failed_hosts"], lines
     assert changed(story.repair, subject.host), lines
-    assert (process(subject) != subject.process) == subject.drift.restarts
+    assert (process(subject.host, subject.engine) != subject.process) == subject.drift.restarts
 
 
 def test_no_key_is_lost_over_a_drift_and_its_repair(story: Story, subject: Subject) -> None:

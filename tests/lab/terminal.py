@@ -1,14 +1,76 @@
-"""A person at a terminal: runs a command on a host over SSH, and answers what it asks."""
+"""A person at a terminal: runs a command, here or on a host over SSH, and answers what it asks."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from tests.lab.host import Host
 from tests.lab.machine import LabError
+
+
+class Terminal:
+    """A command at a terminal of its own. ``shown``: all that it wrote there so far."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
+        self.process, self.shown = process, ""
+        self._ours = ours
+
+    def read_until(self, end: str, seconds: float) -> str:
+        """What comes, up to ``end`` or to where the command is done. Raises LabError where neither comes in time."""
+        deadline, found = time.monotonic() + seconds, ""
+        while end not in found and (more := self.read(deadline)):
+            found += more
+        return found
+
+    def read(self, deadline: float) -> str:
+        """What comes next; nothing where the command is done. Raises LabError where that does not come in time."""
+        if not select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise LabError(f"not done in time at the terminal:\n{self.shown}")
+        try:
+            more = os.read(self._ours, 65536).decode(errors="replace")
+        except OSError:  # the other end is closed
+            return ""
+        self.shown += more
+        return more
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+
+@contextmanager
+def terminal(
+    *command: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    columns: int = 80,
+    rows: int = 24,
+) -> Iterator[Terminal]:
+    """The command, at a terminal of that size; it is killed at the end of the block."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    with subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        cwd=cwd,
+        env=env,
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            os.close(ours)
+            process.kill()
 
 
 def at_terminal(host: Host, command: str, answers: Mapping[str, str], seconds: float = 300) -> str:
@@ -16,36 +78,19 @@ def at_terminal(host: Host, command: str, answers: Mapping[str, str], seconds: f
 
     Raises LabError where it fails, or is not done after that many seconds (it asked something else, then).
     """
-    ours, theirs = pty.openpty()
-    argv = (*host.way_in("root", "-tt"), "--", command)
-    with subprocess.Popen(
-        argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        try:
-            shown = _talk(ours, answers, time.monotonic() + seconds)
-            code = process.wait(timeout=10)
-        finally:
-            os.close(ours)
-            process.kill()
+    with terminal(*host.way_in("root", "-tt"), "--", command) as seat:
+        _talk(seat, answers, time.monotonic() + seconds)
+        code = seat.process.wait(timeout=10)
     if code:
-        raise LabError(f"{host.name}: exit {code}: {command}\n{shown}")
-    return shown
+        raise LabError(f"{host.name}: exit {code}: {command}\n{seat.shown}")
+    return seat.shown
 
 
-def _talk(terminal: int, answers: Mapping[str, str], deadline: float) -> str:
-    shown = asked = ""
-    while True:
-        if not select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise LabError(f"not done in time at the terminal:\n{shown}")
-        try:
-            more = os.read(terminal, 65536).decode(errors="replace")
-        except OSError:  # the other end is closed
-            return shown
-        if not more:
-            return shown
-        shown, asked = shown + more, asked + more
+def _talk(seat: Terminal, answers: Mapping[str, str], deadline: float) -> None:
+    asked = ""
+    while more := seat.read(deadline):
+        asked += more
         for question, answer in answers.items():
             if asked.rstrip().endswith(question):
-                os.write(terminal, f"{answer}\n".encode())
+                seat.type(f"{answer}\n")
                 asked = ""

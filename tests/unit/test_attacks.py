@@ -1,5 +1,6 @@
 """Inputs that somebody means harm with: refused in one bounded line, or taken byte for byte; never run, never more."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from noevict.certificates import normalise
 from noevict.changes import Change, How
 from noevict.cli import run
 from noevict.conf_reader import split
-from noevict.drift import Report, as_table
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.hosts_file import parse_hosts
+from noevict.reports.junit import as_junit
+from noevict.reports.report import Report
+from noevict.reports.table import print_table
 from noevict.secrets import Secrets
 from noevict.setting_kinds import endpoint
 from noevict.settings import Settings, build_settings, read_settings
 from noevict.wording import one_line
 from tests.unit.looks.captured import HOSTS, lines
+from tests.unit.reports import NOW, page_of, read_xml, report_with
 
 MEGABYTE = 2**20
 BOUND = 1600  # characters of a line of a message
@@ -290,11 +294,21 @@ def test_a_look_with_evil_in_it_is_a_state_or_one_clear_error(
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
 def test_the_table_of_drift_shows_nothing_that_a_terminal_obeys(evil: str) -> None:
     change = Change(How.LIVE, f"user {evil}", evil, "off")
-    table = as_table([Report("cache-1", changes=(change,), faults=(evil,)), Report("cache-2")])
+    out = io.StringIO()
+    print_table([Report("cache-1", changes=(change,), faults=(evil,)), Report("cache-2")], out)
+    table = out.getvalue().split("\n")
     assert len([line for line in table if line.startswith("cache-1")]) == 2
     for line in filter(None, table):
         assert line.isprintable()
         assert len(line) < 6 * BOUND
+
+
+@pytest.mark.parametrize("name", [name for name in EVIL if name != "nothing"])
+def test_a_report_with_evil_in_it_is_the_same_document_with_other_text(name: str) -> None:
+    evil, harmless = report_with(EVIL[name]), report_with("harmless")
+    assert page_of(evil).tags == page_of(harmless).tags
+    evil_suite, suite = (read_xml(as_junit([report], NOW)) for report in (evil, harmless))
+    assert [each.tag for each in evil_suite.iter()] == [each.tag for each in suite.iter()]
 
 
 # The controller's own files and commands

@@ -1,5 +1,6 @@
 """The noevict command: what it prints, and how it answers mistakes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -205,6 +206,56 @@ def test_a_client_certificate_is_replaced_only_to_renew(secrets: Secrets, answer
 def test_before_the_first_deploy_there_is_no_client_certificate(root: Path, mistake: Any) -> None:
     assert "the first deploy makes them" in mistake("cert", "worker")
     assert not (root / "secrets").exists()
+
+
+# noevict drift; what it tells is tested on hosts
+
+
+@pytest.fixture
+def at_nobody(root: Path) -> Path:
+    """One host, that refuses every connection."""
+    (root / "hosts.yml").write_text("redis:\n  cache-1: {ssh_hostname: 127.0.0.1, ssh_port: 1}\n")
+    return root
+
+
+def drift(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "noevict", "drift", *arguments]
+    path = {**os.environ, "HOME": str(root), "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--html", "nowhere/x.html"), "--html: nowhere/x.html: should be in a directory that is there"),
+        (("--html", "."), "directory"),
+        (("--html", "/dev/null"), "--html: /dev/null: should be a file, is not"),
+        (("--json", "--format", "junit"), "--json and --format junit: should be one of them"),
+        (("--format", "yaml"), "'yaml'"),
+    ],
+)
+def test_a_mistake_about_the_report_is_told_before_a_host_is_looked_at(
+    at_nobody: Path, arguments: tuple[str, ...], line: str
+) -> None:
+    done = drift(at_nobody, *arguments)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert line in done.stderr
+    assert "cache-1" not in done.stderr
+
+
+def test_every_form_is_printed_and_a_page_is_written_beside_any(at_nobody: Path) -> None:
+    for form, start in {
+        ("--json",): "{",
+        ("--format", "json"): "{",
+        ("--format", "junit"): "<?xml",
+        (): "0 of 1",
+    }.items():
+        done = drift(at_nobody, *form, "--html", "drift.html")
+        assert (done.returncode, done.stdout[: len(start)]) == (1, start), done
+        assert done.stderr.startswith("cache-1: ")
+        page = at_nobody / "drift.html"
+        assert "cache-1" in page.read_text()
+        page.unlink()
 
 
 # The command

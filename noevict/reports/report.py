@@ -1,0 +1,62 @@
+"""What ``noevict drift`` tells of one host, and how programs read it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from noevict.changes import Change
+from noevict.findings import Finding
+
+
+@dataclass(frozen=True)
+class Report:
+    """``failure``: why the host could not be looked at, or is left alone.
+
+    ``findings`` are the same things as ``changes``, each with all places it stands in. ``blocked``: nothing is
+    repaired beside the faults. ``server``: what runs, or would ("Redis 8.0.2"); "" is not known. ``seconds``: how
+    long the look took, waiting for its turn included.
+    """
+
+    host: str
+    failure: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    faults: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    blocked: bool = False
+    server: str = ""
+    seconds: float = 0.0
+
+    @property
+    def drifted(self) -> bool:
+        return bool(self.changes or self.faults)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether a run that repairs this host restarts a server."""
+        return any(finding.restarts for finding in self.findings) and not self.blocked
+
+
+def as_data(reports: Sequence[Report]) -> dict[str, Any]:
+    """For ``--json``: {"drift": bool, "failed": bool, "hosts": {name: {...}}}."""
+    return {
+        "drift": any(report.drifted for report in reports),
+        "failed": any(report.failure for report in reports),
+        "hosts": {
+            report.host: {
+                "failure": list(report.failure),
+                "drift": [asdict(change) for change in report.changes],
+                "restarts": report.restarts,
+                "faults": list(report.faults),
+                "notices": list(report.notices),
+            }
+            for report in reports
+        },
+    }
+
+
+def in_words(reports: Sequence[Report]) -> str:
+    """``2 of 3 hosts as wanted, 1 failed``."""
+    fine = sum(not report.drifted and not report.failure for report in reports)
+    failed = sum(bool(report.failure) for report in reports)
+    return f"{fine} of {len(reports)} hosts as wanted" + (f", {failed} failed" if failed else "")
