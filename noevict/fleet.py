@@ -50,8 +50,20 @@ class Fleet:
         self._own: dict[tuple[str, str, str], OwnCertificate] = {}
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
         self.restarts = BoundedSemaphore(at_once)
+        self._machines: dict[
+            str, dict[str, None]
+        ] = {}  # what tells a machine from others -> its hosts, in order
         self.looks = BoundedSemaphore(LOOKS_AT_ONCE)  # held while a host and its server are looked at
         self.restart_failed_on: str | None = None
+
+    def looked_at(self, host: str, machine: str) -> None:
+        """What the look found to tell the host's machine from others; "" where it could not tell."""
+        if machine:
+            self._machines.setdefault(machine, {})[host] = None
+
+    def twin(self, host: str, machine: str) -> str | None:
+        """Another host that was found to be the same machine."""
+        return next((other for other in self._machines.get(machine, ()) if other != host), None)
 
     def refresh_secrets(self) -> None:
         """Where another run of this checkout has made them since, those; what was drafted here is dropped."""

@@ -17,8 +17,7 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
         run = HostRun(state, host, fleet_of(state))
     except NoevictError as error:
         raise DeployError(str(error)) from error
-    with run.fleet.looks:
-        run.look()
+    run.look()
     if not tell:
         return run
     for line in run.failure:

@@ -96,15 +96,12 @@ class HostRun(Shell):
     @property
     def twin(self) -> tuple[str, ...]:
         """Why this host is left alone though nothing is wrong with it: it is listed under another name as well."""
-        machine = self.state.machine if self.state else ""
-        others = (run for run in self.others() if run is not self and run.state is not None)
-        for other in others:
-            if machine and other.found.machine == machine:
-                return (
-                    f"is the same machine as {other.name}: list it once in hosts.yml; redis_tls_names is for its "
-                    "other names",
-                )
-        return ()
+        other = self.fleet.twin(self.name, self.state.machine) if self.state else None
+        if other is None:
+            return ()
+        return (
+            f"is the same machine as {other}: list it once in hosts.yml; redis_tls_names is for its other names",
+        )
 
     @property
     def installs_server(self) -> bool:
@@ -170,12 +167,13 @@ class HostRun(Shell):
 
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
-        ca = self.fleet.secrets.ca.fingerprint
-        plan = self._look_once()
-        if self.managed:
-            self.fleet.refresh_secrets()
-        # With secrets that were drafted alone it looks like a host of somebody else's.
-        return plan if self.fleet.secrets.ca.fingerprint == ca else self._look_once()
+        with self.fleet.looks:
+            ca = self.fleet.secrets.ca.fingerprint
+            plan = self._look_once()
+            if self.managed:
+                self.fleet.refresh_secrets()
+            # With secrets that were drafted alone it looks like a host of somebody else's.
+            return plan if self.fleet.secrets.ca.fingerprint == ca else self._look_once()
 
     def _look_once(self) -> Plan:
         self.close_client()
@@ -187,6 +185,7 @@ class HostRun(Shell):
             self.predecessor.engine = self.engine.other
             found = replace(found, predecessor=self.predecessor._look_at_engine())
         self.state = found
+        self.fleet.looked_at(self.name, found.machine)
         server = found.live.server
         if server is not None and directives.defaults(server) is None:
             self._ask_defaults(server)
@@ -272,6 +271,10 @@ class HostRun(Shell):
         if self._client is None:
             raise NoevictError(f"{self.engine.title} could not be reached")
         return self._client
+
+    def connected(self) -> Client:
+        """As ``client``; where there is none yet, as ``reconnect``."""
+        return self._client or self.reconnect()
 
     def close_client(self) -> None:
         if self.predecessor is not None:

@@ -1,6 +1,8 @@
 """A host in a run: scripts run there, under its lock once it is held, and what is said of it."""
 
+import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -35,6 +37,7 @@ class Shell:
         # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
         self.pyinfra, self.host = state, state.inventory.get_host(host.name)
         self.lock: Lock | None = None
+        self._held_at = 0.0  # when the host was last seen to be ours, in seconds since boot
         commands.limit(state, self.host)
 
     def __repr__(self) -> str:
@@ -51,6 +54,7 @@ class Shell:
         its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
         where it fails or takes too long.
         """
+        asked = _since_boot()
         command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
         try:
             with told_meanwhile(what, self.log):
@@ -77,9 +81,10 @@ class Shell:
             if words[-1:] == [LOST]:
                 raise NoevictError("has given up this run's lock, which was silent for long: run again")
             raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
+        self._held_at = asked
         return output.stdout_lines
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, Any]:
         """pyinfra's connector arguments for this host: sudo and the like."""
         every, _ = pop_global_arguments(self.pyinfra, self.host, {})
@@ -94,9 +99,12 @@ class Shell:
     def fail(self, line: str) -> None:
         self.host.log_styled(one_line(line), fg="red", log_func=logger.error)
 
-    def confirm_lock(self) -> None:
-        """Raises NoevictError where this run had the host's lock, and has it no longer."""
-        if self.lock is not None:
+    def confirm_lock(self, since: float = 0) -> None:
+        """Raises NoevictError where this run had the host's lock, and has it no longer.
+
+        ``since``: not asked for again where a script of these last seconds, sleep included, found it held.
+        """
+        if self.lock is not None and _since_boot() - self._held_at >= since:
             self.shell("true", what="asking for the lock")
 
     def guard(self, work: Callable[[], object]) -> bool:
@@ -115,3 +123,8 @@ class Shell:
             self.fail(f"answered what makes no sense: {error!r}")
             return False
         return True
+
+
+def _since_boot() -> float:
+    """Seconds, those included in which this machine slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

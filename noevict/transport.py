@@ -29,6 +29,7 @@ LOGIN_BYTES = 1 << 20  # before the login; a host needs about ten thousand
 LONGEST_READ = 1 << 20  # paramiko asks for a packet's whole length, which OpenSSH keeps below 256 KiB
 HELD_BYTES = 8 << 20  # on a channel and not read yet; paramiko allows a host to send 2 MiB ahead
 PAUSE_BYTES = 1 << 20
+POLL_SECONDS = 2
 
 # What goes wrong with a connection, paramiko raises and logs, traceback and all; Python prints what is logged where
 # nobody listens, and NullHandler is somebody.
@@ -77,6 +78,11 @@ class _Stream:
             # What always has data is never waited for, and nothing else would have its turn.
             time.sleep(0.001)
         return data
+
+    def settimeout(self, seconds: float) -> None:
+        """paramiko asks ten times a second whether it was closed, on every connection: of thousands that is most of
+        the work there is. Where it was, what waits for the socket is told at once."""
+        self._sock.settimeout(max(seconds, POLL_SECONDS) if self._tcp else seconds)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

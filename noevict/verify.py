@@ -19,9 +19,8 @@ def verify(run: HostRun) -> None:
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
     if run.changed:
-        with run.fleet.looks:
-            rewrite(run.reconnect())
-            run.look_again()
+        rewrite(run.connected())
+        run.look_again()
     wait_until_loaded(run)
     if not run.changed and run.plan.clean:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.
@@ -39,7 +38,7 @@ def verify(run: HostRun) -> None:
     ]
     if wrong:
         raise NoevictError.collect(wrong)
-    if run.changed:
+    if run.found.file(KEPT) is not None:
         run.shell(CLEAN_UP, what="cleaning up")
     run.log(summary(run))
     for notice in run.plan.notices:

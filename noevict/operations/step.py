@@ -12,6 +12,8 @@ from pyinfra.api.state import State
 
 from noevict.run import HostRun
 
+SEEN_SECONDS = 20  # a host gives a lock up after 90 without a word, of which there is one every 20
+
 
 def step(work: Callable[[HostRun], object]) -> PyinfraOperation[[HostRun]]:
     """One operation with one command: ``work`` on the host. Where it fails, that host fails, with a line that says why.
@@ -32,7 +34,7 @@ def step(work: Callable[[HostRun], object]) -> PyinfraOperation[[HostRun]]:
 
 def _work(work: Callable[[HostRun], object], run: HostRun) -> None:
     # Scripts look for themselves; Redis does not ask who speaks to it.
-    run.confirm_lock()
+    run.confirm_lock(since=SEEN_SECONDS)
     try:
         work(run)
     except redis.ConnectionError:

@@ -10,6 +10,7 @@ from noevict import inventory
 from noevict.drift import look_for_drift
 from noevict.errors import NoevictError
 from noevict.fleet import LOOKS_AT_ONCE, Fleet
+from noevict.plan import Plan
 from noevict.run import HostRun
 from noevict.secrets import Secrets
 
@@ -77,19 +78,37 @@ def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for
     looking: set[str] = set()
     most = 0
 
-    def look(run: HostRun) -> HostRun:
+    def look(run: HostRun) -> Plan:
         nonlocal most
         looking.add(run.name)
         most = max(most, len(looking))
         gevent.sleep(0)  # the others have their turn
         looking.remove(run.name)
-        run.failure = ("looked at",)
-        return run
+        raise NoevictError("looked at")
 
-    monkeypatch.setattr(HostRun, "look", look)
+    monkeypatch.setattr(HostRun, "_look_once", look)
     monkeypatch.setattr(Host, "connect", lambda *_, **__: True)
     names = [f"cache-{number}" for number in range(3 * LOOKS_AT_ONCE)]
     hosts = {name: inventory.Host(name, ("redis",), {}) for name in names}
     reports = look_for_drift(tmp_path, inventory.Fleet(tmp_path, hosts, {}))
     assert [(report.host, report.failure) for report in reports] == [(name, ("looked at",)) for name in names]
     assert most == LOOKS_AT_ONCE
+
+
+def test_hosts_that_are_one_machine_are_each_others_twins(tmp_path: Path) -> None:
+    mine = fleet(tmp_path)
+    assert mine.twin("cache-1", "a") is None
+    for host, machine in (("cache-1", "a"), ("cache-2", "b"), ("cache-3", "a"), ("cache-1", "a")):
+        mine.looked_at(host, machine)
+    assert [mine.twin(f"cache-{n}", machine) for n, machine in ((1, "a"), (2, "b"), (3, "a"))] == [
+        "cache-3",
+        None,
+        "cache-1",
+    ]
+
+
+def test_hosts_that_do_not_tell_which_machine_they_are_are_nobodys_twins(tmp_path: Path) -> None:
+    mine = fleet(tmp_path)
+    mine.looked_at("cache-1", "")
+    mine.looked_at("cache-2", "")
+    assert mine.twin("cache-1", "") is None

@@ -2,6 +2,8 @@
 
 import ast
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -145,3 +147,26 @@ def test_data_without_end_before_the_login_is_not_kept() -> None:
         threading.Thread(target=pour, daemon=True).start()
         with pytest.raises(paramiko.SSHException, match="without end before the login"):
             ours.start_client(timeout=30)
+
+
+POLLS = """
+from gevent import monkey; monkey.patch_all()
+import socket, time, gevent
+from noevict.transport import POLL_SECONDS, _Stream
+
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
+    stream = _Stream(sock, None)
+    stream.settimeout(0.1)
+    assert sock.gettimeout() == POLL_SECONDS, sock.gettimeout()
+    waiting = gevent.spawn(stream.recv, 1)
+    gevent.sleep(0)
+    began = time.monotonic()
+    stream.close()
+    waiting.join(POLL_SECONDS / 2)
+    assert waiting.ready(), "still waits for what was closed"
+"""
+
+
+def test_a_connection_is_not_asked_all_the_time_whether_it_was_closed_and_tells_when_it_is() -> None:
+    done = subprocess.run([sys.executable, "-c", POLLS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
