@@ -54,6 +54,7 @@ def place_files(run: HostRun) -> None:
             package=engine.package,
             previous=PREVIOUS,
             keep="yes" if run.found.pid else "no",
+            reload="no" if run.installs_server else "yes",
             wanted="\n".join(_line(file) for file in target.files if _due(file, due)),
         ),
         seconds=SYNC_SECONDS,

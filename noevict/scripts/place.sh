@@ -1,5 +1,6 @@
 # Behind user.sh: put files in place, each whole or not at all, and keep dpkg and the last good configuration out of
-# harm's way. etc, conf, acl, user, package, previous: paths and names. wanted: lines "kind owner group mode path base64",
+# harm's way. etc, conf, acl, user, package, previous: paths and names. reload: no where systemd does not know the unit
+# yet. wanted: lines "kind owner group mode path base64",
 # kind being d (directory) or f (file). Prints "asks" where dpkg will ask about redis.conf: what the package brought
 # cannot be had any more.
 set -euo pipefail
@@ -72,4 +73,4 @@ while read -r kind owner group mode path content; do
   esac
 done <<<"$wanted"
 sync "$etc"
-[[ ! -d /run/systemd/system ]] || systemctl daemon-reload
+[[ $reload == no || ! -d /run/systemd/system ]] || systemctl daemon-reload

@@ -10,12 +10,16 @@ pid_of_init() {
   local pid
   read -r pid <"$pidfile" 2>/dev/null && [[ $(readlink "/proc/$pid/exe") == /usr/bin/* ]] && echo "$pid" || echo 0
 }
+# Into variables of those names.
+unit_says() {
+  local key value
+  while IFS='=' read -r key value; do printf -v "$key" %s "$value"; done < <(systemctl show "$unit" -p "$1")
+}
 state() {
   local word pid
   if [[ $systemd == yes ]]; then
-    local ActiveState=x SubState=x MainPID=0 Job='' key value
-    while IFS='=' read -r key value; do printf -v "$key" %s "$value"; done \
-      < <(systemctl show "$unit" -p ActiveState,SubState,MainPID,Job)
+    local ActiveState=x SubState=x MainPID=0 Job=''
+    unit_says ActiveState,SubState,MainPID,Job
     pid=$MainPID
     case $ActiveState/$SubState in
       active/running) word=running ;;
@@ -39,14 +43,20 @@ begin() {
   case $verb in restart|stop) ((old)) || old=$(current) ;; esac
   case $verb/$systemd in
     enable/yes)
+      local LoadState='' NeedDaemonReload='' UnitFileState=''
       # A mask lies in /etc or, until the next boot, in /run.
       for where in '' --runtime; do
-        [[ $(systemctl show "$unit" -p LoadState --value) != masked ]] || systemctl unmask ${where:+"$where"} "$unit" >/dev/null 2>&1
+        unit_says LoadState
+        [[ $LoadState == masked ]] || break
+        systemctl unmask ${where:+"$where"} "$unit" >/dev/null 2>&1
       done
-      systemctl daemon-reload
-      systemctl enable "$unit" >/dev/null 2>&1 || exit 1 ;;
+      unit_says LoadState,NeedDaemonReload,UnitFileState
+      # Each of the two takes some tenths of a second.
+      [[ $LoadState == loaded && $NeedDaemonReload == no ]] || systemctl daemon-reload
+      case $UnitFileState in enabled|alias) ;; *) systemctl enable "$unit" >/dev/null 2>&1 || exit 1 ;; esac ;;
     enable/no) update-rc.d "$package" defaults >/dev/null 2>&1 && update-rc.d "$package" enable >/dev/null 2>&1 ;;
     start/yes|restart/yes)
+      [[ $verb != start || $(state) != "state running "* ]] || return
       systemctl reset-failed "$unit" 2>/dev/null
       # One that failed and waits for its next turn: a start now would wait for it too.
       [[ $(systemctl show "$unit" -p SubState --value) != auto-restart ]] || systemctl stop "$unit"
