@@ -139,6 +139,11 @@ def look(
         raise redis.InvalidResponse("is no Redis: its answers make no sense") from error
 
 
+def ask_again(client: Client, before: Live) -> Live:
+    """As ``look``, over the connection by which ``before`` was found."""
+    return look(client, before.reach, user=before.user, port=before.port, untrusted=before.untrusted)
+
+
 def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
     pairs, acl, info, commands = _answers(client)
     config = pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))

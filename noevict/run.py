@@ -10,6 +10,7 @@ from pyinfra import logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from noevict import client as client_
 from noevict import directives, reach
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
@@ -29,6 +30,8 @@ from noevict.target import make_target
 LOOK_SECONDS = 60
 # For what a killed run began: an apt that waits for another, a server that saves as it ends.
 UNFINISHED_SECONDS = 600
+# Live values that show in the look at the host too: its sockets, its files.
+SHOWN_OUTSIDE = ("appendonly", "bind", "port", "tls-port")
 
 _fleets: dict[State, Fleet] = {}
 _runs: dict[Host, "HostRun"] = {}
@@ -136,6 +139,16 @@ class HostRun(Shell):
         return (live.reached and wanted["appendonly"] == "yes" and off) or bool(self.plan.due(How.LIVE))
 
     @property
+    def changes_redis_alone(self) -> bool:
+        """Whether all that is due shows in what the server itself says: no file, port or login is another after it."""
+        return bool(self.plan.changes) and all(
+            change.how is How.LIVE
+            and change.what not in SHOWN_OUTSIDE
+            and not change.what.startswith(("/", "user "))
+            for change in self.plan.changes
+        )
+
+    @property
     def starts_server(self) -> bool:
         """Whether one that is installed and not running is to run; one that takes another's place does so by itself."""
         stopped = self.found.live.reach is Reach.NOT_RUNNING
@@ -174,6 +187,11 @@ class HostRun(Shell):
                 self.fleet.refresh_secrets()
             # With secrets that were drafted alone it looks like a host of somebody else's.
             return plan if self.fleet.secrets.ca.fingerprint == ca else self._look_once()
+
+    def ask_again(self) -> Plan:
+        """Ask the server alone, over the connection there is, and plan. Raises as ``look_again``."""
+        self.state = replace(self.found, live=client_.ask_again(self.client, self.found.live))
+        return self.make_plan()
 
     def _look_once(self) -> Plan:
         self.close_client()

@@ -13,16 +13,20 @@ CLEAN_UP = f"rm -rf {KEPT}"
 def verify(run: HostRun) -> None:
     """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
 
-    A run that changed something looks again first. Raises NoevictError with a line for each thing that is wrong:
+    A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
+    again, over a connection made under the lock. Raises NoevictError with a line for each thing that is wrong:
     name, wanted, found.
     """
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
-    if run.changed:
+    looks = run.changed and not run.changes_redis_alone
+    if looks:
         rewrite(run.connected())
         run.look_again()
+    elif run.changed:
+        run.ask_again()
     wait_until_loaded(run)
-    if not run.changed and run.plan.clean:
+    if not looks and run.plan.clean:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.
         rewrite(run.client)
     wrong = [
