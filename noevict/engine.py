@@ -82,8 +82,12 @@ class Engine:
         return f"{self.append_only}/appendonly.aof.manifest"
 
     @property
+    def logs(self) -> str:
+        return f"/var/log/{self.name}"
+
+    @property
     def logfile(self) -> str:
-        return f"/var/log/{self.name}/{self.name}-server.log"
+        return f"{self.logs}/{self.name}-server.log"
 
     @property
     def pidfile(self) -> str:

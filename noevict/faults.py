@@ -49,6 +49,12 @@ def _overridden(state: HostState, target: Target) -> Iterator[str]:
     ):
         return
     others = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
+    if state.unit.get("ExecStart", "shipped") != "shipped":
+        by = ", ".join(others) or "the unit itself"
+        yield (
+            f"{engine.unit}: ExecStart should be the package's, is another: overridden by {by}; remove that "
+            "(directives belong into redis_config)"
+        )
     for name, wanted in UNIT.items():
         if name in state.unit and state.unit[name] != wanted:
             by = ", ".join(others) or "the unit itself"

@@ -72,6 +72,7 @@ def make_plan(
         *signed,
         *_files(state, target),
         *_data(state, target.engine),
+        *_logs(state, target.engine),
         *_kept(state),
         *_kernel(state),
         *_unit(state, target),
@@ -226,6 +227,20 @@ def _data(state: HostState, engine: Engine) -> Iterator[Change]:
         owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
         if owners:
             yield Change(How.FILE, f"{path} owner", owners[0], engine.user)
+
+
+def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
+    """Logs that the server cannot write: it goes on without a word, and does not start again."""
+    package = state.packages.get(engine.package)
+    if package is None or not package.installed:
+        return  # it brings the directory along
+    if state.file(engine.logs) is None:
+        yield Change(How.FILE, engine.logs, "missing", "a directory")
+    for path in (engine.logs, engine.logfile):
+        found = state.file(path)
+        # One that leads elsewhere, and who else may read them, is the admin's.
+        if found is not None and found.kind != "symbolic link" and found.owner != engine.user:
+            yield Change(How.FILE, f"{path} owner", found.owner, engine.user)
 
 
 def _kept(state: HostState) -> Iterator[Change]:

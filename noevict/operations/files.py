@@ -1,10 +1,13 @@
 """Files: tested where a server is there to test them, then each put in place whole."""
 
+from noevict.engine import Engine
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import packed, script
 from noevict.shell import SYNC_SECONDS
 from noevict.target import KERNEL, PREVIOUS, WantedFile
+
+LOGS_MODE = "2750"
 
 
 @step
@@ -27,15 +30,22 @@ def test_configuration(run: HostRun) -> None:
 @step
 def mend_access(run: HostRun) -> None:
     """Owners and modes of directories, certificates and data: what is tried next is to read them."""
-    due = {change.what.rpartition(" ")[0] for change in run.access_due}
+    engine, due = run.engine, {change.what.rpartition(" ")[0] for change in run.access_due}
     lines = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
         for file in run.plan.target.files
         if file.path in due
     )
-    user, made = run.engine.user, script("user", user=run.engine.user, data=run.engine.data)
-    data = (f"{user} {user} - {path}" for path in (run.engine.rdb, run.engine.append_only) if path in due)
-    run.shell(made + script("access", wanted="\n".join((*lines, *data))), what="setting owners and modes")
+    user, made = engine.user, script("user", user=engine.user, data=engine.data)
+    data = (f"{user} {user} - {path}" for path in (engine.rdb, engine.append_only) if path in due)
+    logs = (
+        f"{user} adm {mode} {path}"
+        for path, mode in ((engine.logs, LOGS_MODE), (engine.logfile, "640"))
+        if path in due
+    )
+    run.shell(
+        made + script("access", wanted="\n".join((*lines, *data, *logs))), what="setting owners and modes"
+    )
 
 
 @step
@@ -55,7 +65,7 @@ def place_files(run: HostRun) -> None:
             previous=PREVIOUS,
             keep="yes" if run.found.pid else "no",
             reload="no" if run.installs_server else "yes",
-            wanted="\n".join(_line(file) for file in target.files if _due(file, due)),
+            wanted="\n".join(_line(file) for file in (*target.files, _logs(engine)) if _due(file, due)),
         ),
         seconds=SYNC_SECONDS,
         what="placing files",
@@ -67,6 +77,11 @@ def place_files(run: HostRun) -> None:
         )
     if any(change.what.startswith(("vm.", "net.")) for change in run.plan.changes):
         run.shell(script("kernel", **KERNEL), what="setting kernel values")
+
+
+def _logs(engine: Engine) -> WantedFile:
+    """As the package makes it."""
+    return WantedFile(engine.logs, engine.user, "adm", LOGS_MODE, directory=True)
 
 
 def _due(file: WantedFile, due: set[str]) -> bool:

@@ -154,10 +154,11 @@ def settled(run: HostRun, verb: str) -> Service:
 
 def last_words(run: HostRun) -> str:
     """What the server said last that tells why; no line that could hold a password."""
-    said = run.shell(
-        script("words", unit=run.engine.unit, logfile=run.engine.logfile), what="reading its log"
-    )
-    return " / ".join(said) or "its log says nothing"
+    words = script("words", unit=run.engine.unit, logfile=run.engine.logfile)
+    try:
+        return " / ".join(run.shell(words, what="reading its log")) or "its log says nothing"
+    except NoevictError:  # a host that is gone: the first cause is the one to tell
+        return "its log could not be read"
 
 
 def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Service:

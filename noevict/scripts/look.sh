@@ -41,12 +41,22 @@ done </var/lib/dpkg/diversions
 active='' control='' pid='' pidfile=''
 [[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
 if [[ $systemd == yes ]]; then
-  unitfacts=$(systemctl show "$unit" -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec)
+  unitfacts=$(systemctl show "$unit" -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart)
   while IFS='=' read -r key value; do
     [[ $key == ActiveState ]] && active=$value && continue
+    # Arguments may hold a password: whether they are the package's is all that is told.
+    [[ $key == ExecStart ]] && starts+=("$value") && continue
     say "unit $key $value"
     case $key in MainPID) [[ $value != 0 ]] && pid=$value ;; ControlGroup) control=$value ;; esac
   done <<<"$unitfacts"
+  shipped=/usr/lib/systemd/system/$unit
+  if [[ -r $shipped && ${starts[*]-} ]]; then
+    start=others
+    while IFS= read -r line; do
+      [[ $line == ExecStart=* ]] && ((${#starts[@]} == 1)) && [[ ${starts[0]} == *" argv[]=${line#*=} ; "* ]] && start=shipped
+    done <"$shipped"
+    say "unit ExecStart $start"
+  fi
 else
   for level in /etc/rc[2345].d/S[0-9][0-9]"$package"; do [[ -e $level ]] && say "unit UnitFileState enabled" && break; done
 fi
@@ -86,7 +96,7 @@ fi
 tls=$etc/tls fds=/proc/${pid:-none}/fd
 ours=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
   "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf "$data")
-files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" /var/lib/noevict/good)
+files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" "/var/log/$engine/$package.log" /var/lib/noevict/good)
 # A name of the server's user, told as it is, could be lines of this output.
 [[ -L $data/appendonlydir ]] || for file in "$data"/appendonlydir/*; do
   [[ $file == *[![:print:]]* ]] || files+=("$file")

@@ -55,6 +55,15 @@ CONTRADICTIONS = (
         (f"rm {ZZ}", RELOAD),
     ),
     Contradiction(
+        "another start",
+        (
+            f"printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/SERVER CONF --requirepass mine\\n' >{ZZ}",
+            RELOAD,
+        ),
+        f"UNIT: ExecStart should be the package's, is another: overridden by {ZZ}; remove that",
+        (f"rm {ZZ}", RELOAD),
+    ),
+    Contradiction(
         "a drop-in over ours, not read yet",
         (f"printf '[Service]\\nRestartSec=100ms\\n' >{ZZ}",),
         f"UNIT: RestartUSec should be 3s, is 100ms: overridden by {ZZ}; remove that",
@@ -115,6 +124,10 @@ REBUILT = """
 """
 FINE = {
     "a drop-in that contradicts nothing": (f"printf '[Service]\\nNice=-1\\n' >{ZZ}", RELOAD),
+    "a drop-in with a command before the start": (
+        f"printf '[Service]\\nExecStartPre=/bin/true\\n' >{ZZ}",
+        RELOAD,
+    ),
     "a drop-in that ours overrides": (f"printf '[Service]\\nLimitNOFILE=1000\\n' >{AA}", RELOAD),
     "a copy of the unit": (
         "cp $(systemctl show UNIT -p FragmentPath --value) /etc/systemd/system/UNIT",

@@ -292,6 +292,13 @@ SYSTEM = (
         ("CONF: nonsense", "UNIT"),
         restarts=True,
     ),
+    Drift("logs of root", ("chown root: /var/log/ENGINE",), ("/var/log/ENGINE owner",)),
+    Drift(
+        "log of root",
+        ("chown root: /var/log/ENGINE/SERVER.log", "chmod 600 /var/log/ENGINE/SERVER.log"),
+        ("/var/log/ENGINE/SERVER.log owner",),
+    ),
+    Drift("no logs", ("rm -r /var/log/ENGINE",), ("/var/log/ENGINE",)),
     Drift("drop-in edited", (f"sed -i s/65535/1000/ {DROPIN}", "systemctl daemon-reload"), (DROPIN,)),
     Drift("drop-in not read", (f"sed -i s/65535/1000/ {DROPIN}",), (DROPIN, "UNIT")),
     Drift(
