@@ -57,9 +57,10 @@ PROFILES: dict[str, Profile] = {
     ),
     "exporter": Profile(
         "What prometheus-redis-exporter asks, the lengths of queues among it; changes nothing.",
-        # As the exporter asks by default, with --check-single-keys and with --check-keys: nothing refused, seen.
+        # As the exporter asks by default and with --check-single-keys: nothing refused, seen. Neither SCAN nor GET: at
+        # /scrape?check-keys=* it would list all keys, and show their values, to whoever reaches its port.
         "-@all +ping +info +client|list +client|setname +config|get +slowlog|len +slowlog|get +latency|latest "
-        "+latency|histogram +type +llen +scard +zcard +hlen +xlen +strlen +pfcount +get +select +memory|usage +scan",
+        "+latency|histogram +type +llen +scard +zcard +hlen +xlen +strlen +pfcount +select +memory|usage",
         channels=(),
     ),
 }
