@@ -132,6 +132,12 @@ redis_config = {}
 # changes with it. Example: ["email", "shop:invoices"].
 redis_queues = []
 
+# The port of the exporter that deploys/monitoring.py sets up beside Redis, 1 to 65535; no port of Redis'. It listens on
+# one of the addresses that Redis does: the one clients use, else a private one; on all where Redis does.
+# HAZARD: it asks for no password. Who reaches it reads metrics (names of queues and numbers, no key and no value), and
+# can have it connect to other addresses: let Prometheus alone through your firewall.
+redis_exporter_port = 9121
+
 # Where the alerts' links to runbooks lead: a URL of docs/runbooks as your people read it, or its path. One for all
 # hosts. Example: "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks".
 redis_runbooks = "docs/runbooks"

@@ -25,6 +25,7 @@ scripts, facts, lock                                     what runs on hosts; the
 shell                                                    scripts run on a host of a run, and what is said of it
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 loading, verify                                          waiting for its data; the host as a client sees it
+exporter                                                 Prometheus' exporter beside Redis, but for the changes
 operations                                               the changes (pyinfra operations)
 preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
 =======================================================  ===========================================================

@@ -50,13 +50,13 @@ def _state(facts: dict[str, list[str]]) -> HostState:
     unit = dict(_pair(line) for line in facts.get("unit", []))
     names = dict.fromkeys(name for name in (one("hostname"), one("fqdn")) if name)
     os_id, os_version, os_name = [*one("os").split(" "), "", ""][:3]
-    files = _files(facts)
+    files = files_of(facts)
     diversion = one("diversion").split(" ")
     return HostState(
         os=(os_id, os_version, os_name),
         names=tuple(names),
         systemd=one("systemd") == "yes",
-        packages={p.name: p for p in map(_package, facts.get("package", []))},
+        packages={p.name: p for p in map(package_of, facts.get("package", []))},
         diversion=(diversion[0], diversion[1]) if len(diversion) == 2 else None,
         # What changes from one look to the next is kept apart from what is compared.
         unit={k: v for k, v in unit.items() if k not in ("MainPID", "ControlGroup")},
@@ -69,7 +69,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         conf=text("conf"),
         ca=text("ca"),
         certificate=text("certificate"),
-        key_digest=_key_digest(one("key")) if "key" in facts else None,
+        key_digest=key_digest_of(one("key")) if "key" in facts else None,
         memtotal=int(one("memtotal")) * 1024,
         limits=tuple(sorted(_limits(facts, unit))),
         kernel={name: int(one(name)) for name in ("overcommit", "somaxconn") if name in facts},
@@ -104,7 +104,7 @@ def _file_name(entry: Sysctl) -> str:
     return entry.path.rpartition("/")[2]
 
 
-def _package(line: str) -> Package:
+def package_of(line: str) -> Package:
     name, wanted, status, version = [*line.split(" "), ""][:4]
     return Package(name, wanted, status, version)
 
@@ -114,7 +114,7 @@ def _listener(line: str) -> Listener:
     return Listener(whose == "own", address, int(port), answer)
 
 
-def _files(facts: dict[str, list[str]]) -> dict[str, File]:
+def files_of(facts: dict[str, list[str]]) -> dict[str, File]:
     digests = {}
     for line in facts.get("sha256", []):
         digest, _, path = line.partition("  ")
@@ -134,7 +134,7 @@ def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
             yield int(text)
 
 
-def _key_digest(line: str) -> str:
+def key_digest_of(line: str) -> str:
     """Of the public key's PEM on one line: SHA-256 of its DER, hex; of nothing where the key could not be read."""
     return hashlib.sha256(b64decode("".join(line.split()[3:-3]), validate=True)).hexdigest()
 

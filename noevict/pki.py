@@ -103,9 +103,24 @@ def make_ca(now: datetime, key: ec.EllipticCurvePrivateKey | None = None) -> Aut
 def sign_request(ca: Authority, csr_pem: str, names: Iterable[str], now: datetime, days: int = DAYS) -> str:
     """A server's certificate, in PEM, for a host's request. The names are ours; those in it are ignored.
 
-    For serverAuth alone: a host of the fleet is nobody's client. NoevictError for a request that is none, a
+    For serverAuth alone: a server of the fleet is nobody's client. NoevictError for a request that is none, a
     weak key or one of a kind some clients refuse, a name that no certificate can hold, a CA that has expired.
     """
+    key = _requested_key(csr_pem)
+    wanted = tuple(dict.fromkeys(_checked(name) for name in names))
+    if not wanted:
+        raise NoevictError("certificate: should have at least one name")
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH
+    return _pem(_issue(ca, key, wanted[0], names=wanted, purpose=purpose, now=now, days=days))
+
+
+def sign_client_request(ca: Authority, csr_pem: str, name: str, now: datetime, days: int = DAYS) -> str:
+    """A client's certificate, in PEM, with the name as its CN. NoevictError as for ``sign_request``."""
+    key, purpose = _requested_key(csr_pem), ExtendedKeyUsageOID.CLIENT_AUTH
+    return _pem(_issue(ca, key, name, names=(), purpose=purpose, now=now, days=days))
+
+
+def _requested_key(csr_pem: str) -> CertificatePublicKeyTypes:
     try:
         request = x509.load_pem_x509_csr(csr_pem.encode())
         genuine, key = request.is_signature_valid, request.public_key()
@@ -117,11 +132,7 @@ def sign_request(ca: Authority, csr_pem: str, names: Iterable[str], now: datetim
         raise NoevictError(
             "certificate request: its key should be EC P-256, P-384 or RSA of 2048 bits or more"
         )
-    wanted = tuple(dict.fromkeys(_checked(name) for name in names))
-    if not wanted:
-        raise NoevictError("certificate: should have at least one name")
-    purpose = ExtendedKeyUsageOID.SERVER_AUTH
-    return _pem(_issue(ca, key, wanted[0], names=wanted, purpose=purpose, now=now, days=days))
+    return key
 
 
 def make_client_certificate(ca: Authority, name: str, now: datetime, days: int = DAYS) -> tuple[str, str]:

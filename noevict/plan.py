@@ -213,7 +213,7 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
             how = How.CERTIFICATE if wanted.content is None else How.FILE
             yield Change(how, wanted.path, found.kind, "regular file")
             continue
-        yield from _attributes(found, wanted)
+        yield from attributes(found, wanted)
         if wanted.content is not None and found.sha256 != target.digest(wanted.path):
             yield from _contents(state, target, wanted)
     if state.diversion is None or state.diversion[1] != ":":
@@ -249,7 +249,8 @@ def _kept(state: HostState) -> Iterator[Change]:
         yield Change(How.FILE, KEPT, "kept while a change was not verified", "gone")
 
 
-def _attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
+def attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
+    """Owner and mode."""
     if (found.owner, found.group) != (wanted.owner, wanted.group):
         yield Change(
             How.FILE, f"{wanted.path} owner", f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"

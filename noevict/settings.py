@@ -99,6 +99,7 @@ class Settings(BaseModel):
     redis_queues: Annotated[tuple[str, ...], BeforeValidator(check_queues)] = Field(
         (), description="a list of names of BullMQ queues"
     )
+    redis_exporter_port: Port = Field(9121, description="a port from 1 to 65535")
     redis_runbooks: Annotated[str, AfterValidator(link)] = Field(
         "docs/runbooks",
         description='a URL ("https://git.example.com/.../docs/runbooks") or a path, without spaces',
@@ -207,6 +208,12 @@ def _contradictions(of: Settings) -> Iterator[tuple[set[str], str]]:
             {"redis_plaintext_port", "redis_port"},
             f"redis_plaintext_port: should be another port than redis_port, got {of.redis_port} for both",
         )
+    for name in ("redis_port", "redis_plaintext_port"):
+        if of.redis_exporter_port == getattr(of, name):
+            yield (
+                {"redis_exporter_port", name},
+                f"redis_exporter_port: should be another port than {name}, got {of.redis_exporter_port} for both",
+            )
     if of.redis_maxmemory_policy != "noeviction" and not of.redis_allow_eviction:
         yield (
             {"redis_maxmemory_policy", "redis_allow_eviction"},

@@ -4,6 +4,14 @@ from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
 from noevict.operations.data import prepare_data
 from noevict.operations.engine import change_engine
+from noevict.operations.exporter import (
+    configure_exporter,
+    install_exporter,
+    lock_exporter,
+    restart_exporter,
+    start_exporter,
+    verify_exporter,
+)
 from noevict.operations.files import mend_access, place_files, test_configuration
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
@@ -13,8 +21,11 @@ from noevict.operations.uninstall import stop_managing
 
 __all__ = [
     "change_engine",
+    "configure_exporter",
     "enable_service",
+    "install_exporter",
     "install_server",
+    "lock_exporter",
     "lock_host",
     "mend_access",
     "place_files",
@@ -22,10 +33,13 @@ __all__ = [
     "prepare_packages",
     "refuse_host",
     "renew_certificate",
+    "restart_exporter",
     "restart_server",
     "set_live",
+    "start_exporter",
     "start_server",
     "stop_managing",
     "test_configuration",
+    "verify_exporter",
     "verify_host",
 ]

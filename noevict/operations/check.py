@@ -19,7 +19,7 @@ def verify_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
     if not run.pyinfra.is_executing:
         return
     if not run.guard(partial(verify, run)):
-        yield FunctionCommand(_fail, (), {})
+        yield failing()
     release_lock(run)
     run.close_client()
 
@@ -34,6 +34,11 @@ def refuse_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
         return False
 
     yield FunctionCommand(tell, (), {})
+
+
+def failing() -> FunctionCommand:
+    """The command of an operation whose work failed, and told why."""
+    return FunctionCommand(_fail, (), {})
 
 
 def _fail(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name

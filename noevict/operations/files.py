@@ -1,5 +1,7 @@
 """Files: tested where a server is there to test them, then each put in place whole."""
 
+from collections.abc import Iterable
+
 from noevict.engine import Engine
 from noevict.operations.step import step
 from noevict.run import HostRun
@@ -57,15 +59,17 @@ def place_files(run: HostRun) -> None:
         script("user", user=engine.user, data=engine.data)
         + script(
             "place",
-            etc=engine.etc,
             conf=engine.conf,
             acl=engine.aclfile,
             user=engine.user,
             package=engine.package,
             previous=PREVIOUS,
             keep="yes" if run.found.pid else "no",
-            reload="no" if run.installs_server else "yes",
-            wanted="\n".join(_line(file) for file in (*target.files, _logs(engine)) if _due(file, due)),
+        )
+        + placing(
+            engine.etc,
+            [file for file in (*target.files, _logs(engine)) if is_due(file, due)],
+            reload=not run.installs_server,
         ),
         seconds=SYNC_SECONDS,
         what="placing files",
@@ -84,7 +88,15 @@ def _logs(engine: Engine) -> WantedFile:
     return WantedFile(engine.logs, engine.user, "adm", LOGS_MODE, directory=True)
 
 
-def _due(file: WantedFile, due: set[str]) -> bool:
+def placing(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
+    """The script that puts them in place. ``etc``: a directory of theirs, synced after. ``reload``: systemd knows of
+    them already."""
+    wanted = "\n".join(map(_line, files))
+    return script("files", etc=etc, wanted=wanted, reload="yes" if reload else "no")
+
+
+def is_due(file: WantedFile, due: Iterable[str]) -> bool:
+    """Whether a file that is placed whole, or a directory, is among what is to change."""
     if file.directory:
         return file.path in due
     return file.placed and any(

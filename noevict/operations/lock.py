@@ -56,10 +56,14 @@ def release_lock(run: HostRun) -> None:
 
 def changed_fields(before: HostState, after: HostState) -> list[str]:
     """The names of what differs between two looks, of the fields that count."""
-    pairs: list[tuple[Any, Any]] = [(before, after), (before.live, after.live)]
+    found = (*different(before, after), *different(before.live, after.live))
+    return [name for name in found if name != "live"]
+
+
+def different(before: Any, after: Any) -> list[str]:
+    """The names of what differs between two of one dataclass, of the fields that count."""
     return [
         field.name
-        for one, other in pairs
-        for field in dataclasses.fields(one)
-        if field.compare and field.name != "live" and getattr(one, field.name) != getattr(other, field.name)
+        for field in dataclasses.fields(before)
+        if field.compare and getattr(before, field.name) != getattr(after, field.name)
     ]

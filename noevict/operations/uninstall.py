@@ -1,5 +1,6 @@
 """The way out: a host that noevict no longer looks after, and whose Redis goes on as it is."""
 
+from noevict.exporter.target import DROPIN, ETC, PACKAGE
 from noevict.operations.lock import take_lock
 from noevict.operations.step import step
 from noevict.run import HostRun
@@ -15,6 +16,10 @@ def stop_managing(run: HostRun) -> None:
         left = let_go(each)
         run.log(f"is no longer managed; {each.engine.title} goes on as it is, with {', '.join(left)}")
     run.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
+    if "there" in run.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
+        run.log(
+            f"{PACKAGE} goes on too, with {DROPIN}, {ETC}: apt purge {PACKAGE}, and rm -r of both, remove it"
+        )
 
 
 def let_go(run: HostRun) -> list[str]:

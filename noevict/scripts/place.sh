@@ -1,8 +1,6 @@
-# Behind user.sh: put files in place, each whole or not at all, and keep dpkg and the last good configuration out of
-# harm's way. etc, conf, acl, user, package, previous: paths and names. reload: no where systemd does not know the unit
-# yet. wanted: lines "kind owner group mode path base64",
-# kind being d (directory) or f (file). Prints "asks" where dpkg will ask about redis.conf: what the package brought
-# cannot be had any more.
+# Behind user.sh and before files.sh: keep dpkg and the last good configuration out of harm's way. conf, acl, user, package,
+# previous: paths and names; keep: yes where it works now. Prints "asks" where dpkg will ask about redis.conf: what the
+# package brought cannot be had any more.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -52,25 +50,3 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   fi
   dpkg-divert --local --no-rename --quiet --divert "$conf.debian" --add "$conf"
 fi
-
-while read -r kind owner group mode path content; do
-  case $kind in
-    d)
-      [[ -d $path && ! -L $path ]] || mkdir -p "$path"
-      chown "$owner:$group" "$path"
-      chmod "00$mode" "$path"
-      ;;
-    f)
-      # Not beside it: in /etc/redis the server's user could put a link in its place.
-      temp=$(mktemp /etc/.noevict.XXXXXXXX)
-      trap 'rm -f "$temp"' EXIT
-      base64 -d >"$temp" <<<"$content"
-      chown "$owner:$group" "$temp"
-      chmod "$mode" "$temp"
-      sync "$temp"
-      mv -fT "$temp" "$path"
-      ;;
-  esac
-done <<<"$wanted"
-sync "$etc"
-[[ $reload == no || ! -d /run/systemd/system ]] || systemctl daemon-reload

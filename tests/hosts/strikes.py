@@ -53,16 +53,16 @@ class Strike:
     seconds: float = 0.05
 
 
-def strike(checkout: Checkout, *strikes: Strike) -> None:
+def strike(checkout: Checkout, *strikes: Strike, deploy: str = "deploy.py") -> None:
     """The runs of that checkout from now on; with none, they go on to their end and tell what they do."""
-    checkout.write("deploy.py", (REPOSITORY / "deploy.py").read_text() + HOOK)
+    checkout.write(deploy, (REPOSITORY / deploy).read_text() + HOOK)
     checkout.write(PLAN, json.dumps([asdict(each) for each in strikes]))
     (checkout.root / ACTS).unlink(missing_ok=True)
 
 
-def spare(checkout: Checkout) -> None:
-    """No more of it: deploy.py as it is."""
-    checkout.write("deploy.py", (REPOSITORY / "deploy.py").read_text())
+def spare(checkout: Checkout, deploy: str = "deploy.py") -> None:
+    """No more of it: that file as it is."""
+    checkout.write(deploy, (REPOSITORY / deploy).read_text())
 
 
 def acts(checkout: Checkout) -> list[tuple[str, str]]:

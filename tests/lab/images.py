@@ -16,7 +16,10 @@ from tests.lab.machine import CACHE, ensure_packages, locked, mounts_below, need
 IMAGES = CACHE / "images"
 
 INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,sudo,procps,ca-certificates,openssl"
-REDIS = ("redis-server", "redis-tools", "redis-sentinel", "unattended-upgrades", "needrestart")
+REDIS = (
+    *("redis-server", "redis-tools", "redis-sentinel", "prometheus-redis-exporter"),
+    *("unattended-upgrades", "needrestart"),
+)
 VALKEY = ("valkey-server", "valkey-tools", "valkey-sentinel")
 SUITES: dict[str, tuple[str, ...]] = {"bookworm": REDIS, "trixie": (*REDIS, *VALKEY)}
 """Release → the packages its hosts can install, besides what these depend on."""

@@ -149,6 +149,10 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
         {"redis_plaintext_port": -1},
         ["redis_plaintext_port: ", "0 for none", "-1"],
     ),
+    "the exporter on a port of Redis'": (
+        {"redis_exporter_port": 6379},
+        ["redis_exporter_port: ", "another port than redis_port", "6379"],
+    ),
     "one port for both": ({"redis_plaintext_port": 6379}, ["redis_plaintext_port: ", "another port", "6379"]),
     "a bind that is a number": ({"redis_bind": 10}, ["redis_bind: ", '"private"', "got 10"]),
     "a bind that is a name": ({"redis_bind": "eth0"}, ["redis_bind: ", '"private"', "'eth0'"]),

@@ -1,0 +1,88 @@
+"""One host's exporter in one run: looked at beside its Redis, planned, and at hand for the operations."""
+
+from collections.abc import Callable
+
+from noevict.alerts import runbooks_of
+from noevict.errors import NoevictError
+from noevict.exporter.found import Found, read_look
+from noevict.exporter.plan import Plan, make_plan
+from noevict.exporter.target import DROPIN, ETC, PACKAGE, UNIT, USER, make_target
+from noevict.refusals import clocks
+from noevict.run import HostRun
+from noevict.scripts import script
+
+
+class Exporter:
+    """Made once its Redis was looked at; the operations are handed it."""
+
+    def __init__(self, run: HostRun) -> None:
+        self.run = run
+        self.changed = False  # whether this run changed anything of it
+        self._found: Found | None = None
+        self._plan: Plan | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.run)
+
+    @property
+    def plan(self) -> Plan:
+        """Of the last look. Raises NoevictError before there was one."""
+        if self._plan is None:
+            raise NoevictError("was not looked at")
+        return self._plan
+
+    @property
+    def found(self) -> Found:
+        """The last look. Raises NoevictError before there was one."""
+        if self._found is None:
+            raise NoevictError("was not looked at")
+        return self._found
+
+    def guard(self, work: Callable[[], object]) -> bool:
+        return self.run.guard(work)
+
+    def confirm_lock(self, since: float = 0) -> None:
+        self.run.confirm_lock(since)
+
+    def look(self) -> Plan:
+        """Once its Redis was looked at. Raises NoevictError where that is none to monitor, or one of HOST_FAILURES."""
+        run = self.run
+        runbooks_of(run.fleet.settings)  # where they differ, there are no rules to write
+        if reasons := not_yet(run):
+            raise NoevictError(*reasons)
+        look = script(
+            "exporter_look",
+            etc=ETC,
+            dropin=DROPIN,
+            unit=UNIT,
+            package=PACKAGE,
+            port=run.settings.redis_exporter_port,
+        )
+        found = read_look(run.shell(look, what="looking at its exporter"))
+        target = make_target(
+            run.settings,
+            run.plan.target,
+            run.found.addresses,
+            run.client_name,
+            run.fleet.secrets.password(USER),
+            run.fleet.own_certificate(run.settings),
+            found.systemd,
+        )
+        self._found, self._plan = found, make_plan(found, target, run.fleet.secrets, run.fleet.now)
+        return self._plan
+
+
+def not_yet(run: HostRun) -> tuple[str, ...]:
+    """Why the Redis of a host that was looked at is none to monitor; nothing where it is."""
+    if run.twin or run.of_others:
+        return run.twin or run.of_others
+    first = "run deploy.py first"
+    if not run.managed:
+        return (f"is not managed by noevict: {first}",)
+    if not run.found.live.ours:
+        return (f"{run.engine.title} {run.found.live.reach.value}: {first}",)
+    if USER not in run.fleet.secrets.passwords:
+        return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
+    if due := [change for change in run.plan.changes if change.what.startswith(f"user {USER} ")]:
+        return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
+    return tuple(clocks(run.found, run.fleet.now))

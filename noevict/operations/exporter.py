@@ -1,0 +1,117 @@
+"""The exporter beside Redis: configured before it is installed, so that its first start is ours."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+
+from noevict import pki
+from noevict.changes import How
+from noevict.errors import NoevictError
+from noevict.exporter.look import Exporter
+from noevict.exporter.scrape import verify
+from noevict.exporter.sd import write_for_prometheus
+from noevict.exporter.target import BINARY, CERTIFICATE, ETC, KEY, PACKAGE, UNIT
+from noevict.inventory import read_fleet
+from noevict.operations.check import failing
+from noevict.operations.files import is_due, placing
+from noevict.operations.lock import changed_fields, different, release_lock, take_lock
+from noevict.operations.packages import APT_SECONDS
+from noevict.operations.step import step
+from noevict.scripts import script
+from noevict.shell import SYNC_SECONDS
+
+# Its key never leaves the host, and without the password it opens nothing: it lasts as long as the CA.
+CERTIFICATE_DAYS = pki.CA_DAYS
+
+
+@step
+def lock_exporter(exporter: Exporter) -> None:
+    """Take the host's lock, and see that nothing changed since the look."""
+    run = exporter.run
+    take_lock(run)
+    redis, before = run.found, exporter.found
+    run.look_again()
+    exporter.look()
+    changed = (*changed_fields(redis, run.found), *different(before, exporter.found))
+    if changed:
+        raise NoevictError(f"changed since looked at ({', '.join(changed)}): run again")
+
+
+@step
+def configure_exporter(exporter: Exporter) -> None:
+    """Its certificate, its files, their owners and modes."""
+    run, target = exporter.run, exporter.plan.target
+    due = {change.what for change in exporter.plan.due(How.FILE)}
+    files = [file for file in target.files if is_due(file, due)]
+    if exporter.plan.due(How.CERTIFICATE) or KEY in due:
+        said = run.shell(script("exporter_request", etc=ETC), what="openssl")
+        request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
+        pem = pki.sign_client_request(
+            run.fleet.secrets.ca, request, "exporter", run.fleet.now, CERTIFICATE_DAYS
+        )
+        files.append(replace(target.file(CERTIFICATE), content=pem))
+    access = (
+        f"{file.owner} {file.group} {file.mode} {file.path}"
+        for file in target.files
+        if not file.placed and {f"{file.path} owner", f"{file.path} mode"} & due
+    )
+    run.shell(
+        placing(ETC, files, reload=exporter.found.installed) + script("access", wanted="\n".join(access)),
+        seconds=SYNC_SECONDS,
+        what=f"placing files of {PACKAGE}",
+    )
+
+
+@step
+def install_exporter(exporter: Exporter) -> None:
+    """The distribution's package, where it is missing; what is there is never upgraded."""
+    prepare = script(
+        "packages", package=PACKAGE, tools="", fetch="no", pid=1
+    )  # its start is ours whatever starts it
+    install = script("install", package=PACKAGE, binary=BINARY)
+    exporter.run.shell(script("apt") + prepare + install, seconds=APT_SECONDS, what="apt")
+    _service(exporter, "enable")
+    _service(exporter, "start")
+
+
+@step
+def start_exporter(exporter: Exporter) -> None:
+    """Unmasked, enabled, its files read, running."""
+    _service(exporter, "enable")
+    _service(exporter, "start")
+
+
+@step
+def restart_exporter(exporter: Exporter) -> None:
+    """Where what it reads at its start has changed. Redis' clients do not notice."""
+    _service(exporter, "restart")
+
+
+@operation()
+def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None]:
+    """Every run ends here, and with what Prometheus reads. What is as it should be counts as no change."""
+    run = exporter.run
+    if not run.pyinfra.is_executing:
+        return
+    if not run.guard(partial(_verify, exporter)):
+        yield failing()
+    release_lock(run)
+    run.close_client()
+
+
+def _verify(exporter: Exporter) -> None:
+    run = exporter.run
+    run.log(verify(exporter))
+    hosts = read_fleet(run.fleet.root).hosts
+    write_for_prometheus(run, exporter.plan.target, {name: host.groups for name, host in hosts.items()})
+    for notice in exporter.plan.notices:
+        run.warn(notice)
+
+
+def _service(exporter: Exporter, verb: str) -> None:
+    run, old = exporter.run, exporter.found.pid if verb == "restart" else 0
+    done = script("service", package=PACKAGE, unit=UNIT, data="/", verb=verb, again="no", old=old)
+    run.shell(done, what=f"systemctl {verb} {UNIT}")
