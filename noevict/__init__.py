@@ -5,6 +5,7 @@ The way of the data, and of the imports, is one way, from the top of this list t
 =======================================================  ===========================================================
 errors, wording                                          what a user's mistake is answered with
 engine, rdb                                              Redis and Valkey: packages, releases, their data
+terminal                                                 tables and text, on a terminal and in a pipe
 templates                                                templates/, rendered with the values given alone
 strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
 kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes

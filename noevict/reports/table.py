@@ -1,41 +1,32 @@
-"""The table of ``noevict drift``: a row for each thing that is not as wanted, and a count.
-
-On a terminal it has colours and folds into its width; elsewhere a row stays one line, for grep. rich decides about
-colours: none where NO_COLOR is set, and in a pipe only where FORCE_COLOR is.
-"""
+"""The table of ``noevict drift``: a row for each thing that is not as wanted, and a count."""
 
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from noevict.changes import RESTARTING, Change
 from noevict.reports.report import Report, in_words
+from noevict.terminal import console_for, print_lines
 from noevict.wording import one_line
 
 COLUMNS = ("HOST", "WHAT", "IS", "SHOULD BE", "HOW")
-ENDLESS = 1 << 20  # columns: no row is folded
 
 
 def print_table(reports: Sequence[Report], out: TextIO) -> None:
     """Failures are not in it: they are for stderr."""
-    console, terminal = Console(file=out, highlight=False, markup=False, emoji=False), out.isatty()
-    rows = [row for report in reports for row in _rows(report, host_once=terminal)]
+    console = console_for(out)
+    rows = [row for report in reports for row in _rows(report, host_once=out.isatty())]
     if rows:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for name in COLUMNS:
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        options = console.options if terminal else console.options.update(width=ENDLESS)
-        for segments in console.render_lines(table, options, pad=False):
-            line = Text.assemble(*((each.text, each.style or "") for each in segments))
-            line.rstrip()
-            console.print(line, soft_wrap=True)
+        print_lines(console, table)
         console.print()
-    console.print(Text(in_words(reports), _mood(reports)), soft_wrap=True)
+    print_lines(console, Text(in_words(reports), _mood(reports)))
 
 
 def _rows(report: Report, *, host_once: bool) -> Iterator[tuple[Text, ...]]:
