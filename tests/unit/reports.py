@@ -46,6 +46,7 @@ class Page(HTMLParser):
     text: str = ""
     css: str = ""
     open: list[str] = field(default_factory=list)
+    section: list[list[str]] = field(default_factory=list)  # the rows of the one that is open
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -55,8 +56,9 @@ class Page(HTMLParser):
         if tag == "tr":
             self.rows.append([])
             if "section" in self.open:
-                [*_, rows] = self.hosts.values()
-                rows.append(self.rows[-1])
+                self.section.append(self.rows[-1])
+        if tag == "section":
+            self.section = []
         if tag in ("td", "th"):
             self.rows[-1].append("")
         if tag not in EMPTY:
@@ -72,7 +74,7 @@ class Page(HTMLParser):
             return
         self.text += data
         if self.open[-1:] == ["h2"] and data.strip():
-            self.hosts[data.strip()] = []
+            self.hosts[data.strip()] = self.section
         if {"td", "th"} & {*self.open}:
             self.rows[-1][-1] += data
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from noevict.changes import Change, How
@@ -256,6 +256,7 @@ def test_a_host_on_which_nothing_is_repaired_says_so() -> None:
 
 @PATIENT
 @given(ANY_TEXT.filter(bool))
+@example(" ")
 def test_any_text_is_shown_and_nothing_else_comes_of_it(text: str) -> None:
     evil, plain = page_of(report_with(text)), page_of(report_with("harmless"))
     assert evil.tags == plain.tags
