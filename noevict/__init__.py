@@ -14,6 +14,8 @@ queues                                                   BullMQ's queues and the
 setting_kinds, settings                                  the checked settings of one host
 alerts                                                   what Prometheus is given
 private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
+tls                                                      whom a client trusts, and its own certificate
+watch                                                    monitoring: who is well, over kept connections
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
@@ -31,5 +33,5 @@ operations                                               the changes (pyinfra op
 preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
 =======================================================  ===========================================================
 
-Everything above ``transport`` is plain Python that touches no host.
+Everything above ``transport`` but ``watch`` is plain Python that touches no host.
 """

@@ -6,8 +6,8 @@ pyinfra, which takes longer than most answers do.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,10 +17,13 @@ import click
 from noevict import pki
 from noevict.acl import user_names
 from noevict.errors import NoevictError
-from noevict.inventory import Fleet, read_fleet
-from noevict.secrets import Secrets, locate
+from noevict.inventory import Fleet, client_host, read_fleet
+from noevict.secrets import load_secrets
 from noevict.settings import Settings, build_settings, read_settings
+from noevict.watch import records
 from noevict.wording import nearest, one_line, shown
+
+TIMES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 
 
 def main() -> None:
@@ -78,7 +81,7 @@ def url(host: str, user: str, ca: bool) -> None:
     if user not in users:
         hint = nearest(user, users)
         raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
-    password = _secrets(root).password(user)
+    password = load_secrets(root).password(user)
     click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
 
 
@@ -98,7 +101,7 @@ def cert(name: str, renew: bool, days: int) -> None:
     It is signed by the fleet's CA, with NAME as its CN. Nothing renews it by itself.
     """
     now = datetime.now(UTC)
-    secrets = _secrets(find_root())
+    secrets = load_secrets(find_root())
     for path in secrets.issue_client(name, now, days, renew=renew):
         click.echo(path)
     if warning := secrets.ca.warning(now):
@@ -126,7 +129,7 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     Exit codes: 0 no drift; 2 drift; 1 a host that could not be looked at, or that noevict leaves alone.
     """
     from noevict import reports  # noqa: PLC0415 - it imports rich
-    from noevict.drift import look_for_drift  # noqa: PLC0415 - it imports pyinfra
+    from noevict.drift import look_for_drift, record  # noqa: PLC0415 - it imports pyinfra
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form}: should be one of them")
@@ -140,9 +143,59 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     reports.tell(found, "json" if as_json else form or "table", at)
     if html is not None:
         reports.write_html(found, html, at)
+    try:
+        record(root, found, at)
+    except NoevictError as error:  # what monitoring does not learn is no drift
+        click.echo(one_line(f"for monitoring: {error}"), err=True)
     if any(report.failure for report in found):
         return 1
     return 2 if any(report.drifted for report in found) else 0
+
+
+@noevict.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one."
+)
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 3600),
+    default=5,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+def serve(host: str, port: int, interval: int) -> None:
+    """Watch all hosts, and answer over HTTP how they are: a page, /health/redis, /metrics.
+
+    \b
+    /health/redis, /health/redis/HOST   JSON; 503 where a host is unhealthy
+    /livez, /readyz                     whether this service itself works
+    /metrics                            for Prometheus, beside prometheus-redis-exporter
+
+    It has no password of its own: whoever reaches the port reads names of hosts and figures, and no secret.
+    """
+    from noevict.watch.serve import serve as serve_  # noqa: PLC0415 - a web server, which no other command needs
+
+    serve_(find_root(), host, port, interval)
+
+
+@noevict.command("backed-up")
+@click.argument("hosts", nargs=-1, required=True)
+@click.option("--at", type=click.DateTime(TIMES), help="When, in UTC, or with an offset; now where left out.")
+def backed_up(hosts: tuple[str, ...], at: datetime | None) -> None:
+    """Record that the data of HOSTS was backed up: for the last line of your own backup job.
+
+    `noevict serve` shows when that was, and alerts where it was too long ago.
+    """
+    root = find_root()
+    fleet = read_fleet(root)
+    for host in hosts:
+        _data(fleet, host)
+    now = datetime.now(UTC)
+    time = now if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if time > now + timedelta(minutes=5):
+        raise NoevictError(f"--at: should not be in the future, got {time:%Y-%m-%d %H:%M:%S} UTC")
+    records.write_backup(records.locate(root), hosts, time)
 
 
 def find_root() -> Path:
@@ -151,13 +204,6 @@ def find_root() -> Path:
         if (root / "inventory").is_file() and (root / "deploy.py").is_file():
             return root
     raise NoevictError("noevict: should be run in the checkout, where `inventory` and `deploy.py` are")
-
-
-def client_host(name: str, data: Mapping[str, Any]) -> str:
-    """The name or address clients use for a host: its certificate covers it."""
-    if name == "@local":
-        name = "localhost"
-    return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
 
 
 def redis_url(host: str, port: int, user: str, password: str) -> str:
@@ -177,12 +223,4 @@ def _data(fleet: Fleet, host: str) -> dict[str, Any]:
 def _ca_path(root: Path, settings: Settings) -> Path:
     if settings.redis_tls_ca:
         return (root / Path(settings.redis_tls_ca).expanduser()).absolute()
-    return _secrets(root).path / "ca.crt"
-
-
-def _secrets(root: Path) -> Secrets:
-    path = locate(root)
-    found = Secrets.load(path)
-    if found is None:
-        raise NoevictError(f"{path}: should hold the fleet's secrets, does not: the first deploy makes them")
-    return found
+    return load_secrets(root).path / "ca.crt"

@@ -1,9 +1,7 @@
 """Redis as a client speaks it: redis-py over a stream that is already open, TLS and host name checked."""
 
-import functools
 import socket
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,37 +18,6 @@ SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-
 
 # What a server is asked about itself; a command's name is one word, by which redis-py knows how to read its reply.
 LOOK = (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",))
-
-
-@functools.lru_cache(maxsize=64)
-def trusting(ca: bytes, own: str | None = None) -> ssl.SSLContext:
-    """The context of a client that has the CA (PEM) and, where servers ask for it, a certificate and key (PEM).
-
-    One for the whole run: building one costs 40 ms of CPU.
-    """
-    context = ssl.create_default_context(cadata=ca.decode())
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    return _with_certificate(context, own)
-
-
-@functools.lru_cache(maxsize=8)
-def unchecked(own: str | None = None) -> ssl.SSLContext:
-    """TLS with no check of who answers: only for looking at a server through SSH that proved who the host is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return _with_certificate(context, own)
-
-
-def _with_certificate(context: ssl.SSLContext, own: str | None) -> ssl.SSLContext:
-    if own is not None:
-        # ssl reads files alone: this one is its owner's alone, and gone at once.
-        with tempfile.NamedTemporaryFile("w") as file:
-            file.write(own)
-            file.flush()
-            context.load_cert_chain(file.name)
-    return context
 
 
 class Client(redis.Redis):

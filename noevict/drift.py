@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from noevict.inventory import Fleet as Hosts
 from noevict.reports.report import Report
 from noevict.run import HostRun
 from noevict.transport import prepare_known_hosts, transport_factory, within
+from noevict.watch import records
 
 AT_ONCE = 500
 CONNECT_SECONDS = 300  # bastions and retries included; each connection has less of its own
@@ -42,6 +44,16 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
         pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
     )
     return [_report(run, seconds) for run, seconds in looks]
+
+
+def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
+    """Leave what was seen for monitoring. Raises NoevictError where that cannot be written."""
+    looks = {}
+    for report in reports:
+        differences = None if report.failure else len(report.changes) + len(report.faults)
+        failure = report.failure[0] if report.failure else None
+        looks[report.host] = records.Drift(now, "drift", differences, failure)
+    records.write_drift(records.locate(root), looks)
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from noevict.engine import Server
 from noevict.errors import NoevictError
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
+from noevict.watch import records
 
 # The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
 # others until its server's answers seem late. So many still hide a second of the way to a host.
@@ -47,6 +48,7 @@ class Fleet:
         self._saving = RLock()
         self._saved = False
         self._client_pem: str | None = None
+        self._record_failed = False
         self._own: dict[tuple[str, str, str], OwnCertificate] = {}
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
         self.restarts = BoundedSemaphore(at_once)
@@ -100,6 +102,15 @@ class Fleet:
         if self._client_pem is None:
             self._client_pem = "".join(pki.make_client_certificate(self.secrets.ca, "noevict", self.now, 1))
         return self._client_pem
+
+    def record(self, host: str, look: records.Drift) -> str | None:
+        """Leave for monitoring what a verification saw; where that cannot be written why, once a run."""
+        try:
+            records.write_drift(records.locate(self.root), {host: look})
+        except NoevictError as error:
+            told, self._record_failed = self._record_failed, True
+            return None if told else str(error)
+        return None
 
     def own_certificate(self, settings: Settings) -> OwnCertificate | None:
         """The user's own certificate files, where the settings name some. Raises NoevictError."""

@@ -92,6 +92,13 @@ def scan_fleet(
     return _with_sudo(fleet), (*found.mistakes, *mistakes)
 
 
+def client_host(name: str, data: Mapping[str, Any]) -> str:
+    """The name or address clients use for a host: its certificate covers it."""
+    if name == LOCAL:
+        name = "localhost"
+    return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
+
+
 def _hosts_path(root: Path, hosts_file: Path | None) -> Path:
     named = os.environ.get(HOSTS_VARIABLE)
     return hosts_file or (Path(named) if named else root / HOSTS_FILE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from noevict import client as client_
-from noevict import streams
+from noevict import streams, tls
 from noevict.client import Client, sentence
 from noevict.refusals import managed
 from noevict.state import HostState, Listener, Live, Reach
@@ -105,7 +105,7 @@ def _through_ssh(run: "HostRun", address: str, port: int) -> Callable[[], socket
 def _trusting(run: "HostRun") -> ssl.SSLContext:
     own = run.fleet.own_certificate(run.settings)
     ca = own.ca if own is not None else run.fleet.secrets.ca.certificate_pem
-    return client_.trusting(ca.encode(), run.fleet.client_pem())
+    return tls.trusting(ca.encode(), run.fleet.client_pem())
 
 
 def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:
@@ -121,7 +121,7 @@ def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Clien
             raise
         # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan.
         opener = _through_ssh(run, listener.address, listener.port)
-        context = client_.unchecked(run.fleet.client_pem())
+        context = tls.unchecked(run.fleet.client_pem())
         connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
         connection, user = _log_in(run, connect, known=known)
     return _look(connection, Reach.TLS, user, listener.port, untrusted)

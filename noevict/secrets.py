@@ -36,6 +36,15 @@ def locate(root: Path) -> Path:
     return (Path(elsewhere).expanduser() if elsewhere else root / "secrets").absolute()
 
 
+def load_secrets(root: Path) -> "Secrets":
+    """Those of the checkout in `root`. Raises NoevictError where there are none yet."""
+    path = locate(root)
+    found = Secrets.load(path)
+    if found is None:
+        raise NoevictError(f"{path}: should hold the fleet's secrets, does not: the first deploy makes them")
+    return found
+
+
 @dataclass(frozen=True)
 class Secrets:
     """What is in the directory. `passwords` holds `takeover` too, where the file does."""

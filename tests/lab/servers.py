@@ -248,8 +248,20 @@ class Running:
         }
         return redis.Redis(**(standing | where | self._client | arguments))
 
+    @property
+    def pid(self) -> int:
+        assert self._pid is not None, "it was ended"
+        return self._pid
+
     def start(self) -> None:
         """Start and wait until it answers. Raises StartFailed with its own words."""
+        self.launch()
+        wait_for(f"{self.binary.id} answers", self._answers)
+        with suppress(redis.ResponseError, redis.ConnectionError):  # NOAUTH: then it did not become a daemon
+            self._pid = int(self.redis.info("server")["process_id"])
+
+    def launch(self) -> None:
+        """Start it, and no more."""
         said = (self.directory / "stdout").open("wb")
         # setpriv: no server outlives a test run that is killed.
         command = ["setpriv", "--pdeathsig", "KILL", *self.binary.command(*self.arguments)]
@@ -259,9 +271,6 @@ class Running:
             )
         self._pid = self._process.pid
         self.redis = self.client()
-        wait_for(f"{self.binary.id} answers", self._answers)
-        with suppress(redis.ResponseError, redis.ConnectionError):  # NOAUTH: then it did not become a daemon
-            self._pid = int(self.redis.info("server")["process_id"])
 
     def _answers(self) -> bool:
         if self._process.poll() not in {None, 0}:

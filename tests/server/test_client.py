@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from noevict import client, pki, reach, streams
 from noevict.certificates import Certificate
-from noevict.client import LOOK, Client, certificate_fault, connect, look, trusting, unchecked
+from noevict.client import LOOK, Client, certificate_fault, connect, look
 from noevict.engine import ENGINES
 from noevict.refusals import MARKER
 from noevict.secrets import Secrets
 from noevict.settings import build_settings
 from noevict.state import Listener, Live, Reach
+from noevict.tls import trusting, unchecked
 from tests.lab.servers import Binary, Running, free_port
 from tests.server.conftest import StartServer
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict import wire
-from noevict.client import certificate_fault, connect, look, unchecked
+from noevict.client import certificate_fault, connect, look
 from noevict.state import Live, Reach
+from noevict.tls import unchecked
 
 Talk = Callable[[socket.socket], None]
 

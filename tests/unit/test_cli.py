@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from noevict.certificates import Certificate
-from noevict.cli import client_host, find_root, redis_url, run
+from noevict.cli import find_root, redis_url, run
+from noevict.inventory import client_host
 from noevict.secrets import Secrets
 
 # A busy machine is no failure.

@@ -10,7 +10,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from noevict import client
+from noevict import client, tls
 from noevict.scripts import script
 from noevict.secrets import Secrets
 from noevict.state import Live, Reach
@@ -60,7 +60,7 @@ def told(checkout: Checkout, host: Host) -> dict[str, object]:
     assert secrets is not None
     connection = client.connect(
         functools.partial(socket.create_connection, (host.address, 6379)),
-        context=client.trusting(secrets.ca.certificate_pem.encode()),
+        context=tls.trusting(secrets.ca.certificate_pem.encode()),
         name=host.address,
         user="admin",
         password=secrets.password("admin"),

@@ -1,0 +1,11 @@
+"""Monitoring: who is well. Nothing in here imports pyinfra or gevent, which it must live beside and without.
+
+records   what runs leave behind for it: when a host was last looked at for drift, and last backed up
+health    what a server answered -> healthy, degraded or unhealthy, and why
+history   evictions of the last hour, from counters that restart
+targets   where each host's Redis is, and what a login there takes
+wire      Redis over TLS, as asyncio speaks it
+poll      hosts asked every few seconds over kept connections
+metrics   what Prometheus cannot learn from the exporter
+service   all of it over HTTP
+"""

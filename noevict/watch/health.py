@@ -1,0 +1,204 @@
+"""What a server answered -> how it is: healthy, degraded or unhealthy, and why. Pure; the clock comes in.
+
+What makes it so, the worst first:
+
+==========  ==============================================================================================
+unhealthy   no answer in time, a password or certificate not taken, still loading: clients cannot work
+degraded    memory over 90 % of maxmemory, the last save or AOF write failed, less than 14 days of the
+            certificate left, keys evicted in the last hour: clients will not be able to for long, or lose data
+healthy     all else; an eviction policy other than ``noeviction`` is a warning in itself
+==========  ==============================================================================================
+"""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from noevict.wording import one_line
+
+MEMORY_PERCENT = 90
+CERTIFICATE_DAYS = 14
+NOEVICTION = "noeviction"
+_LONGEST = 60  # characters of a value that a server told
+
+Info = Mapping[str, str]  # INFO's fields, as text
+
+
+class Status(enum.StrEnum):
+    """The worst of several is their ``max`` by ``rank``."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+    @property
+    def rank(self) -> int:
+        return list(Status).index(self)
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What asking a host once gave. ``failure``: why it gave no answer, in a line; ``info`` may be there all the same.
+
+    ``queues`` is None where they were not read; ``queues_failure`` then says why, where they should have been.
+    """
+
+    at: datetime
+    info: Info = field(default_factory=dict)
+    seconds: float | None = None  # from PING to PONG
+    certificate_ends: datetime | None = None
+    failure: str | None = None
+    queues: Mapping[str, Mapping[str, int]] | None = None  # queue -> state -> jobs
+    queues_failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: how it is, and that in words."""
+
+    status: Status
+    detail: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a host is. ``checks`` by name; ``status`` is the worst of them."""
+
+    poll: Poll
+    status: Status
+    checks: Mapping[str, Check]
+    evicted_lately: int  # keys, in the last hour
+
+    @property
+    def error(self) -> str | None:
+        """Why it is unhealthy, in a line."""
+        return next((each.detail for each in self.checks.values() if each.status is Status.UNHEALTHY), None)
+
+    @property
+    def policy(self) -> str | None:
+        """maxmemory-policy; None where it is not known."""
+        policy = self.poll.info.get("maxmemory_policy")
+        return policy and one_line(policy)[:_LONGEST]
+
+    @property
+    def warning(self) -> str | None:
+        """In the words that its users' dashboards know."""
+        if self.policy in {None, NOEVICTION}:
+            return None
+        return (
+            f"Redis eviction policy is '{self.policy}'. For microservices with job queues, consider using "
+            "'noeviction' to prevent data loss."
+        )
+
+    @property
+    def memory_percent(self) -> float | None:
+        """Used memory of maxmemory; None where there is no maxmemory."""
+        return memory_percent(self.poll.info)
+
+    @property
+    def certificate_days(self) -> int | None:
+        """Whole days that the certificate served has left; below 0 once it has ended."""
+        ends = self.poll.certificate_ends
+        return None if ends is None else (ends - self.poll.at) // timedelta(days=1)
+
+    def number(self, name: str) -> int | None:
+        """A field of INFO."""
+        return number(self.poll.info, name)
+
+    def text(self, name: str) -> str | None:
+        """A field of INFO, as a line of text that can be shown."""
+        value = self.poll.info.get(name)
+        return None if value is None else one_line(value)[:_LONGEST]
+
+
+def judge(poll: Poll, evicted_lately: int = 0) -> Health:
+    """How a host is that answered so, with so many keys evicted in the last hour."""
+    checks = {name: check for name, check in _checks(poll, evicted_lately) if check}
+    status = max((check.status for check in checks.values()), key=lambda status: status.rank)
+    return Health(poll, status, checks, evicted_lately)
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """The fields of an INFO reply. Whatever the text, no error: what is no field is left out."""
+    fields = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, colon, value in fields if colon}
+
+
+def number(info: Info, name: str) -> int | None:
+    """A field as a whole number, 0 or more; None where it is not there or is none."""
+    value = info.get(name, "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else None
+
+
+def memory_percent(info: Info) -> float | None:
+    used, most = number(info, "used_memory"), number(info, "maxmemory")
+    return 100 * used / most if used is not None and most else None
+
+
+def _checks(poll: Poll, evicted: int) -> Iterator[tuple[str, Check | None]]:
+    info = poll.info
+    yield "answer", _answer(poll)
+    if info:
+        yield "loading", _loading(info)
+        yield "memory", _memory(info)
+        yield "save", _last(info, "rdb_last_bgsave_status", "the last RDB save")
+        yield "aof", _aof(info)
+        yield "evictions", _evictions(evicted)
+    if poll.certificate_ends:
+        yield "certificate", _certificate(poll.certificate_ends - poll.at)
+
+
+def _answer(poll: Poll) -> Check:
+    if poll.failure is not None:
+        return Check(Status.UNHEALTHY, poll.failure)
+    return Check(Status.HEALTHY, "answers")
+
+
+def _loading(info: Info) -> Check:
+    if info.get("loading", "0") == "0" and info.get("async_loading", "0") == "0":
+        return Check(Status.HEALTHY, "has its data")
+    done = info.get("loading_loaded_perc", "")
+    far = f", {done} %" if done.replace(".", "", 1).isdecimal() and len(done) < 10 else ""
+    return Check(Status.UNHEALTHY, f"is loading its data{far}")
+
+
+def _memory(info: Info) -> Check | None:
+    percent = memory_percent(info)
+    if percent is None:
+        return None
+    status = Status.DEGRADED if percent > MEMORY_PERCENT else Status.HEALTHY
+    return Check(status, f"{percent:.1f} % of maxmemory used")
+
+
+def _last(info: Info, name: str, what: str) -> Check | None:
+    said = info.get(name)
+    if said is None:
+        return None
+    fine = said == "ok"
+    return Check(Status.HEALTHY if fine else Status.DEGRADED, f"{what} {'went well' if fine else 'failed'}")
+
+
+def _aof(info: Info) -> Check | None:
+    """The writing of it, and the rewriting where that failed; nothing where it is off."""
+    if info.get("aof_enabled", "0") == "0":
+        return None
+    written = _last(info, "aof_last_write_status", "the last AOF write")
+    rewritten = _last(info, "aof_last_bgrewrite_status", "the last AOF rewrite")
+    failed = (check for check in (written, rewritten) if check and check.status is not Status.HEALTHY)
+    return next(failed, written)
+
+
+def _evictions(evicted: int) -> Check:
+    if not evicted:
+        return Check(Status.HEALTHY, "none in the last hour")
+    keys = "1 key" if evicted == 1 else f"{evicted} keys"
+    return Check(Status.DEGRADED, f"{keys} evicted in the last hour")
+
+
+def _certificate(left: timedelta) -> Check:
+    days = left // timedelta(days=1)
+    if days < 0:
+        return Check(Status.DEGRADED, "has expired")
+    ends = f"ends in {days} days" if days != 1 else "ends in 1 day"
+    return Check(Status.DEGRADED if left < timedelta(days=CERTIFICATE_DAYS) else Status.HEALTHY, ends)

@@ -1,0 +1,169 @@
+"""One host asked, again and again, over connections that are kept: a Poll each time, whatever happens."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from noevict import queues
+from noevict.errors import NoevictError
+from noevict.watch.dial import Dial, Resolver
+from noevict.watch.health import Info, Poll, parse_info
+from noevict.watch.reasons import SECONDS, ShutOut, reason
+from noevict.watch.targets import EXPORTER, HEALTH, Access, Target
+from noevict.watch.wire import Connection, Garbage, Refused
+
+# A kept connection sees neither a new certificate nor a changed password: this often it is made anew, as clients' are.
+RENEW_SECONDS = 60.0
+# What a server says to PING that can be asked all the same: INFO tells more of it.
+ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and no client may write
+FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
+
+
+class Session:
+    """One user's kept connection to a host, made when it is needed, and anew when it is lost or old."""
+
+    def __init__(self, target: Target, user: str, access: Access, dial: Dial) -> None:
+        self.user = user
+        self._target, self._access, self._dial = target, access, dial
+        self._connection: Connection | None = None
+        self._made = 0.0
+
+    @property
+    def connects(self) -> bool:
+        """Whether the next question takes a new connection."""
+        return self._connection is None or time.monotonic() - self._made > RENEW_SECONDS
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """Of the certificate the server has shown."""
+        return self._connection.certificate_ends if self._connection else None
+
+    async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
+        """Raises one of FAILURES. A connection that was kept and is lost is made anew first."""
+        new = self.connects
+        if new:
+            await self._open()
+        try:
+            return await self._asked(commands)
+        except (OSError, EOFError):
+            if new:
+                raise
+        await self._open()
+        return await self._asked(commands)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _asked(self, commands: Sequence[Sequence[str]]) -> list[str | int | Refused]:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - opened before
+        try:
+            return await connection.ask(*commands)
+        except BaseException:  # out of time too: its answer would be the next question's
+            self.close()
+            raise
+
+    async def _open(self) -> None:
+        """In the old one's place only once it is logged in."""
+        self._made = time.monotonic()
+        try:
+            try:
+                connection = await self._logged_in()
+            except (Refused, ssl.SSLError):
+                if not self._access.refresh():
+                    raise
+                connection = await self._logged_in()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        self._connection = connection
+
+    async def _logged_in(self) -> Connection:
+        context = self._access.context(self._target, datetime.now(UTC))
+        connection = await self._dial.connect(context)
+        try:
+            await connection.login(self.user, self._access.password(self.user))
+        except (ConnectionError, EOFError) as error:
+            connection.close()
+            # With TLS 1.3 a client has done its part before the server looks for its certificate.
+            raise ShutOut from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Asker:
+    """A host and how it is asked. ``slots``: so many hosts at once may be connected to."""
+
+    def __init__(self, target: Target, access: Access, resolver: Resolver, slots: asyncio.Semaphore) -> None:
+        self.target = target
+        dial = Dial(target.host, target.port, resolver)
+        self._slots = slots
+        self._health = Session(target, HEALTH, access, dial)
+        # A connection of its own: what `health` may not, it asks.
+        self._exporter = Session(target, EXPORTER, access, dial) if target.queues else None
+
+    async def poll(self) -> Poll:
+        """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
+        health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
+        info, seconds, failure = health
+        counts, queues_failure = lengths
+        return Poll(
+            datetime.now(UTC),
+            info,
+            seconds,
+            self._health.certificate_ends,
+            failure,
+            counts,
+            queues_failure,
+        )
+
+    def close(self) -> None:
+        self._health.close()
+        if self._exporter is not None:
+            self._exporter.close()
+
+    async def _ask_health(self) -> tuple[Info, float | None, str | None]:
+        try:
+            began, (ping, info) = await self._answers(self._health, ("PING",), ("INFO",))
+        except FAILURES as error:
+            return {}, None, reason(error, self._health.user)
+        seconds = time.monotonic() - began
+        for answer in (info, ping):
+            if isinstance(answer, Refused) and answer.code not in ANSWERS:
+                return {}, None, reason(answer, self._health.user)
+        return parse_info(str(info)), seconds, None
+
+    async def _ask_queues(self) -> tuple[dict[str, dict[str, int]] | None, str | None]:
+        if self._exporter is None:
+            return None, None
+        asked = [(queue, state) for queue in self.target.queues for state in queues.STATES]
+        commands = [(queues.STATES[state], queues.key(queue, state)) for queue, state in asked]
+        try:
+            _, answers = await self._answers(self._exporter, *commands)
+        except FAILURES as error:
+            return None, reason(error, self._exporter.user)
+        counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
+        for (queue, state), answer in zip(asked, answers, strict=True):
+            if not isinstance(answer, int):
+                return None, f"{queues.key(queue, state)}: {answer}"
+            counts[queue][state] = answer
+        return counts, None
+
+    async def _answers(
+        self, session: Session, *commands: Sequence[str]
+    ) -> tuple[float, list[str | int | Refused]]:
+        """When the question was asked, and the answers."""
+        async with self._slots if session.connects else nullcontext():
+            async with asyncio.timeout(SECONDS):
+                if session.connects:
+                    await session.ask(("PING",))  # the way there is no part of the latency
+                began = time.monotonic()
+                return began, await session.ask(*commands)

@@ -1,0 +1,119 @@
+"""What runs leave behind for monitoring: when a host was last looked at for drift, and last backed up.
+
+One file a host, ``state/HOST.json`` beside ``inventory`` or in ``$NOEVICT_STATE``:
+
+    {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
+     "backup": {"at": TIME}}
+
+TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
+``differences`` is null. A part that is not there yet is left out. Files are replaced whole; of one that makes no
+sense nothing is known.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+from noevict.errors import NoevictError
+from noevict.private_files import locked, make_directory
+from noevict.wording import one_line
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A look for drift: of ``noevict drift``, or of the verification at the end of a deploy."""
+
+    at: datetime
+    by: Literal["drift", "deploy"]
+    differences: int | None  # None where the look failed
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one host; None: nothing yet."""
+
+    drift: Drift | None = None
+    backup: datetime | None = None
+
+
+NOTHING = Record()
+
+
+def locate(root: Path) -> Path:
+    """Where they are: $NOEVICT_STATE, else ``state`` beside the inventory, which is in ``root``."""
+    elsewhere = os.environ.get("NOEVICT_STATE")
+    return (Path(elsewhere).expanduser() if elsewhere else root / "state").absolute()
+
+
+def read(directory: Path) -> dict[str, Record]:
+    """Host -> its record. Empty where there are none, or none that this user may read."""
+    found = {}
+    for path in directory.glob("*.json"):
+        if record := _read_one(path):
+            found[unquote(path.stem)] = record
+    return found
+
+
+def write_drift(directory: Path, looks: Mapping[str, Drift]) -> None:
+    """Host -> the look at it just now. Raises NoevictError where they cannot be written."""
+    _update(directory, {host: {"drift": look} for host, look in looks.items()})
+
+
+def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
+    """That the hosts' data was backed up then. Raises NoevictError where it cannot be written."""
+    _update(directory, {host: {"backup": at} for host in hosts})
+
+
+def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    make_directory(directory)
+    with locked(directory):
+        for host, change in changes.items():
+            path = directory / f"{quote(host, safe='@')}.json"
+            record = replace(_read_one(path) or NOTHING, **change)
+            new = path.with_name(f".{path.name}.new")
+            try:
+                new.write_text(json.dumps(_written(record)) + "\n")
+                new.replace(path)
+            except OSError as error:
+                raise NoevictError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _written(record: Record) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    if record.drift:
+        failure = None if record.drift.failure is None else one_line(record.drift.failure)
+        parts["drift"] = {**asdict(record.drift), "at": record.drift.at.isoformat(), "failure": failure}
+    if record.backup:
+        parts["backup"] = {"at": record.backup.isoformat()}
+    return parts
+
+
+def _read_one(path: Path) -> Record | None:
+    try:
+        parts = json.loads(path.read_text(encoding="utf-8"))
+        drift, backup = parts.get("drift"), parts.get("backup")
+        return Record(_drift(drift) if drift else None, _time(backup["at"]) if backup else None)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+
+
+def _drift(part: Mapping[str, Any]) -> Drift:
+    by, differences, failure = part["by"], part["differences"], part["failure"]
+    if (
+        by not in {"drift", "deploy"}
+        or not isinstance(differences, int | None)
+        or isinstance(differences, bool)
+    ):
+        raise ValueError(part)
+    return Drift(_time(part["at"]), by, differences, None if failure is None else one_line(str(failure)))
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

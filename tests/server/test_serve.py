@@ -1,0 +1,146 @@
+"""`noevict serve` as a process: how it begins, how it ends, what it takes of the machine."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.servers import BINARIES, wait_for
+from tests.server.watched import REPOSITORY, Service, Site
+
+HOSTS = 50
+MOST_MEMORY = 80 << 20
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="noevict-") as directory:
+        made = Site(Path(directory))
+        yield made
+        made.stop()
+
+
+def run(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The noevict command in a checkout, to its end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NOEVICT")}
+    return subprocess.run(
+        [sys.executable, "-m", "noevict", *arguments],
+        cwd=site.directory,
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(site: Site, number: signal.Signals) -> None:
+    site.start("a", BINARIES[0])
+    service = Service(site)
+    assert service.end(number) == 0
+    assert service.log.read_text() == f"1 host at {service.url}/\n"
+
+
+def test_it_ends_though_a_host_is_frozen_and_a_client_waits(site: Site) -> None:
+    frozen = site.start("a", BINARIES[0])
+    service = Service(site, "--interval", "1")
+    os.kill(frozen.pid, signal.SIGSTOP)
+    wait_for("it is told", lambda: service.health("a")["status"] == "unhealthy")
+    address = re.sub(r".*/", "", service.url).split(":")
+    with socket.create_connection((address[0], int(address[1]))) as waiting:
+        waiting.sendall(b"GET /livez HTTP/1.1\r\n")
+        assert service.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--port", "{taken}"), "--port {taken}: should be free to listen on: address already in use"),
+        (("--host", "203.0.113.1"), "--host 203.0.113.1 --port 8080: should be free to listen on: "),
+        (("--host", "no.such.name.invalid"), "should be free to listen on: "),
+        (("--port", "70000"), "70000 is not in the range"),
+        (("--interval", "0"), "0 is not in the range"),
+        (("--interval", "soon"), "'soon' is not a valid integer"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line(site: Site, arguments: tuple[str, ...], said: str) -> None:
+    site.add("a", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        done = run(site, "serve", *(each.replace("{taken}", taken) for each in arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said.replace("{taken}", taken) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_secrets_that_are_missing_or_incomplete_are_one_line(site: Site) -> None:
+    site.add("a", 1)
+    users = site.directory / "secrets/users.yml"
+    users.write_text("".join(line for line in users.open() if not line.startswith("health:")))
+    done = run(site, "serve", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.endswith("secrets/users.yml: should have a password for health, has none\n")
+    (site.directory / "secrets/ca.crt").unlink()
+    done = run(site, "serve", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.endswith("should hold the fleet's secrets, does not: the first deploy makes them\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_user_of_monitoring_that_is_off_is_told_at_the_start(site: Site) -> None:
+    site.add("a", 1, redis_users={"health": "off"})
+    done = run(site, "serve", "--port", "0")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "a: redis_users.health: should be left on for monitoring, got off\n",
+    )
+
+
+def test_a_password_that_a_run_makes_anew_is_taken_up(site: Site) -> None:
+    server = site.start("a", BINARIES[0])
+    service = Service(site, "--interval", "1")
+    server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", ">made-by-the-next-deploy")
+    server.redis.execute_command("CLIENT", "KILL", "USER", "health")
+    wait_for("it is told", lambda: "password" in service.health("a").get("error", ""))
+    users = site.directory / "secrets/users.yml"
+    old = site.secrets.password("health")
+    users.write_text(users.read_text().replace(old, "made-by-the-next-deploy"))
+    wait_for("it is well again", lambda: service.health("a")["status"] == "healthy")
+    assert service.end() == 0
+
+
+def test_nothing_that_monitoring_imports_is_pyinfra_or_gevent() -> None:
+    code = "import sys, noevict.cli, noevict.watch.serve; print(*sorted(m.partition('.')[0] for m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"starlette", "uvicorn", "asyncio"} <= loaded
+    assert not loaded & {"pyinfra", "gevent", "paramiko", "redis", "greenlet"}
+
+
+def test_fifty_hosts_take_less_than_80_mb(site: Site) -> None:
+    """All on one server: what they take here is a connection each."""
+    server = site.start("h0", BINARIES[0])
+    for number in range(1, HOSTS):
+        site.add(f"h{number}", server.tls_port, redis_queues=["email"])
+    service = Service(site, "--interval", "1")
+    for _ in range(20):
+        answer = service.get("/health/redis")
+        assert len(answer.json["hosts"]) == HOSTS
+        assert service.get("/metrics").code == 200
+    wait_for(
+        "each was asked some times",
+        lambda: int(server.redis.info("stats")["total_commands_processed"]) > 5000,
+        60,
+    )
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    used = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) << 10
+    assert used < MOST_MEMORY, f"{used >> 20} MB"
+    assert service.end() == 0

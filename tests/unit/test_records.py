@@ -1,0 +1,111 @@
+"""What runs leave behind for monitoring: read as it was written, and whatever else is in its place does no harm."""
+
+import json
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noevict.errors import NoevictError
+from noevict.watch import records
+from noevict.watch.records import Drift, Record
+
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+def test_what_is_written_is_read_again_and_each_part_leaves_the_other(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert records.read(state) == {}
+    look = Drift(NOW, "drift", 3)
+    records.write_drift(state, {"cache-1": look, "@ssh/10.0.0.5": Drift(NOW, "deploy", None, "is a replica")})
+    records.write_backup(state, ["cache-1"], NOW - timedelta(hours=2))
+    assert records.read(state) == {
+        "cache-1": Record(look, NOW - timedelta(hours=2)),
+        "@ssh/10.0.0.5": Record(Drift(NOW, "deploy", None, "is a replica")),
+    }
+    records.write_drift(state, {"cache-1": Drift(NOW, "deploy", 0)})
+    assert records.read(state)["cache-1"] == Record(Drift(NOW, "deploy", 0), NOW - timedelta(hours=2))
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_the_file_is_what_its_manual_says(tmp_path: Path) -> None:
+    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 3)})
+    records.write_backup(tmp_path, ["cache-1"], NOW)
+    assert json.loads((tmp_path / "cache-1.json").read_text()) == {
+        "drift": {"at": "2026-01-15T10:30:00+00:00", "by": "drift", "differences": 3, "failure": None},
+        "backup": {"at": "2026-01-15T10:30:00+00:00"},
+    }
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), unique=True, max_size=5
+    )
+)
+def test_a_host_may_have_any_name(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    state = tmp_path_factory.mktemp("state")
+    records.write_backup(state, names, NOW)
+    assert records.read(state) == {name: Record(backup=NOW) for name in names}
+    assert all(path.parent == state for path in state.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "[]",
+            "null",
+            "5",
+            "{",
+            '{"drift": 5}',
+            '{"backup": {"at": "soon"}}',
+            "\0",
+            "\ud800",
+        ),
+        '{"drift": {"at": "2026-01-15", "by": "me", "differences": 1, "failure": null}}',
+        '{"drift": {"at": "2026-01-15", "by": "drift", "differences": "1", "failure": null}}',
+        '{"drift": {"at": "2026-01-15", "by": "drift", "differences": true, "failure": null}}',
+        "[" * 100_000,
+    ],
+)
+def test_a_file_that_makes_no_sense_is_nothing_known_and_is_written_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert records.read(tmp_path) == {}
+    records.write_backup(tmp_path, ["a"], NOW)
+    assert records.read(tmp_path) == {"a": Record(backup=NOW)}
+
+
+def test_a_time_without_an_offset_is_utc_and_a_failure_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"backup": {"at": "2026-01-15T10:30:00"}}')
+    (tmp_path / "b.json").write_text('{"backup": {"at": "2026-01-15T11:30:00+01:00"}}')
+    records.write_drift(tmp_path, {"c": Drift(NOW, "drift", None, "a\nb\x1b[2J")})
+    found = records.read(tmp_path)
+    assert (found["a"].backup, found["b"].backup) == (NOW, NOW)
+    assert found["c"].drift == Drift(NOW, "drift", None, "a\\nb\\x1b[2J")
+
+
+def test_where_it_cannot_be_written_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(NoevictError, match="state: cannot be made: File exists"):
+        records.write_backup(tmp_path / "state", ["a"], NOW)
+
+
+def test_readers_meet_whole_files_while_others_write(tmp_path: Path) -> None:
+    records.write_backup(tmp_path, ["a"], NOW)
+    child = os.fork()
+    if child == 0:  # no test framework in here
+        for number in range(300):
+            records.write_drift(tmp_path, {"a": Drift(NOW, "drift", number)})
+        os._exit(0)
+    ended = False
+    while not ended:
+        ended = os.waitpid(child, os.WNOHANG)[0] == child
+        assert records.read(tmp_path)["a"].backup == NOW
+    last = records.read(tmp_path)["a"].drift
+    assert last is not None
+    assert last.differences == 299
