@@ -23,7 +23,7 @@ from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, other_secrets
 from noevict.scripts import script
 from noevict.settings import Settings
-from noevict.shell import HOST_FAILURES, Shell
+from noevict.shell import HOST_FAILURES, SEEN_SECONDS, Shell
 from noevict.state import HostState, Reach
 from noevict.target import make_target
 
@@ -307,7 +307,7 @@ class HostRun(Shell):
         self.close_client()
         self._client = reach.connect_as_admin(self)
         self._client.wire.again = self.confirm_lock
-        self.confirm_lock()
+        self.confirm_lock(since=SEEN_SECONDS)
         return self._client
 
     def others(self) -> list["HostRun"]:

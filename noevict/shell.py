@@ -24,6 +24,7 @@ from noevict.wording import one_line
 SCRIPT_SECONDS = 120
 # For a script that syncs: the disk first writes what the server gave it, gigabytes perhaps.
 SYNC_SECONDS = 900
+SEEN_SECONDS = 20  # a host gives a lock up after 90 without a word, of which there is one every 20
 LAST_WORDS = 8  # lines of a failed command that are shown
 
 # What reaching a host may raise: it fails that host alone.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from noevict.changes import How
 from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
-from noevict.operations.service import enable, wait_until_ready
+from noevict.operations.service import wait_until_ready
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.scripts import script
@@ -58,5 +58,5 @@ def install(run: HostRun) -> None:
         seconds=INSTALL_SECONDS,
         what="apt",
     )
-    enable(run)  # what was disabled or masked stays so while its package comes and goes
-    wait_until_ready(run, "start")
+    # What was disabled or masked stays so while its package comes and goes.
+    wait_until_ready(run, "enable start")

@@ -124,7 +124,7 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
     try:
         if settled(run, verb).state != "running":
-            raise NoevictError(f"{run.engine.title} did not {verb}")
+            raise NoevictError(f"{run.engine.title} did not {verb.rsplit(maxsplit=1)[-1]}")
         wait_for_first_answer(run)
     except NoevictError as error:
         raise NoevictError(f"{error}: {last_words(run)}") from error
@@ -162,7 +162,8 @@ def last_words(run: HostRun) -> str:
 
 
 def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Service:
-    """One verb of service.sh. ``old``: the process that is to end. ``again``: the verb was given, and goes on."""
+    """Verbs of service.sh, one after the other. ``old``: the process that is to end. ``again``: they were given, and
+    go on."""
     engine = run.engine
     said = run.shell(
         script(

@@ -11,7 +11,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-SEEN_SECONDS = 20  # a host gives a lock up after 90 without a word, of which there is one every 20
+from noevict.shell import SEEN_SECONDS
 
 
 class Subject(Protocol):

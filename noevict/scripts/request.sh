@@ -11,7 +11,7 @@ directory() {
 directory "$etc" "$user:$user" 2770
 directory "$tls" "root:$user" 750
 key=$tls/server.key
-if [[ $fresh == yes ]] || ! openssl pkey -in "$key" -noout 2>/dev/null; then
+if [[ $fresh == yes || ! -e $key ]] || ! openssl pkey -in "$key" -noout 2>/dev/null; then
   key=$tls/.server.key.new
   rm -f "$key"
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$key" 2>/dev/null

@@ -1,6 +1,7 @@
-# Do one thing to the service and tell its state: "state WORD pid N saved BYTES" with WORD running, starting, stopping,
-# stopped or failed. package, unit, data; verb: enable, disable, start, restart, stop or state. again: yes where the verb
-# was given before, and goes on. old: the pid it had before a restart or stop, 0 where that is not known.
+# Do things to the service, one after the other, and tell its state: "state WORD pid N saved BYTES" with WORD running,
+# starting, stopping, stopped or failed. package, unit, data; verb: words of enable, disable, start, restart, stop and
+# state. again: yes where they were given before, and go on. old: the pid it had before a restart or stop, 0 where that is
+# not known.
 set -uo pipefail
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
@@ -69,7 +70,7 @@ begin() {
     disable/no) update-rc.d "$package" disable >/dev/null 2>&1 ;;
   esac
 }
-[[ $again == yes ]] || begin
+for verb in $verb; do [[ $again == yes ]] || begin; done
 started=no
 # A state that lasts, or the one after two seconds: the next of us goes on from there.
 for ((i = 0; i < 20; i++)); do
