@@ -82,6 +82,12 @@ def test_an_alert_has_a_test_that_fires_and_one_that_does_not(alert: str, kind: 
         assert expected.get("exp_samples", []) == ([{"labels": "{}", "value": 1}] if kind == "fires" else [])
 
 
+def test_numbers_of_a_series_are_in_quotes() -> None:
+    """Some readers of YAML take 0x20, 0 twenty-one times, for 32."""
+    for case in cases():
+        assert all(isinstance(series["values"], str) for series in case["input_series"]), case["name"]
+
+
 def test_every_test_of_an_alert_is_of_one_that_is_there() -> None:
     assert {case["name"].split()[0] for case in cases()} == set(rules())
 
