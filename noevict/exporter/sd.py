@@ -1,7 +1,6 @@
 """What Prometheus reads on the controller, in ``state/prometheus/``: targets.json (file_sd) and alerts.yml."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,10 @@ from noevict.exporter.target import Target, bracketed
 from noevict.hosts_file import LOCAL
 from noevict.private_files import locked, make_directory, write_private
 from noevict.run import HostRun
+from noevict.watch import records
 
 TARGETS, ALERTS = "targets.json", "alerts.yml"
 READABLE = 0o644  # Prometheus is another user
-
-
-def locate(root: Path) -> Path:
-    """$NOEVICT_STATE, else ``state`` beside ``inventory``, which is in `root`; in it ``prometheus``."""
-    elsewhere = os.environ.get("NOEVICT_STATE")
-    return (Path(elsewhere).expanduser() if elsewhere else root / "state").absolute() / "prometheus"
 
 
 def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tuple[str, ...]]) -> None:
@@ -29,7 +23,7 @@ def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tupl
     ``groups``: every host of hosts.yml and its groups there; the entries of others stay, but for hosts that are there
     no more. Raises NoevictError.
     """
-    directory = locate(run.fleet.root)
+    directory = records.locate(run.fleet.root) / "prometheus"
     make_directory(directory.parent)
     directory.mkdir(mode=0o755, exist_ok=True)
     with locked(directory):

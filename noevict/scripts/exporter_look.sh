@@ -13,7 +13,7 @@ tell() { # key NAME=value
 }
 
 dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' "$package" 2>/dev/null
-read -r _ version _ < <(exec systemctl --version 2>/dev/null) && say "systemd $version"
+[[ -d /run/systemd/system ]] && read -r _ version _ < <(exec systemctl --version) && say "systemd $version"
 pid=0
 while IFS='=' read -r key value; do
   case $key in
@@ -25,7 +25,7 @@ while IFS='=' read -r key value; do
     EnvironmentFiles) say "unit $key ${value%% *}" ;;
     *) say "unit $key $value" ;;
   esac
-done < <(exec systemctl show "$unit" \
+done < <(exec systemctl show "$unit" 2>/dev/null \
   -p LoadState,UnitFileState,NeedDaemonReload,SubState,MainPID,Environment,ExecStart,EnvironmentFiles,DropInPaths)
 say "pid $pid"
 if ((pid)); then

@@ -100,6 +100,10 @@ def test_its_first_start_is_ours_and_its_password_shows_nowhere(
     shared: tuple[Checkout, Host, Host],
 ) -> None:
     checkout, *hosts = shared
+    dry = checkout.run(*DRY)
+    assert "due: package prometheus-redis-exporter: not installed" in dry.output, dry
+    assert [found for host in hosts for found in exporter_files(host) if ETC in found] == []
+    assert not (checkout.root / "state/prometheus").exists()
     password = yaml.safe_load((checkout.secrets / "users.yml").read_text())["exporter"]
     with watched(hosts[0]) as old, watched(hosts[1]) as new, sampled_processes() as seen:
         outputs = [
@@ -165,15 +169,18 @@ def test_a_host_that_is_not_ready_fails_alone_and_the_list_keeps_what_is_not_loo
     boot: Boot, monitored: tuple[Checkout, Host, Host]
 ) -> None:
     checkout, old, new = monitored
-    [bare] = boot(Spec("trixie", name="bare"))
-    checkout.list_hosts([old, new, bare])
+    init, bare = boot(Spec("trixie", name="init", systemd=False), Spec("trixie", name="bare"))
+    checkout.list_hosts([init])
+    deploy(checkout)
+    checkout.list_hosts([old, new, init, bare])
     new.run("systemctl stop redis-server")
     before = exporter_files(new), process(new)
     done = monitor(checkout, code=1)
     assert verified(said(done, old))
     assert "is not managed by noevict: run deploy.py first" in said(done, bare)
     assert "Redis is not running: run deploy.py first" in said(done, new)
-    assert sorted(done.json["results"]["failed_hosts"]) == ["bare", "new"]
+    assert [line for line in said(done, init) if line.startswith("monitoring needs systemd")]
+    assert sorted(done.json["results"]["failed_hosts"]) == ["bare", "init", "new"]
     assert (exporter_files(new), process(new)) == before
     assert targets(checkout).keys() == {"old", "new"}
     new.run("systemctl start redis-server")
