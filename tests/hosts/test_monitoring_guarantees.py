@@ -275,6 +275,50 @@ def test_other_settings_are_followed_and_only_then_it_restarts(
     assert (changes(again), [process(host) for host in (old, new)]) == (0, before)
 
 
+def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_told(
+    monitored: tuple[Checkout, Host, Host],
+) -> None:
+    checkout, old, new = monitored
+    users = checkout.secrets / "users.yml"
+    users.write_text(re.sub(r"(?m)^exporter: .*\n", "", users.read_text()))
+    deploy(checkout)
+    for host in (old, new):
+        assert value(scrape(host), "redis_up") == 0
+    before = [process(host) for host in (old, new)]
+    done = monitor(checkout)
+    assert [verified(said(done, host)) != [] for host in (old, new)] == [True, True]
+    assert [process(host) for host in (old, new)] != before
+
+    checkout.list_hosts([old, new], each={"new": {"redis_users": {"exporter": "~* -@all +ping +info"}}})
+    deploy(checkout)
+    done = monitor(checkout, code=1)
+    assert verified(said(done, old))
+    refused = [line for line in said(done, new) if line.startswith("user exporter: was refused config|get ")]
+    assert refused, done
+
+
+def test_a_port_that_another_program_has_is_told_and_nothing_is_changed(
+    monitored: tuple[Checkout, Host, Host],
+) -> None:
+    checkout, old, new = monitored
+    new.run(f"systemctl stop {UNIT}")
+    before = exporter_files(new)
+    serve = ("python3", "-m", "http.server", "9121", "--bind", new.address)
+    enter = ("nsenter", "-t", str(new.leader), "-m", "-p", "-n", "-r")
+    with subprocess.Popen((*enter, *serve), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        wait_for("it listens", lambda: "9121" in new.run("ss -Hltn sport = :9121").stdout)
+        try:
+            done = monitor(checkout, code=1)
+        finally:
+            new.run("kill $(ss -Hltnp sport = :9121 | grep -o 'pid=[0-9]*' | cut -d= -f2)")
+    assert (
+        f"port 9121 is in use by a program that is not {UNIT}: stop it, or set redis_exporter_port"
+        in said(done, new)
+    )
+    assert verified(said(done, old))
+    assert exporter_files(new) == before
+
+
 def test_a_host_that_is_let_go_keeps_its_exporter_and_is_told_how_to_remove_it(
     boot: Boot, checkout: Checkout
 ) -> None:
