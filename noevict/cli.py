@@ -5,6 +5,7 @@ are a line each on stderr and exit code 1, click's own included, for which click
 pyinfra, which takes longer than most answers do.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from noevict.inventory import Fleet, client_host, read_fleet
 from noevict.secrets import load_secrets
 from noevict.settings import Settings, build_settings, read_settings
 from noevict.watch import records
+from noevict.watch.health import Status
 from noevict.wording import nearest, one_line, shown
 
 TIMES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
@@ -150,6 +152,44 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     if any(report.failure for report in found):
         return 1
     return 2 if any(report.drifted for report in found) else 0
+
+
+@noevict.command()
+@click.argument("hosts", nargs=-1)
+@click.option("--watch", "goes_on", is_flag=True, help="Go on, and show what changes, until ctrl-c.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(1, 3600),
+    default=5,
+    show_default=True,
+    help="Seconds between two looks of --watch.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, as /health/redis has it for several hosts."
+)
+def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool) -> int:
+    """Tell how HOSTS (all of them) are now, the worst first: asked over TLS, as their clients do.
+
+    Exit codes: 0 all are healthy; 2 one is not; 1 a mistake. Of --watch: how they were at the end.
+    """
+    # They import rich.
+    from noevict.terminal import console_for, print_lines  # noqa: PLC0415
+    from noevict.watch import answers, fleet, live  # noqa: PLC0415
+    from noevict.watch.status import Screen  # noqa: PLC0415
+
+    if goes_on and as_json:
+        raise click.UsageError("--watch and --json: should be one of them")
+    console = console_for(sys.stdout)
+    if goes_on and (not console.is_terminal or console.is_dumb_terminal):
+        raise click.UsageError("--watch: should be at a terminal, is not")
+    root = find_root()
+    views = live.watch(root, hosts, interval, console) if goes_on else fleet.look_once(root, hosts)
+    answer = answers.fleet_answer(views)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        print_lines(console, Screen(answer, datetime.now(UTC)))
+    return 0 if answers.worst(views) is Status.HEALTHY else 2
 
 
 @noevict.command()

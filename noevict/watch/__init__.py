@@ -8,4 +8,6 @@ wire      Redis over TLS, as asyncio speaks it
 poll      hosts asked every few seconds over kept connections
 metrics   what Prometheus cannot learn from the exporter
 service   all of it over HTTP
+status    all of it on a terminal, or in a pipe
+live      on a terminal, anew with every answer
 """

@@ -5,7 +5,8 @@ import ipaddress
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 from noevict.watch.wire import Connection, connect
 
@@ -48,6 +49,26 @@ class Resolver:
             future.exception()  # whoever asked may have given up: it is no news then
         else:
             future.set_result(found)
+
+
+class Turns:
+    """So many hosts at once are connected to: a handshake is a few milliseconds of work here.
+
+    One that has not answered in a moment keeps nobody else waiting: it is waited for while the next are connected to.
+    """
+
+    MOMENT = 0.25  # seconds; more than that is the way, or a host that is dead, and no work
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        await self._slots.acquire()
+        with ExitStack() as slot:  # given back once: after the moment, or sooner
+            slot.callback(self._slots.release)
+            slot.callback(asyncio.get_running_loop().call_later(self.MOMENT, slot.close).cancel)
+            yield
 
 
 class Dial:

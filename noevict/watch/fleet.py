@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from noevict.watch import records
-from noevict.watch.dial import Resolver
+from noevict.watch.dial import Resolver, Turns
 from noevict.watch.health import Health, Poll, Status, judge
 from noevict.watch.history import Evictions, Line
 from noevict.watch.poll import Asker
@@ -25,6 +25,7 @@ STALE = 1.0  # seconds after which an answer is asked for anew for whoever asks
 ANEW, ANEW_AT_ONCE = 50, 200
 
 log = logging.getLogger("noevict")
+log.addHandler(logging.NullHandler())  # who is to read it says where
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,8 @@ class Fleet:
         self, targets: Sequence[Target], access: Access, state: Path, interval: float = INTERVAL
     ) -> None:
         self.interval = interval
-        resolver, slots = Resolver(), asyncio.Semaphore(CONNECTING)
-        self.hosts = {target.name: Watched(Asker(target, access, resolver, slots)) for target in targets}
+        resolver, turns = Resolver(), Turns(CONNECTING)
+        self.hosts = {target.name: Watched(Asker(target, access, resolver, turns)) for target in targets}
         self._state, self._records_of = state, -1
         self._records: Mapping[str, Record] = {}
         self._news = asyncio.Event()

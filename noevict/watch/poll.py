@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from noevict import queues
 from noevict.errors import NoevictError
-from noevict.watch.dial import Dial, Resolver
+from noevict.watch.dial import Dial, Resolver, Turns
 from noevict.watch.health import Info, Poll, parse_info
 from noevict.watch.reasons import SECONDS, ShutOut, reason
 from noevict.watch.targets import EXPORTER, HEALTH, Access, Target
@@ -100,12 +100,12 @@ class Session:
 
 
 class Asker:
-    """A host and how it is asked. ``slots``: so many hosts at once may be connected to."""
+    """A host and how it is asked. ``turns``: when it may be connected to."""
 
-    def __init__(self, target: Target, access: Access, resolver: Resolver, slots: asyncio.Semaphore) -> None:
+    def __init__(self, target: Target, access: Access, resolver: Resolver, turns: Turns) -> None:
         self.target = target
         dial = Dial(target.host, target.port, resolver)
-        self._slots = slots
+        self._turns = turns
         self._health = Session(target, HEALTH, access, dial)
         # A connection of its own: what `health` may not, it asks.
         self._exporter = Session(target, EXPORTER, access, dial) if target.queues else None
@@ -161,7 +161,7 @@ class Asker:
         self, session: Session, *commands: Sequence[str]
     ) -> tuple[float, list[str | int | Refused]]:
         """When the question was asked, and the answers."""
-        async with self._slots if session.connects else nullcontext():
+        async with self._turns.turn() if session.connects else nullcontext():
             async with asyncio.timeout(SECONDS):
                 if session.connects:
                     await session.ask(("PING",))  # the way there is no part of the latency

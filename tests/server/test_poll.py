@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from noevict.watch import dial, poll
-from noevict.watch.dial import Resolver
+from noevict.watch.dial import Resolver, Turns
 from noevict.watch.fleet import Fleet
 from noevict.watch.health import Poll, Status, judge
 from noevict.watch.poll import Asker
@@ -36,7 +36,7 @@ def site() -> Iterator[Site]:
 
 def asker(site: Site, name: str = "a") -> Asker:
     (target,) = read_targets(site.directory, [name])
-    return Asker(target, Access(site.directory), Resolver(), asyncio.Semaphore(8))
+    return Asker(target, Access(site.directory), Resolver(), Turns(8))
 
 
 @asynccontextmanager
