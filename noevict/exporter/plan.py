@@ -12,6 +12,9 @@ from noevict.exporter.target import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE
 from noevict.plan import attributes
 from noevict.secrets import Secrets
 
+# Bytes of one word of a process' environment (MAX_ARG_STRLEN), its name aside.
+LONGEST_WORD = (128 << 10) - 64
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -47,6 +50,11 @@ def _refusals(found: Found, target: Target) -> Iterator[str]:
         yield f"monitoring needs systemd, which hands {PACKAGE} its password, and does not run here"
     if found.busy:
         yield f"port {target.port} is in use by a program that is not {UNIT}: stop it, or set redis_exporter_port"
+    if max(map(len, target.environment.values())) > LONGEST_WORD:
+        yield (
+            f"redis_queues: should be fewer, or have shorter names: the {len(target.keys)} keys of these are more than "
+            f"{PACKAGE} can be told"
+        )
     for path in found.unwritable:
         yield (
             f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i) or mount its file "

@@ -1,8 +1,10 @@
 """The exporter beside Redis: configured before it is installed, so that its first start is ours."""
 
+import functools
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
@@ -105,10 +107,15 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
 def _verify(exporter: Exporter) -> None:
     run = exporter.run
     run.log(verify(exporter))
-    hosts = read_fleet(run.fleet.root).hosts
-    write_for_prometheus(run, exporter.plan.target, {name: host.groups for name, host in hosts.items()})
+    write_for_prometheus(run, exporter.plan.target, _groups(run.fleet.root))
     for notice in exporter.plan.notices:
         run.warn(notice)
+
+
+@functools.cache
+def _groups(root: Path) -> dict[str, tuple[str, ...]]:
+    """Every host of hosts.yml -> its groups there. Read once a run."""
+    return {name: host.groups for name, host in read_fleet(root).hosts.items()}
 
 
 def _service(exporter: Exporter, verb: str) -> None:

@@ -375,6 +375,14 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_changed(found: Found, wor
     assert made.changes == ()
 
 
+def test_more_queues_than_a_process_can_be_told_are_refused() -> None:
+    queues = [f"a queue with a rather long name, number {number}" for number in range(300)]
+    target = a_target(redis_queues=queues)
+    made = make_plan(WANTED, target, CA_OF_OURS, NOW)
+    assert [line.startswith("redis_queues: should be fewer") for line in made.refusals] == [True]
+    assert not make_plan(WANTED, a_target(redis_queues=queues[:150]), CA_OF_OURS, NOW).refusals
+
+
 def test_loopback_alone_and_arguments_that_are_read_no_more_are_said() -> None:
     assert plan(WANTED).notices == ()
     assert "listens on loopback alone" in plan(WANTED, listen="127.0.0.1").notices[0]
