@@ -44,14 +44,14 @@ def run(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_well(site: Site, number: signal.Signals) -> None:
     site.start("a", BINARIES[0])
-    service = Service(site)
+    service = Service(site.directory)
     assert service.end(number) == 0
     assert service.log.read_text() == f"1 host at {service.url}/\n"
 
 
 def test_it_ends_though_a_host_is_frozen_and_a_client_waits(site: Site) -> None:
     frozen = site.start("a", BINARIES[0])
-    service = Service(site, "--interval", "1")
+    service = Service(site.directory, "--interval", "1")
     os.kill(frozen.pid, signal.SIGSTOP)
     wait_for("it is told", lambda: service.health("a")["status"] == "unhealthy")
     address = re.sub(r".*/", "", service.url).split(":")
@@ -106,7 +106,7 @@ def test_a_user_of_monitoring_that_is_off_is_told_at_the_start(site: Site) -> No
 
 def test_a_password_that_a_run_makes_anew_is_taken_up(site: Site) -> None:
     server = site.start("a", BINARIES[0])
-    service = Service(site, "--interval", "1")
+    service = Service(site.directory, "--interval", "1")
     server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", ">made-by-the-next-deploy")
     server.redis.execute_command("CLIENT", "KILL", "USER", "health")
     wait_for("it is told", lambda: "password" in service.health("a").get("error", ""))
@@ -130,7 +130,7 @@ def test_fifty_hosts_take_less_than_80_mb(site: Site) -> None:
     server = site.start("h0", BINARIES[0])
     for number in range(1, HOSTS):
         site.add(f"h{number}", server.tls_port, redis_queues=["email"])
-    service = Service(site, "--interval", "1")
+    service = Service(site.directory, "--interval", "1")
     for _ in range(20):
         answer = service.get("/health/redis")
         assert len(answer.json["hosts"]) == HOSTS

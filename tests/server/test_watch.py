@@ -237,7 +237,7 @@ def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
             servers["asks"] = site.start("asks", binary, redis_tls_auth_clients="yes")
             servers["asks"].redis.config_set("tls-auth-clients", "yes")
             site.add("nobody", 1)
-            service = Service(site, "--interval", "1")
+            service = Service(site.directory, "--interval", "1")
             try:
                 yield Watched(site, service, servers)
             finally:

@@ -124,17 +124,17 @@ class Answer:
 
 
 class Service:
-    """A running `noevict serve`."""
+    """A running `noevict serve` in a checkout's directory."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
         for name in ("NOEVICT_HOSTS", "NOEVICT_SECRETS", "NOEVICT_STATE"):
             environment.pop(name, None)
-        self.log = site.directory / "serve.log"
+        self.log = directory / "serve.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "noevict", "serve", "--port", "0", *arguments],
-                cwd=site.directory,
+                cwd=directory,
                 env=environment,
                 stdout=log,
                 stderr=log,
