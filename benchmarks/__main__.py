@@ -4,7 +4,8 @@ the server itself.
 The results are printed and written to benchmarks/results.md. ARGS: ``--hosts N`` (30); ``--rounds N`` (5) of the clean
 run; ``--ansible-rounds N`` (2; 0 leaves Ansible out); ``--first-rounds N`` (2) of the first provisioning;
 ``--milliseconds N`` (50) of the long way; ``--sizes N,N,...`` (100,500,1000,2000) and ``--size-rounds N`` (1) of many
-hosts; ``--gap-rounds N`` (3); ``--mib N`` (500) of the large data; ``--server-rounds N`` (3) of the server itself.
+hosts; ``--gap-rounds N`` (3); ``--mib N`` (500) of the large data; ``--server-rounds N`` (3) of the server itself;
+``--watch-seconds N`` (120) of `noevict serve`.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import clean_run, gaps, latency, provisioning, scale, server
+from benchmarks import clean_run, gaps, latency, provisioning, scale, server, watching
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--gap-rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=500)
     parser.add_argument("--server-rounds", type=int, default=3)
+    parser.add_argument("--watch-seconds", type=int, default=120)
     asked = parser.parse_args()
     lines = [
         "# Benchmarks",
@@ -51,6 +53,8 @@ def main() -> None:
         *gaps.measure(asked.gap_rounds, asked.mib),
         "",
         *server.measure(asked.server_rounds),
+        "",
+        *watching.measure(50, asked.watch_seconds),
     ]
     text = "".join(f"{line}\n" for line in lines)
     RESULTS.write_text(text)

@@ -7,7 +7,11 @@ targets   where each host's Redis is, and what a login there takes
 wire      Redis over TLS, as asyncio speaks it
 poll      hosts asked every few seconds over kept connections
 metrics   what Prometheus cannot learn from the exporter
+answers   what programs are told, as JSON
+card      what people are shown of a host
+html      the page
 service   all of it over HTTP
-status    all of it on a terminal, or in a pipe
+serve     that as a process
+status    the fleet on a terminal, or in a pipe
 live      on a terminal, anew with every answer
 """

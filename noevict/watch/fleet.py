@@ -120,7 +120,7 @@ class Fleet:
         self.hosts = {target.name: Watched(Asker(target, access, resolver, turns)) for target in targets}
         self._state, self._records_of = state, -1
         self._records: Mapping[str, Record] = {}
-        self._news = asyncio.Event()
+        self._news, self.ended = asyncio.Event(), asyncio.Event()
         self._credit = Credit(ANEW, max(ANEW_AT_ONCE, 2 * len(targets)))
 
     async def first_look(self) -> None:
@@ -172,8 +172,13 @@ class Fleet:
         ]
 
     async def news(self) -> None:
-        """Returns with the next answer of any host."""
+        """Returns with the next answer of any host, or the end."""
         await self._news.wait()
+
+    def end(self) -> None:
+        """Whoever waits for news goes."""
+        self.ended.set()
+        self._news.set()
 
     def close(self) -> None:
         for host in self.hosts.values():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -23,6 +24,14 @@ END_SECONDS = 2  # for answers under way when it is to end
 class Server(uvicorn.Server):
     """uvicorn, ended by SIGTERM and SIGINT with exit code 0 instead of by the signal once more."""
 
+    def __init__(self, config: uvicorn.Config, fleet: Fleet) -> None:
+        super().__init__(config)
+        self._fleet = fleet
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._fleet.end()
+        super().handle_exit(sig, frame)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -32,7 +41,10 @@ class Server(uvicorn.Server):
 
 
 def serve(root: Path, host: str, port: int, interval: float) -> None:
-    """Until SIGTERM. Raises NoevictError for mistakes in hosts.yml or secrets/, and for a port that cannot be had."""
+    """The page and the answers, until SIGTERM.
+
+    Raises NoevictError for mistakes in hosts.yml or secrets/, and for a port that cannot be had.
+    """
     access = Access(root)
     targets = read_targets(root)
     for target in targets:
@@ -55,7 +67,7 @@ def serve(root: Path, host: str, port: int, interval: float) -> None:
             server_header=False,
             timeout_graceful_shutdown=END_SECONDS,
         )
-        asyncio.run(Server(config).serve([listener]))
+        asyncio.run(Server(config, fleet).serve([listener]))
 
 
 def _listening(host: str, port: int) -> socket.socket:

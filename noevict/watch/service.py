@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from noevict.watch import metrics
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer, worst
 from noevict.watch.fleet import Fleet
+from noevict.watch.html import ASSETS, HERE, POLICY, Page
 
 NOT_STORED = {"Cache-Control": "no-store"}
+GUARDED = {**NOT_STORED, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+GATHERED = 1.0  # seconds of news that are sent at once
 
 
 class Service:
@@ -23,6 +26,31 @@ class Service:
     def __init__(self, fleet: Fleet, version: str) -> None:
         self.fleet = fleet
         self._metrics = metrics.registry(fleet.views, version)
+        self._page = Page(fleet, version)
+
+    async def page(self, request: Request) -> Response:
+        """For people."""
+        del request
+        return HTMLResponse(self._page.document(), headers=GUARDED)
+
+    async def asset(self, request: Request) -> Response:
+        """What the page consists of."""
+        name = request.url.path.rpartition("/")[2].replace("favicon.ico", "icon.svg")  # asked for beside JSON
+        return Response((HERE / name).read_bytes(), media_type=ASSETS[name], headers=NOT_STORED)
+
+    async def events(self, request: Request) -> Response:
+        """What is new, to a page that is open: server-sent events, the first of them all there is."""
+        del request
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=NOT_STORED)
+
+    async def _news(self) -> AsyncIterator[str]:
+        sent: dict[str, str] = {}
+        while not self.fleet.ended.is_set():
+            yield f"data: {self._page.news(sent)}\n\n"
+            try:
+                await asyncio.wait_for(self.fleet.ended.wait(), GATHERED)
+            except TimeoutError:
+                await self.fleet.news()
 
     async def redis(self, request: Request) -> Response:
         """All hosts, or the only one."""
@@ -76,6 +104,9 @@ def application(fleet: Fleet, version: str) -> Starlette:
         fleet.close()
 
     routes: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
+        ("/", service.page),
+        *((f"/{name}", service.asset) for name in (*ASSETS, "favicon.ico")),
+        ("/events", service.events),
         ("/health/redis", service.redis),
         ("/health/redis/{host:path}", service.redis_of),
         ("/livez", service.livez),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.lab.images import SUITES
 from tests.lab.lab import Lab, write_hosts_yml
-from tests.lab.machine import LabError, ensure_packages, need_root
+from tests.lab.machine import BROWSER, PACKAGES, LabError, ensure_packages, need_root
 from tests.lab.registry import claims, host_pids, release
 
 HELP = """\
@@ -38,7 +38,7 @@ def main() -> int:
         elif asked.command == "list":
             show()
         else:
-            ensure_packages()
+            ensure_packages((*PACKAGES, *BROWSER))
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ CACHE = Path(os.environ.get("NOEVICT_CACHE", "/var/cache/noevict"))
 """Outside the checkout, so that all checkouts of a machine share what takes minutes to make."""
 
 PACKAGES = ("systemd-container", "mmdebstrap", "apt-utils", "iproute2", "openssh-client", "sslscan")
+BROWSER = ("chromium",)  # for the tests of the page
 
 
 class LabError(Exception):

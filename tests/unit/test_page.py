@@ -1,0 +1,159 @@
+"""What the page shows of a host: the words and figures, and any text at all where a text can come from outside."""
+
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noevict.watch.card import Fact, card, path, rank, size, span
+from noevict.watch.fleet import View
+from noevict.watch.health import Poll, judge
+from noevict.watch.html import render_card, summary
+from noevict.watch.records import Drift, Record
+from noevict.watch.targets import Target
+from tests.unit.test_health import FINE, NOW, WELL, view
+
+HOUR = timedelta(hours=1)
+COUNTS = {"wait": 3, "paused": 1, "prioritized": 10, "active": 2, "delayed": 0, "failed": 5}
+
+
+def facts(of: View) -> dict[str, Fact]:
+    return {fact.label: fact for fact in card(of, NOW).facts}
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1600 << 20, "1.6 GiB"), (200 << 20, "200 MiB"),
+     (1 << 60, "1048576 TiB")],
+)  # fmt: skip
+def test_sizes_are_short(number: int, text: str) -> None:
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (3 * 86400, "3 d"),
+    ],
+)
+def test_times_are_whole(seconds: int, text: str) -> None:
+    assert span(timedelta(seconds=seconds)) == text
+
+
+def test_a_line_has_gaps_where_nothing_was_seen() -> None:
+    assert path([None, 50, 100, None, 0], 100) == "M0.8 10.5h.8L1.7 1.0M3.3 20.0h.8"
+    assert path([None, None], 100) == ""
+    assert path([0, 0], 0) == "M0.0 20.0h.8L0.8 20.0"
+
+
+def test_a_host_that_is_well_has_its_facts_without_a_tone() -> None:
+    shown = facts(view(WELL, record=Record(Drift(NOW - 3 * HOUR, "drift", 0), NOW - 2 * HOUR)))
+    assert {label: fact.value for label, fact in shown.items()} == {
+        "Policy": "noeviction",
+        "Evicted": "none lately",
+        "Persistence": "AOF + RDB 50 min ago",
+        "Certificate": "90 days",
+        "Clients": "not known",
+        "Up": "24 h",
+        "Backup": "2 h ago",
+        "Drift": "none, 3 h ago",
+    }
+    assert {fact.tone for fact in shown.values()} == {""}
+    assert not card(view(WELL), NOW).odd
+
+
+def test_what_is_not_as_it_should_be_has_a_tone() -> None:
+    bad = replace(
+        WELL,
+        info={
+            **FINE,
+            "maxmemory_policy": "volatile-lru",
+            "rdb_last_bgsave_status": "err",
+            "aof_last_write_status": "err",
+        },
+        certificate_ends=NOW + timedelta(days=3),
+    )
+    shown = facts(view(bad, evicted=1234, record=Record(Drift(NOW - HOUR, "drift", 2))))
+    assert {label: (fact.value, fact.tone) for label, fact in shown.items() if fact.tone} == {
+        "Policy": ("volatile-lru", "warn"),
+        "Evicted": ("1,234 in the last hour", "bad"),
+        "Persistence": ("RDB failed, AOF failed", "bad"),
+        "Certificate": ("3 days", "bad"),
+        "Drift": ("2 things differ, 60 min ago", "warn"),
+    }
+    assert (
+        facts(view(WELL, record=Record(Drift(NOW, "deploy", None, "gone"))))["Drift"].value
+        == "the look failed, 0 s ago"
+    )
+    assert facts(view(replace(WELL, certificate_ends=NOW - HOUR)))["Certificate"].value == "expired"
+    none = {**FINE, "aof_enabled": "0", "rdb_last_save_time": "0"}
+    assert facts(view(replace(WELL, info=none)))["Persistence"].value == "none"
+
+
+def test_a_host_that_does_not_answer_shows_why_and_what_is_on_record() -> None:
+    shown = card(view(Poll(NOW, failure="no answer in 2 s")), NOW)
+    assert shown.reasons == ("no answer in 2 s",)
+    assert (shown.memory, shown.trends, shown.queues) == (None, (), ())
+    assert [fact.label for fact in shown.facts] == ["Backup", "Drift"]
+
+
+def test_all_jobs_that_wait_for_a_worker_are_counted_as_waiting() -> None:
+    [queue] = card(view(replace(WELL, queues={"email": COUNTS})), NOW).queues
+    assert queue.counts == (("wait", 14), ("active", 2), ("delayed", 0), ("failed", 5))
+
+
+def test_the_worst_host_comes_first() -> None:
+    dead, full = Poll(NOW, failure="hangs up"), replace(WELL, info={**FINE, "used_memory": "199000000"})
+    odd = replace(WELL, info={**FINE, "maxmemory_policy": "volatile-lru"})
+    fuller = replace(WELL, info={**FINE, "used_memory": "170000000"})
+    views = [
+        view(WELL, "well"),
+        view(fuller, "fuller"),
+        view(WELL, "drifted", record=Record(Drift(NOW, "drift", 1))),
+        view(odd, "policy"),
+        view(full, "full"),
+        view(dead, "dead"),
+    ]
+    assert [each.name for each in sorted(views, key=rank)] == [
+        "dead",
+        "full",
+        "policy",
+        "drifted",
+        "fuller",
+        "well",
+    ]
+    assert summary(views) == "1 unhealthy, 1 degraded, 4 healthy"
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+
+@given(
+    st.text(min_size=1).filter(str.strip)
+    | st.sampled_from(["<script>alert(1)</script>", '" onload="x', "{{ 7*7 }}"])
+)
+def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
+    def shown(word: str) -> str:
+        info = {**FINE, "maxmemory_policy": word, "redis_version": word}
+        poll = replace(WELL, info=info, queues={word: COUNTS}, queues_failure=word, failure=word)
+        made = View(Target(word, word, 1), judge(poll), Record(Drift(NOW, "drift", None, word)))
+        return render_card(card(made, NOW), "host-0")
+
+    assert Tags(shown(text)).tags == Tags(shown("harmless")).tags
