@@ -143,12 +143,12 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
         _data(fleet, host)
     found, at = look_for_drift(root, fleet, hosts), datetime.now(UTC)
     reports.tell(found, "json" if as_json else form or "table", at)
-    if html is not None:
-        reports.write_html(found, html, at)
     try:
         record(root, found, at)
     except NoevictError as error:  # what monitoring does not learn is no drift
         click.echo(one_line(f"for monitoring: {error}"), err=True)
+    if html is not None:
+        reports.write_html(found, html, at)
     if any(report.failure for report in found):
         return 1
     return 2 if any(report.drifted for report in found) else 0

@@ -180,6 +180,27 @@ def test_the_table_at_a_terminal_fits_and_has_colours_unless_they_are_not_wanted
         assert max(map(len, bare.splitlines())) <= 100
 
 
+def test_status_tells_the_same_hosts_from_outside_with_the_drift_last_seen(story: Story) -> None:
+    story.checkout.run("noevict", "drift", story.hosts["fine"].name)
+    done = story.checkout.run("noevict", "status")
+    assert done.returncode == 2, done
+    head, *rows = done.stdout.split("\n\n")[0].splitlines()
+    told = {row.split()[0]: row for row in rows}
+    names = {at: host.name for at, host in story.hosts.items()}
+    assert [*told][:2] == [names["live"], names["stopped"]]
+    assert {at: told[name].split()[1] for at, name in names.items()} == {
+        "several": "healthy",
+        "live": "unhealthy",
+        "stopped": "unhealthy",
+        "fine": "healthy",
+    }
+    drift = {at: told[name][head.index("DRIFT") :].split(",")[0] for at, name in names.items()}
+    assert drift == {"several": "10", "live": "3", "stopped": "3", "fine": "none"}
+    assert f"{names['several']}: Redis eviction policy is 'volatile-lru'" in done.stdout
+    assert f"{names['live']}: TLS: the certificate is not accepted" in done.stdout
+    assert f"{names['stopped']}: refuses connections: nothing listens there" in done.stdout
+
+
 def test_the_next_run_restarts_what_the_page_said_and_nothing_else(story: Story) -> None:
     """The last test: it repairs."""
     deploy(story.checkout)
@@ -190,3 +211,5 @@ def test_the_next_run_restarts_what_the_page_said_and_nothing_else(story: Story)
     page = read_page(story.html.read_text())
     assert not any(page.hosts.values())
     assert [row[2] for row in page.rows[1:]] == ["as wanted"] * len(HOSTS)
+    done = story.checkout.run("noevict", "status")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "4 of 4 hosts healthy"), done

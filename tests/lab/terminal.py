@@ -41,6 +41,9 @@ class Terminal:
         self.shown += more
         return more
 
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
 

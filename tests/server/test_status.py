@@ -206,6 +206,8 @@ def test_watch_fits_into_a_small_terminal_and_exits_with_how_it_was(fleet: Fleet
         assert len(lines) <= 8
         assert max(map(len, lines)) <= 40
         assert "frozen  unhealthy" in screen(seat.shown)
+        seat.resize(200, 40)
+        wait_for_screen(seat, r"HOST +STATUS(?s:.*)2 of 5 hosts healthy, 1 degraded, 2 unhealthy")
         seat.process.send_signal(signal.SIGINT)
         seat.read_until("\0", 30)
         assert seat.process.wait(30) == 2
