@@ -15,6 +15,9 @@ STATES = {
     "delayed": "ZCARD",
     "failed": "ZCARD",
 }
+# What a worker that runs sets anew every 30 s, for as long (its stalledInterval): the jobs of one that was killed stay
+# ``active`` until another runs.
+WORKERS, WORKERS_ASKED = "stalled-check", "STRLEN"
 LONGEST = 200  # characters of a queue's name
 
 

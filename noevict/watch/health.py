@@ -51,6 +51,7 @@ class Poll:
     failure: str | None = None
     queues: Mapping[str, Mapping[str, int]] | None = None  # queue -> state -> jobs
     queues_failure: str | None = None
+    workers: Mapping[str, bool] | None = None  # queue -> whether the mark of a worker that runs is there
 
 
 @dataclass(frozen=True)

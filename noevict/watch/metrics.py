@@ -1,11 +1,12 @@
 """``/metrics``: what Prometheus cannot learn from prometheus-redis-exporter. ``host`` is the name in hosts.yml."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from noevict.queues import prefix
 from noevict.watch.fleet import View
 
 # Name -> what it is. A host for which it is not known has no sample.
@@ -17,6 +18,13 @@ GAUGES = {
     "noevict_last_look_timestamp_seconds": "When the host was last looked at for drift.",
     "noevict_last_look_failed": "1 where the last look for drift failed, or the host is left alone; 0 where not.",
 }
+# Not redis_key_size of the exporter: its release 1.69 leaves out all keys behind the first that is not there
+# (https://github.com/oliver006/redis_exporter/issues/1008). ``queue`` is what its keys begin with.
+JOBS = ("noevict_queue_jobs", "Jobs of a BullMQ queue by state.")
+WORKERS = (
+    "noevict_queue_workers_seen",
+    "1 where the mark is there that a queue's workers leave while they run.",
+)
 
 
 def values(view: View) -> dict[str, float | None]:
@@ -43,7 +51,8 @@ class Hosts(Collector):
         self._views, self._version = views, version
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        told = {view.name: values(view) for view in self._views()}
+        views = self._views()
+        told = {view.name: values(view) for view in views}
         for name, about in GAUGES.items():
             family = GaugeMetricFamily(name, about, labels=["host"])
             for host, known in told.items():
@@ -51,9 +60,23 @@ class Hosts(Collector):
                 if value is not None:
                     family.add_metric([host], value)
             yield family
+        yield from _queues(views)
         build = GaugeMetricFamily("noevict_build_info", "The release of noevict.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build
+
+
+def _queues(views: Iterable[View]) -> Iterator[GaugeMetricFamily]:
+    jobs = GaugeMetricFamily(*JOBS, labels=["host", "queue", "state"])
+    workers = GaugeMetricFamily(*WORKERS, labels=["host", "queue"])
+    for view in views:
+        for queue, counts in (view.health.poll.queues or {}).items():
+            for state, count in counts.items():
+                jobs.add_metric([view.name, prefix(queue), state], count)
+        for queue, seen in (view.health.poll.workers or {}).items():
+            workers.add_metric([view.name, prefix(queue)], float(seen))
+    yield jobs
+    yield workers
 
 
 def registry(views: Callable[[], Sequence[View]], version: str) -> CollectorRegistry:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
@@ -19,6 +19,9 @@ from noevict.watch.wire import Connection, Garbage, Refused
 RENEW_SECONDS = 60.0
 # What a server says to PING that can be asked all the same: INFO tells more of it.
 ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and no client may write
+# Queue -> state -> jobs, and queue -> whether a worker has left its mark; None where not known.
+Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
+UNKNOWN: Queues = (None, None)
 FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
 
 
@@ -114,7 +117,7 @@ class Asker:
         """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
         health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
         info, seconds, failure = health
-        counts, queues_failure = lengths
+        (counts, workers), queues_failure = lengths
         return Poll(
             datetime.now(UTC),
             info,
@@ -123,6 +126,7 @@ class Asker:
             failure,
             counts,
             queues_failure,
+            workers,
         )
 
     def close(self) -> None:
@@ -141,21 +145,23 @@ class Asker:
                 return {}, None, reason(answer, self._health.user)
         return parse_info(str(info)), seconds, None
 
-    async def _ask_queues(self) -> tuple[dict[str, dict[str, int]] | None, str | None]:
+    async def _ask_queues(self) -> tuple[Queues, str | None]:
         if self._exporter is None:
-            return None, None
-        asked = [(queue, state) for queue in self.target.queues for state in queues.STATES]
-        commands = [(queues.STATES[state], queues.key(queue, state)) for queue, state in asked]
+            return UNKNOWN, None
+        kinds = {**queues.STATES, queues.WORKERS: queues.WORKERS_ASKED}
+        asked = [(queue, kind) for queue in self.target.queues for kind in kinds]
+        commands = [(kinds[kind], queues.key(queue, kind)) for queue, kind in asked]
         try:
             _, answers = await self._answers(self._exporter, *commands)
         except FAILURES as error:
-            return None, reason(error, self._exporter.user)
+            return UNKNOWN, reason(error, self._exporter.user)
         counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
-        for (queue, state), answer in zip(asked, answers, strict=True):
+        for (queue, kind), answer in zip(asked, answers, strict=True):
             if not isinstance(answer, int):
-                return None, f"{queues.key(queue, state)}: {answer}"
-            counts[queue][state] = answer
-        return counts, None
+                return UNKNOWN, f"{queues.key(queue, kind)}: {answer}"
+            counts[queue][kind] = answer
+        workers = {queue: count.pop(queues.WORKERS) > 0 for queue, count in counts.items()}
+        return (counts, workers), None
 
     async def _answers(
         self, session: Session, *commands: Sequence[str]

@@ -1,46 +1,33 @@
-"""A real server, Debian's exporter beside it and Debian's Prometheus over both, on loopback, with the alert rules."""
+"""A real server, Debian's exporter beside it, `noevict serve`, and Debian's Prometheus over both, with the rules."""
 
-import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
-import threading
+import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from noevict.acl import render_acl, wanted_users
+from noevict import queues
 from noevict.alerts import RULES, target_labels
+from noevict.exporter.target import STATES, USER
 from noevict.settings import Settings
+from noevict.watch import records
 from tests.lab import prometheus
 from tests.lab.servers import Binary, Running, free_port, wait_for
+from tests.server.watched import Service, Site
 
-HOST = "cache-1"
-QUEUE = "bull:email"
-PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "health", "exporter")}
-EXPORTER = ("--include-system-metrics", f"--check-single-keys=db0={QUEUE}:wait,db0={QUEUE}:active")
-# What `noevict serve` says of one host.
-NOEVICT = f"""\
-noevict_build_info{{version="0.1.0"}} 1
-noevict_up{{host="{HOST}"}} 1
-noevict_certificate_not_after_timestamp_seconds{{host="{HOST}"}} 4e9
-noevict_last_backup_timestamp_seconds{{host="{HOST}"}} 1.7e9
-noevict_drift{{host="{HOST}"}} 1
-noevict_last_look_timestamp_seconds{{host="{HOST}"}} 1.7e9
-noevict_last_look_failed{{host="{HOST}"}} 0
-noevict_queue_jobs{{host="{HOST}",queue="{QUEUE}",state="wait"}} 2
-noevict_queue_jobs{{host="{HOST}",queue="{QUEUE}",state="active"}} 1
-noevict_queue_jobs{{host="{HOST}",queue="{QUEUE}",state="failed"}} 1
-"""
+HOST, QUEUE = "cache-1", "email"
+LINES = ("appendonly yes", "save 3600 1", "maxmemory 100mb")
 
 
 class Scraped:
@@ -55,10 +42,9 @@ class Scraped:
         assert answer is not None, f"{path} {values}"
         return json.loads(answer)["data"]
 
-    def query(self, expr: str) -> list[dict[str, Any]]:
-        """The series an expression has now."""
-        found: list[dict[str, Any]] = self.ask("query", query=expr)["result"]
-        return found
+    def query(self, expr: str) -> list[dict[str, Any]] | None:
+        """The series an expression has now; None where it has none."""
+        return self.ask("query", query=expr)["result"] or None
 
     def names(self) -> set[str]:
         """Every metric that was ever scraped or recorded."""
@@ -70,52 +56,44 @@ class Scraped:
 
 
 @contextmanager
-def scraped_server(binary: Binary, suite: str, directory: Path, tls: Path) -> Iterator[Scraped]:
+def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
     """``binary`` as noevict sets it up, with the exporter and the Prometheus of a Debian release."""
     with ExitStack() as stack:
-        server = Running(binary, _conf(binary, directory, tls), client=_admin())
-        stack.callback(server.stop)
-        exporter, noevict = free_port(), stack.enter_context(_serving(NOEVICT))
-        environment = {
-            "REDIS_ADDR": f"rediss://localhost:{server.tls_port}",
-            "REDIS_USER": "exporter",
-            "REDIS_PASSWORD": PASSWORDS["exporter"],
-            "REDIS_EXPORTER_TLS_CA_CERT_FILE": str(tls / "ca.crt"),
-            "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f"127.0.0.1:{exporter}",
-        }
-        stack.enter_context(running(prometheus.exporter(suite, *EXPORTER), directory, environment))
-        config = _prometheus(directory, f"127.0.0.1:{exporter}", noevict)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noevict-")))
+        site = Site(directory)
+        stack.callback(site.stop)
+        server = site.start(HOST, binary, *LINES, redis_queues=[QUEUE])
+        state, now = records.locate(directory), datetime.now(UTC)
+        records.write_drift(state, {HOST: records.Drift(now, "drift", 1)})
+        records.write_backup(state, [HOST], now)
+        service = Service(site, "--interval", "1")
+        stack.callback(service.end)
+        told = _told_to_the_exporter(site, server)
+        stack.enter_context(running(prometheus.exporter(suite), directory, told))
         address = f"127.0.0.1:{free_port()}"
+        config = _prometheus(
+            directory, told["REDIS_EXPORTER_WEB_LISTEN_ADDRESS"], service.url.removeprefix("http://")
+        )
         flags = (f"--web.listen-address={address}", f"--storage.tsdb.path={directory / 'tsdb'}")
         command = prometheus.prometheus(suite, f"--config.file={config}", *flags)
         stack.enter_context(running(command, directory))
         under = Scraped(server, address)
         wait_for("Prometheus answers", lambda: get(address, "/-/ready"), 60)
-        wait_for("both are scraped", lambda: len(under.query("redis_up == 1 or noevict_up")) == 2, 60)
+        wait_for("both are scraped", lambda: under.query("noevict_up == 1 and on (host) redis_up == 1"), 60)
         yield under
 
 
-def _conf(binary: Binary, directory: Path, tls: Path) -> str:
-    digests = {name: sha256(password.encode()).hexdigest() for name, password in PASSWORDS.items()}
-    (directory / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
-    return f"""port 0
-tls-port {free_port()}
-bind 127.0.0.1 ::1
-tls-cert-file "{tls}/server.crt"
-tls-key-file "{tls}/server.key"
-tls-ca-cert-file "{tls}/ca.crt"
-tls-auth-clients no
-aclfile "{directory}/users.acl"
-maxmemory 100mb
-maxmemory-policy noeviction
-appendonly yes
-save 3600 1
-dir "{{directory}}"
-"""
-
-
-def _admin() -> dict[str, Any]:
-    return {"host": "localhost", "username": "admin", "password": PASSWORDS["admin"]}
+def _told_to_the_exporter(site: Site, server: Running) -> dict[str, str]:
+    """What deploys/monitoring.py tells it, as far as its metrics go."""
+    return {
+        "REDIS_ADDR": f"rediss://localhost:{server.tls_port}",
+        "REDIS_USER": USER,
+        "REDIS_PASSWORD": site.secrets.password(USER),
+        "REDIS_EXPORTER_TLS_CA_CERT_FILE": str(server.directory / "ca.crt"),
+        "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f"127.0.0.1:{free_port()}",
+        "REDIS_EXPORTER_INCL_SYSTEM_METRICS": "true",
+        "REDIS_EXPORTER_CHECK_SINGLE_KEYS": ",".join(f"db0={queues.key(QUEUE, state)}" for state in STATES),
+    }
 
 
 def _prometheus(directory: Path, exporter: str, noevict: str) -> Path:
@@ -152,28 +130,6 @@ def running(
     finally:
         process.terminate()
         process.wait(20)
-
-
-@contextmanager
-def _serving(text: str) -> Iterator[str]:
-    """Where the text is answered to every GET."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
 
 
 def get(address: str, path: str) -> str | None:

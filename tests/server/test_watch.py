@@ -350,7 +350,8 @@ def samples(service: Service, host: str) -> dict[str, float]:
 def test_metrics_tell_what_the_exporter_cannot_know(watched: Watched) -> None:
     service, state = watched.service, records.locate(watched.site.directory)
     told = samples(service, "well")
-    assert set(told) == {"noevict_up", "noevict_certificate_not_after_timestamp_seconds"}
+    queues = {"noevict_queue_jobs", "noevict_queue_workers_seen"}
+    assert set(told) - queues == {"noevict_up", "noevict_certificate_not_after_timestamp_seconds"}
     days = (told["noevict_certificate_not_after_timestamp_seconds"] - NOW.timestamp()) / 86400
     assert 89 < days < 91
     assert samples(service, "nobody") == {"noevict_up": 0}
