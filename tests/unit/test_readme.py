@@ -20,8 +20,6 @@ TROUBLE = (PROJECT / "docs/troubleshooting.md").read_text()
 # Where a command stands: at a line's start, after a prompt, a variable, in $(...), with the path of a program.
 START = r"(?m)(?:^|\$ |&& |\$\(|[A-Z]+=\S+ |bin/|-m )"
 DIRECTORIES = "benchmarks|deploys|docs|group_data|monitoring|noevict|templates|tests"
-# Named by the runbooks, and not there yet: issue 5 builds them.
-COMING = {"status"}
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
@@ -91,8 +89,6 @@ def test_every_noevict_command_and_option_named_is_there(page: Path) -> None:
     used = re.findall(rf"{START}noevict ([a-z-]+)([^\n;|&)\"]*)", code(page.read_text()))
     for name, rest in used:
         command = noevict.commands.get(name)
-        if command is None and name in COMING:
-            continue
         assert command is not None, name
         known = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
