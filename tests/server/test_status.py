@@ -110,7 +110,7 @@ def test_a_mistake_is_one_line_and_another_exit_code(fleet: Fleet) -> None:
 
 
 def test_json_is_what_the_service_answers_for_several_hosts(fleet: Fleet) -> None:
-    service = Service(fleet.site)
+    service = Service(fleet.site.directory)
     try:
         served = service.get("/health/redis").json
     finally:
