@@ -17,6 +17,7 @@ from noevict.watch.html import ASSETS, HERE, POLICY, Page
 
 NOT_STORED = {"Cache-Control": "no-store"}
 GUARDED = {**NOT_STORED, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+AT_ONCE = {**NOT_STORED, "X-Accel-Buffering": "no"}  # through nginx too
 GATHERED = 1.0  # seconds of news that are sent at once
 
 
@@ -41,7 +42,7 @@ class Service:
     async def events(self, request: Request) -> Response:
         """What is new, to a page that is open: server-sent events, the first of them all there is."""
         del request
-        return StreamingResponse(self._news(), media_type="text/event-stream", headers=NOT_STORED)
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=AT_ONCE)
 
     async def _news(self) -> AsyncIterator[str]:
         sent: dict[str, str] = {}

@@ -88,11 +88,12 @@ class Access:
         return tuple(found)
 
     def _make_context(self, target: Target, now: datetime) -> ssl.SSLContext:
+        ca = self._secrets.ca.certificate_pem if target.ca is None else target.ca
         own = None
         if target.asks_certificate:
             own = "".join(pki.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS))
         try:
-            return client_context((target.ca or self._secrets.ca.certificate_pem).encode(), own)
+            return client_context(ca.encode(), own)
         except ssl.SSLError:
             raise NoevictError(
                 f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that is none"
@@ -128,9 +129,12 @@ def _own_ca(root: Path, name: str, settings: Settings) -> str | None:
         return None
     path = root / Path(settings.redis_tls_ca).expanduser()
     try:
-        return "\n".join(certificates_in(path.read_text(encoding="ascii", errors="replace")))
+        found = certificates_in(path.read_text(encoding="ascii", errors="replace"))
     except OSError as error:
         raise NoevictError(f"{name}: redis_tls_ca: {path}: cannot be read: {error.strerror}") from None
+    if not found:
+        raise NoevictError(f"{name}: redis_tls_ca: should hold certificates in PEM, has none")
+    return "\n".join(found)
 
 
 def _mistakes(name: str, settings: Settings) -> list[str]:

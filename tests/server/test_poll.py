@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from noevict import pki
+from noevict.errors import NoevictError
 from noevict.watch import dial, poll
 from noevict.watch.dial import Resolver, Turns
 from noevict.watch.fleet import Fleet
@@ -147,6 +149,25 @@ def test_a_server_that_asks_for_a_certificate_that_we_were_not_told_of_is_told(s
     assert found.failure is not None
     assert "asks" in found.failure
     assert "redis_tls_auth_clients" in found.failure
+
+
+def test_a_host_with_a_certificate_of_the_users_own_is_checked_by_its_ca(site: Site) -> None:
+    server = site.start("a", BINARIES[0])
+    other = pki.make_ca(datetime.now(UTC))
+    site.certify(server.directory, ca=other)
+    server.redis.config_set("tls-cert-file", str(server.directory / "server.crt"))
+    assert "not accepted" in str(asyncio.run(asker(site).poll()).failure)
+    (site.directory / "own.crt").write_text(
+        f"# Ours, \N{LATIN SMALL LETTER E WITH ACUTE}\n{other.certificate_pem}"
+    )
+    files = {f"redis_tls_{part}": "own.crt" for part in ("cert", "key", "ca")}
+    site.add("a", server.tls_port, **files)
+    assert asyncio.run(asker(site).poll()).failure is None
+    pem = other.certificate_pem.splitlines()
+    for text in ("none", "\n".join([pem[0], "AAAA", pem[-1]])):
+        (site.directory / "own.crt").write_text(text)
+        with pytest.raises(NoevictError, match=r"^a: redis_tls_ca: should hold certificates in PEM, has "):
+            Access(site.directory).check(read_targets(site.directory)[0])
 
 
 def test_a_name_that_is_not_known_is_told(site: Site) -> None:

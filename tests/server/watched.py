@@ -91,14 +91,16 @@ class Site:
         digests = self.secrets.digests(user_names({}))
         (where / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
 
-    def certify(self, where: Path, names: Sequence[str] = NAMES, days: int = 90) -> None:
-        """A certificate of the fleet's CA that has so many days left, and its key."""
+    def certify(
+        self, where: Path, names: Sequence[str] = NAMES, days: int = 90, ca: pki.Authority | None = None
+    ) -> None:
+        """A certificate, of the fleet's CA or another, that has so many days left, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         request = (
             x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         )
         pem = request.public_bytes(serialization.Encoding.PEM).decode()
-        certificate = pki.sign_request(self.secrets.ca, pem, names, datetime.now(UTC), days)
+        certificate = pki.sign_request(ca or self.secrets.ca, pem, names, datetime.now(UTC), days)
         (where / "server.crt").write_text(certificate)
         (where / "ca.crt").write_text(self.secrets.ca.certificate_pem)
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
