@@ -35,9 +35,12 @@ def read_private(directory: Path, name: str) -> str | None:
         raise NoevictError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Put a file in place, whole and on disk, or leave the old one. Symlinks are followed. Hold the lock."""
-    target = path.resolve()
+def write_private(path: Path, text: str, mode: int = 0o600, *, through_links: bool = True) -> None:
+    """Put a file in place, whole and on disk, or leave the old one. Hold the lock.
+
+    ``through_links``: a symlink in its place is followed, as is right in a directory of one's own; else it gives way.
+    """
+    target = path.resolve() if through_links else path.absolute()
     new = target.with_name(f".{target.name}.new")
     try:
         new.unlink(missing_ok=True)  # of a run that was interrupted

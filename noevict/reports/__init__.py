@@ -36,13 +36,15 @@ def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
 
 def check_place(file: Path) -> None:
     """Before hosts are looked at, which takes a while. Raises NoevictError where ``file`` cannot be written."""
-    target = file.resolve()
-    if target.exists() and not target.is_file():
+    if file.exists() and not (file.is_file() or file.is_symlink()):
         raise NoevictError(f"--html: {file}: should be a file, is not")
-    if not target.parent.is_dir():
+    if not file.absolute().parent.is_dir():
         raise NoevictError(f"--html: {file}: should be in a directory that is there")
 
 
 def write_html(reports: Sequence[Report], file: Path, at: datetime) -> None:
-    """Whole or not at all, and for its owner alone: it tells where a fleet is weak. Raises NoevictError."""
-    write_private(file, as_html(reports, at))
+    """Whole or not at all, and for its owner alone: it tells where a fleet is weak. Raises NoevictError.
+
+    In /tmp, say, somebody else's symlink may wait for it: that is replaced, and what it leads to stays as it is.
+    """
+    write_private(file, as_html(reports, at), through_links=False)

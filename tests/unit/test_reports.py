@@ -276,6 +276,17 @@ def test_the_page_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["drift.html"]
 
 
+def test_a_link_that_waits_for_the_page_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("of another's")
+    file = tmp_path / "drift.html"
+    file.symlink_to("victim")
+    check_place(file)
+    write_html(all_kinds(), file, NOW)
+    assert not file.is_symlink()
+    assert file.read_text() == as_html(all_kinds(), NOW)
+    assert (tmp_path / "victim").read_text() == "of another's"
+
+
 def test_a_page_that_cannot_be_written_is_a_mistake_before_hosts_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for place, should in {
