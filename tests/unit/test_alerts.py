@@ -78,8 +78,13 @@ def test_an_alert_has_a_test_that_fires_and_one_that_does_not(alert: str, kind: 
     assert named
     for case in named:
         [expected] = case["promql_expr_test"]
-        assert expected["expr"] == f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
-        assert expected.get("exp_samples", []) == ([{"labels": "{}", "value": 1}] if kind == "fires" else [])
+        firing = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
+        if kind == "fires":
+            assert expected["expr"] == f"count({firing})"
+            assert expected["exp_samples"] == [{"labels": "{}", "value": 1}]
+        else:
+            assert expected["expr"] == f"count_over_time({firing}[7d])"  # at no moment
+            assert "exp_samples" not in expected
 
 
 def test_numbers_of_a_series_are_in_quotes() -> None:
