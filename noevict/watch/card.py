@@ -33,11 +33,15 @@ class Trend:
 
 @dataclass(frozen=True)
 class Queue:
-    """Jobs in a queue, by what happens to them; ``path`` is the last hour of those that wait, as in Trend."""
+    """Jobs in a queue, by what happens to them; ``path`` is the last hour of those that wait, as in Trend.
+
+    ``abandoned``: jobs wait, and no worker has left its mark.
+    """
 
     name: str
     counts: tuple[tuple[str, int], ...]
     path: str
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Card:
     warning: str
     odd: bool  # something is not as it should be, though it is healthy perhaps
     percent: float | None  # memory used of maxmemory
+    unlimited: bool  # no maxmemory: the kernel kills the server where memory is full
     memory: Trend | None
     trends: tuple[Trend, ...]
     facts: tuple[Fact, ...]
@@ -62,6 +67,8 @@ class Card:
 def card(view: View, now: datetime) -> Card:
     """A host as it is now."""
     health = view.health
+    queues = tuple(_queues(view))
+    unlimited = health.number("maxmemory") == 0
     facts = (*_facts(health), *_recorded(view, now))
     host = f"[{view.target.host}]" if ":" in view.target.host else view.target.host
     return Card(
@@ -71,23 +78,22 @@ def card(view: View, now: datetime) -> Card:
         server=_server(health),
         reasons=tuple(_reasons(health)),
         warning=health.warning or "",
-        odd=any(fact.tone for fact in facts),
+        odd=any(fact.tone for fact in facts) or any(queue.abandoned for queue in queues) or unlimited,
+        unlimited=unlimited,
         percent=health.memory_percent,
         memory=_memory(view),
         trends=tuple(_trends(view)),
         facts=facts,
-        queues=tuple(_queues(view)),
+        queues=queues,
         queues_failure=health.poll.queues_failure or "",
     )
 
 
-def rank(view: View) -> tuple[int, int, int]:
+def rank(shown: Card) -> tuple[int, int, int]:
     """By which the worst comes first."""
-    drift = view.record.drift
-    differs = drift is not None and (drift.failure is not None or bool(drift.differences))
-    odd = 2 if view.health.warning else int(differs)
+    odd = 2 if shown.warning else int(shown.odd)
     # In steps: hosts that are much alike stay where they are.
-    return (-view.health.status.rank, -odd, -int((view.health.memory_percent or 0) / 10))
+    return (-Status(shown.status).rank, -odd, -int((shown.percent or 0) / 10))
 
 
 def size(number: int) -> str:
@@ -211,4 +217,5 @@ def _queues(view: View) -> Iterator[Queue]:
         )
         points = view.lines.get(name, ())
         most = max((point for point in points if point is not None), default=0)
-        yield Queue(name, counts, path(points, most))
+        idle = view.health.poll.workers is not None and not view.health.poll.workers.get(name, True)
+        yield Queue(name, counts, path(points, most), abandoned=idle and counts[0][1] > 0)

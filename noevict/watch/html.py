@@ -39,14 +39,14 @@ class Page:
     def __init__(self, fleet: Fleet, version: str) -> None:
         self._fleet, self._version = fleet, version
         self._ids = {name: f"host-{number}" for number, name in enumerate(fleet.hosts)}
-        self._cards: dict[str, tuple[object, str]] = {}
+        self._cards: dict[str, tuple[object, Card, str]] = {}
 
     def document(self) -> str:
         """All of it."""
-        views = self._ordered()
+        views = self._fleet.views()
         return _render(
             "page.html.j2",
-            cards=[self._card(view) for view in views],
+            cards=[text for _, text in self._ordered(views)],
             summary=summary(views),
             worst=str(worst(views)),
             at=_now(views),
@@ -55,31 +55,30 @@ class Page:
 
     def news(self, sent: dict[str, str]) -> str:
         """What changed since ``sent``, which is kept up to date: JSON for page.js."""
-        views = self._ordered()
-        changed = {}
-        for view in views:
-            text = self._card(view)
-            if sent.get(view.name) != text:
-                sent[view.name] = text
-                changed[self._ids[view.name]] = text
+        views = self._fleet.views()
+        cards = self._ordered(views)
+        changed = {id_: text for id_, text in cards if sent.get(id_) != text}
+        sent.update(changed)
         told = {
             "summary": summary(views),
             "worst": str(worst(views)),
             "at": f"{_now(views):%H:%M:%S} UTC",
-            "order": [self._ids[view.name] for view in views],
+            "order": [id_ for id_, _ in cards],
             "cards": changed,
         }
         return json.dumps(told)
 
-    def _ordered(self) -> list[View]:
-        return sorted(self._fleet.views(), key=rank)
+    def _ordered(self, views: Sequence[View]) -> list[tuple[str, str]]:
+        """The id and the text of each host's card, the worst first."""
+        made = [self._card(view) for view in views]
+        return [(self._ids[shown.name], text) for shown, text in sorted(made, key=lambda each: rank(each[0]))]
 
-    def _card(self, view: View) -> str:
-        known, text = self._cards.get(view.name, (None, ""))
-        if known != (view.health.poll.at, view.record):
-            text = render_card(card(view, datetime.now(UTC)), self._ids[view.name])
-            self._cards[view.name] = ((view.health.poll.at, view.record), text)
-        return text
+    def _card(self, view: View) -> tuple[Card, str]:
+        of = (view.health.poll.at, view.record)
+        if view.name not in self._cards or self._cards[view.name][0] != of:
+            shown = card(view, datetime.now(UTC))
+            self._cards[view.name] = (of, shown, render_card(shown, self._ids[view.name]))
+        return self._cards[view.name][1:]
 
 
 def render_card(shown: Card, id_: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from noevict.watch import records
 from tests.lab.machine import BROWSER, ensure_packages
@@ -19,6 +19,7 @@ from tests.server.watched import Service, Site
 
 QUEUES = ["email", "shop:invoices"]
 SECONDS = 30_000  # of the browser, for anything
+CHANGED = "ERR_NETWORK_CHANGED"  # an interface came or went on this machine, and Chromium begins anew
 # The names of the hosts, as the page has them now.
 NAMES = "[...document.querySelectorAll('#hosts > li h2')].map((each) => each.textContent)"
 
@@ -75,7 +76,7 @@ def context(browser: Browser, watched: Watched, request: pytest.FixtureRequest) 
     made.on(
         "request", lambda asked: asked.url.startswith(f"{watched.service.url}/") or strange.append(asked.url)
     )
-    made.on("console", lambda said: strange.append(said.text))
+    made.on("console", lambda said: CHANGED in said.text or strange.append(said.text))
     made.on("weberror", lambda error: strange.append(str(error.error)))
     yield made
     made.close()
@@ -84,9 +85,23 @@ def context(browser: Browser, watched: Watched, request: pytest.FixtureRequest) 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    opened = context.new_page()
-    opened.goto("/")
-    return opened
+    return opened(context)
+
+
+def opened(context: BrowserContext) -> Page:
+    """The page, once it is there."""
+    made = context.new_page()
+
+    def there() -> bool:
+        try:
+            return made.goto("/") is not None
+        except Error as error:
+            if CHANGED not in error.message:
+                raise
+            return False
+
+    wait_for("the page is there", there)
+    return made
 
 
 def texts(page: Page, host: str) -> str:
@@ -109,7 +124,7 @@ def test_the_page_has_all_there_is_to_see_the_worst_first(page: Page) -> None:
         assert said in well
     queue = page.locator("li[data-name='a-well'] tbody tr")
     assert [row.split() for row in queue.all_inner_texts()] == [
-        ["email", "3", "0", "0", "0"],
+        ["email", "no", "worker", "3", "0", "0", "0"],
         ["shop:invoices", "0", "0", "0", "1"],
     ]
     assert "AOF + RDB" in texts(page, "d-well")
@@ -245,8 +260,7 @@ def test_a_page_that_is_not_live_says_so_and_is_again_when_the_service_is(browse
         service = Service(site.directory, "--interval", "1", "--port", port)
         context = browser.new_context(base_url=service.url)
         context.set_default_timeout(SECONDS)
-        page = context.new_page()
-        page.goto("/")
+        page = opened(context)
         page.locator("#live", has_text="Live").wait_for()
         assert service.end() == 0  # though a page is open
         assert "Cancel" not in service.log.read_text()

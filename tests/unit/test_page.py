@@ -111,6 +111,23 @@ def test_all_jobs_that_wait_for_a_worker_are_counted_as_waiting() -> None:
     assert queue.counts == (("wait", 14), ("active", 2), ("delayed", 0), ("failed", 5))
 
 
+def test_jobs_that_no_worker_takes_are_told_and_so_is_memory_without_a_limit() -> None:
+    waiting = {"email": COUNTS, "done": dict.fromkeys(COUNTS, 0), "busy": COUNTS}
+    seen = {"email": False, "done": False, "busy": True}
+    shown = card(view(replace(WELL, queues=waiting, workers=seen)), NOW)
+    assert [(queue.name, queue.abandoned) for queue in shown.queues] == [
+        ("email", True),
+        ("done", False),
+        ("busy", False),
+    ]
+    assert shown.odd
+    assert render_card(shown, "host-0").count("no worker") == 1
+    endless = card(view(replace(WELL, info={**FINE, "maxmemory": "0"})), NOW)
+    assert (endless.unlimited, endless.odd, endless.percent) == (True, True, None)
+    assert endless.memory is not None
+    assert endless.memory.value == "95.4 MiB, no maxmemory"
+
+
 def test_the_worst_host_comes_first() -> None:
     dead, full = Poll(NOW, failure="hangs up"), replace(WELL, info={**FINE, "used_memory": "199000000"})
     odd = replace(WELL, info={**FINE, "maxmemory_policy": "volatile-lru"})
@@ -118,20 +135,23 @@ def test_the_worst_host_comes_first() -> None:
     views = [
         view(WELL, "well"),
         view(fuller, "fuller"),
+        view(replace(WELL, queues={"email": COUNTS}, workers={"email": False}), "no worker"),
         view(WELL, "drifted", record=Record(Drift(NOW, "drift", 1))),
         view(odd, "policy"),
         view(full, "full"),
         view(dead, "dead"),
     ]
-    assert [each.name for each in sorted(views, key=rank)] == [
+    cards = [card(each, NOW) for each in views]
+    assert [shown.name for shown in sorted(cards, key=rank)] == [
         "dead",
         "full",
         "policy",
+        "no worker",
         "drifted",
         "fuller",
         "well",
     ]
-    assert summary(views) == "1 unhealthy, 1 degraded, 4 healthy"
+    assert summary(views) == "1 unhealthy, 1 degraded, 5 healthy"
 
 
 class Tags(HTMLParser):
