@@ -66,7 +66,7 @@ def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
         state, now = records.locate(directory), datetime.now(UTC)
         records.write_drift(state, {HOST: records.Drift(now, "drift", 1)})
         records.write_backup(state, [HOST], now)
-        service = Service(site, "--interval", "1")
+        service = Service(directory, "--interval", "1")
         stack.callback(service.end)
         told = _told_to_the_exporter(site, server)
         stack.enter_context(running(prometheus.exporter(suite), directory, told))
