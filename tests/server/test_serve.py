@@ -49,6 +49,18 @@ def test_a_signal_ends_it_well(site: Site, number: signal.Signals) -> None:
     assert service.log.read_text() == f"1 host at {service.url}/\n"
 
 
+def test_hosts_and_the_service_may_have_addresses_of_ipv6(site: Site) -> None:
+    server = site.start("a", BINARIES[0], "bind 127.0.0.1 ::1")
+    site.certify(server.directory, names=("::1",))
+    server.redis.config_set("tls-cert-file", str(server.directory / "server.crt"))
+    site.add("a", server.tls_port, ssh_hostname="::1")
+    service = Service(site.directory, "--host", "::1")
+    assert service.url.startswith("http://[::1]:")
+    assert service.health("a")["status"] == "healthy"
+    assert f"[::1]:{server.tls_port}" in service.get("/").text
+    assert service.end() == 0
+
+
 def test_it_ends_though_a_host_is_frozen_and_a_client_waits(site: Site) -> None:
     frozen = site.start("a", BINARIES[0])
     service = Service(site.directory, "--interval", "1")
