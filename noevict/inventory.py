@@ -84,7 +84,7 @@ def scan_fleet(
 
     ``settings`` are names to suggest for mistyped ones.
     """
-    path = _hosts_path(root, hosts_file)
+    path = hosts_path(root, hosts_file)
     label = path.name if path.parent == root else str(path)
     found = read_hosts_file(path, label, settings)
     group_data, mistakes = _read_group_data(root / "group_data")
@@ -99,7 +99,8 @@ def client_host(name: str, data: Mapping[str, Any]) -> str:
     return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
 
 
-def _hosts_path(root: Path, hosts_file: Path | None) -> Path:
+def hosts_path(root: Path, hosts_file: Path | None = None) -> Path:
+    """The file that names the hosts."""
     named = os.environ.get(HOSTS_VARIABLE)
     return hosts_file or (Path(named) if named else root / HOSTS_FILE)
 

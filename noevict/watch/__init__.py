@@ -6,6 +6,9 @@ history   evictions of the last hour, from counters that restart
 targets   where each host's Redis is, and what a login there takes
 wire      Redis over TLS, as asyncio speaks it
 poll      hosts asked every few seconds over kept connections
+watched   a host that is asked again and again, and its last hour
+roster    which hosts these are, while hosts.yml may change
+fleet     all of them
 metrics   what Prometheus cannot learn from the exporter
 answers   what programs are told, as JSON
 card      what people are shown of a host

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from noevict.watch.fleet import View
 from noevict.watch.health import Health, Status
 from noevict.watch.records import Record
+from noevict.watch.watched import View
 
 # Of several hosts: the worst decides.
 HTTP_STATUS = {Status.HEALTHY: 200, Status.DEGRADED: 200, Status.UNHEALTHY: 503}

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from noevict.watch.fleet import View
 from noevict.watch.health import NOEVICTION, Health, Status
 from noevict.watch.history import POINTS
+from noevict.watch.watched import View
 
 WAITING = ("wait", "paused", "prioritized")  # all of them wait for a worker
 SOON = timedelta(days=30)  # a certificate is renewed from then on

@@ -1,95 +1,26 @@
 """All hosts asked every few seconds, and what is known of each, for whoever wants to know."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from noevict.watch import records
 from noevict.watch.dial import Resolver, Turns
-from noevict.watch.health import Health, Poll, Status, judge
-from noevict.watch.history import Evictions, Line
 from noevict.watch.poll import Asker
 from noevict.watch.reasons import SECONDS
 from noevict.watch.records import NOTHING, Record
+from noevict.watch.roster import Roster
 from noevict.watch.targets import Access, Target, read_targets
+from noevict.watch.watched import View, Watched
 
 INTERVAL = 5.0
+ROSTER_SECONDS = 2.0  # between two looks at whether hosts.yml is another one
 CONNECTING = 64  # at once: a handshake is a few milliseconds of work here
 PATIENCE = 0.25  # seconds that somebody who asks waits for an answer of now
 STALE = 1.0  # seconds after which an answer is asked for anew for whoever asks
 # Younger ones too, so many a second: a flood of questions is answered from memory.
 ANEW, ANEW_AT_ONCE = 50, 200
-
-log = logging.getLogger("noevict")
-log.addHandler(logging.NullHandler())  # who is to read it says where
-
-
-@dataclass(frozen=True)
-class View:
-    """What is known of a host. ``lines``: an hour of some figures, the oldest first; None where there was none."""
-
-    target: Target
-    health: Health
-    record: Record = NOTHING
-    lines: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.target.name
-
-
-class Watched:
-    """One host: how it is, as last seen."""
-
-    def __init__(self, asker: Asker) -> None:
-        self.asker, self.target = asker, asker.target
-        self.health = judge(Poll(datetime.now(UTC), failure="was not looked at yet"))
-        self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
-        self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
-        self._evictions = Evictions()
-        self._under_way: asyncio.Task[None] | None = None
-
-    def poll(self) -> "asyncio.Task[None]":
-        """The poll under way, or a new one."""
-        if self._under_way is None or self._under_way.done():
-            self._under_way = asyncio.create_task(self._poll())
-        return self._under_way
-
-    async def poll_anew(self) -> None:
-        """One that begins now: the one under way may have been answered before."""
-        if self._under_way is not None and not self._under_way.done():
-            await asyncio.wait([self._under_way])
-        await asyncio.wait([self.poll()])
-
-    async def _poll(self) -> None:
-        try:
-            poll = await self.asker.poll()
-        except Exception as error:  # a server that answers nonsense is its own failure alone
-            log.exception("%s: polling it", self.target.name)
-            poll = Poll(datetime.now(UTC), failure=f"could not be asked: {type(error).__name__}")
-        self._take(poll, time.monotonic())
-
-    def _take(self, poll: Poll, now: float) -> None:
-        self._evictions.add(now, poll.info)
-        before, self.health = self.health, judge(poll, self._evictions.lately(now))
-        figures = {
-            "memory": self.health.memory_percent,
-            "operations": self.health.number("instantaneous_ops_per_sec"),
-            "latency": None if poll.seconds is None else poll.seconds * 1000,
-        }
-        for queue, states in (poll.queues or {}).items():
-            figures[queue] = states["wait"] + states["paused"] + states["prioritized"]
-        for name, line in self.lines.items():
-            line.add(now, figures.get(name))
-        if before.status is not self.health.status and (
-            self.asked or self.health.status is not Status.HEALTHY
-        ):
-            log.warning("%s: %s", self.target.name, summary(self.health))
-        self.asked = now
 
 
 class Credit:
@@ -110,14 +41,20 @@ class Credit:
 
 
 class Fleet:
-    """Every host of ``targets``, asked from ``run`` on."""
+    """Every host of ``targets``, asked from ``run`` on; with a ``roster``, those that it names from then on."""
 
     def __init__(
-        self, targets: Sequence[Target], access: Access, state: Path, interval: float = INTERVAL
+        self,
+        targets: Sequence[Target],
+        access: Access,
+        state: Path,
+        interval: float = INTERVAL,
+        roster: Roster | None = None,
     ) -> None:
         self.interval = interval
-        resolver, turns = Resolver(), Turns(CONNECTING)
-        self.hosts = {target.name: Watched(Asker(target, access, resolver, turns)) for target in targets}
+        self._access, self._resolver, self._turns = access, Resolver(), Turns(CONNECTING)
+        self.hosts = {target.name: self._watched(target) for target in targets}
+        self._roster = roster
         self._state, self._records_of = state, -1
         self._records: Mapping[str, Record] = {}
         self._news, self.ended = asyncio.Event(), asyncio.Event()
@@ -129,9 +66,19 @@ class Fleet:
 
     async def run(self) -> None:
         """Ask, without end. The hosts take turns, so that their answers do not come all at once."""
+        tasks: dict[Watched, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            for number, host in enumerate(self.hosts.values()):
-                group.create_task(self._keep_asking(host, (number + 1) / len(self.hosts)))
+            while True:
+                for number, host in enumerate(self.hosts.values()):
+                    if host not in tasks:
+                        turn = (number + 1) / len(self.hosts)
+                        tasks[host] = group.create_task(self._keep_asking(host, turn))
+                for host in tasks.keys() - set(self.hosts.values()):
+                    tasks.pop(host).cancel()
+                    host.asker.close()
+                await asyncio.sleep(ROSTER_SECONDS)
+                if self._roster is not None and (targets := self._roster.changed()):
+                    await self._take(targets)
 
     async def refresh(self, names: Collection[str]) -> None:
         """Look again at these hosts, for somebody who asks now; PATIENCE at most.
@@ -184,6 +131,20 @@ class Fleet:
         for host in self.hosts.values():
             host.asker.close()
 
+    def _watched(self, target: Target) -> Watched:
+        return Watched(Asker(target, self._access, self._resolver, self._turns))
+
+    async def _take(self, targets: Sequence[Target]) -> None:
+        """These from now on. A host that is as before keeps its past; a new one is asked before it is shown."""
+        hosts = {}
+        for target in targets:
+            known = self.hosts.get(target.name)
+            hosts[target.name] = known if known and known.target == target else self._watched(target)
+        new = [host.poll() for host in hosts.values() if not host.asked]
+        if new:
+            await asyncio.wait(new, timeout=SECONDS + PATIENCE)
+        self.hosts = hosts
+
     async def _keep_asking(self, host: Watched, turn: float) -> None:
         due = time.monotonic() + self.interval * turn
         while True:
@@ -204,16 +165,6 @@ class Fleet:
             settled = time.time_ns() - changed > 1_000_000_000
             self._records_of, self._records = changed if settled else -1, records.read(self._state)
         return self._records
-
-
-def summary(health: Health) -> str:
-    """How a host is, and why, in a line."""
-    reasons = [
-        f"{name}: {check.detail}"
-        for name, check in health.checks.items()
-        if check.status is not Status.HEALTHY
-    ]
-    return f"{health.status}{': ' if reasons else ''}{'; '.join(reasons)}"
 
 
 def look_once(root: Path, only: Collection[str] = ()) -> list[View]:

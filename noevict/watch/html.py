@@ -9,8 +9,9 @@ import jinja2
 
 from noevict.watch.answers import worst
 from noevict.watch.card import Card, card, rank
-from noevict.watch.fleet import Fleet, View
+from noevict.watch.fleet import Fleet
 from noevict.watch.health import MEMORY_PERCENT, Status
+from noevict.watch.watched import View
 
 HERE = Path(__file__).parent / "page"
 # What a browser may load: our own files, and nothing from anywhere else.
@@ -38,7 +39,7 @@ class Page:
 
     def __init__(self, fleet: Fleet, version: str) -> None:
         self._fleet, self._version = fleet, version
-        self._ids = {name: f"host-{number}" for number, name in enumerate(fleet.hosts)}
+        self._ids: dict[str, str] = {}
         self._cards: dict[str, tuple[object, Card, str]] = {}
 
     def document(self) -> str:
@@ -77,7 +78,8 @@ class Page:
         of = (view.health.poll.at, view.record)
         if view.name not in self._cards or self._cards[view.name][0] != of:
             shown = card(view, datetime.now(UTC))
-            self._cards[view.name] = (of, shown, render_card(shown, self._ids[view.name]))
+            id_ = self._ids.setdefault(view.name, f"host-{len(self._ids)}")
+            self._cards[view.name] = (of, shown, render_card(shown, id_))
         return self._cards[view.name][1:]
 
 

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from noevict.watch import records
 from noevict.watch.answers import fleet_answer
-from noevict.watch.fleet import Fleet, View
+from noevict.watch.fleet import Fleet
 from noevict.watch.status import Screen
 from noevict.watch.targets import Access, read_targets
+from noevict.watch.watched import View
 
 PAUSE = 0.25  # seconds between two pictures at least, however many answers come
 AGES = 1.0  # seconds without an answer after which there is one all the same: ages go on

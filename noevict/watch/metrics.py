@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from noevict.queues import prefix
-from noevict.watch.fleet import View
+from noevict.watch.watched import View
 
 # Name -> what it is. A host for which it is not known has no sample.
 GAUGES = {

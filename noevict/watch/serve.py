@@ -15,8 +15,9 @@ import uvicorn
 from noevict.errors import NoevictError
 from noevict.watch import records
 from noevict.watch.fleet import Fleet
+from noevict.watch.roster import Roster
 from noevict.watch.service import application
-from noevict.watch.targets import Access, read_targets
+from noevict.watch.targets import Access
 
 END_SECONDS = 2  # for answers under way when it is to end
 
@@ -46,10 +47,9 @@ def serve(root: Path, host: str, port: int, interval: float) -> None:
     Raises NoevictError for mistakes in hosts.yml or secrets/, and for a port that cannot be had.
     """
     access = Access(root)
-    targets = read_targets(root)
-    for target in targets:
-        access.check(target)
-    fleet = Fleet(targets, access, records.locate(root), interval)
+    roster = Roster(root, access)
+    targets = roster.read()
+    fleet = Fleet(targets, access, records.locate(root), interval, roster)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with _listening(host, port) as listener:
         address = listener.getsockname()

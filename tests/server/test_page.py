@@ -274,6 +274,26 @@ def test_a_page_that_is_not_live_says_so_and_is_again_when_the_service_is(browse
         site.stop()
 
 
+def test_a_host_that_is_added_or_removed_comes_and_goes_on_the_page(browser: Browser) -> None:
+    with tempfile.TemporaryDirectory(prefix="noevict-") as directory:
+        site = Site(Path(directory))
+        server = site.start("a", BINARIES[0])
+        service = Service(site.directory, "--interval", "1")
+        context = browser.new_context(base_url=service.url)
+        context.set_default_timeout(SECONDS)
+        page = opened(context)
+        page.locator("#live", has_text="Live").wait_for()
+        site.add("b", server.tls_port)
+        page.locator("li[data-name='b'].healthy").wait_for()
+        del site.hosts["a"]
+        site.add("b", server.tls_port)
+        page.locator("li[data-name='a']").wait_for(state="detached")
+        assert page.evaluate(NAMES) == ["b"]
+        context.close()
+        assert service.end() == 0
+        site.stop()
+
+
 def test_the_page_is_told_in_a_policy_to_load_nothing_from_elsewhere(watched: Watched) -> None:
     answer = watched.service.get("/")
     policy = answer.headers["content-security-policy"]

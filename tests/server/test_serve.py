@@ -129,6 +129,35 @@ def test_a_password_that_a_run_makes_anew_is_taken_up(site: Site) -> None:
     assert service.end() == 0
 
 
+def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site: Site) -> None:
+    server = site.start("a", BINARIES[0])
+    service = Service(site.directory, "--interval", "1")
+    before = service.health("a")["uptimeSeconds"]
+    site.add("b", server.tls_port)
+
+    def hosts() -> list[str]:
+        return list(service.get("/health/redis").json.get("hosts", ()))
+
+    wait_for("a host that was added is watched", lambda: hosts() == ["a", "b"])
+    assert service.health("b")["status"] == "healthy"
+    assert service.health("a")["uptimeSeconds"] >= before
+    good = (site.directory / "hosts.yml").read_text()
+    (site.directory / "hosts.yml").write_text(good.replace("redis_port", "redis_prot"))
+    wait_for(
+        "the mistake is told", lambda: "not taken up: a: redis_prot: should be" in service.log.read_text()
+    )
+    assert hosts() == ["a", "b"]
+    (site.directory / "hosts.yml").write_text(good)
+    del site.hosts["a"]
+    site.add("b", server.tls_port, redis_queues=["email"])
+    wait_for(
+        "a host that was removed is not watched any more", lambda: service.get("/health/redis/a").code == 404
+    )
+    wait_for("a setting that changed is in force", lambda: "email" in (service.health("b")["queues"] or {}))
+    assert service.log.read_text().count("not taken up: ") == 2  # one for each host
+    assert service.end() == 0
+
+
 def test_nothing_that_monitoring_imports_is_pyinfra_or_gevent() -> None:
     code = "import sys, noevict.cli, noevict.watch.serve; print(*sorted(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer
-from noevict.watch.fleet import View
 from noevict.watch.health import Poll, Status, judge, number, parse_info
 from noevict.watch.history import HOUR, POINTS, STEP, Evictions, Line
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
+from noevict.watch.watched import View
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 FINE = {

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.watch.card import Fact, card, path, rank, size, span
-from noevict.watch.fleet import View
 from noevict.watch.health import Poll, judge
 from noevict.watch.html import render_card, summary
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
+from noevict.watch.watched import View
 from tests.unit.test_health import FINE, NOW, WELL, view
 
 HOUR = timedelta(hours=1)

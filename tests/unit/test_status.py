@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from noevict.terminal import console_for, print_lines
 from noevict.watch.answers import fleet_answer
-from noevict.watch.fleet import View
 from noevict.watch.health import Poll, judge
 from noevict.watch.records import NOTHING, Drift, Record
 from noevict.watch.status import Screen
 from noevict.watch.targets import Target
+from noevict.watch.watched import View
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

@@ -33,13 +33,16 @@ function take(news) {
   for (const [id, html] of Object.entries(news.cards)) {
     replace(id, html, changes);
   }
+  for (const card of [...list.children].filter((each) => !news.order.includes(each.id))) {
+    card.remove();
+  }
   news.order.forEach((id, place) => {
     if (list.children[place] !== byId(id)) {
       list.insertBefore(byId(id), list.children[place]);
     }
   });
   if (focus) {
-    byId(focus.id).querySelectorAll("a")[focus.number]?.focus({ preventScroll: true });
+    byId(focus.id)?.querySelectorAll("a")[focus.number]?.focus({ preventScroll: true });
   }
   byId("summary").textContent = news.summary;
   byId("summary").className = news.worst;

@@ -1,0 +1,91 @@
+"""One host that is asked again and again: how it is, as last seen, and its last hour."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from noevict.watch.health import Health, Poll, Status, judge
+from noevict.watch.history import Evictions, Line
+from noevict.watch.poll import Asker
+from noevict.watch.records import NOTHING, Record
+from noevict.watch.targets import Target
+
+log = logging.getLogger("noevict")
+log.addHandler(logging.NullHandler())  # who is to read it says where
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known of a host. ``lines``: an hour of some figures, the oldest first; None where there was none."""
+
+    target: Target
+    health: Health
+    record: Record = NOTHING
+    lines: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+
+class Watched:
+    """One host: how it is, as last seen."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.asker, self.target = asker, asker.target
+        self.health = judge(Poll(datetime.now(UTC), failure="was not looked at yet"))
+        self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
+        self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
+        self._evictions = Evictions()
+        self._under_way: asyncio.Task[None] | None = None
+
+    def poll(self) -> "asyncio.Task[None]":
+        """The poll under way, or a new one."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(self._poll())
+        return self._under_way
+
+    async def poll_anew(self) -> None:
+        """One that begins now: the one under way may have been answered before."""
+        if self._under_way is not None and not self._under_way.done():
+            await asyncio.wait([self._under_way])
+        await asyncio.wait([self.poll()])
+
+    async def _poll(self) -> None:
+        try:
+            poll = await self.asker.poll()
+        except Exception as error:  # a server that answers nonsense is its own failure alone
+            log.exception("%s: polling it", self.target.name)
+            poll = Poll(datetime.now(UTC), failure=f"could not be asked: {type(error).__name__}")
+        self._take(poll, time.monotonic())
+
+    def _take(self, poll: Poll, now: float) -> None:
+        self._evictions.add(now, poll.info)
+        before, self.health = self.health, judge(poll, self._evictions.lately(now))
+        figures = {
+            "memory": self.health.memory_percent,
+            "operations": self.health.number("instantaneous_ops_per_sec"),
+            "latency": None if poll.seconds is None else poll.seconds * 1000,
+        }
+        for queue, states in (poll.queues or {}).items():
+            figures[queue] = states["wait"] + states["paused"] + states["prioritized"]
+        for name, line in self.lines.items():
+            line.add(now, figures.get(name))
+        if before.status is not self.health.status and (
+            self.asked or self.health.status is not Status.HEALTHY
+        ):
+            log.warning("%s: %s", self.target.name, summary(self.health))
+        self.asked = now
+
+
+def summary(health: Health) -> str:
+    """How a host is, and why, in a line."""
+    reasons = [
+        f"{name}: {check.detail}"
+        for name, check in health.checks.items()
+        if check.status is not Status.HEALTHY
+    ]
+    return f"{health.status}{': ' if reasons else ''}{'; '.join(reasons)}"
