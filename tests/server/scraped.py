@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import urllib.parse
@@ -30,15 +29,15 @@ HOST, QUEUE = "cache-1", "email"
 LINES = ("appendonly yes", "save 3600 1", "maxmemory 100mb")
 
 
-class Scraped:
-    """One server under watch: ``server`` itself, and what Prometheus knows of it."""
+class Prometheus:
+    """What a Prometheus at that address knows."""
 
-    def __init__(self, server: Running, address: str) -> None:
-        self.server, self._address = server, address
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def ask(self, path: str, **values: str) -> Any:
-        """The data that Prometheus' API answers with."""
-        answer = get(self._address, f"/api/v1/{path}?{urllib.parse.urlencode(values)}")
+        """The data that its API answers with."""
+        answer = get(self.address, f"/api/v1/{path}?{urllib.parse.urlencode(values)}")
         assert answer is not None, f"{path} {values}"
         return json.loads(answer)["data"]
 
@@ -50,9 +49,19 @@ class Scraped:
         """Every metric that was ever scraped or recorded."""
         return set(self.ask("label/__name__/values"))
 
-    def firing(self) -> dict[str, dict[str, str]]:
-        """Alert -> its annotations, filled in; pending ones too."""
-        return {each["labels"]["alertname"]: each["annotations"] for each in self.ask("alerts")["alerts"]}
+    def firing(self, host: str) -> dict[str, dict[str, str]]:
+        """Alert -> its annotations, filled in, of those that fire about a host."""
+        alerts = self.ask("alerts")["alerts"]
+        about = [each for each in alerts if each["labels"].get("host") == host and each["state"] == "firing"]
+        return {each["labels"]["alertname"]: each["annotations"] for each in about}
+
+
+class Scraped(Prometheus):
+    """One server under watch: ``server`` itself, and what Prometheus knows of it."""
+
+    def __init__(self, server: Running, address: str) -> None:
+        super().__init__(address)
+        self.server = server
 
 
 @contextmanager
@@ -70,17 +79,35 @@ def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
         stack.callback(service.end)
         told = _told_to_the_exporter(site, server)
         stack.enter_context(running(prometheus.exporter(suite), directory, told))
-        address = f"127.0.0.1:{free_port()}"
-        config = _prometheus(
-            directory, told["REDIS_EXPORTER_WEB_LISTEN_ADDRESS"], service.url.removeprefix("http://")
-        )
-        flags = (f"--web.listen-address={address}", f"--storage.tsdb.path={directory / 'tsdb'}")
-        command = prometheus.prometheus(suite, f"--config.file={config}", *flags)
-        stack.enter_context(running(command, directory))
-        under = Scraped(server, address)
-        wait_for("Prometheus answers", lambda: get(address, "/-/ready"), 60)
+        exporter = told["REDIS_EXPORTER_WEB_LISTEN_ADDRESS"]
+        labels = target_labels(HOST, Settings())
+        jobs = {
+            "hosts": {"static_configs": [{"targets": [exporter], "labels": labels}]},
+            "noevict": {"static_configs": [{"targets": [service.url.removeprefix("http://")]}]},
+        }
+        told_by = stack.enter_context(scraping(suite, directory, RULES, jobs, "1s"))
+        under = Scraped(server, told_by.address)
         wait_for("both are scraped", lambda: under.query("noevict_up == 1 and on (host) redis_up == 1"), 60)
         yield under
+
+
+@contextmanager
+def scraping(
+    suite: str, directory: Path, rules: Path, jobs: Mapping[str, Mapping[str, Any]], every: str
+) -> Iterator[Prometheus]:
+    """A Debian release's Prometheus. ``jobs``: name -> the rest of a scrape_config. ``every``: how often it looks."""
+    config = {
+        "global": {"scrape_interval": every, "evaluation_interval": every},
+        "rule_files": [str(rules)],
+        "scrape_configs": [{"job_name": name, **job} for name, job in jobs.items()],
+    }
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    flags = (f"--web.listen-address={address}", f"--storage.tsdb.path={directory / 'tsdb'}")
+    command = prometheus.prometheus(suite, f"--config.file={directory / 'prometheus.yml'}", *flags)
+    with running(command, directory):
+        wait_for("Prometheus answers", lambda: get(address, "/-/ready"), 60)
+        yield Prometheus(address)
 
 
 def _told_to_the_exporter(site: Site, server: Running) -> dict[str, str]:
@@ -94,20 +121,6 @@ def _told_to_the_exporter(site: Site, server: Running) -> dict[str, str]:
         "REDIS_EXPORTER_INCL_SYSTEM_METRICS": "true",
         "REDIS_EXPORTER_CHECK_SINGLE_KEYS": ",".join(f"db0={queues.key(QUEUE, state)}" for state in STATES),
     }
-
-
-def _prometheus(directory: Path, exporter: str, noevict: str) -> Path:
-    """Its configuration; each second it scrapes, and looks at the rules."""
-    shutil.copy(RULES, directory / RULES.name)
-    targets = {"targets": [exporter], "labels": target_labels(HOST, Settings())}
-    jobs = [
-        {"job_name": "hosts", "static_configs": [targets]},
-        {"job_name": "noevict", "static_configs": [{"targets": [noevict]}]},
-    ]
-    every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config = directory / "prometheus.yml"
-    config.write_text(yaml.safe_dump({"global": every, "rule_files": [RULES.name], "scrape_configs": jobs}))
-    return config
 
 
 @contextmanager

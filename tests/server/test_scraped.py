@@ -190,10 +190,10 @@ def _told(under: Scraped, expr: str, trouble: Trouble) -> list[dict[str, Any]] |
 
 def test_a_policy_changed_by_hand_fires_at_once_and_is_over_at_once(under: Scraped) -> None:
     under.server.redis.config_set("maxmemory-policy", "allkeys-lru")
-    told = wait_for("the alert fires", lambda: under.firing().get("RedisEvictionPolicy"))
+    told = wait_for("the alert fires", lambda: under.firing(HOST).get("RedisEvictionPolicy"))
     assert told["summary"] == f"The eviction policy of {HOST} is allkeys-lru"
     under.server.redis.config_set("maxmemory-policy", "noeviction")
-    wait_for("the alert is over", lambda: "RedisEvictionPolicy" not in under.firing())
+    wait_for("the alert is over", lambda: "RedisEvictionPolicy" not in under.firing(HOST))
 
 
 def test_every_metric_that_rules_and_dashboard_name_is_told(under: Scraped) -> None:

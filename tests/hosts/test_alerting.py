@@ -1,0 +1,78 @@
+"""What an operator is told: Debian's own Prometheus over a fleet, a policy flipped by hand, all of it repaired.
+
+Prometheus looks each 15 seconds, as it does in many places.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import admin, deploy
+from tests.hosts.monitored import monitor
+from tests.lab.checkout import Checkout
+from tests.lab.host import Host
+from tests.lab.servers import wait_for
+from tests.server.scraped import Prometheus, scraping
+from tests.server.watched import Service
+
+BASE = "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks"
+
+
+@pytest.fixture
+def hosts(boot: Boot, checkout: Checkout) -> list[Host]:
+    booted = boot("bookworm", "trixie")
+    checkout.list_hosts(booted, redis_queues=["email"], redis_runbooks=BASE)
+    deploy(checkout)
+    monitor(checkout)
+    return booted
+
+
+@pytest.fixture
+def service(hosts: list[Host], checkout: Checkout) -> Iterator[Service]:
+    assert hosts
+    running = Service(checkout.root)
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def told(checkout: Checkout, service: Service, tmp_path: Path) -> Iterator[Prometheus]:
+    """As the README configures it."""
+    state = checkout.root / "state/prometheus"
+    jobs = {
+        "redis": {"file_sd_configs": [{"files": [str(state / "targets.json")]}]},
+        "noevict": {"static_configs": [{"targets": [service.url.removeprefix("http://")]}]},
+    }
+    with scraping("bookworm", tmp_path, state / "alerts.yml", jobs, "15s") as prometheus:
+        yield prometheus
+
+
+def test_a_policy_flipped_by_hand_is_told_within_a_minute_and_all_is_clear_once_it_is_repaired(
+    hosts: list[Host], checkout: Checkout, service: Service, told: Prometheus
+) -> None:
+    one, other = hosts
+    well = "noevict_up == 1 and on (host) redis_up == 1 and on (host) noevict:queue_waiting == 0"
+    wait_for("both are scraped", lambda: len(told.query(well) or ()) == 2, 60)
+    assert {host.name: told.firing(host.name) for host in hosts} == {one.name: {}, other.name: {}}
+
+    with admin(checkout, one) as client:
+        client.config_set("maxmemory-policy", "volatile-lru")
+    health = service.health(one.name)
+    assert (health["status"], health["evictionPolicy"]) == ("healthy", "volatile-lru")
+    assert health["warning"].startswith("Redis eviction policy is 'volatile-lru'. ")
+    alert = wait_for("the alert fires", lambda: told.firing(one.name).get("RedisEvictionPolicy"), 60)
+    assert alert["summary"] == f"The eviction policy of {one.name} is volatile-lru"
+    assert alert["runbook_url"] == f"{BASE}/eviction.md#redisevictionpolicy"
+    assert told.firing(other.name) == {}
+    # What the alert and its runbook say to do.
+    assert checkout.run("noevict", "drift", one.name).returncode == 2
+    wait_for("Prometheus knows of the drift", lambda: told.query("noevict_drift == 1"), 60)
+    repair = ("pyinfra", "-y", "inventory", "deploy.py", "--limit", one.name)
+    assert checkout.run(*repair).returncode == 0
+
+    assert "warning" not in service.health(one.name)
+    wait_for("the alert is over", lambda: told.firing(one.name) == {}, 60)
+    wait_for("the drift is over", lambda: not told.query("noevict_drift > 0"), 60)
+    assert checkout.run("noevict", "drift").returncode == 0
