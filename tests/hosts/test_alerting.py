@@ -1,4 +1,4 @@
-"""What an operator is told: Debian's own Prometheus over a fleet, a policy flipped by hand, all of it repaired.
+"""What an operator is told: Debian's own Prometheus and a browser over a fleet, a policy flipped by hand, repaired.
 
 Prometheus looks each 15 seconds, as it does in many places.
 """
@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, deploy
+from tests.hosts.deployed import admin, deploy, run_id
 from tests.hosts.monitored import monitor
+from tests.lab.browser import chromium
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
+from tests.lab.prometheus import Prometheus, scraping
 from tests.lab.servers import wait_for
-from tests.server.scraped import Prometheus, scraping
 from tests.server.watched import Service
 
 BASE = "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks"
@@ -49,14 +51,28 @@ def told(checkout: Checkout, service: Service, tmp_path: Path) -> Iterator[Prome
         yield prometheus
 
 
+@pytest.fixture
+def page(service: Service) -> Iterator[Page]:
+    with chromium() as browser:
+        opened = browser.new_page(base_url=service.url, viewport={"width": 1100, "height": 800})
+        opened.goto("/")
+        yield opened
+
+
+def shown(page: Page, host: Host) -> str:
+    return page.locator(f"#hosts > li[data-name='{host.name}']").inner_text()
+
+
 def test_a_policy_flipped_by_hand_is_told_within_a_minute_and_all_is_clear_once_it_is_repaired(
-    hosts: list[Host], checkout: Checkout, service: Service, told: Prometheus
+    hosts: list[Host], checkout: Checkout, service: Service, told: Prometheus, page: Page, tmp_path: Path
 ) -> None:
     one, other = hosts
     well = "noevict_up == 1 and on (host) redis_up == 1 and on (host) noevict:queue_waiting == 0"
     wait_for("both are scraped", lambda: len(told.query(well) or ()) == 2, 60)
     assert {host.name: told.firing(host.name) for host in hosts} == {one.name: {}, other.name: {}}
 
+    assert "noeviction" in shown(page, one)
+    process = run_id(checkout, one)
     with admin(checkout, one) as client:
         client.config_set("maxmemory-policy", "volatile-lru")
     health = service.health(one.name)
@@ -66,13 +82,20 @@ def test_a_policy_flipped_by_hand_is_told_within_a_minute_and_all_is_clear_once_
     assert alert["summary"] == f"The eviction policy of {one.name} is volatile-lru"
     assert alert["runbook_url"] == f"{BASE}/eviction.md#redisevictionpolicy"
     assert told.firing(other.name) == {}
+    wait_for("the page shows it", lambda: "volatile-lru" in shown(page, one), 60)
+    assert "volatile-lru" not in shown(page, other)
+    page.screenshot(path=tmp_path / "alert.png", full_page=True)
+    status = checkout.run("noevict", "status")
+    assert (status.returncode, "volatile-lru" in status.stdout) == (0, True), status  # a warning, and healthy
     # What the alert and its runbook say to do.
     assert checkout.run("noevict", "drift", one.name).returncode == 2
     wait_for("Prometheus knows of the drift", lambda: told.query("noevict_drift == 1"), 60)
     repair = ("pyinfra", "-y", "inventory", "deploy.py", "--limit", one.name)
     assert checkout.run(*repair).returncode == 0
 
+    assert run_id(checkout, one) == process
     assert "warning" not in service.health(one.name)
+    wait_for("the page is quiet", lambda: "volatile-lru" not in shown(page, one), 60)
     wait_for("the alert is over", lambda: told.firing(one.name) == {}, 60)
     wait_for("the drift is over", lambda: not told.query("noevict_drift > 0"), 60)
     assert checkout.run("noevict", "drift").returncode == 0

@@ -4,14 +4,9 @@ Each drift has a host of its own, of one kind or the other; all hosts go through
 """
 
 import json
-import socket
-import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,10 +26,10 @@ from tests.hosts.monitored import (
     value,
     verified,
 )
-from tests.lab import prometheus
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.lab.prometheus import Prometheus, scraping
 
 QUEUES = ["email", "{bull}:in voices"]
 
@@ -267,60 +262,24 @@ def test_prometheus_is_told_of_every_host(story: Story) -> None:
     assert directory.stat().st_mode & 0o777 == 0o755
 
 
-CONFIGURATION = """
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: ["{state}/alerts.yml"]
-scrape_configs:
-  - job_name: whatever
-    file_sd_configs: [{{files: ["{state}/targets.json"], refresh_interval: 1s}}]
-"""
-
-
 @pytest.fixture
-def prometheus_address(story: Story, tmp_path: Path) -> Iterator[str]:
-    """Debian's own Prometheus, told of nothing but the two files."""
+def prometheus(story: Story, tmp_path: Path) -> Iterator[Prometheus]:
+    """Debian's own, told of nothing but the two files."""
     state = story.checkout.root / "state/prometheus"
-    config = tmp_path / "prometheus.yml"
-    config.write_text(CONFIGURATION.format(state=state))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    own = (
-        f"--config.file={config}",
-        f"--storage.tsdb.path={tmp_path}/data",
-        f"--web.listen-address={address}",
-    )
-    with (
-        (tmp_path / "said").open("w") as said,
-        subprocess.Popen(prometheus.prometheus("bookworm", *own), stdout=said, stderr=said) as server,
-    ):
-        try:
-            yield address
-        finally:
-            server.terminate()
+    found = {"files": [str(state / "targets.json")], "refresh_interval": "1s"}
+    jobs = {"whatever": {"file_sd_configs": [found]}}
+    with scraping("bookworm", tmp_path, state / "alerts.yml", jobs, "1s") as running:
+        yield running
 
 
-def query(address: str, expression: str) -> list[dict[str, Any]]:
-    """The series that it finds; none while it does not answer yet."""
-    try:
-        asked = urllib.parse.quote(expression)
-        with urllib.request.urlopen(f"http://{address}/api/v1/query?query={asked}") as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return found
-    except OSError:
-        return []
-
-
-def test_prometheus_takes_the_targets_and_the_rules_as_they_are(
-    story: Story, prometheus_address: str
-) -> None:
+def test_prometheus_takes_the_targets_and_the_rules_as_they_are(story: Story, prometheus: Prometheus) -> None:
     names = sorted(host.name for host in story.hosts.values())
 
     def up() -> list[str]:
-        return sorted(
-            each["metric"]["host"] for each in query(prometheus_address, 'redis_up{job="redis"} == 1')
-        )
+        found = prometheus.query('redis_up{job="redis"} == 1') or []
+        return sorted(each["metric"]["host"] for each in found)
 
     wait_for("Prometheus scrapes every host", lambda: up() == names, 60)
     # `noevict serve` is scraped nowhere: one alert says so, and two that hosts are not seen by it.
-    wait_for("a rule fires", lambda: query(prometheus_address, "ALERTS"), 60)
-    assert query(prometheus_address, 'ALERTS{alertname=~"RedisEvictionPolicy|RedisDown|RedisMemory.*"}') == []
+    wait_for("a rule fires", lambda: prometheus.query("ALERTS"), 60)
+    assert not prometheus.query('ALERTS{alertname=~"RedisEvictionPolicy|RedisDown|RedisMemory.*"}')

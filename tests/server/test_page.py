@@ -1,7 +1,5 @@
 """The page in a real browser, Debian's chromium, over a running `noevict serve` and real servers."""
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from noevict.watch import records
-from tests.lab.machine import BROWSER, ensure_packages
+from tests.lab.browser import chromium
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
 from tests.server.test_watch import NOW, fill_memory
 from tests.server.watched import Service, Site
@@ -26,15 +24,8 @@ NAMES = "[...document.querySelectorAll('#hosts > li h2')].map((each) => each.tex
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if shutil.which("chromium") is None:
-        if os.geteuid() != 0 and not os.environ.get("CI"):
-            pytest.skip("needs Debian's package chromium, or root to install it")
-        ensure_packages(BROWSER)
-    with sync_playwright() as playwright:
-        # Tests run as root, for whom Chromium has no sandbox.
-        running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @dataclass

@@ -17,7 +17,7 @@ from noevict.alerts import RULES
 from tests.lab import prometheus
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
 from tests.server.conftest import StartServer
-from tests.server.scraped import HOST, QUEUE, Scraped, get, running, scraped_server
+from tests.server.scraped import HOST, QUEUE, Scraped, scraped_server
 from tests.spread import spread
 
 DASHBOARD = RULES.with_name("grafana.json")
@@ -244,6 +244,6 @@ def test_names_of_a_cluster(suite: str, start_server: StartServer) -> None:
     command = prometheus.exporter(
         suite, f"--redis.addr=redis://127.0.0.1:{port}", f"--web.listen-address={exporter}"
     )
-    with running(command, server.directory):
-        scraped = wait_for("the exporter answers", lambda: get(exporter, "/metrics"))
+    with prometheus.running(command, server.directory):
+        scraped = wait_for("the exporter answers", lambda: prometheus.get(exporter, "/metrics"))
     assert {name for name in CLUSTER if f"\n{name} " in scraped} == CLUSTER
