@@ -49,7 +49,7 @@ class Page:
             "page.html.j2",
             cards=[text for _, text in self._ordered(views)],
             summary=summary(views),
-            worst=str(worst(views)),
+            mood=mood(views),
             at=_now(views),
             version=self._version,
         )
@@ -62,7 +62,7 @@ class Page:
         sent.update(changed)
         told = {
             "summary": summary(views),
-            "worst": str(worst(views)),
+            "mood": mood(views),
             "at": f"{_now(views):%H:%M:%S} UTC",
             "order": [id_ for id_, _ in cards],
             "cards": changed,
@@ -89,9 +89,19 @@ def render_card(shown: Card, id_: str) -> str:
 
 
 def summary(views: Sequence[View]) -> str:
-    """``1 unhealthy, 2 degraded, 9 healthy``, the worst first."""
-    counts = [(status, sum(view.health.status is status for view in views)) for status in reversed(Status)]
-    return ", ".join(f"{count} {status}" for status, count in counts if count)
+    """``1 unhealthy, 2 degraded, 9 healthy, 1 may evict``, the worst first."""
+    counts = [
+        (str(status), sum(view.health.status is status for view in views)) for status in reversed(Status)
+    ]
+    counts.append(("may evict", sum(view.health.warning is not None for view in views)))
+    return ", ".join(f"{count} {what}" for what, count in counts if count)
+
+
+def mood(views: Sequence[View]) -> str:
+    """The class of the summary: the worst status; of hosts that are all healthy, ``odd`` where one warns."""
+    status = worst(views)
+    odd = status is Status.HEALTHY and any(view.health.warning for view in views)
+    return "odd" if odd else str(status)
 
 
 def _now(views: Sequence[View]) -> datetime:

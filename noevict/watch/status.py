@@ -54,12 +54,17 @@ class Screen:
         yield self.summary()
 
     def summary(self) -> Text:
-        """``2 of 3 hosts healthy, 1 degraded``."""
+        """``2 of 3 hosts healthy, 1 degraded, 1 may evict``."""
         every = [answer["status"] for _, answer in self.hosts]
         others = [status for status in (Status.DEGRADED, Status.UNHEALTHY) if status in every]
+        odd = sum("warning" in answer for _, answer in self.hosts)
         text = f"{every.count(Status.HEALTHY)} of {len(every)} hosts healthy"
-        worst = STYLES[others[-1] if others else Status.HEALTHY]
-        return Text("".join((text, *(f", {every.count(status)} {status}" for status in others))), worst)
+        counts = [
+            *(f", {every.count(status)} {status}" for status in others),
+            f", {odd} may evict" * bool(odd),
+        ]
+        style = STYLES[others[-1]] if others else WARN if odd else GOOD
+        return Text("".join((text, *counts)), style)
 
     def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
         """Without the columns that nobody has anything in."""

@@ -84,6 +84,7 @@ def test_a_policy_flipped_by_hand_is_told_within_a_minute_and_all_is_clear_once_
     assert told.firing(other.name) == {}
     wait_for("the page shows it", lambda: "volatile-lru" in shown(page, one), 60)
     assert "volatile-lru" not in shown(page, other)
+    assert page.locator("h1").inner_text() == "2 healthy, 1 may evict"
     page.screenshot(path=tmp_path / "alert.png", full_page=True)
     status = checkout.run("noevict", "status")
     assert (status.returncode, "volatile-lru" in status.stdout) == (0, True), status  # a warning, and healthy

@@ -84,7 +84,7 @@ def test_the_worst_come_first_and_the_exit_code_says_that_not_all_are_well(fleet
     for line in (
         "frozen: no answer in 2 s",
         "nobody: refuses connections: nothing listens there",
-        "2 of 5 hosts healthy, 1 degraded, 2 unhealthy",
+        "2 of 5 hosts healthy, 1 degraded, 2 unhealthy, 1 may evict",
     ):
         assert line in done.stdout
     assert "evicts: Redis eviction policy is 'volatile-lru'." in done.stdout
@@ -94,7 +94,7 @@ def test_the_worst_come_first_and_the_exit_code_says_that_not_all_are_well(fleet
 def test_hosts_that_are_named_are_asked_alone(fleet: Fleet) -> None:
     done = fleet.status("cache-1", "evicts")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("2 of 2 hosts healthy\n")
+    assert done.stdout.endswith("2 of 2 hosts healthy, 1 may evict\n")
     assert fleet.status("full").returncode == 2
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from noevict.watch.card import Fact, card, path, rank, size, span
 from noevict.watch.health import Poll, judge
-from noevict.watch.html import render_card, summary
+from noevict.watch.html import mood, render_card, summary
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
@@ -151,7 +151,10 @@ def test_the_worst_host_comes_first() -> None:
         "fuller",
         "well",
     ]
-    assert summary(views) == "1 unhealthy, 1 degraded, 5 healthy"
+    assert summary(views) == "1 unhealthy, 1 degraded, 5 healthy, 1 may evict"
+    well, policy = views[0], views[4]
+    assert (summary([well, policy]), mood([well, policy])) == ("2 healthy, 1 may evict", "odd")
+    assert (mood([well]), mood(views)) == ("healthy", "unhealthy")
 
 
 class Tags(HTMLParser):

@@ -163,7 +163,7 @@ def test_the_worst_come_first_and_below_it_is_why() -> None:
         "'noeviction' to prevent data loss.",
         "last-look: the last look for drift failed: no route to host",
         "queues: queues: user exporter may not",
-        "4 of 7 hosts healthy, 2 degraded, 1 unhealthy",
+        "4 of 7 hosts healthy, 2 degraded, 1 unhealthy, 1 may evict",
     ]
 
 

@@ -45,7 +45,7 @@ function take(news) {
     byId(focus.id)?.querySelectorAll("a")[focus.number]?.focus({ preventScroll: true });
   }
   byId("summary").textContent = news.summary;
-  byId("summary").className = news.worst;
+  byId("summary").className = news.mood;
   byId("at").textContent = news.at;
   document.title = `${news.summary} · noevict`;
   if (changes.length) {
