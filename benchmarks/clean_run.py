@@ -1,9 +1,8 @@
 """A clean run on N lab hosts against two floors: one SSH connection to each, and one command through it.
 
 The first floor's command is ``echo``; the second's is the very look, as noevict sends it, by a deploy of one stock
-operation. Both have noevict's transport below them, which waits less than paramiko's; the floor of stock pyinfra is
-``echo`` over paramiko's own. Beside them a run that repairs one live drift on every host, ``noevict drift``, a start
-without hosts, and Ansible on as many hosts of its own.
+operation. Beside them a run that repairs one live drift on every host, ``noevict drift``, a start without hosts, and
+Ansible on as many hosts of its own.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ DEPLOY = ("pyinfra", "-y", "inventory", "deploy.py")
 ECHO = ("pyinfra", "-y", "inventory", "exec", "--", "echo")
 DRIFT = ("redis: CONFIG SET maxmemory-policy volatile-lru",)
 
-STOCK_FLOOR = "(a, stock) the same, paramiko's transport"
 FLOOR = "(a) floor: `pyinfra exec echo`"
 LOOK = "(a') floor with the look: one `server.shell` of it"
 CLEAN = "(b) clean run: `pyinfra inventory deploy.py`"
@@ -32,16 +30,7 @@ REPORT = "(e) `noevict drift`"
 BARE = "start-up of (a): pyinfra and the inventory, no host"
 START = "start-up of (b): and all that deploy.py imports"
 # By name, what a case does before there are hosts; of Ansible nothing is taken off.
-STARTS = {
-    BARE: BARE,
-    FLOOR: BARE,
-    STOCK_FLOOR: BARE,
-    LOOK: BARE,
-    START: START,
-    CLEAN: START,
-    REPAIR: START,
-    REPORT: START,
-}
+STARTS = {BARE: BARE, FLOOR: BARE, LOOK: BARE, START: START, CLEAN: START, REPAIR: START, REPORT: START}
 
 LOOK_DEPLOY = """
 from pyinfra.api.command import StringCommand
@@ -51,15 +40,6 @@ from noevict.scripts import script
 
 text = script("look", engine="redis", port=6379, plaintext_port=0)
 server.shell(name="Look", commands=[StringCommand("bash -s", _stdin=text)])
-"""
-
-# The hosts of hosts.yml, as somebody lists them who has no noevict.
-STOCK_INVENTORY = """
-from pathlib import Path
-
-import yaml
-
-redis = list(yaml.safe_load(Path(__file__).with_name("hosts.yml").read_text())["redis"].items())
 """
 
 # All that deploy.py imports, and nothing of what it does.
@@ -116,14 +96,12 @@ def measure(hosts: int, rounds: int, ansible_rounds: int) -> list[str]:
 def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
     """``alone``: a checkout whose hosts.yml is the one that is shipped, with this machine alone."""
     checkout.write("look.py", LOOK_DEPLOY)
-    checkout.write("stock.py", STOCK_INVENTORY)
     alone.write("start.py", START_DEPLOY)
     alone.write("bare.py", "")
     return [
         Case(BARE, alone, ("pyinfra", "-y", "inventory", "bare.py")),
         Case(START, alone, ("pyinfra", "-y", "inventory", "start.py")),
         Case(FLOOR, checkout, ECHO),
-        Case(STOCK_FLOOR, checkout, ("pyinfra", "-y", "stock.py", "exec", "--", "echo")),
         Case(LOOK, checkout, ("pyinfra", "-y", "inventory", "look.py")),
         Case(CLEAN, checkout, DEPLOY, fine=partial(found_due, count=0)),
         Case(REPORT, checkout, ("noevict", "drift")),
@@ -205,9 +183,7 @@ def targets(found: Measured) -> list[Target]:
     return [
         Target("(b) of (a')", found.of(CLEAN, LOOK), 1.2),
         Target("(b) of (a)", found.of(CLEAN, FLOOR), 1.4),
-        Target("(b) of (a, stock)", found.of(CLEAN, STOCK_FLOOR), 1.4),
         Target("(c) of (a)", found.of(REPAIR, FLOOR), 1.7),
-        Target("(c) of (a, stock)", found.of(REPAIR, STOCK_FLOOR), 1.7),
         Target("(e) of (b)", found.of(REPORT, CLEAN), 1.0),
         *compared,
         Target("CPU of (b) beyond start-up, a host", found.cpu(CLEAN), 18, "ms"),
