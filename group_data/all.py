@@ -122,6 +122,7 @@ redis_users = {}
 # Example: {"hz": 50, "client-output-buffer-limit": "pubsub 64mb 16mb 60"}.
 # On 2 cores, shared with the clients, {"io-threads": 2} costs a third of the single commands a second, and {"hz": 100}
 # buys nothing: both stay at the server's default. More cores were not measured. benchmarks/directives.md has others.
+# Debian's servers cannot defragment memory while they run (activedefrag): they are built with Debian's own jemalloc.
 # HAZARD: a directive that cannot be changed live (databases, io-threads, ...) takes a restart.
 redis_config = {}
 
