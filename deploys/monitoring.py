@@ -4,7 +4,9 @@ from pyinfra import host, state
 
 from noevict import operations as redis
 from noevict.changes import How
-from noevict.preview import look_at, look_at_exporter
+from noevict.monitoring import look_at_exporter
+from noevict.operations import exporter as prometheus
+from noevict.preview import look_at
 
 run = look_at(state, host, tell=False)
 exporter = look_at_exporter(run)
@@ -13,14 +15,14 @@ if run.failure:
     redis.refuse_host(run, name="Leave alone what is not to be monitored")
 else:
     if exporter.plan.changes:
-        redis.lock_exporter(exporter, name="Lock the host, as it was looked at")
+        prometheus.lock_exporter(exporter, name="Lock the host, as it was looked at")
     # Before the package: its first start is with these.
     if exporter.plan.due(How.FILE, How.CERTIFICATE):
-        redis.configure_exporter(exporter, name="Configure the exporter")
+        prometheus.configure_exporter(exporter, name="Configure the exporter")
     if exporter.plan.due(How.PACKAGE):
-        redis.install_exporter(exporter, name="Install the exporter")
+        prometheus.install_exporter(exporter, name="Install the exporter")
     if exporter.plan.due(How.UNIT):
-        redis.start_exporter(exporter, name="Enable and start the exporter")
+        prometheus.start_exporter(exporter, name="Enable and start the exporter")
     if exporter.plan.due(How.RESTART):
-        redis.restart_exporter(exporter, name="Restart the exporter")
-    redis.verify_exporter(exporter, name="Verify as Prometheus")
+        prometheus.restart_exporter(exporter, name="Restart the exporter")
+    prometheus.verify_exporter(exporter, name="Verify as Prometheus")

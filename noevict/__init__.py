@@ -30,7 +30,7 @@ fleet, reach, run                                        all hosts of a run, one
 loading, verify                                          waiting for its data; the host as a client sees it
 exporter                                                 Prometheus' exporter beside Redis, but for the changes
 operations                                               the changes (pyinfra operations)
-preview, drift, cli                                      deploy.py's look; ``noevict drift``; the ``noevict`` command
+preview, monitoring, drift, cli                          what deploys do first; ``noevict drift``; the command
 =======================================================  ===========================================================
 
 Everything above ``transport`` but ``watch`` is plain Python that touches no host.

@@ -1,16 +1,16 @@
 """What is not as wanted on a host and not ours to repair: somebody put it there against us. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from noevict import kernel
-from noevict.state import HostState
-from noevict.target import SYSCTL, UNIT, Target
+from noevict.state import File, HostState
+from noevict.target import SYSCTL, UNIT, Target, WantedFile
 
 
 def faults(state: HostState, target: Target) -> Iterator[str]:
     """Each fails the host, until somebody there puts it right."""
-    yield from _unwritable(state)
-    yield from _in_the_way(state, target)
+    yield from unwritable(state.unwritable)
+    yield from in_the_way(target.files, state.file)
     yield from _overridden(state, target)
     for value in kernel.overridden(state):
         yield (
@@ -19,19 +19,22 @@ def faults(state: HostState, target: Target) -> Iterator[str]:
         )
 
 
-def _unwritable(state: HostState) -> Iterator[str]:
+def unwritable(paths: Iterable[str]) -> Iterator[str]:
     """Not even by root: nothing is repaired beside it, so that no change is made by half."""
-    for path in state.unwritable:
+    for path in paths:
         yield (
             f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i) or mount its file "
             "system read-write, then run again"
         )
 
 
-def _in_the_way(state: HostState, target: Target) -> Iterator[str]:
-    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours."""
-    for wanted in target.files:
-        found = state.file(wanted.path)
+def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) -> Iterator[str]:
+    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours.
+
+    ``file``: what a look found at a path.
+    """
+    for wanted in files:
+        found = file(wanted.path)
         if found is not None and wanted.directory != found.is_directory:
             kind = "directory" if wanted.directory else "regular file"
             yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
@@ -39,23 +42,26 @@ def _in_the_way(state: HostState, target: Target) -> Iterator[str]:
 
 def _overridden(state: HostState, target: Target) -> Iterator[str]:
     """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
-    engine = target.engine
-    dropin = state.file(engine.dropin)
-    if (
-        dropin is None
-        or dropin.sha256 != target.digest(engine.dropin)
-        or state.unit.get("NeedDaemonReload") == "yes"
-        or state.unit.get("LoadState") != "loaded"
-    ):
+    engine, unit = target.engine, state.unit
+    if not in_force(unit, state.file(engine.dropin), target.digest(engine.dropin)):
         return
-    others = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
-    if state.unit.get("ExecStart", "shipped") != "shipped":
-        by = ", ".join(others) or "the unit itself"
+    by = overridden_by(unit, engine.dropin)
+    if unit.get("ExecStart", "shipped") != "shipped":
         yield (
-            f"{engine.unit}: ExecStart should be the package's, is another: overridden by {by}; remove that "
-            "(directives belong into redis_config)"
+            f"{engine.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
         )
     for name, wanted in UNIT.items():
-        if name in state.unit and state.unit[name] != wanted:
-            by = ", ".join(others) or "the unit itself"
-            yield f"{engine.unit}: {name} should be {wanted}, is {state.unit[name]}: overridden by {by}; remove that"
+        if name in unit and unit[name] != wanted:
+            yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {by}"
+
+
+def in_force(unit: Mapping[str, str], dropin: File | None, digest: str) -> bool:
+    """Whether systemd has read our drop-in, of that digest, as it is."""
+    ours = dropin is not None and dropin.sha256 == digest
+    return ours and unit.get("LoadState") == "loaded" and unit.get("NeedDaemonReload") != "yes"
+
+
+def overridden_by(unit: Mapping[str, str], dropin: str) -> str:
+    """By which drop-ins other than ours, and what to do about it."""
+    others = [path for path in unit.get("DropInPaths", "").split() if path != dropin]
+    return f"overridden by {', '.join(others) or 'the unit itself'}; remove that"

@@ -1,14 +1,16 @@
-"""What deploy.py does in Prepare: look, plan, and say what is due. For deploys/monitoring.py too."""
+"""What deploy.py does in Prepare: look, plan, and say what is due."""
 
-from pyinfra import logger
+from typing import TYPE_CHECKING
+
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from noevict.client import sentence
 from noevict.errors import NoevictError
-from noevict.exporter.look import Exporter
 from noevict.run import HostRun, fleet_of
+
+if TYPE_CHECKING:
+    from noevict.exporter.look import Exporter
 
 
 def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
@@ -22,32 +24,12 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
         raise DeployError(str(error)) from error
     run.look()
     if tell:
-        _tell(run, run)
+        tell_due(run, run)
     return run
 
 
-def look_at_exporter(run: HostRun) -> Exporter:
-    """Its exporter, looked at and planned, and what is due said. What goes wrong is the run's ``failure``."""
-    exporter = Exporter(run)
-    if run.looked:
-        with run.fleet.looks:
-            run.failure = _failure(exporter)
-    _tell(run, exporter)
-    return exporter
-
-
-def _failure(exporter: Exporter) -> tuple[str, ...]:
-    try:
-        plan = exporter.look()
-    except NoevictError as error:
-        return error.lines
-    except Exception as error:  # as in ``HostRun.look``
-        logger.debug("looking at the exporter of %s", exporter.run.name, exc_info=True)
-        return (f"its exporter could not be looked at: {sentence(error)}",)
-    return plan.refusals or (() if plan.changes else plan.faults)
-
-
-def _tell(run: HostRun, looked_at: HostRun | Exporter) -> None:
+def tell_due(run: HostRun, looked_at: "HostRun | Exporter") -> None:
+    """Why its host is to be left alone, or what is due by the plan of what was looked at there."""
     for line in run.failure:
         run.fail(line)
     if not run.failure:

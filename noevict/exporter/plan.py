@@ -9,6 +9,7 @@ from noevict.certificates import Certificate
 from noevict.changes import Change, How
 from noevict.exporter.found import COMMAND, Found
 from noevict.exporter.target import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE, UNIT, Target
+from noevict.faults import in_force, in_the_way, overridden_by, unwritable
 from noevict.plan import attributes
 from noevict.secrets import Secrets
 
@@ -55,26 +56,15 @@ def _refusals(found: Found, target: Target) -> Iterator[str]:
             f"redis_queues: should be fewer, or have shorter names: the {len(target.keys)} keys of these are more than "
             f"{PACKAGE} can be told"
         )
-    for path in found.unwritable:
-        yield (
-            f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i) or mount its file "
-            "system read-write, then run again"
-        )
-    for wanted in target.files:
-        there = found.files.get(wanted.path)
-        if there is not None and wanted.directory != there.is_directory:
-            kind = "directory" if wanted.directory else "regular file"
-            yield f"{wanted.path}: should be a {kind}, is a {there.kind}: move it away, then run again"
+    yield from unwritable(found.unwritable)
+    yield from in_the_way(target.files, found.files.get)
 
 
 def _faults(found: Found, target: Target) -> Iterator[str]:
     """What the process would be told other than by us although our drop-in is read. Values may be passwords."""
-    dropin = found.files.get(DROPIN)
-    read = found.unit.get("LoadState") == "loaded" and found.unit.get("NeedDaemonReload") != "yes"
-    if dropin is None or dropin.sha256 != target.digest(DROPIN) or not read:
+    if not in_force(found.unit, found.files.get(DROPIN), target.digest(DROPIN)):
         return
-    others = [path for path in found.unit.get("DropInPaths", "").split() if path != DROPIN]
-    by = f"overridden by {', '.join(others) or 'the unit itself'}; remove that"
+    by = overridden_by(found.unit, DROPIN)
     for name in sorted(target.environment.keys() | found.loaded.keys()):
         if found.loaded.get(name) != target.environment.get(name):
             yield f"{UNIT}: {name} should be {target.environment.get(name, 'left out')}, is another: {by}"

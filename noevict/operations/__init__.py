@@ -1,17 +1,12 @@
-"""The changes, as pyinfra operations: each makes its part of a host's plan, and none looks at the host for itself."""
+"""The changes, as pyinfra operations: each makes its part of a host's plan, and none looks at the host for itself.
+
+Those of the exporter are in ``noevict.operations.exporter``: deploy.py need not import them.
+"""
 
 from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
 from noevict.operations.data import prepare_data
 from noevict.operations.engine import change_engine
-from noevict.operations.exporter import (
-    configure_exporter,
-    install_exporter,
-    lock_exporter,
-    restart_exporter,
-    start_exporter,
-    verify_exporter,
-)
 from noevict.operations.files import mend_access, place_files, test_configuration
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
@@ -21,11 +16,8 @@ from noevict.operations.uninstall import stop_managing
 
 __all__ = [
     "change_engine",
-    "configure_exporter",
     "enable_service",
-    "install_exporter",
     "install_server",
-    "lock_exporter",
     "lock_host",
     "mend_access",
     "place_files",
@@ -33,13 +25,10 @@ __all__ = [
     "prepare_packages",
     "refuse_host",
     "renew_certificate",
-    "restart_exporter",
     "restart_server",
     "set_live",
-    "start_exporter",
     "start_server",
     "stop_managing",
     "test_configuration",
-    "verify_exporter",
     "verify_host",
 ]
