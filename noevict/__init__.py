@@ -19,8 +19,9 @@ watch                                                    monitoring: who is well
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
-changes, target, kernel, refusals, faults, notices       what should be; what is refused, not ours to repair, or said
-succession, plan                                         Settings + HostState -> what is due; nothing else decides
+changes, target, access                                  what should be, and what differs
+kernel, refusals, faults, notices                        what is refused, not ours to repair, or said
+certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them

@@ -21,6 +21,7 @@ KINDS = {
     "c": "character special file",
 }
 END = "end-of-look"  # the last line: without it the rest is not all there is
+FILES_READ = "files read"  # the same of what it says of files
 
 
 def read_look(output: list[str]) -> HostState:
@@ -28,7 +29,7 @@ def read_look(output: list[str]) -> HostState:
 
     Raises NoevictError where they are not whole or make no sense.
     """
-    if END not in output[-1:]:
+    if END not in output[-1:] or FILES_READ not in output:
         raise NoevictError("the look at the host ended half way")
     facts: dict[str, list[str]] = {}
     for line in output:
@@ -42,7 +43,8 @@ def read_look(output: list[str]) -> HostState:
 
 def _state(facts: dict[str, list[str]]) -> HostState:
     def one(key: str, default: str = "") -> str:
-        return facts.get(key, [default])[0]
+        [value] = facts.get(key, [default])  # look.sh prints it once: two are somebody else's doing
+        return value
 
     def text(key: str) -> str | None:
         return "".join(f"{line}\n" for line in facts[key]) if key in facts else None
@@ -58,6 +60,8 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         systemd=one("systemd") == "yes",
         packages={p.name: p for p in map(package_of, facts.get("package", []))},
         diversion=(diversion[0], diversion[1]) if len(diversion) == 2 else None,
+        override=one("override"),
+        tls=one("tls"),
         # What changes from one look to the next is kept apart from what is compared.
         unit={k: v for k, v in unit.items() if k not in ("MainPID", "ControlGroup")},
         pid=int(one("pid", "0")),

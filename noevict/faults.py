@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from noevict import kernel
+from noevict.engine import Engine
 from noevict.state import File, HostState
-from noevict.target import SYSCTL, UNIT, Target, WantedFile
+from noevict.target import SYSCTL, UNIT, Target, WantedFile, tls_files
 
 
 def faults(state: HostState, target: Target) -> Iterator[str]:
     """Each fails the host, until somebody there puts it right."""
     yield from unwritable(state.unwritable)
-    yield from in_the_way(target.files, state.file)
+    yield from in_the_way((*target.files, *tls_files(target.engine)), state.file)
+    yield from not_roots(state, target.engine)
     yield from _overridden(state, target)
     for value in kernel.overridden(state):
         yield (
@@ -38,6 +40,16 @@ def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) 
         if found is not None and wanted.directory != found.is_directory:
             kind = "directory" if wanted.directory else "regular file"
             yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
+
+
+def not_roots(state: HostState, engine: Engine) -> Iterator[str]:
+    """A directory ``tls`` that the server's user may have put there, key and all."""
+    found = state.file(engine.tls)
+    if found is not None and found.is_directory and found.owner == engine.user:
+        yield (
+            f"{engine.tls}: belongs to {engine.user}, so what is in it is not used: find out why, move it away, then "
+            "run again (a new key and certificate are made)"
+        )
 
 
 def _overridden(state: HostState, target: Target) -> Iterator[str]:

@@ -10,7 +10,6 @@ from gevent.lock import BoundedSemaphore, RLock
 from noevict import pki
 from noevict.acl import user_names
 from noevict.certificates import OwnCertificate, load_own
-from noevict.engine import Server
 from noevict.errors import NoevictError
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
@@ -44,7 +43,6 @@ class Fleet:
         self.made_before = there is not None
         self._names = {name for each in self.settings.values() for name in user_names(each.redis_users)}
         self.secrets = (there or Secrets.draft(path)).draft_passwords(self._names)
-        self.fresh: dict[Server, dict[str, str]] = {}  # defaults of releases that were not measured
         self._saving = RLock()
         self._saved = False
         self._client_pem: str | None = None

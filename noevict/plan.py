@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from noevict import acl_live, conf, directives, kernel, pki, succession
-from noevict.certificates import Certificate, OwnCertificate
+from noevict import acl_live, certificate_changes, conf, directives, kernel, succession
+from noevict.access import attributes
+from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
 from noevict.conf_reader import parse
 from noevict.engine import Engine
@@ -16,8 +15,8 @@ from noevict.notices import notices
 from noevict.refusals import MARKER, clocks, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
-from noevict.state import File, HostState, Live, Reach
-from noevict.target import KEPT, SYSCTL, Target, WantedFile
+from noevict.state import HostState, Live, Reach
+from noevict.target import ETC_MODE, KEPT, SYSCTL, Target, WantedFile
 
 SHORT = 60
 READ_AT_START = "read at start only"
@@ -57,7 +56,7 @@ def make_plan(
 ) -> Plan:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
     live = tuple(_told_otherwise(state.live, target))
-    signed = tuple(_certificate(state, target, secrets, own, now))
+    signed = tuple(certificate_changes.changes(state, target, secrets, own, now))
     refused = (
         *refusals(settings, state, target, secrets),
         *succession.refusals(state, target, secrets),
@@ -160,62 +159,23 @@ def _users(live: Live, target: Target) -> Iterator[Change]:
         yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
 
 
-def _certificate(
-    state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
-) -> Iterator[Change]:
-    path = f"{target.engine.tls}/server.crt"
-    found = Certificate.parse(state.certificate or "")
-    if state.file(path) is None:
-        yield Change(How.CERTIFICATE, path, "none", "a certificate")
-    elif own is not None:
-        same = (state.certificate or "").strip() == own.chain.strip()
-        if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
-            yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
-    else:
-        for problem in pki.problems(found, _key(state, target, found), secrets.ca, target.names, now):
-            yield Change(How.CERTIFICATE, path, problem, "a new certificate")
-    if (state.ca or "").strip() != target.ca.strip():
-        yield Change(
-            How.CERTIFICATE, f"{target.engine.tls}/ca.crt", "another one" if state.ca else "none", "the CA"
-        )
-    served = state.live.certificate
-    if (
-        found is not None
-        and state.live.ours
-        and served is not None
-        and served != found.parsed.public_bytes(Encoding.DER)
-    ):
-        yield Change(
-            How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded", file=path
-        )
-
-
-def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
-    """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
-    if state.file(f"{target.engine.tls}/server.key") is None:
-        return ""
-    return state.key_digest or (certificate.key_digest if certificate else "")
-
-
 def _files(state: HostState, target: Target) -> Iterator[Change]:
     for wanted in target.files:
         found = state.file(wanted.path)
         if found is None:
-            # What the certificate's own part makes is named there.
-            if wanted.content is not None or wanted.directory:
-                yield Change(
-                    How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file"
-                )
+            yield Change(How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file")
             continue
         if wanted.directory != found.is_directory:
             continue  # a fault: see below
         if not found.is_directory and not found.is_regular:
-            how = How.CERTIFICATE if wanted.content is None else How.FILE
-            yield Change(how, wanted.path, found.kind, "regular file")
+            yield Change(How.FILE, wanted.path, found.kind, "regular file")
             continue
         yield from attributes(found, wanted)
         if wanted.content is not None and found.sha256 != target.digest(wanted.path):
             yield from _contents(state, target, wanted)
+    if state.override != f"root root {ETC_MODE}":
+        what = f"statoverride of {target.engine.etc}"
+        yield Change(How.FILE, what, state.override or "none", "kept from upgrades")
     if state.diversion is None or state.diversion[1] != ":":
         yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
 
@@ -247,16 +207,6 @@ def _kept(state: HostState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
     if state.file(KEPT) is not None:
         yield Change(How.FILE, KEPT, "kept while a change was not verified", "gone")
-
-
-def attributes(found: File, wanted: WantedFile) -> Iterator[Change]:
-    """Owner and mode."""
-    if (found.owner, found.group) != (wanted.owner, wanted.group):
-        yield Change(
-            How.FILE, f"{wanted.path} owner", f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
-        )
-    if found.mode != wanted.mode:
-        yield Change(How.FILE, f"{wanted.path} mode", found.mode, wanted.mode)
 
 
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class HostRun(Shell):
         self.predecessor: HostRun | None = None  # the other engine, where it is to hand over to this one
         self._client: Client | None = None
         self._plan: Plan | None = None
+        # Defaults of releases that were not measured, of this host's own saying: they count for no other host.
+        self.fresh: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
         _runs[self.host] = self
@@ -212,12 +215,15 @@ class HostRun(Shell):
     def _look_at_engine(self) -> HostState:
         ports = {"port": self.settings.redis_port, "plaintext_port": self.settings.redis_plaintext_port}
         look = script("look", engine=self.engine.name, **ports)
-        found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
+        looking = functools.partial(
+            self.shell, look, seconds=LOOK_SECONDS, what="looking at the host", ends=True
+        )
+        found = read_look(looking())
         if found.unfinished and self.lock is None:
             # As a command of a run that was killed leaves it, not as it is while that is still at work.
             wait = f"flock -w {UNFINISHED_SECONDS} /run/noevict.work true || true"
             self.shell(wait, seconds=2 * UNFINISHED_SECONDS, what="waiting for a command of an earlier run")
-            found = read_look(self.shell(look, seconds=LOOK_SECONDS, what="looking at the host"))
+            found = read_look(looking())
         self._client, live = reach.look_at_redis(self, found)
         if self._client is not None:
             self._client.wire.again = self.confirm_lock
@@ -248,19 +254,20 @@ class HostRun(Shell):
             own,
             server,
             self.ssh_hostname,
-            self.fleet.fresh.get(running),
+            self.fresh.get(running),
             running,
         )
         return make_plan(settings, found, target, secrets, own, self.fleet.now)
 
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
-        if server not in self.fleet.fresh:
+        if server not in self.fresh:
             engine = self.engine
             variables = {"binary": engine.binary, "cli": engine.cli, "user": engine.user}
-            lines = self.shell(script("defaults", **variables), what=f"asking {server} for its defaults")
+            asked = script("as_user", user=engine.user) + script("defaults", **variables)
+            lines = self.shell(asked, what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
-            self.fleet.fresh[server] = {**directives.portable(pairs, server), "unixsocket": ""}
+            self.fresh[server] = {**directives.portable(pairs, server), "unixsocket": ""}
 
     def _own_certificate(self) -> OwnCertificate | None:
         """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""

@@ -48,15 +48,19 @@ class Shell:
     def name(self) -> str:
         return str(self.host.name)
 
-    def shell(self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command") -> list[str]:
+    def shell(
+        self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command", ends: bool = False
+    ) -> list[str]:
         """Run a bash script on the host, given on its standard input, so that it shows nowhere.
 
         It runs whole or, where the connection ends first or the lock is lost, not at all; once begun it goes on to
         its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
-        where it fails or takes too long.
+        where it fails or takes too long; with ``ends``, the host ends it then, and all that it started.
         """
         asked = _since_boot()
         command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
+        if ends:
+            command = f"timeout --kill-after=5 {seconds} {command}"
         try:
             with told_meanwhile(what, self.log):
                 fine, output = self.host.run_shell_command(

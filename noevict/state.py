@@ -182,6 +182,8 @@ class HostState:
     kernel_writable: frozenset[str] = frozenset()  # which of these can be set here
     sysctl_later: tuple[Sysctl, ...] = ()  # what the files read after ours set, in their order
     unwritable: tuple[str, ...] = ()  # managed files and directories that not even root can change
+    override: str = ""  # "owner group mode" of dpkg's statoverride for the configuration's directory
+    tls: str = ""  # the directory beside it that TLS files are in, where the name is a link of root's to it
     machine: str = field(default="", compare=False)  # the same for all names of one host; "" is not known
     addresses: tuple[Address, ...] = ()
     root: bool = True

@@ -27,6 +27,7 @@ START_LIMIT = "infinity"
 RESTART_SECONDS = 3
 NOFILE = 65535  # the package's own
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
+ETC_MODE = "3770"
 KERNEL = {"overcommit": 1, "somaxconn": 4096}  # somaxconn: at least; the kernel's own default since 5.4
 SYSCTL = "/etc/sysctl.d/60-noevict.conf"
 PREVIOUS = "/var/lib/noevict"
@@ -201,18 +202,25 @@ def wanted_ca(secrets: Secrets, own: OwnCertificate | None) -> str:
 
 
 def wanted_files(engine: Engine, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
-    """All files and directories, directories first. Redis writes redis.conf and its directory (CONFIG REWRITE)."""
+    """All but TLS files, directories first. Redis writes redis.conf and its directory (CONFIG REWRITE)."""
     user = engine.user
     return (
-        WantedFile(engine.etc, user, user, "2770", directory=True),
+        # Root's, and sticky: the server writes its own files, and cannot replace root's.
+        WantedFile(engine.etc, "root", user, ETC_MODE, directory=True),
         WantedFile(engine.data, user, user, "750", directory=True),
-        WantedFile(engine.tls, "root", user, "750", directory=True),
         WantedFile(engine.dropin.rpartition("/")[0], "root", "root", "755", directory=True),
         WantedFile(engine.conf, user, user, "640", texts[engine.conf]),
         WantedFile(engine.aclfile, user, user, "640", texts[engine.aclfile]),
         WantedFile(engine.dropin, "root", "root", "644", texts[engine.dropin]),
         WantedFile(SYSCTL, "root", "root", "644", texts[SYSCTL]),
-        WantedFile(f"{engine.tls}/ca.crt", "root", user, "644"),
-        WantedFile(f"{engine.tls}/server.crt", "root", user, "644"),
-        WantedFile(f"{engine.tls}/server.key", "root", user, "640"),
+    )
+
+
+def tls_files(engine: Engine) -> tuple[WantedFile, ...]:
+    """What the certificate's own part makes, the directory first."""
+    return (
+        WantedFile(engine.tls, "root", engine.user, "750", directory=True),
+        WantedFile(f"{engine.tls}/ca.crt", "root", engine.user, "644"),
+        WantedFile(f"{engine.tls}/server.crt", "root", engine.user, "644"),
+        WantedFile(f"{engine.tls}/server.key", "root", engine.user, "640"),
     )

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from noevict import pki
+from noevict.access import attributes
 from noevict.certificates import Certificate
 from noevict.changes import Change, How
 from noevict.exporter.found import COMMAND, Found
 from noevict.exporter.target import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE, UNIT, Target
 from noevict.faults import in_force, in_the_way, overridden_by, unwritable
-from noevict.plan import attributes
 from noevict.secrets import Secrets
 
 # Bytes of one word of a process' environment (MAX_ARG_STRLEN), its name aside.

@@ -23,9 +23,9 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
     ``trust_rdb``: AOF was off when it was written.
     """
     said = run.shell(
-        script(
+        script("as_user", user=run.engine.user)
+        + script(
             "data",
-            user=run.engine.user,
             data=run.engine.data,
             aof="yes" if run.settings.redis_appendonly else "no",
             trust_rdb="yes" if trust_rdb else "no",
@@ -40,7 +40,7 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
 
 def keep_aside(run: HostRun) -> None:
     """Move append-only files that are not in use out of the way of new ones."""
-    aside = script("aside", data=run.engine.data, stamp=stamp())
+    aside = script("as_user", user=run.engine.user) + script("aside", data=run.engine.data, stamp=stamp())
     for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
         run.warn(f"append-only files of an earlier time are kept in {path}")
 

@@ -94,7 +94,8 @@ def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
     kind = "aof" if aof else "rdb"
     source, target = old.engine.data, run.engine.data
     said = run.shell(
-        script("hand_over", source=source, target=target, user=run.engine.user, kind=kind, stamp=moved),
+        script("as_user", user=run.engine.user)
+        + script("hand_over", source=source, target=target, old=old.engine.user, kind=kind, stamp=moved),
         seconds=COPY_SECONDS,
         what=f"handing the data of {old.engine.title} over",
     )
@@ -115,7 +116,8 @@ def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ..
         stop(run)
         service(run, "disable")
         source, target = old.engine.data, run.engine.data
-        run.shell(script("hand_back", source=source, target=target, stamp=moved), what="giving the data back")
+        back = script("hand_back", source=source, target=target, old=old.engine.user, stamp=moved)
+        run.shell(script("as_user", user=run.engine.user) + back, what="giving the data back")
         enable(old)
         state = settled(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:

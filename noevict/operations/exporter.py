@@ -61,7 +61,9 @@ def configure_exporter(exporter: Exporter) -> None:
         if not file.placed and {f"{file.path} owner", f"{file.path} mode"} & due
     )
     run.shell(
-        placing(ETC, files, reload=exporter.found.installed) + script("access", wanted="\n".join(access)),
+        placing(ETC, files, reload=exporter.found.installed)
+        + script("descriptors", user="root")
+        + script("access", wanted="\n".join(access)),
         seconds=SYNC_SECONDS,
         what=f"placing files of {PACKAGE}",
     )

@@ -17,7 +17,8 @@ def test_configuration(run: HostRun) -> None:
     """Start a server of its own with the new configuration, before anything uses it."""
     engine, target = run.engine, run.plan.target
     run.shell(
-        script(
+        script("as_user", user=engine.user)
+        + script(
             "candidate",
             binary=engine.binary,
             cli=engine.cli,
@@ -46,7 +47,9 @@ def mend_access(run: HostRun) -> None:
         if path in due
     )
     run.shell(
-        made + script("access", wanted="\n".join((*lines, *data, *logs))), what="setting owners and modes"
+        made + script("descriptors", user=user) + script("access", wanted="\n".join((*lines, *data, *logs))),
+        seconds=SYNC_SECONDS,
+        what="setting owners and modes",
     )
 
 
@@ -57,8 +60,10 @@ def place_files(run: HostRun) -> None:
     due = {change.what for change in run.plan.changes}
     said = run.shell(
         script("user", user=engine.user, data=engine.data)
+        + script("descriptors", user=engine.user)
         + script(
             "place",
+            etc=engine.etc,
             conf=engine.conf,
             acl=engine.aclfile,
             user=engine.user,

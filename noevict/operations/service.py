@@ -154,7 +154,9 @@ def settled(run: HostRun, verb: str) -> Service:
 
 def last_words(run: HostRun) -> str:
     """What the server said last that tells why; no line that could hold a password."""
-    words = script("words", unit=run.engine.unit, logfile=run.engine.logfile)
+    words = script("descriptors", user=run.engine.user) + script(
+        "words", unit=run.engine.unit, logfile=run.engine.logfile
+    )
     try:
         return " / ".join(run.shell(words, what="reading its log")) or "its log says nothing"
     except NoevictError:  # a host that is gone: the first cause is the one to tell

@@ -26,7 +26,8 @@ def let_go(run: HostRun) -> list[str]:
     """No longer look after this engine's server here. What stays of it, by path."""
     engine = run.engine
     return run.shell(
-        script(
+        script("descriptors", user=engine.user)
+        + script(
             "uninstall",
             etc=engine.etc,
             conf=engine.conf,

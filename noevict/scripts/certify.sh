@@ -1,25 +1,53 @@
-# Put a certificate, its CA and, where there is a new one, its key in place. user, tls; certificate, ca, key: base64,
-# key empty where the host made it.
+# Put a key, its certificate and its CA in place, all in one rename: tls is a link of root's to a directory of root's, and
+# then leads to the new one. user, etc, tls, new: the directory that request.sh made; certificate, ca, key: base64, key
+# empty where it was made there.
 set -euo pipefail
+export LC_ALL=C
 umask 077
-put() {
-  local temp
-  temp=$(mktemp "$tls/.noevict.XXXXXXXX")
-  base64 -d >"$temp" <<<"$1"
-  chown "root:$user" "$temp"
-  chmod "$2" "$temp"
-  sync "$temp"
-  mv -fT "$temp" "$3"
-}
-[[ -z $key ]] || put "$key" 640 "$tls/.server.key.new"
-if [[ -e $tls/.server.key.new ]]; then
-  chown "root:$user" "$tls/.server.key.new"
-  chmod 640 "$tls/.server.key.new"
-  sync "$tls/.server.key.new"
-  mv -fT "$tls/.server.key.new" "$tls/server.key"
+roots() { [[ $(stat -c %u "$1") == 0 ]]; }
+# In /etc/redis only root's own entries stay where they are: whatever else is called tls is never used.
+if [[ (-e $tls || -L $tls) ]] && ! { roots "$tls" && [[ -d $tls && (! -L $tls || $(readlink "$tls") == tls-*) ]]; }; then
+  if [[ ! -L $tls || -e $tls ]]; then
+    echo "$tls: should be root's own, made by noevict: find out who put it there, move it away, then run again"
+    exit 1
+  fi
 fi
-put "$certificate" 644 "$tls/server.crt"
-put "$ca" 644 "$tls/ca.crt"
-chown "root:$user" "$tls/server.key"
-chmod 640 "$tls/server.key"
-sync "$tls"
+cd "$new"
+[[ $(pwd -P) == "$new" && $new == "$etc"/tls-* ]] && roots .
+put() { # name mode content
+  base64 -d >"$1" <<<"$3"
+  chmod "$2" "$1"
+}
+[[ -z $key ]] || put server.key 640 "$key"
+put server.crt 644 "$certificate"
+put ca.crt 644 "$ca"
+chmod 640 server.key
+# What somebody else keeps there stays there.
+if [[ -d $tls ]] && roots "$tls/." && (( (8#$(stat -c %a "$tls/.") & 022) == 0 )); then
+  for path in "$tls"/*; do
+    [[ ! -e $path || -e ${path##*/} ]] || cp -a "$path" .
+  done
+fi
+chgrp -h "$user" server.key server.crt ca.crt
+sync server.key server.crt ca.crt .
+ln -s "${new##*/}" .link
+if [[ -d $tls && ! -L $tls ]]; then
+  # As it was before there were links. A kernel or file system that cannot exchange two names leaves a moment without.
+  # shellcheck disable=SC2016
+  perl -MConfig -e '
+    my %number = (x86_64 => 316, i386 => 353, i686 => 353, arm => 382, aarch64 => 276, riscv64 => 276, loongarch64 => 276,
+      powerpc64le => 357, s390x => 347);
+    my ($arch) = $Config{archname} =~ /^([^-]+)/;
+    exit !($number{$arch} && syscall($number{$arch}, -100, $ARGV[0], -100, $ARGV[1], 2) == 0)' "$new/.link" "$tls" || {
+    old=$(mktemp -d "$etc/tls-XXXXXXXXXX")
+    mv -T "$tls" "$old" && mv -T .link "$tls"
+    : >"$old/.noevict"
+  }
+else
+  mv -fT .link "$tls"
+fi
+rm -rf .link # the directory of before, where they were exchanged
+sync "$etc"
+for path in "$etc"/tls-*; do
+  [[ $path == "$new" || -L $path || ! -f $path/.noevict ]] || ! roots "$path" || rm -rf "$path"
+done

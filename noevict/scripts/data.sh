@@ -1,29 +1,30 @@
-# Before a server starts with AOF on: an RDB file that no append-only files go with becomes their base. Otherwise the
-# server would start empty, and overwrite the RDB when it stops. user, data, aof: yes or no, trust_rdb: yes where the
-# last redis.conf had AOF off, stamp.
+# Behind as_user.sh, before a server starts with AOF on: an RDB file that no append-only files go with becomes their base.
+# Otherwise the server would start empty, and overwrite the RDB when it stops. data, aof: yes or no, trust_rdb: yes
+# where the last redis.conf had AOF off, stamp.
 set -euo pipefail
-umask 077
-[[ -d $data ]] || exit 0
-cd "$data"
-dir=appendonlydir manifest=appendonlydir/appendonly.aof.manifest
-[[ $aof == yes && -s dump.rdb ]] || exit 0
-[[ ! $dir/appendonly.aof.1.base.rdb -ef dump.rdb ]] || exit 0 # done before
-# One file beside the directory is how Redis 6 had it: a start without a manifest reads that.
-if [[ -e $manifest || -e appendonly.aof ]]; then
-  there=()
-  for path in "$dir" appendonly.aof; do [[ ! -e $path ]] || there+=("$path"); done
-  newest=$(find "${there[@]}" -type f -name 'appendonly.aof*' ! -name '*.manifest' -newer dump.rdb -print -quit)
-  # Written to after the last RDB: they hold everything. Only an RDB that is newer than all of them, of a time when
-  # AOF was off, holds more.
-  [[ -z $newest && $trust_rdb == yes ]] || exit 0
-fi
-[[ ! -d $dir ]] || mv -T "$dir" "$dir.kept-$stamp"
-mkdir -m 750 "$dir"
-ln dump.rdb "$dir/appendonly.aof.1.base.rdb"
-printf 'file appendonly.aof.1.base.rdb seq 1 type b\n' >"$dir/.manifest"
-chown -R "$user:$user" "$dir"
-chmod 640 "$dir/.manifest"
-sync "$dir/.manifest"
-mv -T "$dir/.manifest" "$manifest"
-sync "$dir"
-echo "seeded"
+seed() { # data trust_rdb stamp
+  umask 027
+  cd "$1"
+  local dir=appendonlydir manifest=appendonlydir/appendonly.aof.manifest there newest path
+  [[ -s dump.rdb ]] || return 0
+  [[ ! $dir/appendonly.aof.1.base.rdb -ef dump.rdb ]] || return 0 # done before
+  # One file beside the directory is how Redis 6 had it: a start without a manifest reads that.
+  if [[ -e $manifest || -e appendonly.aof ]]; then
+    there=()
+    for path in "$dir" appendonly.aof; do [[ ! -e $path ]] || there+=("$path"); done
+    newest=$(find "${there[@]}" -type f -name 'appendonly.aof*' ! -name '*.manifest' -newer dump.rdb -print -quit)
+    # Written to after the last RDB: they hold everything. Only an RDB that is newer than all of them, of a time when
+    # AOF was off, holds more.
+    [[ -z $newest && $2 == yes ]] || return 0
+  fi
+  [[ ! -d $dir ]] || mv -T "$dir" "$dir.kept-$3"
+  mkdir -m 750 "$dir"
+  ln dump.rdb "$dir/appendonly.aof.1.base.rdb"
+  printf 'file appendonly.aof.1.base.rdb seq 1 type b\n' >"$dir/.manifest"
+  sync "$dir/.manifest"
+  mv -T "$dir/.manifest" "$manifest"
+  sync "$dir"
+  echo "seeded"
+}
+[[ $aof == yes && -d $data ]] || exit 0
+as_user 900 bash -euo pipefail -c "$(declare -f seed); seed \"\$@\"" - "$data" "$trust_rdb" "$stamp"

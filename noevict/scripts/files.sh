@@ -1,5 +1,6 @@
-# Put files in place, each whole or not at all. etc: the directory that is synced. reload: no where systemd does not know
-# the unit yet. wanted: lines "kind owner group mode path base64", kind being d (directory) or f (file).
+# Put files in place, each whole or not at all, and make directories; all stand in directories of root's, or the last name
+# is replaced. etc: the directory that is synced. reload: no where systemd does not know the unit yet. wanted: lines
+# "kind owner group mode path base64", kind being d (directory) or f (file).
 set -euo pipefail
 export LC_ALL=C
 umask 077

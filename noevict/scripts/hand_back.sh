@@ -1,9 +1,29 @@
-# What hand_over.sh did under that stamp, undone; neither server is running. source, target: as there; stamp.
+# Behind as_user.sh: what hand_over.sh did under that stamp, undone; neither server is running. source, target, old, stamp:
+# as there.
 set -euo pipefail
-for name in appendonlydir dump.rdb appendonly.aof; do
-  [[ -e $source/$name.moved-$stamp ]] || continue
-  # The new server did not come up on its copy; it is kept all the same.
-  [[ ! -e $target/$name ]] || mv -T "$target/$name" "$target/$name.kept-$stamp"
-  mv -T "$source/$name.moved-$stamp" "$source/$name"
+names=(appendonlydir dump.rdb appendonly.aof)
+# The new server did not come up on its copy; it is kept all the same.
+keep() { # target stamp name...
+  cd "$1"
+  local name
+  for name in "${@:3}"; do
+    [[ ! -e $name ]] || mv -T "$name" "$name.kept-$2"
+  done
+  sync .
+}
+give_back() { # source stamp name...
+  cd "$1"
+  local name
+  for name in "${@:3}"; do
+    [[ ! -e $name.moved-$2 ]] || mv -T "$name.moved-$2" "$name"
+  done
+  sync .
+}
+moved=()
+for name in "${names[@]}"; do
+  [[ ! -e $source/$name.moved-$stamp ]] || moved+=("$name")
 done
-sync "$source" "$target"
+((${#moved[@]})) || exit 0
+as_user 60 bash -euo pipefail -c "$(declare -f keep); keep \"\$@\"" - "$target" "$stamp" "${moved[@]}"
+user=$old
+as_user 60 bash -euo pipefail -c "$(declare -f give_back); give_back \"\$@\"" - "$source" "$stamp" "${moved[@]}"

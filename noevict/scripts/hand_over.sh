@@ -1,35 +1,93 @@
-# Give one engine's data to the other; neither server is running. source, target: their data directories; user: of the new one;
-# kind: aof or rdb; stamp. What the old one had stays beside, renamed: it has nothing left to start with by mistake.
+# Behind as_user.sh, user being the new server's: give one engine's data to the other; neither server is running. source,
+# target: their data directories; old, user: their users; kind: aof or rdb; stamp. What the old one had stays beside,
+# renamed: it has nothing left to start with by mistake.
 set -euo pipefail
+export LC_ALL=C
 umask 077
 # What is handed over comes last: as long as the old one has it, this can be done again.
 names=(appendonly.aof dump.rdb appendonlydir)
 [[ $kind == aof ]] || names=(appendonly.aof appendonlydir dump.rdb)
-for name in "${names[@]}"; do
-  [[ ! -e $target/$name ]] || { mv -T "$target/$name" "$target/$name.kept-$stamp" && echo "kept $target/$name.kept-$stamp"; }
-done
-new=$(mktemp -d "$target/.noevict.XXXXXXXX")
-trap 'rm -rf "$new"' EXIT
-# A base and an RDB are written once: a link does, the new one's, that the old one's group can read. What is appended to is
-# the new one's own.
-group=$(stat -c %G "$source")
-share() { if ln "$1" "$2" 2>/dev/null; then chown "$user:$group" "$2"; else cp "$1" "$2" && chown "$user:$user" "$2"; fi && chmod 640 "$2"; }
-own() { cp "$1" "$2" && chown "$user:$user" "$2" && chmod 640 "$2" && sync "$2"; }
-if [[ $kind == aof && -d $source/appendonlydir ]]; then
-  mkdir "$new/appendonlydir"
-  for file in "$source"/appendonlydir/*; do
-    case $file in *.base.*) share "$file" "$new/appendonlydir/${file##*/}" ;; *) own "$file" "$new/appendonlydir/${file##*/}" ;; esac
+put_aside() { # directory word suffix name...: renamed by its own user, under that suffix
+  local name
+  cd "$1"
+  for name in "${@:4}"; do
+    [[ ! -e $name && ! -L $name ]] || { mv -T "$name" "$name.$3" && echo "$2 $1/$name.$3"; }
   done
-  chown "$user:$user" "$new/appendonlydir"
-  chmod 750 "$new/appendonlydir"
-  sync "$new/appendonlydir"
-  mv -T "$new/appendonlydir" "$target/appendonlydir"
-elif [[ -e $source/dump.rdb ]]; then
-  share "$source/dump.rdb" "$new/dump.rdb"
-  mv -T "$new/dump.rdb" "$target/dump.rdb"
-fi
-sync "$target"
-for name in "${names[@]}"; do
-  [[ ! -e $source/$name ]] || { mv -T "$source/$name" "$source/$name.moved-$stamp" && echo "moved $source/$name.moved-$stamp"; }
-done
-sync "$source"
+  sync .
+}
+begin() { cd "$1" && mktemp -d .noevict.XXXXXXXX; }
+finish() { # directory staging: in place, whole
+  cd "$1"
+  find "$2" -type f -exec sync {} +
+  for name in appendonlydir dump.rdb; do
+    [[ ! -e $2/$name ]] || mv -T "$2/$name" "$name"
+  done
+  rm -rf "$2"
+  sync .
+}
+as_user 60 bash -euo pipefail -c "$(declare -f put_aside); put_aside \"\$@\"" - "$target" kept "kept-$stamp" "${names[@]}"
+staging=$(as_user 60 bash -euo pipefail -c "umask 027; $(declare -f begin); begin \"\$@\"" - "$target")
+[[ $staging == .noevict.* && $staging != */* ]]
+# Each of the two may swap names in its own directory: directories and files are opened once, followed nowhere, and are
+# their users' own. A base and an RDB are written once: a link does, the new one's, that the old one's group can read. What
+# is appended to is copied.
+timeout -k 5 3600 perl - "$source" "$target/$staging" "$old" "$user" "$kind" <<'PERL'
+use strict;
+use Fcntl qw(:DEFAULT :mode);
+my ($source, $staging, $old, $new, $kind) = @ARGV;
+my ($from, $to) = map { (getpwnam $_)[2] // die "no user $_\n" } $old, $new;
+my ($shared, $own) = map { (getgrnam $_)[2] // die "no group $_\n" } $old, $new;
+$^F = 1000;    # ln is given a descriptor
+
+sub opened {
+    my ($path, $flags, @owners) = @_;
+    sysopen(my $handle, $path, $flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        or return $!{ENOENT} ? undef : die "$path: $!\n";
+    my @stat = stat $handle;
+    die "$path: should be a regular file\n" unless $flags & O_DIRECTORY || S_ISREG($stat[2]);
+    die "$path: should belong to $owners[0]: chown it, then run again\n"
+        unless grep { (getpwnam $_)[2] == $stat[4] } @owners;
+    return $handle;
+}
+sub give {    # a file of the source's, under that name in the directory we are in
+    my ($name, $file) = @_;
+    my $linked = $name =~ /\.base\.|^dump\.rdb$/
+        && system('sh', '-c', 'exec ln -LT "$0" "$1" 2>&-', '/proc/self/fd/' . fileno $file, "./$name") == 0;
+    my ($target, $group) = $linked ? ($file, $shared) : (copied($name, $file), $own);
+    chown $to, $group, $target or die "$name: $!\n";
+    chmod 0640, $target or die "$name: $!\n";
+    close $target or die "$name: $!\n" unless $linked;
+}
+sub copied {
+    my ($name, $file) = @_;
+    sysopen(my $target, $name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or die "$name: $!\n";
+    while (my $read = sysread $file, my $text, 1 << 20) {
+        (syswrite($target, $text) // 0) == $read or die "$name: $!\n";
+    }
+    return $target;
+}
+sub enter { chdir $_[0] or die "$!\n" }
+
+my $there = opened($staging, O_DIRECTORY, $new) or die "$staging is gone\n";
+enter(opened($source, O_DIRECTORY, $old) // exit 0);
+if ($kind eq 'aof' and my $directory = opened('appendonlydir', O_DIRECTORY, $old)) {
+    opendir my $names, '/proc/self/fd/' . fileno $directory or die "$!\n";
+    my %files;
+    enter($directory);
+    for my $name (grep { !/^\.\.?$/ } readdir $names) { $files{$name} = opened($name, 0, $old, $new) }    # the new one's, once it was linked
+    enter($there);
+    mkdir 'appendonlydir', 0700 or die "appendonlydir: $!\n";
+    my $made = opened('appendonlydir', O_DIRECTORY, 'root');
+    enter($made);
+    give($_, $files{$_}) for grep { $files{$_} } sort keys %files;
+    chown $to, $own, $made or die "$!\n";
+    chmod 0750, $made or die "$!\n";
+}
+elsif (my $file = opened('dump.rdb', 0, $old, $new)) {
+    enter($there);
+    give('dump.rdb', $file);
+}
+PERL
+as_user 3600 bash -euo pipefail -c "$(declare -f finish); finish \"\$@\"" - "$target" "$staging"
+user=$old
+as_user 60 bash -euo pipefail -c "$(declare -f put_aside); put_aside \"\$@\"" - "$source" moved "moved-$stamp" "${names[@]}"

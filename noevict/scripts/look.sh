@@ -5,16 +5,6 @@ export LC_ALL=C
 package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
 
 say() { printf '%s\n' "$*"; }
-# Certificates alone: a key may stand beside them. 1,500 lines are 100,000 bytes of them.
-certificates() {
-  local line lines inside=
-  mapfile -t -n 1500 lines <"$2" || return
-  for line in "${lines[@]}"; do
-    [[ $line == -----BEGIN\ CERTIFICATE-----* ]] && inside=yes
-    [[ $inside ]] && line=${line//[^[:print:]]/} && say "$1 ${line:0:4096}"
-    [[ $line == -----END\ CERTIFICATE-----* ]] && inside=
-  done
-} 2>/dev/null
 number() { local v=; read -r v <"$2"; [[ $v ]] && say "$1 $v"; } 2>/dev/null # with or without a line end
 
 say "time ${EPOCHSECONDS}"
@@ -37,9 +27,13 @@ dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Ver
 while read -r from && read -r to && read -r by; do
   [[ $from == "$etc/$engine.conf" ]] && say "diversion $to $by"
 done </var/lib/dpkg/diversions
+while read -r owner group mode path; do
+  [[ $path == "$etc" ]] && say "override $owner $group $mode"
+done </var/lib/dpkg/statoverride
 
 active='' control='' pid='' pidfile=''
-[[ $systemd == no ]] && { read -r pidfile <"/run/$engine/$package.pid"; } 2>/dev/null
+# The server's user wrote it, and may have put anything in its place.
+[[ $systemd == no ]] && pidfile=$(exec timeout 5 dd if="/run/$engine/$package.pid" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
 if [[ $systemd == yes ]]; then
   unitfacts=$(systemctl show "$unit" -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart)
   while IFS='=' read -r key value; do
@@ -92,24 +86,149 @@ if [[ $pid && $active == activating ]]; then
   done
 fi
 
-# Files: type, owner, group, mode, size, modification time, name. Contents by digest; text where it is needed.
+# In its first line what the server has open, its sockets and whether append-only files; then who this machine is.
 tls=$etc/tls fds=/proc/${pid:-none}/fd
-ours=("$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key"
-  "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit.d/noevict.conf" /etc/sysctl.d/60-noevict.conf "$data")
-files=("${ours[@]}" "$data/dump.rdb" "$data/appendonlydir" "/var/log/$engine" "/var/log/$engine/$package.log" /var/lib/noevict/good)
-# A name of the server's user, told as it is, could be lines of this output.
-[[ -L $data/appendonlydir ]] || for file in "$data"/appendonlydir/*; do
-  [[ $file == *[![:print:]]* ]] || files+=("$file")
-done
-# In its first line what the server has open, its sockets and append-only files; then who this machine is.
-mapfile -t found < <(exec find "$fds" /proc/self/ns/net /proc/self/ns/pid "${files[@]}" \
-  -path "$fds*" \( -lname 'socket:*' -o -lname '*.incr.aof' \) -printf ' %l ' -o -path "$fds*" -o \
-  -path '/proc/*' -printf '\n%l' -o -printf '\nfile %y|%u|%g|%m|%s|%Ts|%p' -prune 2>/dev/null)
+dropin=/etc/systemd/system/$unit.d/noevict.conf sysctl=/etc/sysctl.d/60-noevict.conf
+mapfile -t found < <(exec find "$fds" /proc/self/ns/net /proc/self/ns/pid -path "$fds*" -lname 'socket:*' -printf ' %l ' \
+  -o -path "$fds*" -lname '*.incr.aof' -printf ' aof ' -o -path "$fds*" -o -path '/proc/*' -printf '\n%l' 2>/dev/null)
 own=${found[0]-}
-[[ $own == *.incr.aof* ]] && say "aof open"
+[[ $own == *" aof "* ]] && say "aof open"
 read -r boot </proc/sys/kernel/random/boot_id
 say "machine $boot ${found[1]-} ${found[2]-}"
-printf '%s\n' "${found[@]:3}"
+
+# Files: type, owner, group, mode, size, modification time, name; of some the content, or its digest. In the directories
+# of the server's user every name may be a link, a FIFO or another file by the time it is opened: each is opened once,
+# no link is followed, nothing is waited for, and what was opened is looked at. What is printed has no control
+# characters, so that neither a name nor a line can be lines of this output.
+timeout -k 5 30 perl - "$engine" "$etc" "$data" "$dropin" "$sysctl" "/var/log/$engine" "/var/log/$engine/$package.log" <<'PERL'
+use strict;
+use Fcntl qw(:DEFAULT :mode);
+my ($engine, $etc, $data, $dropin, $sysctl, $logs, $logfile) = @ARGV;
+my ($conf, $acl, $tls) = ("$etc/$engine.conf", "$etc/users.acl", "$etc/tls");
+my (%digests, %users, %groups);
+$| = 1;
+$^F = 1000;    # sha256sum and openssl read what was opened here
+
+sub say {
+    my ($key, $value) = @_;
+    $value =~ tr/\x20-\x7e\t/?/c;
+    print "$key $value\n";
+}
+sub told {    # path, what lstat or stat says of it
+    my ($path, @stat) = @_;
+    return unless @stat;
+    my $kind = { S_IFREG, 'f', S_IFDIR, 'd', S_IFLNK, 'l', S_IFIFO, 'p', S_IFSOCK, 's', S_IFBLK, 'b', S_IFCHR, 'c' }
+        ->{ S_IFMT($stat[2]) };
+    my $owner = $users{$stat[4]} //= getpwuid($stat[4]) // $stat[4];
+    my $group = $groups{$stat[5]} //= getgrgid($stat[5]) // $stat[5];
+    say('file', sprintf '%s|%s|%s|%o|%d|%d|%s', $kind, $owner, $group, S_IMODE($stat[2]), @stat[ 7, 9 ], $path);
+}
+sub opened {    # a regular file -> its handle
+    my ($name) = @_;
+    sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) or return undef;
+    return S_ISREG((stat $file)[2]) ? $file : undef;
+}
+# Where the server's user may make a second name of a file that is not theirs, only their own are read.
+my $protected = content(opened('/proc/sys/fs/protected_hardlinks'), 2) > 0;
+sub theirs {
+    my $file = opened(@_) or return undef;
+    return $protected || (stat $file)[4] == (getpwnam $engine)[2] ? $file : undef;
+}
+sub content {    # as much of it as somebody may have written
+    my ($file, $most) = @_;
+    $file or return '';
+    my ($text, $more) = ('', '');
+    while (length $text < $most && sysread $file, $more, $most - length $text) { $text .= $more }
+    sysseek $file, 0, 0;
+    return $text;
+}
+sub certificates {    # those only: a key may stand beside them
+    my ($key, $file) = @_;
+    my $inside;
+    for (split /\n/, content($file, 100_000)) {
+        $inside = 1 if /^-----BEGIN CERTIFICATE-----/;
+        say($key, substr $_, 0, 4096) if $inside;
+        $inside = 0 if /^-----END CERTIFICATE-----/;
+    }
+}
+
+told($_, lstat $_)
+    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile, '/var/lib/noevict/good';
+for my $path ($conf, $acl, $dropin, $sysctl) {
+    $digests{$path} = theirs($path);
+}
+my @lines = split /\n/, content($digests{$conf}, 300_000), -1;
+pop @lines if @lines && $lines[-1] eq '';
+for (@lines) {
+    s/\r$//;
+    # A line that was commented out may still hold a password.
+    s/^([\s#]*["']?(?:requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["']?\s).*/$1(hidden)/i;
+    s/^([\s#]*["']?user["']?\s+\S+).*/$1 (hidden)/i;
+    say('conf', $_);
+}
+
+# Root's own: a directory, or a link of root's to one beside it, with the files of one certificate.
+my ($inside, @link) = ($tls, lstat $tls);
+if (@link && S_ISLNK($link[2])) {
+    my $to = readlink $tls;
+    $inside = $link[4] == 0 && $to =~ /^tls-[0-9A-Za-z]+$/ ? "$etc/$to" : undef;
+    $inside ? say('tls', $to) : told($tls, @link);
+}
+if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
+    told($tls, stat $directory);
+    chdir $directory or die;
+    for my $name (qw(ca.crt server.crt server.key)) {
+        told("$tls/$name", lstat $name);
+        $digests{"$tls/$name"} = opened($name) unless $name eq 'server.key';
+    }
+    certificates('ca', $digests{"$tls/ca.crt"});
+    certificates('certificate', $digests{"$tls/server.crt"});
+    # Without an openssl that runs, as in the middle of an upgrade, nothing is said of the key.
+    if (my $key = opened('server.key')) {
+        my @command = ('openssl', 'pkey', '-in', '/dev/fd/' . fileno $key, '-passin', 'pass:', '-pubout');
+        my $public = output(@command);
+        $public =~ s/\n/ /g;
+        say('key', $public) if $public || output('openssl', 'version');
+    }
+}
+elsif ($inside && @link && !S_ISLNK($link[2])) { told($tls, @link) }
+
+# In which version the data is that a start would load; append-only files have one where their base is an RDB.
+sub rdb {
+    my ($name, $path) = @_;
+    my $magic = content(theirs($path), 9);
+    say('rdb', "$name $magic") if $magic =~ /^(?:REDIS|VALKEY)[0-9]+$/;
+}
+rdb('dump.rdb', "$data/dump.rdb");
+told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
+told("$data/appendonlydir/$_", lstat "$data/appendonlydir/$_") for listed("$data/appendonlydir", qr/./);
+for (split /\n/, content(theirs("$data/appendonlydir/appendonly.aof.manifest"), 65_536)) {
+    my (undef, $name, undef, undef, undef, $kind) = split;
+    rdb('base', "$data/appendonlydir/$name") if $kind eq 'b' && $name !~ m{/};
+}
+sub listed {    # names of a directory that is no link
+    my ($path, $wanted) = @_;
+    sysopen(my $directory, $path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or return;
+    opendir(my $names, '/proc/self/fd/' . fileno $directory) or return;
+    my @found = sort grep { /$wanted/ && !/^\.\.?$/ && !/[^\x20-\x7e]/ } readdir $names;
+    return @found[ 0 .. ($#found < 999 ? $#found : 999) ];
+}
+
+my %by_name = map { $digests{$_} ? ('/dev/fd/' . fileno $digests{$_} => $_) : () } keys %digests;
+for (split /\n/, %by_name ? output('sha256sum', sort keys %by_name) : '') {
+    my ($digest, $name) = split;
+    say('sha256', "$digest  $by_name{$name}");
+}
+sub output {
+    open my $null, '<', '/dev/null';
+    open STDIN, '<&', $null;
+    open STDERR, '>', '/dev/null';
+    open my $pipe, '-|', @_ or return '';
+    local $/;
+    return <$pipe> // '';
+}
+say('files', 'read');
+PERL
 
 # The server's own listening sockets, and who holds the port we want. A plaintext PING to each of the server's own
 # tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
@@ -158,45 +277,10 @@ if [[ $pid && $active == active ]]; then
   [[ "${mounts[*]}" == *" $etc "* ]] || say "replaced $etc"
 fi 2>/dev/null
 # Immutable, or of a file system that is read-only: root may write everything else.
-for file in /etc /etc/sysctl.d /etc/systemd/system "${ours[@]}"; do
-  [[ -e $file && ! -L $file && ! -w $file ]] && say "unwritable $file"
+for file in /etc /etc/sysctl.d /etc/systemd/system "$etc" "$etc/$engine.conf" "$etc/users.acl" "$tls" \
+  "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "${dropin%/*}" "$dropin" "$sysctl" "$data"; do
+  [[ -e $file && (! -L $file || $file == "$tls") && ! -w $file ]] && say "unwritable $file"
 done
-mapfile -t digests < <(exec sha256sum "$etc/$engine.conf" "$etc/users.acl" "/etc/systemd/system/$unit.d/noevict.conf" \
-  /etc/sysctl.d/60-noevict.conf "$tls/ca.crt" "$tls/server.crt" 2>/dev/null)
-for line in "${digests[@]}"; do say "sha256 $line"; done
-# A line that was commented out may still hold a password.
-blanked() {
-  sed -E 's/\r$//
-    s/[^[:print:]\t]/?/g
-    s/^([[:space:]#]*["'\'']?(requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["'\'']?[[:space:]]).*/\1(hidden)/I
-    s/^([[:space:]#]*["'\'']?user["'\'']?[[:space:]]+[^[:space:]]+).*/\1 (hidden)/I
-    s/^/conf /' "$etc/$engine.conf"
-} 2>/dev/null
-if [[ ${found[*]} =~ \|([0-9]{1,6})\|-?[0-9]+\|"$etc/$engine.conf" ]] && ((BASH_REMATCH[1] < 300000)); then
-  blanked
-else
-  blanked | head -c 300000
-fi
-echo # ends a line that was cut
-certificates ca "$tls/ca.crt"
-certificates certificate "$tls/server.crt"
-# Never asked for a passphrase: the answer would be read from this script.
-# Without an openssl that runs, as in the middle of an upgrade, nothing is said of it.
-if [[ -e $tls/server.key ]] && command -v openssl >/dev/null; then
-  mapfile -t key < <(exec openssl pkey -in "$tls/server.key" -passin pass: -pubout 2>/dev/null </dev/null)
-  if ((${#key[@]})) || openssl version >/dev/null 2>&1 </dev/null; then say "key" "${key[@]}"; fi
-fi
-
-# In which version the data is that a start would load; append-only files have one where their base is an RDB.
-rdb() {
-  local magic
-  IFS= read -r -N 9 magic <"$2"
-  [[ $magic =~ ^(REDIS|VALKEY)[0-9]+$ ]] && say "rdb $1 $magic"
-} 2>/dev/null
-rdb dump.rdb "$data/dump.rdb"
-while read -r _ name _ _ _ kind; do
-  [[ $kind == b && $name != */* ]] && rdb base "$data/appendonlydir/$name"
-done 2>/dev/null <"$data/appendonlydir/appendonly.aof.manifest"
 
 # The other engine, where noevict manages it: it may be about to hand over.
 other=valkey; [[ $engine == valkey ]] && other=redis

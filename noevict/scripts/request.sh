@@ -1,19 +1,18 @@
-# Make what certificates need and print a signing request. The key never leaves the host.
-# Behind user.sh. user, etc, tls, fresh: "yes" for a new key in place of one that does not match or cannot be read.
+# Behind user.sh: a directory for a new certificate, whose path is printed first, and in it, where makes_key is yes, a new
+# key, for which a signing request is printed. The key never leaves the host. user, etc, makes_key.
 set -euo pipefail
 export LC_ALL=C
 umask 077
-directory() {
-  [[ -d $1 && ! -L $1 ]] || mkdir "$1"
-  chown "$2" "$1"
-  chmod "00$3" "$1"
-}
-directory "$etc" "$user:$user" 2770
-directory "$tls" "root:$user" 750
-key=$tls/server.key
-if [[ $fresh == yes || ! -e $key ]] || ! openssl pkey -in "$key" -noout 2>/dev/null; then
-  key=$tls/.server.key.new
-  rm -f "$key"
-  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$key" 2>/dev/null
+# Root's and sticky: the server's user writes its own files here, and neither moves nor replaces root's.
+[[ -d $etc && ! -L $etc ]] || mkdir "$etc"
+chown "root:$user" "$etc"
+chmod 03770 "$etc"
+new=$(mktemp -d "$etc/tls-XXXXXXXXXX")
+: >"$new/.noevict"
+chgrp "$user" "$new"
+chmod 00750 "$new"
+echo "$new"
+if [[ $makes_key == yes ]]; then
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$new/server.key" 2>/dev/null
+  openssl req -new -key "$new/server.key" -subj /CN=noevict
 fi
-openssl req -new -key "$key" -subj /CN=noevict

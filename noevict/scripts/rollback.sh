@@ -10,4 +10,4 @@ back() {
 }
 back "$previous/good/conf" "$conf"
 back "$previous/good/acl" "$acl"
-sync "$conf"
+sync "${conf%/*}"

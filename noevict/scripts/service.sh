@@ -8,8 +8,11 @@ systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 pidfile=/run/${package%-server}/$package.pid
 
 pid_of_init() {
+  # The server's user wrote the file, and may have put anything in its place: a process of another's is not touched.
   local pid
-  read -r pid <"$pidfile" 2>/dev/null && [[ $(readlink "/proc/$pid/exe") == /usr/bin/* ]] && echo "$pid" || echo 0
+  pid=$(timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
+  [[ $pid && $(readlink "/proc/$pid/exe") == /usr/bin/* && $(stat -c %U "/proc/$pid") == "${package%-server}" ]] || pid=0
+  echo "$pid"
 }
 # Into variables of those names.
 unit_says() {

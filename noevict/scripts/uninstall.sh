@@ -1,15 +1,19 @@
-# Stop managing: the server, its configuration and its data stay as they are. etc, conf, dropin, tls, data.
+# Behind descriptors.sh: stop managing: the server, its configuration and its data stay as they are. etc, conf, dropin,
+# tls, data.
 set -euo pipefail
-if [[ -e $conf ]]; then
-  temp=$(mktemp /etc/.noevict.XXXXXXXX)
-  trap 'rm -f "$temp"' EXIT
-  sed '1,/^$/{/^#/d}' "$conf" >"$temp"
-  chown --reference="$conf" "$temp"
-  chmod --reference="$conf" "$temp"
-  mv -fT "$temp" "$conf"
+scratch=$(mktemp -d /etc/.noevict.XXXXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+descriptors copy "$conf" "$scratch/before" 2>/dev/null || true
+if [[ -e $scratch/before ]]; then
+  cp -a "$scratch/before" "$scratch/after"
+  sed '1,/^$/{/^#/d}' "$scratch/before" >"$scratch/after"
+  mv -fT "$scratch/after" "$conf"
 fi
 if dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   dpkg-divert --local --no-rename --quiet --remove "$conf"
+fi
+if dpkg-statoverride --list "$etc" >/dev/null; then
+  dpkg-statoverride --quiet --remove "$etc"
 fi
 # Last: by it noevict knows that it was here.
 rm -f "$dropin"
