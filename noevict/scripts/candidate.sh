@@ -13,11 +13,10 @@ finish() {
   rm -rf "$there"
 }
 trap finish EXIT
-for name in conf acl; do
-  base64 -d >"$there/$name" <<<"${!name}"
-  chgrp "$user" "$there/$name"
-  chmod 640 "$there/$name"
-done
+base64 -d >"$there/conf" <<<"$conf"
+base64 -d >"$there/acl" <<<"$acl"
+chgrp "$user" "$there/conf" "$there/acl"
+chmod 640 "$there/conf" "$there/acl"
 mkdir "$work"
 chown "$user:$user" "$work"
 chmod 711 "$there"

@@ -25,5 +25,6 @@ for name in "${names[@]}"; do
 done
 ((${#moved[@]})) || exit 0
 as_user 60 bash -euo pipefail -c "$(declare -f keep); keep \"\$@\"" - "$target" "$stamp" "${moved[@]}"
-user=$old
+# shellcheck disable=SC2034
+user=$old # for as_user
 as_user 60 bash -euo pipefail -c "$(declare -f give_back); give_back \"\$@\"" - "$source" "$stamp" "${moved[@]}"

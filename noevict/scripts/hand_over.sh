@@ -89,5 +89,6 @@ elsif (my $file = opened('dump.rdb', 0, $old, $new)) {
 }
 PERL
 as_user 3600 bash -euo pipefail -c "$(declare -f finish); finish \"\$@\"" - "$target" "$staging"
-user=$old
+# shellcheck disable=SC2034
+user=$old # for as_user
 as_user 60 bash -euo pipefail -c "$(declare -f put_aside); put_aside \"\$@\"" - "$source" moved "moved-$stamp" "${names[@]}"

@@ -205,3 +205,15 @@ def test_a_real_look_with_any_lines_in_it_is_a_host_state_or_an_error(
     at = place % len(whole)
     whole[at : at + len(told) * instead] = told
     assert is_read_or_refused(whole)
+
+
+@pytest.mark.parametrize("line", ["memtotal 99999999", "tls tls-mine", "machine mine", "uid 0", "key mine"])
+def test_a_fact_that_is_said_twice_makes_no_sense(line: str) -> None:
+    """Of what look.sh prints once, a second line is somebody else's."""
+    with pytest.raises(NoevictError, match="makes no sense"):
+        read_look([line, *lines("trixie")])
+
+
+def test_a_look_whose_files_were_not_read_to_the_end_is_no_look() -> None:
+    with pytest.raises(NoevictError, match="ended half way"):
+        read_look([line for line in lines("trixie") if line != "files read"])

@@ -35,8 +35,10 @@ def test_a_fresh_host_is_due_everything() -> None:
         "package redis-server": How.PACKAGE,
         f"{TLS}/server.crt": How.CERTIFICATE,
         f"{TLS}/ca.crt": How.CERTIFICATE,
-        **dict.fromkeys(("/etc/redis", "/var/lib/redis", TLS, DROPIN.rpartition("/")[0]), How.FILE),
-        **dict.fromkeys((CONF, ACL, DROPIN, SYSCTL, f"diversion of {CONF}"), How.FILE),
+        TLS: How.CERTIFICATE,
+        **dict.fromkeys(("/etc/redis", "/var/lib/redis", DROPIN.rpartition("/")[0]), How.FILE),
+        **dict.fromkeys((CONF, ACL, DROPIN, SYSCTL), How.FILE),
+        **dict.fromkeys((f"diversion of {CONF}", "statoverride of /etc/redis"), How.FILE),
     }
     plan = fresh().plan
     assert {change.what: change.how for change in plan.changes} == parts
@@ -120,6 +122,22 @@ LATER: Mapping[str, tuple[tuple[Sysctl, ...], tuple[str, ...]]] = {
         (),
     ),
 }
+
+
+def test_a_tls_directory_of_the_servers_user_is_a_fault_and_nothing_in_it_is_used() -> None:
+    plan = managed("trixie").but_file(TLS, owner="redis").plan
+    assert plan.faults == (
+        f"{TLS}: belongs to redis, so what is in it is not used: find out why, move it away, then run again (a new "
+        "key and certificate are made)",
+    )
+    assert plan.due(How.CERTIFICATE) == ()
+
+
+def test_a_tls_link_that_is_not_roots_is_a_fault_and_nothing_in_it_is_used() -> None:
+    host = managed("trixie").but_file(TLS, kind="symbolic link").but(tls="", certificate=None, ca=None)
+    [fault] = host.plan.faults
+    assert fault == f"{TLS}: should be a directory, is a symbolic link: move it away, then run again"
+    assert host.plan.due(How.CERTIFICATE) == ()
 
 
 @pytest.mark.parametrize("case", LATER)

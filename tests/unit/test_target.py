@@ -222,7 +222,7 @@ def test_no_file_is_another_users_and_no_secret_is_readable_by_all(name: str) ->
     user = target.engine.user
     for file in target.files:
         assert (file.owner, file.group) in {(user, user), ("root", user), ("root", "root")}
-        assert not int(file.mode, 8) & 0o022 or file.mode == "2770"
+        assert not int(file.mode, 8) & 0o022 or file.mode == "3770"
         if file.path.endswith((".key", ".acl", ".conf")) and file.path.startswith("/etc/" + user):
             assert int(file.mode, 8) & 0o007 == 0, file
     directories = [file.directory for file in target.files]

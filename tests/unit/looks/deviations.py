@@ -103,7 +103,23 @@ FILES: Cases = {
     ),
     "the TLS directory gone": (
         lambda host: host.but_file(TLS, gone=True),
-        (("file", TLS, "missing", "a directory"),),
+        (("certificate", TLS, "missing", "a directory"),),
+    ),
+    "the TLS directory as it was before there were links": (
+        lambda host: host.but(tls=""),
+        (("certificate", TLS, "a directory", "a link to one"),),
+    ),
+    "the TLS directory another's": (
+        lambda host: host.but_file(TLS, owner="daemon"),
+        (("certificate", f"{TLS} owner", "daemon:redis", "root:redis"),),
+    ),
+    "no statoverride": (
+        lambda host: host.but(override=""),
+        (("file", "statoverride of /etc/redis", "none", "kept from upgrades"),),
+    ),
+    "somebody else's statoverride": (
+        lambda host: host.but(override="redis redis 2770"),
+        (("file", "statoverride of /etc/redis", "redis redis 2770", "kept from upgrades"),),
     ),
     "redis.conf a link": (
         lambda host: host.but_file(CONF, kind="symbolic link"),
@@ -135,11 +151,11 @@ FILES: Cases = {
     ),
     "the key's mode": (
         lambda host: host.but_file(f"{TLS}/server.key", mode="644"),
-        (("file", f"{TLS}/server.key mode", "644", "640"),),
+        (("certificate", f"{TLS}/server.key mode", "644", "640"),),
     ),
     "the directory's mode": (
         lambda host: host.but_file("/etc/redis", mode="755"),
-        (("file", "/etc/redis mode", "755", "2770"),),
+        (("file", "/etc/redis mode", "755", "3770"),),
     ),
     "the data directory's owner": (
         lambda host: host.but(
