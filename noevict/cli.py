@@ -204,7 +204,14 @@ def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool
     show_default=True,
     help="Seconds between two looks.",
 )
-def serve(host: str, port: int, interval: int) -> None:
+@click.option(
+    "--allow-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that this service is asked by, beside addresses and this machine's own names.",
+)
+def serve(host: str, port: int, interval: int, allowed: tuple[str, ...]) -> None:
     """Watch all hosts, and answer over HTTP how they are: a page, /health/redis, /metrics.
 
     \b
@@ -216,7 +223,7 @@ def serve(host: str, port: int, interval: int) -> None:
     """
     from noevict.watch.serve import serve as serve_  # noqa: PLC0415 - a web server, which no other command needs
 
-    serve_(find_root(), host, port, interval)
+    serve_(find_root(), host, port, interval, allowed)
 
 
 @noevict.command("backed-up")

@@ -14,6 +14,7 @@ answers   what programs are told, as JSON
 card      what people are shown of a host
 html      the page
 service   all of it over HTTP
+host_names, connections, open_files, log_limit   what whoever reaches its port may take of it
 serve     that as a process
 status    the fleet on a terminal, or in a pipe
 live      on a terminal, anew with every answer

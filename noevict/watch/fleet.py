@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from noevict.watch import records
@@ -12,12 +13,14 @@ from noevict.watch.reasons import SECONDS
 from noevict.watch.records import NOTHING, Record
 from noevict.watch.roster import Roster
 from noevict.watch.targets import Access, Target, read_targets
-from noevict.watch.watched import View, Watched
+from noevict.watch.watched import View, Watched, log
+from noevict.wording import one_line
 
 INTERVAL = 5.0
 ROSTER_SECONDS = 2.0  # between two looks at whether hosts.yml is another one
 CONNECTING = 64  # at once: a handshake is a few milliseconds of work here
 PATIENCE = 0.25  # seconds that somebody who asks waits for an answer of now
+DEAD_SECONDS = 60.0  # behind its time, all of polling counts as dead
 STALE = 1.0  # seconds after which an answer is asked for anew for whoever asks
 # Younger ones too, so many a second: a flood of questions is answered from memory.
 ANEW, ANEW_AT_ONCE = 50, 200
@@ -58,6 +61,7 @@ class Fleet:
         self._state, self._records_of = state, -1
         self._records: Mapping[str, Record] = {}
         self._news, self.ended = asyncio.Event(), asyncio.Event()
+        self._died: str | None = None
         self._credit = Credit(ANEW, max(ANEW_AT_ONCE, 2 * len(targets)))
 
     async def first_look(self) -> None:
@@ -111,12 +115,25 @@ class Fleet:
     @property
     def late(self) -> list[str]:
         """Hosts that were not asked for so long that something is wrong with us."""
-        allowed = 3 * self.interval + 2 * SECONDS
-        return [
-            name
-            for name, host in self.hosts.items()
-            if time.monotonic() - host.asked > allowed or not host.asked
-        ]
+        return self._not_asked_for(3 * self.interval + 2 * SECONDS)
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing is asked any more, in a line; None as long as it is."""
+        if self._died is None and self.hosts:
+            allowed = 3 * self.interval + 2 * SECONDS + DEAD_SECONDS
+            if len(self._not_asked_for(allowed)) == len(self.hosts):
+                return f"polling hangs: no host was asked for {allowed:g} s"
+        return self._died
+
+    def polling_ended(self, task: "asyncio.Task[None]") -> None:
+        """Take note that ``run`` ended, though nobody cancelled it."""
+        if not task.cancelled():
+            error = task.exception()
+            log.error("polling ended", exc_info=error)
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            self._died = one_line(f"polling ended: {type(error).__name__}: {error}")
 
     async def news(self) -> None:
         """Returns with the next answer of any host, or the end."""
@@ -130,6 +147,10 @@ class Fleet:
     def close(self) -> None:
         for host in self.hosts.values():
             host.asker.close()
+
+    def _not_asked_for(self, seconds: float) -> list[str]:
+        now = time.monotonic()
+        return [name for name, host in self.hosts.items() if now - host.asked > seconds or not host.asked]
 
     def _watched(self, target: Target) -> Watched:
         return Watched(Asker(target, self._access, self._resolver, self._turns))
@@ -163,7 +184,8 @@ class Fleet:
         if changed != self._records_of:
             # Of a change just now another may follow within what a file's time tells apart.
             settled = time.time_ns() - changed > 1_000_000_000
-            self._records_of, self._records = changed if settled else -1, records.read(self._state)
+            with suppress(OSError):  # known is what was known
+                self._records_of, self._records = changed if settled else -1, records.read(self._state)
         return self._records
 
 

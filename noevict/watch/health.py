@@ -23,6 +23,19 @@ NOEVICTION = "noeviction"
 _LONGEST = 60  # characters of a value that a server told
 
 Info = Mapping[str, str]  # INFO's fields, as text
+# The sections of INFO that are asked for, and the fields that are kept of them: a server may send many more.
+SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication")
+FIELDS = frozenset(
+    {
+        *("redis_version", "valkey_version", "run_id", "uptime_in_seconds", "role"),
+        *("connected_clients", "blocked_clients", "rejected_connections", "instantaneous_ops_per_sec"),
+        *("used_memory", "maxmemory", "maxmemory_policy", "evicted_keys"),
+        *("loading", "async_loading", "loading_loaded_perc"),
+        *("rdb_last_save_time", "rdb_last_bgsave_status", "rdb_changes_since_last_save"),
+        *("aof_enabled", "aof_last_write_status", "aof_last_bgrewrite_status"),
+    }
+)
+_LONGEST_KEPT = 200  # characters of a field's value
 
 
 class Status(enum.StrEnum):
@@ -121,9 +134,9 @@ def judge(poll: Poll, evicted_lately: int = 0) -> Health:
 
 
 def parse_info(text: str) -> dict[str, str]:
-    """The fields of an INFO reply. Whatever the text, no error: what is no field is left out."""
-    fields = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
-    return {name: value for name, colon, value in fields if colon}
+    """The FIELDS of an INFO reply. Whatever the text, no error: anything else is left out."""
+    fields = (line.partition(":") for line in text.splitlines())
+    return {name: value[:_LONGEST_KEPT] for name, colon, value in fields if colon and name in FIELDS}
 
 
 def number(info: Info, name: str) -> int | None:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from noevict import queues
 from noevict.errors import NoevictError
 from noevict.watch.dial import Dial, Resolver, Turns
-from noevict.watch.health import Info, Poll, parse_info
+from noevict.watch.health import SECTIONS, Info, Poll, parse_info
 from noevict.watch.reasons import SECONDS, ShutOut, reason
 from noevict.watch.targets import EXPORTER, HEALTH, Access, Target
 from noevict.watch.wire import Connection, Garbage, Refused
+from noevict.wording import one_line
 
 # A kept connection sees neither a new certificate nor a changed password: this often it is made anew, as clients' are.
 RENEW_SECONDS = 60.0
@@ -22,6 +23,7 @@ ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and 
 # Queue -> state -> jobs, and queue -> whether a worker has left its mark; None where not known.
 Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
 UNKNOWN: Queues = (None, None)
+_SHOWN = 100  # characters of an answer that makes no sense
 FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
 
 
@@ -136,7 +138,7 @@ class Asker:
 
     async def _ask_health(self) -> tuple[Info, float | None, str | None]:
         try:
-            began, (ping, info) = await self._answers(self._health, ("PING",), ("INFO",))
+            began, (ping, info) = await self._answers(self._health, ("PING",), ("INFO", *SECTIONS))
         except FAILURES as error:
             return {}, None, reason(error, self._health.user)
         seconds = time.monotonic() - began
@@ -158,7 +160,7 @@ class Asker:
         counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
         for (queue, kind), answer in zip(asked, answers, strict=True):
             if not isinstance(answer, int):
-                return UNKNOWN, f"{queues.key(queue, kind)}: {answer}"
+                return UNKNOWN, f"{queues.key(queue, kind)}: {one_line(str(answer)[:_SHOWN])}"
             counts[queue][kind] = answer
         workers = {queue: count.pop(queues.WORKERS) > 0 for queue, count in counts.items()}
         return (counts, workers), None

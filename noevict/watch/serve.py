@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +13,11 @@ from types import FrameType
 import uvicorn
 
 from noevict.errors import NoevictError
-from noevict.watch import records
+from noevict.watch import open_files, records
+from noevict.watch.connections import Client, protocol
 from noevict.watch.fleet import Fleet
+from noevict.watch.host_names import CheckedHost, HostNames, parse_names
+from noevict.watch.log_limit import LogLimit
 from noevict.watch.roster import Roster
 from noevict.watch.service import application
 from noevict.watch.targets import Access
@@ -33,6 +36,18 @@ class Server(uvicorn.Server):
         self._fleet.end()
         super().handle_exit(sig, frame)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. An end of polling is the end of all: whoever started this starts it again."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for client in list(self.server_state.connections):
+                if isinstance(client, Client):
+                    client.sweep(now)
+        if self._fleet.failure is not None:
+            self._fleet.end()
+            return True
+        return await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -41,24 +56,34 @@ class Server(uvicorn.Server):
         yield
 
 
-def serve(root: Path, host: str, port: int, interval: float) -> None:
-    """The page and the answers, until SIGTERM.
+def serve(root: Path, host: str, port: int, interval: float, allowed: Collection[str] = ()) -> None:
+    """The page and the answers, until SIGTERM. ``allowed``: names to answer to, beside this machine's own.
 
-    Raises NoevictError for mistakes in hosts.yml or secrets/, and for a port that cannot be had.
+    Raises NoevictError for mistakes in hosts.yml or secrets/, for a port that cannot be had, and if polling ends.
     """
+    names = HostNames(parse_names(allowed) | {host.lower()})
     access = Access(root)
     roster = Roster(root, access)
     targets = roster.read()
     fleet = Fleet(targets, access, records.locate(root), interval, roster)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _log()
+    limit = open_files.raise_limit()
     with _listening(host, port) as listener:
         address = listener.getsockname()
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         hosts = "1 host" if len(targets) == 1 else f"{len(targets)} hosts"
         logging.getLogger("noevict").info("%s at http://%s:%d/", hosts, shown, address[1])
+        if limit < (needed := open_files.needed(len(targets))):
+            logging.getLogger("noevict").warning(
+                "open files: should be %d or more for %s, are limited to %d (LimitNOFILE)",
+                needed,
+                hosts,
+                limit,
+            )
         config = uvicorn.Config(
-            application(fleet, version("noevict")),
-            http="h11",
+            CheckedHost(application(fleet, version("noevict")), names),
+            http=protocol(lambda: open_files.clients(limit, len(fleet.hosts))),
+            backlog=open_files.BACKLOG,
             ws="none",
             loop="asyncio",
             log_config=None,
@@ -68,6 +93,14 @@ def serve(root: Path, host: str, port: int, interval: float) -> None:
             timeout_graceful_shutdown=END_SECONDS,
         )
         asyncio.run(Server(config, fleet).serve([listener]))
+    if failure := fleet.failure:
+        raise NoevictError(failure)
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -76,7 +109,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(open_files.BACKLOG)
     except OSError as error:
         why = error.strerror or str(error)
         raise NoevictError(

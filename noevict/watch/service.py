@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from noevict.watch import metrics
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer, worst
@@ -19,6 +20,29 @@ NOT_STORED = {"Cache-Control": "no-store"}
 GUARDED = {**NOT_STORED, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 AT_ONCE = {**NOT_STORED, "X-Accel-Buffering": "no"}  # through nginx too
 GATHERED = 1.0  # seconds of news that are sent at once
+MOST_STREAMS = 32  # pages that are kept up to date: each takes about 0.7 % of a core
+
+
+class Stream(StreamingResponse):
+    """Server-sent events, for MOST_STREAMS at once; the next one is refused, and may come again.
+
+    ``under_way``: those that are sent now.
+    """
+
+    def __init__(self, news: AsyncIterator[str], under_way: set[object]) -> None:
+        super().__init__(news, media_type="text/event-stream", headers=AT_ONCE)
+        self._under_way = under_way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(self._under_way) >= MOST_STREAMS:
+            text = f"{MOST_STREAMS} pages are kept up to date already\n"
+            await PlainTextResponse(text, 503, {**NOT_STORED, "Retry-After": "10"})(scope, receive, send)
+            return
+        self._under_way.add(self)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._under_way.discard(self)
 
 
 class Service:
@@ -28,6 +52,7 @@ class Service:
         self.fleet = fleet
         self._metrics = metrics.registry(fleet.views, version)
         self._page = Page(fleet, version)
+        self._streams: set[object] = set()
 
     async def page(self, request: Request) -> Response:
         """For people."""
@@ -42,7 +67,7 @@ class Service:
     async def events(self, request: Request) -> Response:
         """What is new, to a page that is open: server-sent events, the first of them all there is."""
         del request
-        return StreamingResponse(self._news(), media_type="text/event-stream", headers=AT_ONCE)
+        return Stream(self._news(), self._streams)
 
     async def _news(self) -> AsyncIterator[str]:
         sent: dict[str, str] = {}
@@ -71,8 +96,10 @@ class Service:
         return JSONResponse(host_answer(view), HTTP_STATUS[view.health.status], NOT_STORED)
 
     async def livez(self, request: Request) -> Response:
-        """That this process answers."""
+        """That this process works: it answers, and asks the hosts."""
         del request
+        if failure := self.fleet.failure:
+            return PlainTextResponse(f"{failure}\n", 503, NOT_STORED)
         return PlainTextResponse("ok\n", headers=NOT_STORED)
 
     async def readyz(self, request: Request) -> Response:
@@ -98,10 +125,10 @@ def application(fleet: Fleet, version: str) -> Starlette:
         del app
         await fleet.first_look()
         task = asyncio.create_task(fleet.run())
+        task.add_done_callback(fleet.polling_ended)
         yield
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
         fleet.close()
 
     routes: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [

@@ -56,11 +56,11 @@ class Watched:
 
     async def _poll(self) -> None:
         try:
-            poll = await self.asker.poll()
+            self._take(await self.asker.poll(), time.monotonic())
         except Exception as error:  # a server that answers nonsense is its own failure alone
             log.exception("%s: polling it", self.target.name)
-            poll = Poll(datetime.now(UTC), failure=f"could not be asked: {type(error).__name__}")
-        self._take(poll, time.monotonic())
+            failure = f"could not be asked: {type(error).__name__}"
+            self._take(Poll(datetime.now(UTC), failure=failure), time.monotonic())
 
     def _take(self, poll: Poll, now: float) -> None:
         self._evictions.add(now, poll.info)

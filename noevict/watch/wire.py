@@ -15,8 +15,8 @@ from typing import NoReturn
 # record has 16 at most, and more than one is read in turns.
 sslproto.SSLProtocol.max_size = 32 << 10
 
-LONGEST = 1 << 20  # bytes of one reply: an INFO has ten thousand
-_LINE = 1 << 16
+LONGEST = 1 << 16  # bytes of one reply: the sections of INFO that are asked for have five thousand
+_LINE = 1 << 14
 _SHOWN = 100  # characters of what a server says
 
 
@@ -70,7 +70,9 @@ class Connection:
         size = int(rest)
         if sign == ":":
             return size
-        if not 0 <= size <= LONGEST:
+        if size > LONGEST:
+            raise Garbage(f"is no Redis: its answer has {size} bytes, should have {LONGEST} at most")
+        if size < 0:
             _garbage(line)
         text = await self._reader.readexactly(size + 2)
         return text[:-2].decode("utf-8", "backslashreplace")

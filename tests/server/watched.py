@@ -128,14 +128,16 @@ class Answer:
 class Service:
     """A running `noevict serve` in a checkout's directory."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, open_files: int | None = None) -> None:
+        """``open_files``: the most that its process may have (RLIMIT_NOFILE, hard)."""
+        limit = () if open_files is None else ("prlimit", f"--nofile={open_files}:{open_files}")
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
         for name in ("NOEVICT_HOSTS", "NOEVICT_SECRETS", "NOEVICT_STATE"):
             environment.pop(name, None)
         self.log = directory / "serve.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "noevict", "serve", "--port", "0", *arguments],
+                [*limit, sys.executable, "-m", "noevict", "serve", "--port", "0", *arguments],
                 cwd=directory,
                 env=environment,
                 stdout=log,
@@ -148,9 +150,22 @@ class Service:
             self.end(signal.SIGKILL)
             raise
 
-    def get(self, path: str) -> Answer:
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, _, port = self.url.rpartition("/")[2].rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def memory(self) -> int:
+        """The most it ever took, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) << 10
+
+    def get(self, path: str, **headers: str) -> Answer:
+        request = urllib.request.Request(f"{self.url}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 return Answer(reply.status, dict(reply.headers), reply.read().decode())
         except urllib.error.HTTPError as error:
             return Answer(error.code, dict(error.headers), error.read().decode())

@@ -1,21 +1,25 @@
 """How a host is, from what it answered: every reason to be degraded or unhealthy, and any answer at all."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noevict import watch
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer
-from noevict.watch.health import Poll, Status, judge, number, parse_info
+from noevict.watch.health import FIELDS, Poll, Status, judge, number, parse_info
 from noevict.watch.history import HOUR, POINTS, STEP, Evictions, Line
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
 
+WATCH = Path(watch.__file__).parent
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 FINE = {
     "redis_version": "8.0.2",
@@ -209,12 +213,23 @@ def test_any_text_is_read_as_info(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.text("abc_", min_size=1), st.text(st.characters(exclude_categories=["Zl", "Zp", "Cc"]))
+        st.sampled_from(sorted(FIELDS)) | st.text("abc_", min_size=1),
+        st.text(st.characters(exclude_categories=["Zl", "Zp", "Cc"]), max_size=300),
     )
 )
-def test_what_is_in_info_is_read_from_it(fields: dict[str, str]) -> None:
+def test_the_fields_that_are_used_are_read_from_info_and_no_others(fields: dict[str, str]) -> None:
     lines = [f"{name}:{value}" for name, value in fields.items()]
-    assert parse_info("\r\n".join(["# Section", *lines, ""])) == fields
+    kept = {name: value[:200] for name, value in fields.items() if name in FIELDS}
+    assert parse_info("\r\n".join(["# Section", *lines, ""])) == kept
+
+
+def test_every_field_of_info_that_monitoring_reads_is_kept() -> None:
+    """As its modules name them: number(info, "..."), health.text("..."), info.get("...") and _last(info, "...")."""
+    calls = re.compile(r"""\b(?:number|text|info\.get|_last)\((?:[a-z._]*info, )?"([a-z_]+)""")
+    modules = ("health", "answers", "card", "history", "watched")
+    named = {name for each in modules for name in calls.findall((WATCH / f"{each}.py").read_text())}
+    assert named - FIELDS == set()
+    assert len(named) > 15
 
 
 @given(st.text(max_size=30) | st.integers().map(str))

@@ -58,7 +58,16 @@ function live(is) {
   document.body.classList.toggle("lost", !is);
 }
 
-const events = new EventSource("events");
-events.onopen = () => live(true);
-events.onerror = () => live(false);
-events.onmessage = (event) => take(JSON.parse(event.data));
+function listen() {
+  const events = new EventSource("events");
+  events.onopen = () => live(true);
+  events.onerror = () => {
+    live(false);
+    if (events.readyState === EventSource.CLOSED) {
+      setTimeout(listen, 10000); // refused, as with very many pages open: a browser does not try that again
+    }
+  };
+  events.onmessage = (event) => take(JSON.parse(event.data));
+}
+
+listen();
