@@ -8,6 +8,7 @@ wrapped where they are sent.
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -43,6 +44,7 @@ class Strike:
 
     ``when``: before it, after it, or "during": so many ``seconds`` after it was sent. ``host``: there alone, by name;
     "" is whichever comes first. ``nspawn``: the host that is killed (its systemd-nspawn); 0 is the run itself.
+    ``count``: 2 is the second time that this moment comes there, and so on.
     """
 
     moment: str
@@ -51,6 +53,7 @@ class Strike:
     nspawn: int = 0
     signal: int = signal.SIGKILL
     seconds: float = 0.05
+    count: int = 1
 
 
 def strike(checkout: Checkout, *strikes: Strike, deploy: str = "deploy.py") -> None:
@@ -73,6 +76,7 @@ def acts(checkout: Checkout) -> list[tuple[str, str]]:
 
 _watched: list[State] = []
 _strikes: list[Strike] = []
+_times: Counter[tuple[str, str]] = Counter()  # how often a host's moment has come
 
 
 def watch(state: State) -> None:
@@ -90,20 +94,23 @@ def _fall(host: str, moment: str, when: str) -> None:
     if when == "before":
         with Path(ACTS).open("a") as file:
             file.write(json.dumps([host, moment]) + "\n")
+        _times[host, moment] += 1
     for each in _strikes:
-        if (each.moment, each.when) == (moment, when) and each.host in ("", host):
+        if (each.moment, each.when) == (moment, when) and _is_there(each, host):
             _strikes.remove(each)
             with suppress(ProcessLookupError):
                 kill(each.nspawn) if each.nspawn else os.kill(os.getpid(), each.signal)
             return
 
 
+def _is_there(strike: Strike, host: str) -> bool:
+    return strike.host in ("", host) and strike.count <= _times[host, strike.moment]
+
+
 def _act(host: str, moment: str, work: Callable[[], Any]) -> Any:
     _fall(host, moment, "before")
     during = [
-        each
-        for each in _strikes
-        if (each.moment, each.when) == (moment, "during") and each.host in ("", host)
+        each for each in _strikes if (each.moment, each.when) == (moment, "during") and _is_there(each, host)
     ]
     if during:
         under_way = gevent.spawn(work)

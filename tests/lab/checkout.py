@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,21 +53,46 @@ class Checkout:
     """The files that git tracks or would track, copied to ``directory/checkout``; no secrets/ in it.
 
     ``home`` beside it is the user's home: empty but for .ssh, so that nothing of the real user is used.
+    ``earlier`` is an archive of an earlier release (tar): its files are there instead, until ``upgrade``.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, earlier: Path | None = None) -> None:
         self.root, self.home = directory / "checkout", directory / "home"
         self.hosts_yml, self.secrets = self.root / "hosts.yml", self.root / "secrets"
         (self.home / ".ssh").mkdir(mode=0o700, parents=True)
+        self._earlier: list[str] = []
+        if earlier is None:
+            self._copy_repository()
+        else:
+            with tarfile.open(earlier) as archive:
+                archive.extraction_filter = getattr(
+                    tarfile, "data_filter", None
+                )  # Debian 12's Python has none
+                archive.extractall(self.root)  # noqa: S202 - made by us
+                self._earlier = [member.name for member in archive if member.isfile()]
+            self._compile()
+
+    def upgrade(self) -> None:
+        """Do what ``git pull`` does: the user's own files stay, and so does hosts.yml, which the user has changed."""
+        for name in self._earlier:
+            if self.root / name != self.hosts_yml:
+                (self.root / name).unlink()
+        hosts = self.hosts_yml.read_text()
+        self._copy_repository()
+        self.hosts_yml.write_text(hosts)
+
+    def _copy_repository(self) -> None:
         listing = ("git", "-C", str(REPOSITORY), "ls-files", "-z", "-co", "--exclude-standard")
         names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         for name in filter(None, names.split("\0")):
             if (REPOSITORY / name).is_file():  # not one that was removed and is still in the index
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / name, self.root / name)
-        compileall.compile_dir(
-            self.root / "noevict", quiet=1
-        )  # as `make deploy` does: pyinfra writes no .pyc
+        self._compile()
+
+    def _compile(self) -> None:
+        # As `make deploy` does: pyinfra writes no .pyc. What an earlier release left must not count.
+        compileall.compile_dir(self.root / "noevict", quiet=1, force=True)
 
     @classmethod
     @contextmanager
