@@ -6,11 +6,10 @@ export LC_ALL=C
 umask 077
 roots() { [[ $(stat -c %u "$1") == 0 ]]; }
 # In /etc/redis only root's own entries stay where they are: whatever else is called tls is never used.
-if [[ (-e $tls || -L $tls) ]] && ! { roots "$tls" && [[ -d $tls && (! -L $tls || $(readlink "$tls") == tls-*) ]]; }; then
-  if [[ ! -L $tls || -e $tls ]]; then
-    echo "$tls: should be root's own, made by noevict: find out who put it there, move it away, then run again"
-    exit 1
-  fi
+made_here() { [[ -L $1 && $(readlink "$1") =~ ^tls-[0-9A-Za-z]+$ || ! -L $1 && -d $1 ]]; }
+if [[ -e $tls || -L $tls ]] && ! { roots "$tls" && made_here "$tls"; }; then
+  echo "$tls: should be root's own, made by noevict: find out who put it there, move it away, then run again"
+  exit 1
 fi
 cd "$new"
 [[ $(pwd -P) == "$new" && $new == "$etc"/tls-* ]] && roots .
