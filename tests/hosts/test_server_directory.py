@@ -1,4 +1,4 @@
-"""The configuration's directory is root's: the server's user writes its own files there, and moves nothing of root's."""
+"""The configuration's directory is root's: the server's user writes its own files, and moves nothing of root's."""
 
 import pytest
 

@@ -11,7 +11,7 @@ import pytest
 
 from noevict.cli import noevict
 from noevict.engine import ENGINES
-from noevict.target import wanted_files
+from noevict.target import tls_files, wanted_files
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
@@ -95,17 +95,18 @@ def test_every_noevict_command_and_option_named_is_there(page: Path) -> None:
 
 
 def test_the_readme_names_every_file_on_a_host() -> None:
-    files = wanted_files(ENGINES["redis"], defaultdict(str))
+    files = (*wanted_files(ENGINES["redis"], defaultdict(str)), *tls_files(ENGINES["redis"]))
     assert [file.path for file in files if f"`{file.path}`" not in README] == []
 
 
 def messages() -> str:
-    """All text in noevict's sources; what an f-string fills in stands between lines."""
+    """All text in noevict's sources, scripts included; what an f-string fills in stands between lines."""
     found = []
     for path in sorted((PROJECT / "noevict").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
+    found += [path.read_text() for path in sorted((PROJECT / "noevict/scripts").glob("*.sh"))]
     return "\n".join(found)
 
 
