@@ -104,7 +104,8 @@ redis_tls_ca = None
 # blocks, empties or reconfigures the server), "health" (PING and INFO alone: `noevict serve`) and "exporter"
 # (what prometheus-redis-exporter asks). User -> profile ("app", "readonly", "admin", "health", "exporter"), or a
 # profile limited to keys and channels, or rules as in ACL SETUSER. An entry for one of the four replaces what it may.
-# Passwords are made, in secrets/users.yml.
+# Passwords are made, in secrets/users.yml. A profile limited to keys loads no functions: those of one user are run by
+# all others' FCALL.
 # Example:
 #     redis_users = {
 #         "reports": "readonly",

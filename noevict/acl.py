@@ -27,6 +27,7 @@ class Profile:
     channels: tuple[str, ...] = ALL
     # Words that only some servers know: the first release of each engine that does.
     since: tuple[tuple[Server, str], ...] = ()
+    limited: str = ""  # words that are added where the user has only some keys
 
 
 PROFILES: dict[str, Profile] = {
@@ -42,6 +43,9 @@ PROFILES: dict[str, Profile] = {
         "-script|debug -script|flush -script|kill",
         # CLIENT IMPORT-SOURCE sets expiry aside for the tool that fills a new server.
         since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
+        # Every user's FCALL runs what one user has loaded, with the rights of whoever calls: a library that replaces
+        # another's would reach all keys of its callers. (A script is named by its digest: only who knows it runs it.)
+        limited="-function|load",
     ),
     "readonly": Profile(
         "Reads every data type, listens to channels, calls read-only scripts; changes nothing.",
@@ -57,9 +61,10 @@ PROFILES: dict[str, Profile] = {
     ),
     "exporter": Profile(
         "What prometheus-redis-exporter asks, the lengths of queues among it; changes nothing.",
-        # As the exporter asks by default and with --check-single-keys: nothing refused, seen. Neither SCAN nor GET: at
-        # /scrape?check-keys=* it would list all keys, and show their values, to whoever reaches its port.
-        "-@all +ping +info +client|list +client|setname +config|get +slowlog|len +slowlog|get +latency|latest "
+        # As the exporter asks by default and with --check-single-keys; seen: SLOWLOG GET is all that is refused, and
+        # would show the arguments of other users' commands. Neither SCAN nor GET: at /scrape?check-keys=* it would list
+        # all keys, and show their values, to whoever reaches its port.
+        "-@all +ping +info +client|list +client|setname +config|get +slowlog|len +latency|latest "
         "+latency|histogram +type +llen +scard +zcard +hlen +xlen +strlen +pfcount +select +memory|usage",
         channels=(),
     ),
@@ -97,6 +102,8 @@ def rules_for(
         if server.engine == first.engine and server.version >= first.version:
             commands.append(rule)
     keys, channels = chosen.keys if keys is None else keys, chosen.channels if channels is None else channels
+    if tuple(keys) != ALL and chosen.limited:
+        commands.append(chosen.limited)
     patterns = [*(f"~{key}" for key in keys), *(f"&{channel}" for channel in channels)]
     return canonical(words(" ".join([*patterns, *commands])))
 

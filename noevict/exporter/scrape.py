@@ -10,7 +10,7 @@ from noevict import streams
 from noevict.client import Client, sentence
 from noevict.errors import NoevictError
 from noevict.exporter.look import Exporter, not_yet
-from noevict.exporter.target import PACKAGE, UNIT, USER
+from noevict.exporter.target import PACKAGE, UNIT, USER, WITHHELD
 from noevict.scripts import script
 from noevict.shell import HOST_FAILURES
 from noevict.transport import within
@@ -141,8 +141,8 @@ def _missing(exporter: Exporter, samples: list[Sample]) -> Iterator[str]:
 
 def _denied(before: dict[tuple[str, str, str], int], after: dict[tuple[str, str, str], int]) -> Iterator[str]:
     for key, count in after.items():
-        if count > before.get(key, 0):
-            reason, context, what = key
+        reason, context, what = key
+        if count > before.get(key, 0) and what != WITHHELD:
             yield f"user {USER}: was refused {what} ({reason}, {context}): redis_users says what it may, or deploy.py"
 
 

@@ -15,6 +15,8 @@ from noevict.target import WantedFile, private_addresses
 from noevict.templates import render
 
 USER = "exporter"  # of Redis
+# What both releases ask at each scrape and are refused: it would show the arguments of others' commands.
+WITHHELD = "slowlog|get"
 PACKAGE = "prometheus-redis-exporter"
 UNIT = f"{PACKAGE}.service"
 BINARY = f"/usr/bin/{PACKAGE}"

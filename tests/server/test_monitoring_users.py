@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from noevict.acl import render_acl, wanted_users
+from noevict.exporter.target import WITHHELD
 from tests.lab.servers import Binary, Running
 from tests.server.allowed import catalogue_of, dry_run
 from tests.server.conftest import StartServer
@@ -17,13 +18,13 @@ MAY = {
     "exporter": {
         *("ping", "info", "select", "type", "memory|usage"),
         *("client|list", "client|setname", "config|get"),
-        *("slowlog|len", "slowlog|get", "latency|latest", "latency|histogram"),
+        *("slowlog|len", "latency|latest", "latency|histogram"),
         *("strlen", "llen", "scard", "zcard", "hlen", "xlen", "pfcount"),
     },
 }
-# As the exporter asks: of itself, and with --check-single-keys.
+# As the exporter asks: of itself, and with --check-single-keys. SLOWLOG GET 1, which it asks too, is WITHHELD.
 ASKED = """CLIENT SETNAME redis_exporter;CONFIG GET *;INFO ALL;LATENCY LATEST;LATENCY HISTOGRAM;SLOWLOG LEN
-SLOWLOG GET 1;CLIENT LIST;SELECT 0;TYPE list;LLEN list;ZCARD zset;SCARD set;HLEN hash;XLEN stream;STRLEN text
+CLIENT LIST;SELECT 0;TYPE list;LLEN list;ZCARD zset;SCARD set;HLEN hash;XLEN stream;STRLEN text
 PFCOUNT log;MEMORY USAGE list"""
 
 
@@ -76,3 +77,17 @@ def test_nothing_that_monitoring_asks_is_in_the_acl_log(managed: Running) -> Non
     for command in ASKED.replace("\n", ";").split(";"):
         exporter.execute_command(*command.split())
     assert managed.redis.acl_log() == []
+
+
+def test_the_arguments_of_slow_commands_are_withheld_from_the_exporter(managed: Running) -> None:
+    managed.redis.config_set(
+        "slowlog-log-slower-than" if managed.server.engine == "redis" else "commandlog-execution-slower-than", 0
+    )
+    as_user(managed, "app").set("job", "a secret of somebody's")
+    exporter = as_user(managed, "exporter")
+    assert exporter.slowlog_len()
+    managed.redis.acl_log_reset()
+    for command in ("SLOWLOG GET 1", "COMMANDLOG GET 1 slow"):
+        with pytest.raises(redis.exceptions.ResponseError, match="no permissions|unknown command"):
+            exporter.execute_command(*command.split())
+    assert WITHHELD in {entry["object"] for entry in managed.redis.acl_log()}

@@ -185,6 +185,28 @@ def test_redis_users_adds_users_and_may_name_the_built_in_ones() -> None:
     assert user_names(setting) == ("admin", "app", "default", "health", "reports")
 
 
+@pytest.mark.parametrize(
+    ("value", "loads"),
+    [
+        ("app", True),
+        ({"profile": "app"}, True),
+        ({"profile": "app", "keys": ["*"], "channels": []}, True),
+        ({"profile": "app", "keys": ["shop:*"]}, False),
+        ({"profile": "app", "keys": []}, False),
+        ({"profile": "readonly", "keys": ["shop:*"]}, False),
+    ],
+)
+def test_who_has_some_keys_only_loads_no_functions_for_others_to_call(value: object, loads: bool) -> None:
+    [rules] = [u.rules for u in wanted_users({"reports": value}, DIGESTS, REDIS_7) if u.name == "reports"]
+    assert ("-function|load" not in rules and "+@scripting" in rules) == loads
+
+
+def test_the_exporter_does_not_see_the_arguments_of_other_users_commands() -> None:
+    rules = rules_for("exporter", REDIS_7).split()
+    assert "+slowlog|len" in rules
+    assert not {"+slowlog", "+slowlog|get", "+monitor", "+@slow"} & set(rules)
+
+
 @pytest.mark.parametrize("value", ["off", "off ~x +get"])
 def test_default_switched_off_has_all_rights_for_the_sake_of_loading(value: str) -> None:
     users = {user.name: user for user in wanted_users({"default": value}, DIGESTS, REDIS_7)}
