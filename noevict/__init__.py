@@ -20,7 +20,7 @@ conf_reader, conf                                        the text of redis.conf:
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
 changes, target, access                                  what should be, and what differs
-kernel, refusals, faults, notices                        what is refused, not ours to repair, or said
+other_fleets, kernel, refusals, faults, notices          whose it is; what is refused, not ours to repair, or said
 certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
 transport, commands                                      the SSH connection; commands on a host, in bounded time

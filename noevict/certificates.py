@@ -100,14 +100,14 @@ class OwnCertificate:
 
 
 def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> OwnCertificate:
-    """The user's own files, checked as a client would check them but for the names (see `covers`).
+    """The user's own files. Whether a client accepts them, ``tls.refusal`` finds out.
 
     Intermediates stand below the server's certificate, or in the CA's file. NoevictError names the file and
     what is wrong with it.
     """
     chain, ca = _read(cert_path), _read(ca_path)
-    server, *intermediates = _certificates(cert_path, chain)
-    authorities = _certificates(ca_path, ca)
+    server, *_ = _certificates(cert_path, chain)
+    _certificates(ca_path, ca)
     key = _read(key_path)
     if _private_key_digest(key_path, key) != server.key_digest:
         raise NoevictError(f"{key_path}: should be the key of {cert_path}, is another one")
@@ -115,14 +115,6 @@ def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> O
         raise NoevictError(
             f"{cert_path}: valid from {server.not_before:%Y-%m-%d} to {server.not_after:%Y-%m-%d}, "
             f"it is {now:%Y-%m-%d}"
-        )
-    roots = tuple(authority for authority in authorities if authority.signed_by(authority.parsed))
-    if not roots:
-        raise NoevictError(f"{ca_path}: should hold the CA's root certificate, has intermediates alone")
-    if not _reaches(server, (*intermediates, *authorities), roots, now):
-        raise NoevictError(
-            f"{cert_path}: should be signed by {ca_path}, is not "
-            f"(intermediates that have not expired go below it in the same file)"
         )
     return OwnCertificate(server, _certificates_alone(chain), _certificates_alone(ca), key)
 
@@ -178,20 +170,3 @@ def _private_key_digest(path: Path, pem: str) -> str:
     except (ValueError, UnsupportedAlgorithm):
         raise NoevictError(f"{path}: should hold a private key in PEM, has none that can be read") from None
     return public_key_digest(key.public_key())
-
-
-def _reaches(
-    certificate: Certificate,
-    links: tuple[Certificate, ...],
-    roots: tuple[Certificate, ...],
-    now: datetime,
-) -> bool:
-    """Whether signatures lead from the certificate over some of the links to a root, none out of date."""
-    if certificate in roots:
-        return certificate.not_before <= now < certificate.not_after
-    return any(
-        certificate.signed_by(issuer.parsed)
-        and issuer.not_before <= now < issuer.not_after
-        and _reaches(issuer, tuple(other for other in links if other != issuer), roots, now)
-        for issuer in (*roots, *links)
-    )

@@ -1,5 +1,6 @@
 """What all hosts of one run share: their checked settings, the secrets, and what went wrong with restarts."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from gevent.lock import BoundedSemaphore, RLock
 
-from noevict import pki
+from noevict import pki, tls
 from noevict.acl import user_names
 from noevict.certificates import OwnCertificate, load_own
 from noevict.errors import NoevictError
@@ -48,6 +49,9 @@ class Fleet:
         self._client_pem: str | None = None
         self._record_failed = False
         self._own: dict[tuple[str, str, str], OwnCertificate] = {}
+        self._tried: set[tuple[str | None, ...]] = (
+            set()
+        )  # own certificates, and the name clients accept them for
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
         self.restarts = BoundedSemaphore(at_once)
         self._machines: dict[
@@ -109,6 +113,31 @@ class Fleet:
             told, self._record_failed = self._record_failed, True
             return None if told else str(error)
         return None
+
+    def trusting(self, settings: Settings) -> ssl.SSLContext:
+        """How noevict comes to a host: with the CA of its certificate, and strict if that is the fleet's own.
+
+        Raises NoevictError as ``own_certificate``.
+        """
+        own = self.own_certificate(settings)
+        ca = self.secrets.ca.certificate_pem if own is None else own.ca
+        return tls.trusting(ca.encode(), self.client_pem(), strict=own is None)
+
+    def try_own_certificate(self, settings: Settings, name: str) -> None:
+        """See by a handshake in memory that a client that asks for ``name`` accepts the user's own certificate.
+
+        Raises NoevictError if it does not, and as ``own_certificate``.
+        """
+        own = self.own_certificate(settings)
+        tried = (settings.redis_tls_cert, settings.redis_tls_ca, name)
+        if own is None or tried in self._tried:
+            return
+        if problem := tls.refusal(self.trusting(settings), own.chain + own.key, name):
+            raise NoevictError(
+                f"redis_tls_cert: no client that has {settings.redis_tls_ca} would accept it for {name}: {problem} "
+                "(intermediates go below it in the same file, the root into redis_tls_ca)"
+            )
+        self._tried.add(tried)
 
     def own_certificate(self, settings: Settings) -> OwnCertificate | None:
         """The user's own certificate files, where the settings name some. Raises NoevictError."""

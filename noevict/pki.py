@@ -8,7 +8,7 @@ those that RFC 5280 asks for, so that strict X.509 checks, the default since Pyt
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from noevict.certificates import Certificate, fingerprint, normalise
 from noevict.errors import NoevictError
 
+CA_NAME = "noevict CA"  # how the names of fleets' CAs begin
 CA_DAYS = 3653  # ten years
 DAYS = 397  # 13 months, as public CAs had it: no client minds, and a leaked key ends by itself
 RENEW_DAYS = 30
@@ -52,6 +53,11 @@ class Authority:
             raise NoevictError("ca.key: should be the key of ca.crt, is another one")
         if not signs:
             raise NoevictError("ca.crt: should be the certificate of a CA, is one of a server or client")
+        if missing := ", ".join(_missing_extensions(ca)):
+            raise NoevictError(
+                f"ca.crt: should have {missing}, without which strict clients (Python 3.13) trust nothing it signs: "
+                "docs/certificates.md has the command that makes one"
+            )
         return cls(ca, private)
 
     @property
@@ -74,6 +80,12 @@ class Authority:
         return f"the fleet's CA {_expiry(left)}, and with it every certificate: all clients need a new one"
 
 
+def named_as_ca(certificate: x509.Certificate) -> bool:
+    """Whether its name is that of a fleet's CA, ours or another's."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return any(str(name.value).startswith(CA_NAME) for name in names)
+
+
 def parse_key(pem: str) -> ec.EllipticCurvePrivateKey:
     """The CA's key. NoevictError, with nothing of it in the message, for anything else."""
     try:
@@ -85,10 +97,22 @@ def parse_key(pem: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
+def _missing_extensions(ca: x509.Certificate) -> Iterator[str]:
+    """What OpenSSL's strict checks ask of a root (check_chain in x509_vfy.c), and this one does not have."""
+    held = {type(each.value): each for each in ca.extensions}
+    if not held[x509.BasicConstraints].critical:
+        yield "basicConstraints that are critical"
+    usage = held[x509.KeyUsage].value if x509.KeyUsage in held else None
+    if not (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign):
+        yield "keyUsage with keyCertSign"
+    if x509.SubjectKeyIdentifier not in held:
+        yield "subjectKeyIdentifier"
+
+
 def make_ca(now: datetime, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
     """A new CA, told from other fleets' by a random part in its name; with `key` where there is one."""
     key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = _subject(f"noevict CA {secrets.token_hex(4)}")
+    subject = _subject(f"{CA_NAME} {secrets.token_hex(4)}")
     builder = _builder(subject, subject, key.public_key(), key.public_key())
     certificate = (
         builder.not_valid_before(now - CLOCK_SKEW)

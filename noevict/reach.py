@@ -103,9 +103,7 @@ def _through_ssh(run: "HostRun", address: str, port: int) -> Callable[[], socket
 
 
 def _trusting(run: "HostRun") -> ssl.SSLContext:
-    own = run.fleet.own_certificate(run.settings)
-    ca = own.ca if own is not None else run.fleet.secrets.ca.certificate_pem
-    return tls.trusting(ca.encode(), run.fleet.client_pem())
+    return run.fleet.trusting(run.settings)
 
 
 def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from noevict import acl_live, conf, directives, pki, rdb
-from noevict.certificates import Certificate, certificates_in
 from noevict.conf_reader import parse
 from noevict.engine import ENGINES, Engine
+from noevict.other_fleets import other_ca, other_secrets
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
@@ -104,24 +104,12 @@ def _others(settings: Settings, state: HostState, target: Target) -> Iterator[st
             return
 
 
-def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
-    users = state.file(target.engine.aclfile)
-    ours = users is not None and users.sha256 == target.digest(users.path)
-    if not (ours and state.live.reach is Reach.NOT_RUNNING):
-        yield from other_ca(state, secrets)
-
-
-def other_ca(state: HostState, secrets: Secrets) -> Iterator[str]:
-    """A CA that is not ours, on a host whose server does not take our admin."""
-    # Beside the CA of a certificate that the user brought, the fleet's own is the last.
-    *_, theirs = (None, *map(Certificate.parse, certificates_in(state.ca or "")))
-    if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
-        return
-    yield (
-        f"is managed with other secrets: its CA is {theirs.fingerprint}, and not one of {secrets.path}: "
-        "copy the secrets/ it was made with"
-    )
+def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """Why what noevict manages on a host, with either engine, belongs to other secrets/."""
+    if managed(state, target.engine):
+        yield from other_secrets(state, target, secrets)
+    if state.predecessor is not None:
+        yield from other_ca(state.predecessor, target, secrets)
 
 
 def _unknown(state: HostState, target: Target) -> Iterator[str]:

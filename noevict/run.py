@@ -21,7 +21,7 @@ from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
 from noevict.plan import Plan, make_plan
-from noevict.refusals import managed, other_secrets
+from noevict.refusals import managed, of_others
 from noevict.scripts import script
 from noevict.settings import Settings
 from noevict.shell import HOST_FAILURES, SEEN_SECONDS, Shell
@@ -97,7 +97,7 @@ class HostRun(Shell):
         """Why this host belongs to other secrets; nothing where it does not."""
         if not self.managed:
             return ()
-        return tuple(other_secrets(self.found, self.plan.target, self.fleet.secrets))
+        return tuple(of_others(self.found, self.plan.target, self.fleet.secrets))
 
     @property
     def twin(self) -> tuple[str, ...]:
@@ -184,6 +184,7 @@ class HostRun(Shell):
     def look_again(self) -> Plan:
         """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
         with self.fleet.looks:
+            self._own_certificate()  # no host is looked at with one that its clients would not accept
             ca = self.fleet.secrets.ca.fingerprint
             plan = self._look_once()
             if self.managed:
@@ -278,6 +279,7 @@ class HostRun(Shell):
                 f"redis_tls_cert: should cover {self.client_name}, by which clients reach this host "
                 f"(redis_address says so where it is another), covers {covered}"
             )
+        self.fleet.try_own_certificate(self.settings, self.client_name)
         return own
 
     @property

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from noevict import rdb
 from noevict.changes import Change, How
 from noevict.engine import Engine, Server
-from noevict.refusals import left_behind, limits, missed_data, other_ca, role, role_in_file
+from noevict.other_fleets import other_ca
+from noevict.refusals import left_behind, limits, missed_data, role, role_in_file
 from noevict.secrets import Secrets
 from noevict.state import HostState, Live, Reach
 from noevict.target import Target
@@ -36,7 +37,7 @@ def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
     if old is None:
         return
     engine = target.engine.other
-    yield from other_ca(old, secrets)
+    yield from other_ca(old, target, secrets)
     if state.pid and old.pid:
         yield f"runs {engine.title} and {target.engine.title}: stop the one that is not to go on, then run again"
     elif old.live.reached:

@@ -93,7 +93,7 @@ class Access:
         if target.asks_certificate:
             own = "".join(pki.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS))
         try:
-            return client_context(ca.encode(), own)
+            return client_context(ca.encode(), own, strict=target.ca is None)
         except ssl.SSLError:
             raise NoevictError(
                 f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that is none"

@@ -1,8 +1,10 @@
 """Certificates: renewed without a restart or a lost connection, the user's own, and asked of clients."""
 
 import ssl
+import subprocess
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,39 @@ def test_own_certificate_files_for_another_host_are_refused_before_a_change(
     checkout.list_hosts([host], redis_address="elsewhere.example.com", **own.settings)
     deploy(checkout)
     assert_clean(checkout)
+
+
+def test_a_ca_made_with_plain_openssl_serves_and_is_watched(checkout: Checkout, boot: Boot) -> None:
+    """Neither key usage nor names that strict clients want: what most companies' own CAs are like."""
+    [host] = boot("trixie")
+    run = partial(subprocess.run, cwd=checkout.root, check=True, capture_output=True)
+    new = ("-nodes", "-newkey", "rsa:2048")
+    run(["openssl", "req", "-x509", *new, "-keyout", "ca.key", "-out", "plain-ca.crt", "-subj", "/CN=ours"])
+    run(["openssl", "req", *new, "-keyout", "plain.key", "-out", "plain.csr", "-subj", "/CN=redis"])
+    (checkout.root / "san").write_text(f"subjectAltName=IP:{host.address}\n")
+    signed = (
+        "x509",
+        "-req",
+        "-in",
+        "plain.csr",
+        "-CA",
+        "plain-ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+    )
+    run(["openssl", *signed, "-extfile", "san", "-out", "plain.crt"])
+    files = {"redis_tls_cert": "plain.crt", "redis_tls_key": "plain.key", "redis_tls_ca": "plain-ca.crt"}
+    checkout.list_hosts([host], **files)
+    deploy(checkout)
+    assert_clean(checkout)
+    assert checkout.run("noevict", "status").returncode == 0
+    # Of another CA: nothing is changed, and the reason is said.
+    before = in_place(host)
+    run(["openssl", "req", "-x509", *new, "-keyout", "ca.key", "-out", "plain-ca.crt", "-subj", "/CN=ours"])
+    done = deploy(checkout, code=1)
+    assert "redis_tls_cert: no client that has plain-ca.crt would accept it for" in done.output, done
+    assert in_place(host) == before
 
 
 def client_files(checkout: Checkout, name: str) -> dict[str, str]:

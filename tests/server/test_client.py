@@ -321,7 +321,10 @@ class Direct:
         self.settings = build_settings("localhost", {"redis_connect": "direct", "redis_port": served.port})
         secrets = Secrets(Path("secrets"), served.ca, {"admin": ADMIN, "takeover": MASTER})
         self.fleet = SimpleNamespace(
-            secrets=secrets, made_before=True, own_certificate=lambda _: None, client_pem=lambda: None
+            secrets=secrets,
+            made_before=True,
+            trusting=lambda _: trusting(served.ca.certificate_pem.encode()),
+            client_pem=lambda: None,
         )
         self.host, self.engine, self.ways = None, ENGINES["redis"], list[str]()
         for way in ("open_direct", "open_tcp"):

@@ -64,7 +64,9 @@ def test_functions_and_scripts_of_others_run_with_the_rights_of_the_caller(manag
         lambda: shop.eval(STOLEN, 0),
         lambda: shop.evalsha(digest, 0),
     ):
-        with pytest.raises(redis.ResponseError, match="No permissions to access a key|can't access at least one of the keys"):
+        with pytest.raises(
+            redis.ResponseError, match=r"No permissions to access a key|can't access at least one of the keys"
+        ):
             call()
     assert not managed.redis.exists("shop:stolen")
 

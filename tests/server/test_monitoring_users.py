@@ -81,13 +81,14 @@ def test_nothing_that_monitoring_asks_is_in_the_acl_log(managed: Running) -> Non
 
 def test_the_arguments_of_slow_commands_are_withheld_from_the_exporter(managed: Running) -> None:
     managed.redis.config_set(
-        "slowlog-log-slower-than" if managed.server.engine == "redis" else "commandlog-execution-slower-than", 0
+        "slowlog-log-slower-than" if managed.server.engine == "redis" else "commandlog-execution-slower-than",
+        0,
     )
     as_user(managed, "app").set("job", "a secret of somebody's")
     exporter = as_user(managed, "exporter")
     assert exporter.slowlog_len()
     managed.redis.acl_log_reset()
     for command in ("SLOWLOG GET 1", "COMMANDLOG GET 1 slow"):
-        with pytest.raises(redis.exceptions.ResponseError, match="no permissions|unknown command"):
+        with pytest.raises(redis.exceptions.ResponseError, match=r"no permissions|unknown command"):
             exporter.execute_command(*command.split())
     assert WITHHELD in {entry["object"] for entry in managed.redis.acl_log()}

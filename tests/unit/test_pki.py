@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from noevict.certificates import Certificate, load_own, normalise, public_key_digest
+from noevict.certificates import Certificate, normalise, public_key_digest
 from noevict.errors import NoevictError
 from noevict.pki import Authority, make_ca, make_client_certificate, problems, sign_request
 
@@ -360,119 +360,6 @@ def test_a_name_is_refused_or_held_and_covered(name: str) -> None:
 @given(st.text())
 def test_no_text_breaks_the_reading_of_certificates(text: str) -> None:
     assert Certificate.parse(text) is None
-
-
-# The user's own files
-
-
-@dataclass
-class Own:
-    """A corporate CA with an intermediate, and a server's certificate below it, as files."""
-
-    directory: Path
-
-    def __post_init__(self) -> None:
-        self.root, self.root_key = self.issue("root", None, ca=True)
-        self.middle, self.middle_key = self.issue("middle", (self.root, self.root_key), ca=True)
-        self.server, self.server_key = self.issue("server", (self.middle, self.middle_key))
-        self.write("crt", self.server, self.middle)
-        self.write("ca", self.root)
-        (self.directory / "key").write_text(pem_of(self.server_key))
-
-    def issue(self, name: str, issuer, ca: bool = False, start: datetime = NOW, days: int = 100):
-        key = rsa.generate_private_key(65537, 2048)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer[0].subject if issuer else subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(start + timedelta(days=days))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .sign(issuer[1] if issuer else key, hashes.SHA256())
-        )
-        return certificate, key
-
-    def write(self, file: str, *certificates: x509.Certificate) -> None:
-        blocks = [each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates]
-        (self.directory / file).write_text("a comment\n" + "".join(blocks))
-
-    def load(self, now: datetime = NOW):
-        return load_own(self.directory / "crt", self.directory / "key", self.directory / "ca", now)
-
-    def refused(self, now: datetime = NOW) -> str:
-        with pytest.raises(NoevictError) as refused:
-            self.load(now)
-        (line,) = refused.value.lines
-        assert "\n" not in line
-        return line.removeprefix(f"{self.directory}/")
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Own:
-    return Own(tmp_path)
-
-
-def test_of_own_files_certificates_alone_are_taken_and_the_key_is_not_shown(own: Own) -> None:
-    given = (own.directory / "crt").read_text()
-    with (own.directory / "crt").open("a") as file:
-        file.write((own.directory / "key").read_text())  # many programs want both in one file
-    found = own.load()
-    assert found.chain == given.removeprefix("a comment\n")
-    assert found.ca.startswith("-----BEGIN CERTIFICATE-----")
-    assert "PRIVATE" in found.key
-    assert "PRIVATE" not in repr(found)
-
-
-def test_an_intermediate_may_stand_in_the_cas_file(own: Own) -> None:
-    own.write("crt", own.server)
-    assert own.refused().startswith(f"crt: should be signed by {own.directory}/ca, is not")
-    own.write("ca", own.middle, own.root)
-    assert own.load().certificate.names == frozenset()
-
-
-def test_a_certificate_that_signs_itself_is_its_own_ca(own: Own) -> None:
-    alone, key = own.issue("alone", None)
-    own.write("crt", alone)
-    own.write("ca", alone)
-    (own.directory / "key").write_text(pem_of(key))
-    own.load()
-
-
-def test_each_mistake_in_own_files_is_one_line(own: Own) -> None:
-    own.write("ca", own.middle)
-    assert own.refused() == "ca: should hold the CA's root certificate, has intermediates alone"
-    own.write("ca", own.issue("other", None)[0])
-    assert own.refused().startswith("crt: should be signed by")
-    own.write("ca", own.root)
-    assert own.refused(NOW + 200 * DAY).startswith("crt: valid from")
-    assert own.refused(NOW - DAY).startswith("crt: valid from")
-    (own.directory / "key").write_text(pem_of(own.middle_key))
-    assert own.refused().startswith("key: should be the key of")
-    (own.directory / "key").write_text("nonsense")
-    assert own.refused().startswith("key: should hold a private key in PEM")
-    locked = own.server_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    (own.directory / "key").write_bytes(locked)
-    assert own.refused().startswith("key: should be a key without a passphrase")
-    (own.directory / "key").unlink()
-    assert own.refused() == "key: cannot be read: No such file or directory"
-    (own.directory / "crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    assert own.refused().startswith("crt: should hold certificates in PEM")
-
-
-def test_an_intermediate_that_has_expired_is_no_link(own: Own) -> None:
-    own.middle, own.middle_key = own.issue("middle", (own.root, own.root_key), ca=True, days=10)
-    own.server, own.server_key = own.issue("server", (own.middle, own.middle_key))
-    own.write("crt", own.server, own.middle)
-    (own.directory / "key").write_text(pem_of(own.server_key))
-    own.load()
-    assert own.refused(NOW + 20 * DAY).startswith("crt: should be signed by")
 
 
 def test_a_request_that_openssl_made_as_hosts_do_is_signed(tmp_path: Path) -> None:

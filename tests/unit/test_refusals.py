@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute
+from cryptography.x509.oid import NameOID
 
-from noevict.certificates import Certificate
+from noevict.certificates import Certificate, OwnCertificate
 from noevict.engine import Server
 from noevict.pki import make_ca
 from noevict.refusals import managed as is_managed
+from noevict.refusals import of_others
 from noevict.state import File, Listener, Reach
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, fresh, managed
@@ -17,6 +23,19 @@ from tests.unit.looks.managed import Managed, fresh, managed
 CONF = "/etc/redis/redis.conf"
 PACKAGED = "bind 127.0.0.1 -::1\nport 6379\ndir /var/lib/redis\ndbfilename dump.rdb\n"
 DATA = "/var/lib/redis"
+
+
+def _nameless_ca() -> str:
+    """A CA as a company has one: no fleet's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "Example Corp Root")])
+    builder = CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    now = datetime.now(UTC)
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=9))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+NAMELESS_CA = _nameless_ca()
 
 
 def foreign(**live: Any) -> Managed:
@@ -241,6 +260,58 @@ def test_beside_the_users_own_ca_the_fleets_is_found() -> None:
     assert host.but(ca=both).plan.refusals == ()
     [line] = other_secrets(host).but(ca=both).plan.refusals
     assert host.secrets.ca.fingerprint in line
+
+
+def test_a_bundle_of_cas_is_not_taken_for_another_fleet() -> None:
+    host = refused_us(managed("trixie"))
+    ours, corporate, other = host.state.ca or "", NAMELESS_CA, make_ca(host.now).certificate_pem
+    # Whoever adds to ours, or puts another in its place: the host's certificate is still signed by ours.
+    for bundle in (ours + corporate, corporate + ours + corporate, corporate, ours + other, other):
+        assert host.but(ca=bundle).plan.refusals == (), bundle
+    # With a certificate of the user's own that does not tell: the fleet's is ours, or there is none.
+    bare = host.but(certificate=corporate)
+    for bundle in (ours + corporate, corporate + ours):
+        assert bare.but(ca=bundle).plan.refusals == (), bundle
+
+
+def test_of_a_bundle_the_fleets_ca_is_told_and_not_the_last_one() -> None:
+    host = refused_us(managed("trixie"))
+    theirs = make_ca(host.now)
+    for bundle in (
+        theirs.certificate_pem + NAMELESS_CA,
+        NAMELESS_CA + theirs.certificate_pem,
+        # A fleet of somebody else's that trusts ours, as one of its users' CAs.
+        (host.state.ca or "") + theirs.certificate_pem,
+    ):
+        [line] = host.but(ca=bundle, certificate=NAMELESS_CA).plan.refusals
+        assert theirs.fingerprint in line
+
+
+def test_a_users_own_ca_is_no_fleets_whatever_else_is_lost() -> None:
+    host = refused_us(managed("trixie"))
+    leaf = Certificate.parse(NAMELESS_CA)
+    assert leaf
+    own = replace(host, own=OwnCertificate(leaf, NAMELESS_CA, NAMELESS_CA, "key"))
+    assert own.but(ca=NAMELESS_CA, certificate=NAMELESS_CA).plan.refusals == ()
+    # Without that setting it may be the CA of a fleet that was named by hand.
+    [line] = host.but(ca=NAMELESS_CA, certificate=NAMELESS_CA).plan.refusals
+    assert leaf.fingerprint in line
+
+
+def test_a_host_whose_other_engine_is_another_fleets_is_of_others() -> None:
+    old = refused_us(managed("trixie"))
+    new = fresh(redis_engine="valkey").but(other_engine=True, predecessor=old.state)
+
+    def reasons(host: Managed) -> list[str]:
+        return list(of_others(host.state, host.target, host.secrets))
+
+    assert reasons(replace(new, secrets=old.secrets)) == []
+    [line] = reasons(new)  # whose secrets are others
+    assert line.startswith("is managed with other secrets")
+    stopped_ = old.but({"reach": Reach.NOT_RUNNING, "user": ""})
+    assert reasons(new.but(predecessor=stopped_.state)) == [line]
+    logged_in = old.but({"reach": Reach.TLS, "user": "admin"})
+    assert reasons(new.but(predecessor=logged_in.state)) == []
 
 
 def test_a_managed_server_that_lost_our_admin_is_still_ours() -> None:
