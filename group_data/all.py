@@ -87,7 +87,8 @@ redis_appendfsync = "everysec"
 redis_tls_auth_clients = "no"
 
 # More names and addresses for the certificate. It covers anyway: the name in hosts.yml, ssh_hostname,
-# redis_address, the host's own names, localhost, the addresses bound. Example: ["queue.example.com"].
+# redis_address, the host's own names, localhost, the addresses bound. What this file or hosts.yml gives to one host is
+# signed for another only if it is given to that one too. Example: ["queue.example.com"].
 redis_tls_names = []
 
 # A certificate of your own instead of one from the fleet's CA: its PEM files on this machine, paths relative to

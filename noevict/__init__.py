@@ -13,7 +13,8 @@ acl_rules, acl, acl_check, acl_live                      ACL users: profiles, ru
 queues                                                   BullMQ's queues and their keys
 setting_kinds, settings                                  the checked settings of one host
 alerts                                                   what Prometheus is given
-private_files, users_file, certificates, pki, secrets    the controller's secrets/: passwords, CA, certificates
+certificates, host_names                                 certificates as they are read; which host has which name
+private_files, users_file, pki, secrets                  the controller's secrets/: passwords, CA, certificates
 tls                                                      whom a client trusts, and its own certificate
 watch                                                    monitoring: who is well, over kept connections
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared

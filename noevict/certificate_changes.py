@@ -38,7 +38,8 @@ def changes(
         if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
             yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
     else:
-        for problem in pki.problems(found, _key(state, target, found), secrets.ca, target.names, now):
+        key, names = _key(state, target, found), target.names
+        for problem in pki.problems(found, key, secrets.ca, names, now, owner=target.owner):
             yield Change(How.CERTIFICATE, path, problem, "a new certificate")
     if (state.ca or "").strip() != target.ca.strip():
         yield Change(

@@ -6,6 +6,7 @@ Also the files of users who bring their own. The clock comes in as `now` (aware,
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -117,6 +118,18 @@ def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> O
             f"it is {now:%Y-%m-%d}"
         )
     return OwnCertificate(server, _certificates_alone(chain), _certificates_alone(ca), key)
+
+
+def missing_extensions(ca: x509.Certificate) -> Iterator[str]:
+    """What OpenSSL's strict checks ask of a root (check_chain in x509_vfy.c), and this one does not have."""
+    held = {type(each.value): each for each in ca.extensions}
+    if not held[x509.BasicConstraints].critical:
+        yield "basicConstraints that are critical"
+    usage = held[x509.KeyUsage].value if x509.KeyUsage in held else None
+    if not (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign):
+        yield "keyUsage with keyCertSign"
+    if x509.SubjectKeyIdentifier not in held:
+        yield "subjectKeyIdentifier"
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

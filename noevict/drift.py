@@ -15,6 +15,7 @@ from pyinfra.api.state import State
 from noevict.client import sentence
 from noevict.findings import findings
 from noevict.fleet import Fleet
+from noevict.host_names import Owners, given_names
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
 from noevict.reports.report import Report
@@ -33,7 +34,8 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     """
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
-    fleet = Fleet(root, {name: _settings(data[name]) for name in names})
+    owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
+    fleet = Fleet(root, {name: _settings(data[name]) for name in names}, owners)
     prepare_known_hosts()
     state = State(check_for_changes=False)
     state.cwd = str(root)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from noevict import kernel
 from noevict.engine import Engine
+from noevict.host_names import is_address
 from noevict.state import File, HostState
 from noevict.target import SYSCTL, UNIT, Target, WantedFile, tls_files
 
@@ -14,6 +15,7 @@ def faults(state: HostState, target: Target) -> Iterator[str]:
     yield from in_the_way((*target.files, *tls_files(target.engine)), state.file)
     yield from not_roots(state, target.engine)
     yield from _overridden(state, target)
+    yield from _names_of_others(target)
     for value in kernel.overridden(state):
         yield (
             f"{SYSCTL}: {value.title} should be {value.wanted}, is {value.found} after a boot: "
@@ -49,6 +51,21 @@ def not_roots(state: HostState, engine: Engine) -> Iterator[str]:
         yield (
             f"{engine.tls}: belongs to {engine.user}, so what is in it is not used: find out why, move it away, then "
             "run again (a new key and certificate are made)"
+        )
+
+
+def _names_of_others(target: Target) -> Iterator[str]:
+    """What the host calls itself although it is another host's: a client of that one would be let down here."""
+    for name, other in target.claimed:
+        if not other:
+            yield f"calls itself {name}: no certificate is signed for a wildcard here; rename this host (hostnamectl)"
+            continue
+        kind, remedy = (
+            ("address", "remove it") if is_address(name) else ("name", "rename this host (hostnamectl)")
+        )
+        yield (
+            f"its {kind} {name} is that of {other} in hosts.yml: no certificate is signed for it here; {remedy}, or if "
+            "it is for both add it to this host's redis_tls_names"
         )
 
 

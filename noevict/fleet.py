@@ -12,6 +12,7 @@ from noevict import pki, tls
 from noevict.acl import user_names
 from noevict.certificates import OwnCertificate, load_own
 from noevict.errors import NoevictError
+from noevict.host_names import Owners, given_names
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
 from noevict.watch import records
@@ -24,10 +25,15 @@ LOOKS_AT_ONCE = 100
 class Fleet:
     """Made once a run, from the data of all its hosts.
 
+    ``owners``: of the names of all hosts of hosts.yml, if there are more than these.
+
     Raises NoevictError with every mistake of every host.
     """
 
-    def __init__(self, root: Path, data: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, root: Path, data: Mapping[str, Mapping[str, Any]], owners: Owners | None = None
+    ) -> None:
+        self.owners = owners or Owners({host: given_names(host, values) for host, values in data.items()})
         self.settings: dict[str, Settings] = {}
         mistakes: list[str] = []
         for host, values in data.items():

@@ -8,7 +8,7 @@ those that RFC 5280 asks for, so that strict X.509 checks, the default since Pyt
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from noevict.certificates import Certificate, fingerprint, normalise
+from noevict.certificates import Certificate, fingerprint, missing_extensions, normalise
 from noevict.errors import NoevictError
+from noevict.host_names import Owner, nobody
 
 CA_NAME = "noevict CA"  # how the names of fleets' CAs begin
 CA_DAYS = 3653  # ten years
@@ -53,7 +54,7 @@ class Authority:
             raise NoevictError("ca.key: should be the key of ca.crt, is another one")
         if not signs:
             raise NoevictError("ca.crt: should be the certificate of a CA, is one of a server or client")
-        if missing := ", ".join(_missing_extensions(ca)):
+        if missing := ", ".join(missing_extensions(ca)):
             raise NoevictError(
                 f"ca.crt: should have {missing}, without which strict clients (Python 3.13) trust nothing it signs: "
                 "docs/certificates.md has the command that makes one"
@@ -95,18 +96,6 @@ def parse_key(pem: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise NoevictError("ca.key: should be an EC private key in PEM without a passphrase")
     return key
-
-
-def _missing_extensions(ca: x509.Certificate) -> Iterator[str]:
-    """What OpenSSL's strict checks ask of a root (check_chain in x509_vfy.c), and this one does not have."""
-    held = {type(each.value): each for each in ca.extensions}
-    if not held[x509.BasicConstraints].critical:
-        yield "basicConstraints that are critical"
-    usage = held[x509.KeyUsage].value if x509.KeyUsage in held else None
-    if not (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign):
-        yield "keyUsage with keyCertSign"
-    if x509.SubjectKeyIdentifier not in held:
-        yield "subjectKeyIdentifier"
 
 
 def make_ca(now: datetime, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
@@ -175,15 +164,19 @@ def problems(
     now: datetime,
     *,
     renew_days: int = RENEW_DAYS,
+    owner: Owner = nobody,
 ) -> tuple[str, ...]:
     """Why a host's certificate is to be renewed, in words; nothing where it is as it should be.
 
     `certificate` is None where it cannot be read, `key_digest` is empty where there is no key. Names beyond
-    those wanted are no problem, nor is an end that is the CA's: a new one would not last longer.
+    those wanted are no problem, but for those that belong to another host (`owner`); nor is an end that is the
+    CA's: a new one would not last longer.
     """
     if certificate is None:
         return ("cannot be read",)
     found = [f"does not cover {name}" for name in dict.fromkeys(names) if not certificate.covers(name)]
+    others = {name: owner(name) for name in sorted(certificate.names)}
+    found += [f"covers {name}, which is {other}'s" for name, other in others.items() if other]
     left = certificate.not_after - now
     ends_with_ca = certificate.not_after >= ca.certificate.not_valid_after_utc
     if left <= timedelta(0) or (left < timedelta(days=renew_days) and not ends_with_ca):

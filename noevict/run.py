@@ -20,6 +20,7 @@ from noevict.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.fleet import Fleet
+from noevict.host_names import Owners, given_names
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, of_others
 from noevict.scripts import script
@@ -42,7 +43,9 @@ def fleet_of(state: State) -> Fleet:
     """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
     if state not in _fleets:
         data = {host.name: _settings_data(host) for host in state.inventory}
-        _fleets[state] = Fleet(Path(state.cwd or "."), data)
+        # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.
+        given = {host.name: given_names(host.name, _all_data(host)) for host in state.inventory}
+        _fleets[state] = Fleet(Path(state.cwd or "."), data, Owners(given))
     return _fleets[state]
 
 
@@ -257,6 +260,7 @@ class HostRun(Shell):
             self.ssh_hostname,
             self.fresh.get(running),
             running,
+            self.fleet.owners.of(self.name),
         )
         return make_plan(settings, found, target, secrets, own, self.fleet.now)
 

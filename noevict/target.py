@@ -9,6 +9,7 @@ from noevict import acl, conf
 from noevict.certificates import OwnCertificate, normalise
 from noevict.engine import ENGINES, Engine, Server
 from noevict.errors import NoevictError
+from noevict.host_names import Owner, nobody
 from noevict.secrets import Secrets
 from noevict.setting_kinds import MOST_ADDRESSES
 from noevict.settings import Settings
@@ -67,6 +68,10 @@ class Target:
     maxmemory: int  # bytes
     bind: tuple[str, ...]
     names: tuple[str, ...]  # that the certificate covers
+    claimed: tuple[
+        tuple[str, str], ...
+    ]  # what the host claims -> whose it is by hosts.yml; "" for a wildcard
+    owner: Owner  # which other host has a name
     ca: str  # PEM: whose signatures clients, and the server of its clients, accept
     config: Mapping[str, str] = field(repr=False)  # directive -> value: what redis.conf says
     # Of the server that runs, which may be another release:
@@ -94,6 +99,7 @@ def make_target(
     ssh_hostname: str,
     fresh: Mapping[str, str] | None = None,
     running: Server | None = None,
+    owner: Owner = nobody,
 ) -> Target:
     """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses.
 
@@ -105,6 +111,7 @@ def make_target(
     maxmemory = wanted_maxmemory(settings, state)
     bind = wanted_bind(settings, state.addresses)
     digests = secrets.digests(acl.user_names(settings.redis_users))
+    names, claimed = wanted_names(host, settings, state, bind, ssh_hostname, owner)
 
     def said_to(each: Server) -> tuple[dict[str, str], tuple[acl.User, ...]]:
         config = conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
@@ -130,7 +137,9 @@ def make_target(
         server,
         maxmemory,
         bind,
-        wanted_names(host, settings, state, bind, ssh_hostname),
+        names,
+        claimed if own is None else (),  # of another's CA nothing is signed
+        owner,
         wanted_ca(secrets, own),
         config,
         conf.wanted_live(live, running, fresh),
@@ -175,24 +184,38 @@ def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
 
 
 def wanted_names(
-    host: str, settings: Settings, state: HostState, bind: tuple[str, ...], ssh_hostname: str
-) -> tuple[str, ...]:
-    """The names and addresses that clients may use: each is in the certificate."""
+    host: str,
+    settings: Settings,
+    state: HostState,
+    bind: tuple[str, ...],
+    ssh_hostname: str,
+    owner: Owner = nobody,
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The names and addresses that clients may use: each is in the certificate. And what the host claims in vain.
+
+    What hosts.yml gives to this host is always its own. Of what the host says of itself, and what it binds, nothing is
+    that hosts.yml gives to another host, and no wildcard.
+    """
     own = "" if host.startswith("@") else host
     bound = (address.removeprefix("-") for address in bind)
-    named = (
-        own,
-        ssh_hostname,
-        settings.redis_address or "",
-        *state.names,
-        "localhost",
-        *settings.redis_tls_names,
-    )
+    given = (own, ssh_hostname, settings.redis_address or "", "localhost", *settings.redis_tls_names)
+    named = (*given[:3], *state.names, *given[3:])
     everywhere = ("*", "::*", "0.0.0.0", "::")  # noqa: S104 - words of redis.conf, bound nowhere here
     addresses = [address for address in bound if address not in everywhere]
     if len(addresses) < len(bind):
         addresses += [*LOOPBACK[:1], "::1", *(entry.address for entry in state.addresses)]
-    return tuple(dict.fromkeys(name for name in (*named, *addresses) if name and normalise(name) is not None))
+    possible = dict.fromkeys(name for name in (*named, *addresses) if name and normalise(name) is not None)
+    others = {
+        name: owner(name) or ""
+        for name in possible
+        if name not in given and (owner(name) or name.startswith("*"))
+    }
+    claims = {*state.names, *(entry.address for entry in state.addresses)}
+    return (
+        tuple(name for name in possible if name not in others),
+        # One that is only listened on if it is there, and is not, is no claim.
+        tuple((name, other) for name, other in others.items() if name in claims),
+    )
 
 
 def wanted_ca(secrets: Secrets, own: OwnCertificate | None) -> str:

@@ -164,7 +164,7 @@ def names(
     state = replace(
         STATE, names=("host-7", "host-7.example.com"), addresses=tuple(Address("e", a) for a in addresses)
     )
-    return wanted_names(host, asked, state, wanted_bind(asked, state.addresses), ssh_hostname)
+    return wanted_names(host, asked, state, wanted_bind(asked, state.addresses), ssh_hostname)[0]
 
 
 def test_a_certificate_covers_every_name_that_clients_may_use() -> None:
