@@ -55,7 +55,8 @@ def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
         differences = None if report.failure else len(report.changes) + len(report.faults)
         failure = report.failure[0] if report.failure else None
         looks[report.host] = records.Drift(now, "drift", differences, failure)
-    records.write_drift(records.locate(root), looks)
+    exporters = {report.host: report.exporter_ends for report in reports if not report.failure}
+    records.write_drift(records.locate(root), looks, exporters)
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:
@@ -99,4 +100,5 @@ def _report(run: HostRun, seconds: float) -> Report:
         plan.blocked,
         str(server or ""),
         seconds,
+        run.found.exporter_ends,
     )

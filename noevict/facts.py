@@ -73,6 +73,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         conf=text("conf"),
         ca=text("ca"),
         certificate=text("certificate"),
+        exporter_certificate=text("exporter"),
         key_digest=key_digest_of(one("key")) if "key" in facts else None,
         memtotal=int(one("memtotal")) * 1024,
         limits=tuple(sorted(_limits(facts, unit))),

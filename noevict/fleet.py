@@ -111,10 +111,20 @@ class Fleet:
             self._client_pem = "".join(pki.make_client_certificate(self.secrets.ca, "noevict", self.now, 1))
         return self._client_pem
 
-    def record(self, host: str, look: records.Drift) -> str | None:
-        """Leave for monitoring what a verification saw; where that cannot be written why, once a run."""
+    def record(
+        self, host: str, look: records.Drift | None, exporter: Mapping[str, datetime | None] | None = None
+    ) -> str | None:
+        """Leave for monitoring what a verification saw; where that cannot be written why, once a run.
+
+        ``exporter``: host -> when its exporter's client certificate ends, where that was looked at; without ``look``
+        that only.
+        """
+        state = records.locate(self.root)
         try:
-            records.write_drift(records.locate(self.root), {host: look})
+            if look is not None:
+                records.write_drift(state, {host: look}, exporter)
+            else:
+                records.write_exporter(state, exporter or {})
         except NoevictError as error:
             told, self._record_failed = self._record_failed, True
             return None if told else str(error)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from noevict import kernel, pki
-from noevict.certificates import OwnCertificate
+from noevict.certificates import Certificate, OwnCertificate
 from noevict.directives import measured_after, problem
 from noevict.patience import loading
 from noevict.secrets import Secrets
@@ -29,6 +29,7 @@ def notices(
         yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
     if own is None and (warning := secrets.ca.warning(now)):
         yield warning
+    yield from _exporter(state, now)
     if settings.bind_addresses is None and len(target.bind) == 2:
         yield "no private address here: Redis listens on loopback alone; see redis_bind"
     wrong = [value.sentence for value in kernel.differences(state) if value.name not in state.kernel_writable]
@@ -46,6 +47,21 @@ def notices(
     yield from _not_taken_later(settings, target)
     yield from _full(state, target)
     yield from _headroom(settings, state, target)
+
+
+def _exporter(state: HostState, now: datetime) -> Iterator[str]:
+    """A client certificate that only deploys/monitoring.py renews."""
+    found = Certificate.parse(state.exporter_certificate or "")
+    if found is None:
+        return
+    left = found.not_after - now
+    if left < timedelta(days=pki.RENEW_DAYS):
+        yield f"the exporter's client certificate {pki.expiry(left)}: run deploys/monitoring.py, which renews it"
+    elif pki.outlives(found):
+        yield (
+            f"the exporter's client certificate is valid for {left.days} days more, wherever clients need one: run "
+            f"deploys/monitoring.py, which replaces it by one for {pki.DAYS} days"
+        )
 
 
 def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:

@@ -78,7 +78,7 @@ class Authority:
         left = self.certificate.not_valid_after_utc - now
         if left >= timedelta(days=CA_WARNING_DAYS):
             return None
-        return f"the fleet's CA {_expiry(left)}, and with it every certificate: all clients need a new one"
+        return f"the fleet's CA {expiry(left)}, and with it every certificate: all clients need a new one"
 
 
 def named_as_ca(certificate: x509.Certificate) -> bool:
@@ -180,7 +180,7 @@ def problems(
     left = certificate.not_after - now
     ends_with_ca = certificate.not_after >= ca.certificate.not_valid_after_utc
     if left <= timedelta(0) or (left < timedelta(days=renew_days) and not ends_with_ca):
-        found.append(_expiry(left))
+        found.append(expiry(left))
     if certificate.not_before > now:
         found.append(f"is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC")
     if not certificate.signed_by(ca.certificate):
@@ -278,7 +278,13 @@ def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _expiry(left: timedelta) -> str:
+def outlives(certificate: Certificate, days: int = DAYS) -> bool:
+    """Whether it was made for longer than such certificates are now."""
+    return certificate.not_after - certificate.not_before > timedelta(days=days) + 2 * CLOCK_SKEW
+
+
+def expiry(left: timedelta) -> str:
+    """How long it has left, as the end of a sentence."""
     if left <= timedelta(0):
         return "has expired"
     return f"expires in {left.days} days" if left.days != 1 else "expires in 1 day"

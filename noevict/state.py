@@ -6,9 +6,11 @@ A field that could not be looked at is None, never a value that reads like "no".
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 from noevict.acl_rules import Catalogue
+from noevict.certificates import Certificate
 from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
 
@@ -175,6 +177,7 @@ class HostState:
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
     ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
     certificate: str | None = field(default=None, repr=False)
+    exporter_certificate: str | None = field(default=None, compare=False, repr=False)  # of a client, PEM
     key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex; None without openssl
     memtotal: int = 0  # bytes
     limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
@@ -210,6 +213,12 @@ class HostState:
         with contextlib.suppress(ValueError):
             return Server.parse(engine.name, version)
         return None
+
+    @property
+    def exporter_ends(self) -> datetime | None:
+        """When the client certificate of the exporter beside it ends; None if there is none."""
+        found = Certificate.parse(self.exporter_certificate or "")
+        return found.not_after if found else None
 
     @property
     def starts_with_aof(self) -> bool:

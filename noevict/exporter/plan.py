@@ -96,7 +96,10 @@ def _certificate(found: Found, secrets: Secrets, now: datetime) -> Iterator[Chan
         yield Change(How.CERTIFICATE, CERTIFICATE, "none", "a certificate")
         return
     parsed = Certificate.parse(found.certificate)
-    for problem in pki.problems(parsed, found.key_digest, secrets.ca, (), now):
+    problems = pki.problems(parsed, found.key_digest, secrets.ca, (), now)
+    if parsed is not None and pki.outlives(parsed):
+        problems += (f"was made for more than {pki.DAYS} days",)
+    for problem in problems:
         yield Change(How.CERTIFICATE, CERTIFICATE, problem, "a new certificate")
 
 

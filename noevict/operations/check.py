@@ -65,7 +65,8 @@ def _record(run: HostRun, failure: str | None = None) -> None:
     if differences:
         failure = None
     look = Drift(datetime.now(UTC), "deploy", None if failure else differences, failure)
-    if unwritten := run.fleet.record(run.name, look):
+    exporter = {run.name: run.found.exporter_ends} if run.looked else None
+    if unwritten := run.fleet.record(run.name, look, exporter):
         run.warn(f"for monitoring: {unwritten}")
 
 

@@ -25,9 +25,6 @@ from noevict.operations.step import step
 from noevict.scripts import script
 from noevict.shell import SYNC_SECONDS
 
-# Its key never leaves the host, and without the password it opens nothing: it lasts as long as the CA.
-CERTIFICATE_DAYS = pki.CA_DAYS
-
 
 @step
 def lock_exporter(exporter: Exporter) -> None:
@@ -44,16 +41,15 @@ def lock_exporter(exporter: Exporter) -> None:
 
 @step
 def configure_exporter(exporter: Exporter) -> None:
-    """Its certificate, its files, their owners and modes."""
-    run, target = exporter.run, exporter.plan.target
+    """Its certificate with a new key, its files, their owners and modes."""
+    run, target, made = exporter.run, exporter.plan.target, ""
     due = {change.what for change in exporter.plan.due(How.FILE)}
     files = [file for file in target.files if is_due(file, due)]
     if exporter.plan.due(How.CERTIFICATE) or KEY in due:
         said = run.shell(script("exporter_request", etc=ETC), what="openssl")
         request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
-        pem = pki.sign_client_request(
-            run.fleet.secrets.ca, request, "exporter", run.fleet.now, CERTIFICATE_DAYS
-        )
+        pem = pki.sign_client_request(run.fleet.secrets.ca, request, "exporter", run.fleet.now)
+        made = script("exporter_key", etc=ETC)
         files.append(replace(target.file(CERTIFICATE), content=pem))
     access = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
@@ -62,6 +58,7 @@ def configure_exporter(exporter: Exporter) -> None:
     )
     run.shell(
         placing(ETC, files, reload=exporter.found.installed)
+        + made
         + script("descriptors", user="root")
         + script("access", wanted="\n".join(access)),
         seconds=SYNC_SECONDS,
@@ -109,6 +106,8 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
 def _verify(exporter: Exporter) -> None:
     run = exporter.run
     run.log(verify(exporter))
+    if unwritten := run.fleet.record(run.name, None, {run.name: run.found.exporter_ends}):
+        run.warn(f"for monitoring: {unwritten}")
     write_for_prometheus(run, exporter.plan.target, _groups(run.fleet.root))
     for notice in exporter.plan.notices:
         run.warn(notice)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from noevict.changes import Change
@@ -26,6 +27,7 @@ class Report:
     blocked: bool = False
     server: str = ""
     seconds: float = 0.0
+    exporter_ends: datetime | None = None  # the client certificate of its exporter, where it was looked at
 
     @property
     def drifted(self) -> bool:

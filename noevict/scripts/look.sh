@@ -193,6 +193,9 @@ if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLL
 }
 elsif ($inside && @link && !S_ISLNK($link[2])) { told($tls, @link) }
 
+# Of the exporter beside it, in a directory of root's only: deploys/monitoring.py renews it, and every run sees when.
+certificates('exporter', opened('/etc/prometheus-redis-exporter/client.crt'));
+
 # In which version the data is that a start would load; append-only files have one where their base is an RDB.
 sub rdb {
     my ($name, $path) = @_;

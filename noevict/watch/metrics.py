@@ -13,6 +13,9 @@ from noevict.watch.watched import View
 GAUGES = {
     "noevict_up": "1 where the host's Redis answered the last poll, 0 where not.",
     "noevict_certificate_not_after_timestamp_seconds": "When the certificate that the host serves ends.",
+    "noevict_exporter_certificate_not_after_timestamp_seconds": (
+        "When the client certificate of the host's exporter ends, as the last run saw it; no exporter: no sample."
+    ),
     "noevict_last_backup_timestamp_seconds": "When the host's data was last backed up; none on record: no sample.",
     "noevict_drift": "How many things differed from the settings at the last look; no sample where that failed.",
     "noevict_last_look_timestamp_seconds": "When the host was last looked at for drift.",
@@ -30,7 +33,7 @@ WORKERS = (
 def values(view: View) -> dict[str, float | None]:
     """The value of each of GAUGES, None where it is not known."""
     poll, drift, backup = view.health.poll, view.record.drift, view.record.backup
-    ends = poll.certificate_ends
+    ends, exporter_ends = poll.certificate_ends, view.record.exporter_ends
     looked = drift and {
         "noevict_drift": drift.differences,
         "noevict_last_look_timestamp_seconds": drift.at.timestamp(),
@@ -39,6 +42,9 @@ def values(view: View) -> dict[str, float | None]:
     return {
         "noevict_up": float(poll.failure is None),
         "noevict_certificate_not_after_timestamp_seconds": ends.timestamp() if ends else None,
+        "noevict_exporter_certificate_not_after_timestamp_seconds": (
+            exporter_ends.timestamp() if exporter_ends else None
+        ),
         "noevict_last_backup_timestamp_seconds": backup.timestamp() if backup else None,
         **(looked or {}),
     }

@@ -3,7 +3,7 @@
 One file a host, ``state/HOST.json`` beside ``inventory`` or in ``$NOEVICT_STATE``:
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
-     "backup": {"at": TIME}}
+     "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME}}
 
 TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
 ``differences`` is null. A part that is not there yet is left out. Files are replaced whole; of one that makes no
@@ -40,6 +40,7 @@ class Record:
 
     drift: Drift | None = None
     backup: datetime | None = None
+    exporter_ends: datetime | None = None  # when the client certificate of its exporter ends
 
 
 NOTHING = Record()
@@ -60,9 +61,20 @@ def read(directory: Path) -> dict[str, Record]:
     return found
 
 
-def write_drift(directory: Path, looks: Mapping[str, Drift]) -> None:
-    """Host -> the look at it just now. Raises NoevictError where they cannot be written."""
-    _update(directory, {host: {"drift": look} for host, look in looks.items()})
+def write_drift(
+    directory: Path, looks: Mapping[str, Drift], exporter_ends: Mapping[str, datetime | None] | None = None
+) -> None:
+    """Host -> the look at it just now, and what it saw of its exporter: see ``write_exporter``.
+
+    Raises NoevictError where they cannot be written.
+    """
+    seen = {host: {"exporter_ends": ends} for host, ends in (exporter_ends or {}).items()}
+    _update(directory, {host: {"drift": look, **seen.get(host, {})} for host, look in looks.items()})
+
+
+def write_exporter(directory: Path, ends: Mapping[str, datetime | None]) -> None:
+    """Host -> when its exporter's client certificate ends, None if it has none. Raises NoevictError as write_drift."""
+    _update(directory, {host: {"exporter_ends": end} for host, end in ends.items()})
 
 
 def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
@@ -91,14 +103,20 @@ def _written(record: Record) -> dict[str, Any]:
         parts["drift"] = {**asdict(record.drift), "at": record.drift.at.isoformat(), "failure": failure}
     if record.backup:
         parts["backup"] = {"at": record.backup.isoformat()}
+    if record.exporter_ends:
+        parts["exporter"] = {"certificate_ends": record.exporter_ends.isoformat()}
     return parts
 
 
 def _read_one(path: Path) -> Record | None:
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
-        drift, backup = parts.get("drift"), parts.get("backup")
-        return Record(_drift(drift) if drift else None, _time(backup["at"]) if backup else None)
+        drift, backup, exporter = (parts.get(part) for part in ("drift", "backup", "exporter"))
+        return Record(
+            _drift(drift) if drift else None,
+            _time(backup["at"]) if backup else None,
+            _time(exporter["certificate_ends"]) if exporter else None,
+        )
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 

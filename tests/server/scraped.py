@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noevict import queues
@@ -39,6 +39,7 @@ def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
         state, now = records.locate(directory), datetime.now(UTC)
         records.write_drift(state, {HOST: records.Drift(now, "drift", 1)})
         records.write_backup(state, [HOST], now)
+        records.write_exporter(state, {HOST: now + timedelta(days=300)})
         service = Service(directory, "--interval", "1")
         stack.callback(service.end)
         told = _told_to_the_exporter(site, server)

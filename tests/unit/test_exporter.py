@@ -272,6 +272,7 @@ FRESH = replace(
     key_digest="",
 )
 OLD, OLD_DIGEST = certified(CA_OF_OURS, days=20)
+LONG, LONG_DIGEST = certified(CA_OF_OURS, days=3000)
 FOREIGN, FOREIGN_DIGEST = certified(ours())
 
 # What was found -> what is due: [how] what.
@@ -312,6 +313,10 @@ DUE: Mapping[str, tuple[Found, list[str]]] = {
     "started with arguments": (replace(WANTED, started="0"), [f"[restart] arguments of {PACKAGE}"]),
     "a certificate that ends soon": (
         replace(WANTED, certificate=OLD, key_digest=OLD_DIGEST),
+        [f"[certificate] {CERTIFICATE}", f"[restart] {CERTIFICATE}"],
+    ),
+    "a certificate for ten years, as the first ones were": (
+        replace(WANTED, certificate=LONG, key_digest=LONG_DIGEST),
         [f"[certificate] {CERTIFICATE}", f"[restart] {CERTIFICATE}"],
     ),
     "a certificate of another CA": (

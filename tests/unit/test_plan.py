@@ -9,7 +9,7 @@ import pytest
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.operations.lock import changed_fields
-from noevict.pki import make_ca
+from noevict.pki import make_ca, make_client_certificate
 from noevict.settings import build_settings
 from noevict.state import Address, Package, Reach, Sysctl
 from noevict.target import SYSCTL
@@ -190,6 +190,42 @@ def test_loading_is_said_and_no_drift() -> None:
     plan = managed("trixie").but_info(**info).plan
     assert plan.clean
     assert plan.notices == ("Redis is loading its data, 3 of 9 MiB: nothing is changed before that is done",)
+
+
+@pytest.mark.parametrize(
+    ("days", "left", "notice"),
+    [
+        (397, 31, ""),
+        (
+            397,
+            29,
+            "the exporter's client certificate expires in 29 days: run deploys/monitoring.py, which renews it",
+        ),
+        (
+            397,
+            -1,
+            "the exporter's client certificate has expired: run deploys/monitoring.py, which renews it",
+        ),
+        (
+            3000,
+            2000,
+            "the exporter's client certificate is valid for 2000 days more, wherever clients need one: ",
+        ),
+    ],
+)
+def test_a_client_certificate_of_the_exporter_that_ends_soon_or_late_is_said(
+    days: int, left: int, notice: str
+) -> None:
+    host = managed("trixie")
+    signed = host.now - timedelta(days=days - left)
+    pem, _ = make_client_certificate(make_ca(signed), "exporter", signed, days)
+    plan = host.but(exporter_certificate=pem).plan
+    assert plan.clean
+    assert [told[: len(notice)] for told in plan.notices] == ([notice] if notice else [])
+
+
+def test_a_text_that_is_no_certificate_of_the_exporter_is_not_spoken_of() -> None:
+    assert managed("trixie").but(exporter_certificate="nonsense\n").plan.notices == ()
 
 
 GB = 1 << 30

@@ -41,6 +41,21 @@ def test_the_file_is_what_its_manual_says(tmp_path: Path) -> None:
     }
 
 
+def test_when_an_exporters_certificate_ends_is_kept_until_it_is_gone(tmp_path: Path) -> None:
+    ends = NOW + timedelta(days=29)
+    records.write_exporter(tmp_path, {"cache-1": ends})
+    assert records.read(tmp_path)["cache-1"] == Record(exporter_ends=ends)
+    # What is not known leaves it, what was looked at and is not there removes it.
+    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "deploy", None, "is gone")})
+    assert records.read(tmp_path)["cache-1"].exporter_ends == ends
+    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": ends + timedelta(days=1)})
+    assert records.read(tmp_path)["cache-1"] == Record(
+        Drift(NOW, "drift", 0), exporter_ends=ends + timedelta(days=1)
+    )
+    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": None})
+    assert records.read(tmp_path)["cache-1"] == Record(Drift(NOW, "drift", 0))
+
+
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), unique=True, max_size=5
