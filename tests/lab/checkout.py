@@ -56,7 +56,10 @@ class Checkout:
     ``earlier`` is an archive of an earlier release (tar): its files are there instead, until ``upgrade``.
     """
 
-    def __init__(self, directory: Path, earlier: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, earlier: Path | None = None, repository: Path = REPOSITORY
+    ) -> None:
+        self._repository = repository
         self.root, self.home = directory / "checkout", directory / "home"
         self.hosts_yml, self.secrets = self.root / "hosts.yml", self.root / "secrets"
         (self.home / ".ssh").mkdir(mode=0o700, parents=True)
@@ -82,12 +85,12 @@ class Checkout:
         self.hosts_yml.write_text(hosts)
 
     def _copy_repository(self) -> None:
-        listing = ("git", "-C", str(REPOSITORY), "ls-files", "-z", "-co", "--exclude-standard")
+        listing = ("git", "-C", str(self._repository), "ls-files", "-z", "-co", "--exclude-standard")
         names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         for name in filter(None, names.split("\0")):
-            if (REPOSITORY / name).is_file():  # not one that was removed and is still in the index
+            if (self._repository / name).is_file():  # not one that was removed and is still in the index
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(REPOSITORY / name, self.root / name)
+                shutil.copy2(self._repository / name, self.root / name)
         self._compile()
 
     def _compile(self) -> None:

@@ -1,0 +1,84 @@
+"""Somebody who has become the server's user stays that: an attacker beside each kind of run wins nothing of root's.
+
+tests/hosts/attacker.py is the attacker; `python -m tests.hosts.attacks CHECKOUT` shows what it wins elsewhere, and with
+NOEVICT_ATTACKED these tests attack another checkout.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.attacks import KINDS, KITS, KNOWN, RARE, Kit, Stage, attack, heal, play
+from tests.hosts.by_hand import assert_filled, fill
+from tests.hosts.conftest import Boot
+from tests.hosts.deployed import admin, assert_clean
+from tests.lab.checkout import REPOSITORY, Checkout
+from tests.lab.disk import Spec
+from tests.lab.lab import Lab
+
+KEYS = 200
+# On hosts of one kind after the other; a take-over needs others.
+IN_TURN = [kind for kind in KINDS if kind != "take-over"]
+
+
+ATTACKED = Path(os.environ.get("NOEVICT_ATTACKED", REPOSITORY))
+
+
+def staged(boot: Boot, checkout: Checkout, kits: dict[str, Kit], suite: str = "trixie") -> Stage:
+    """Hosts named as the kits, not provisioned yet."""
+    return Stage(checkout, boot(*(Spec(suite, name=re.sub(r"\W+", "-", name)) for name in kits)))
+
+
+@pytest.fixture(scope="module")
+def stage(boot_for_module: Boot, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return staged(boot_for_module, Checkout(tmp_path_factory.mktemp("user"), ATTACKED), KITS)
+
+
+def assert_nothing_won(stage: Stage, kind: str, kits: dict[str, Kit]) -> None:
+    done, won = attack(stage, KINDS[kind], list(kits.values()))
+    lost = {name: lines for name, lines in zip(kits, won, strict=True) if lines}
+    assert not lost, f"{lost}\n{done}"
+
+
+@pytest.mark.parametrize("kind", IN_TURN)
+def test_an_attacker_beside_a_run_wins_nothing_and_the_next_is_clean(stage: Stage, kind: str) -> None:
+    try:
+        assert_nothing_won(stage, kind, KITS)
+    finally:
+        heal(stage)
+    for host in stage.hosts:
+        with admin(stage.checkout, host) as client:
+            if kind == IN_TURN[0]:
+                fill(client, KEYS)
+            assert_filled(client, KEYS)
+
+
+def test_after_all_of_them_the_hosts_are_clean(stage: Stage) -> None:
+    assert_clean(stage.checkout)
+
+
+@pytest.fixture
+def attacked(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path, ATTACKED)
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_an_attacker_beside_a_take_over_wins_nothing(boot: Boot, attacked: Checkout, suite: str) -> None:
+    stage = staged(boot, attacked, KITS, suite)
+    assert_nothing_won(stage, "take-over", KITS)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_was_won_once_is_won_no_more(lab: Lab, attacked: Checkout, name: str) -> None:
+    assert play(lab, attacked, KNOWN[name]) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", [*IN_TURN, "take-over"])
+def test_nor_does_it_by_what_stops_most_runs_at_once(boot: Boot, attacked: Checkout, kind: str) -> None:
+    stage = staged(boot, attacked, RARE)
+    if kind not in (IN_TURN[0], "take-over"):
+        heal(stage)
+    assert_nothing_won(stage, kind, RARE)
