@@ -22,7 +22,8 @@ put server.crt 644 "$certificate"
 put ca.crt 644 "$ca"
 chmod 640 server.key
 # What somebody else keeps there stays there.
-if [[ -d $tls ]] && roots "$tls/." && (( (8#$(stat -c %a "$tls/.") & 022) == 0 )); then
+# An entry of root's stays one; any other may have come, and lead anywhere, since it was looked for.
+if [[ -d $tls ]] && roots "$tls" && roots "$tls/." && (( (8#$(stat -c %a "$tls/.") & 022) == 0 )); then
   for path in "$tls"/*; do
     [[ ! -e $path || -e ${path##*/} ]] || cp -a "$path" .
   done

@@ -16,7 +16,7 @@ chmod 711 "$there"
 setsid --wait setpriv --reuid="$user" --regid="$user" --init-groups --no-new-privs -- \
   env --chdir="$work" "$binary" --port 0 --unixsocket "$work/s" --dir "$work" >/dev/null 2>&1 </dev/null &
 pid=$!
-for ((i = 0; i < 200; i++)); do
+for ((i = 0, until = SECONDS + 30; i < 200 && SECONDS < until; i++)); do
   [[ $(as_user 5 "$cli" -s "$work/s" ping || true) != PONG ]] || break
   kill -0 "$pid"
   sleep 0.05

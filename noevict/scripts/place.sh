@@ -72,4 +72,6 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
     fi
   fi
   dpkg-divert --local --no-rename --quiet --divert "$conf.debian" --add "$conf"
+  # Now: what comes behind this script has an end of its own. A copy may hold somebody's password.
+  rm -rf "$scratch"
 fi

@@ -74,7 +74,8 @@ def without_package(stage: Stage) -> None:
 
 
 def foreign(stage: Stage) -> None:
-    stage.list_hosts(redis_takeover=True)
+    stage.settings["redis_takeover"] = True
+    stage.list_hosts()
     for host in stage.hosts:
         install_foreign(host, "appendonly yes", "hz 33")
         with plain(host) as client:
@@ -137,8 +138,13 @@ KITS = {
 }
 
 
-# Where no server is installed yet, data is a reason to do nothing.
-DATA_ROLES = ("rdb", "links among the data", "fifos", "huge files")
+# Where no server is installed yet, data is a reason to do nothing; a server that starts without its files is one that
+# the attacker has stopped.
+LEFT_OUT = {
+    "first provisioning": {"rdb", "links among the data", "fifos", "huge files"},
+    "restart": {"aof", "manifest", "names", "fifos", "log is a link", "pid"},
+    "take-over": {"aof", "manifest", "names", "fifos", "log is a link", "pid"},
+}
 # One on each of the hosts that are gone through all kinds of runs.
 RARE = {
     "pipes": Kit(("fifos", "watch", "reader")),
@@ -155,12 +161,12 @@ RARE = {
 def attack(stage: Stage, kind: Kind, kits: Sequence[Kit]) -> tuple[Result, list[list[str]]]:
     """The command, each host with its kit beside it. What it said, and what was won on each host."""
     kind.prepare(stage)
-    bare = kind.prepare is without_package
+    bare, name = kind.prepare is without_package, next(name for name, each in KINDS.items() if each is kind)
     attacks = [
         Attack(
             host,
             stage.engine,
-            [role for role in kit.roles if not (bare and role in DATA_ROLES)],
+            [role for role in kit.roles if role not in LEFT_OUT.get(name, ())],
             kit.inside and not bare,
             kind.installs,
         )
