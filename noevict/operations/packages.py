@@ -53,8 +53,10 @@ def install_server(run: HostRun) -> None:
 
 def install(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
+    engine = run.engine
     run.shell(
-        script("apt") + script("install", package=run.engine.package, binary=run.engine.binary),
+        script("apt")
+        + script("install", package=engine.package, binary=engine.binary, etc=engine.etc, conf=engine.conf),
         seconds=INSTALL_SECONDS,
         what="apt",
     )

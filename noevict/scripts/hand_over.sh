@@ -18,7 +18,6 @@ put_aside() { # directory word suffix name...: renamed by its own user, under th
 begin() { cd "$1" && mktemp -d .noevict.XXXXXXXX; }
 finish() { # directory staging: in place, whole
   cd "$1"
-  find "$2" -type f -exec sync {} +
   for name in appendonlydir dump.rdb; do
     [[ ! -e $2/$name ]] || mv -T "$2/$name" "$name"
   done
@@ -34,6 +33,7 @@ staging=$(as_user 60 bash -euo pipefail -c "umask 027; $(declare -f begin); begi
 timeout -k 5 3600 perl - "$source" "$target/$staging" "$old" "$user" "$kind" <<'PERL'
 use strict;
 use Fcntl qw(:DEFAULT :mode);
+use IO::Handle;
 my ($source, $staging, $old, $new, $kind) = @ARGV;
 my ($from, $to) = map { (getpwnam $_)[2] // die "no user $_\n" } $old, $new;
 my ($shared, $own) = map { (getgrnam $_)[2] // die "no group $_\n" } $old, $new;
@@ -56,6 +56,7 @@ sub give {    # a file of the source's, under that name in the directory we are 
     my ($target, $group) = $linked ? ($file, $shared) : (copied($name, $file), $own);
     chown $to, $group, $target or die "$name: $!\n";
     chmod 0640, $target or die "$name: $!\n";
+    $target->sync or die "$name: $!\n";
     close $target or die "$name: $!\n" unless $linked;
 }
 sub copied {
@@ -82,13 +83,15 @@ if ($kind eq 'aof' and my $directory = opened('appendonlydir', O_DIRECTORY, $old
     give($_, $files{$_}) for grep { $files{$_} } sort keys %files;
     chown $to, $own, $made or die "$!\n";
     chmod 0750, $made or die "$!\n";
+    $made->sync or die "$!\n";
 }
 elsif (my $file = opened('dump.rdb', 0, $old, $new)) {
     enter($there);
     give('dump.rdb', $file);
 }
 PERL
-as_user 3600 bash -euo pipefail -c "$(declare -f finish); finish \"\$@\"" - "$target" "$staging"
+# Its files are on disk: what is left takes no time, and its user could make it take all that it is given.
+as_user 120 bash -euo pipefail -c "$(declare -f finish); finish \"\$@\"" - "$target" "$staging"
 # shellcheck disable=SC2034
 user=$old # for as_user
 as_user 60 bash -euo pipefail -c "$(declare -f put_aside); put_aside \"\$@\"" - "$source" moved "moved-$stamp" "${names[@]}"

@@ -26,7 +26,18 @@ if ! grep -qxF -- "$override" /var/lib/dpkg/statoverride; then
   dpkg-statoverride --force-statoverride-add --quiet --add $override
 fi
 
-# dpkg's own copy of the configuration goes beside ours: no upgrade asks about it or puts it back.
+# dpkg's own copy of the configuration goes beside ours: no upgrade asks about it or puts it back. It is root's: an upgrade
+# writes through a link in its place, and it was the server's user's once.
+if [[ (-e $conf.debian || -L $conf.debian) && $(stat -c %u "$conf.debian") != 0 ]]; then
+  temp=$(mktemp -d /etc/.noevict.XXXXXXXX)
+  if descriptors copy "$conf.debian" "$temp/copy" 2>/dev/null && [[ -e $temp/copy ]]; then
+    chown root:root "$temp/copy"
+    mv -fT "$temp/copy" "$conf.debian"
+  else
+    rm -rf "$conf.debian"
+  fi
+  rm -rf "$temp"
+fi
 if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   scratch=$(mktemp -d /run/noevict.place.XXXXXXXX)
   trap 'rm -rf "$scratch"' EXIT
@@ -41,6 +52,7 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
   # In one rename: a link or a directory in its place would be written through.
   bring() { # from to
     local temp
+    chown root:root "$1"
     temp=$(mktemp /etc/.noevict.XXXXXXXX)
     cp -a --remove-destination "$1" "$temp"
     mv -fT "$temp" "$2"
@@ -55,7 +67,6 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
       mkdir "$scratch/package"
       version=$(dpkg-query -W -f '${Version}' "$package")
       if (cd "$scratch/package" && apt-get -q download "$package=$version" >/dev/null 2>&1 && dpkg-deb -x ./*.deb x); then
-        chown "$user:$user" "$scratch/package/x$conf"
         chmod 640 "$scratch/package/x$conf"
         bring "$scratch/package/x$conf" "$conf.debian"
       else

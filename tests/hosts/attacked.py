@@ -18,7 +18,7 @@ from noevict.engine import ENGINES, EngineName
 from tests.lab.host import Host
 from tests.lab.machine import wait_until
 
-PROGRAM, FOUND = "/usr/local/lib/attacker.py", "/var/tmp/attacker-found"
+PROGRAM, FOUND = "/usr/local/lib/attacker", "/var/tmp/attacker-found"
 # In every file of root's that nothing has a reason to read. It looks like lines of each file that it may be read as.
 MARK = "CANARY-c5b1f2"
 CANARY = f"""# Fatal error: {MARK}
@@ -41,7 +41,7 @@ OURS = re.compile(
 # What packages bring when they are installed.
 PACKAGES = re.compile(
     r"/etc/(init\.d|rc\w\.d|default|logrotate\.d|cron\.d|ld\.so\.cache|passwd-?|shadow-?|group-?|gshadow-?|subuid-?"
-    r"|subgid-?|apt/sources|alternatives|sysctl\.d|\.pwd\.lock|prometheus)(/|$)|/etc/systemd/system/"
+    r"|subgid-?|apt/sources|alternatives|prometheus-redis-exporter|sysctl\.d|\.pwd\.lock|prometheus)(/|$)|/etc/systemd/system/"
 )
 SERVERS = ("etc", "var/lib", "var/log", "run")
 
@@ -55,10 +55,16 @@ def is_servers(path: str) -> bool:
 
 def told_of(pid: int) -> str:
     """The command line of a process, and of those that started it; a script on standard input has none of its own."""
-    words = []
+    words: list[str] = []
     while pid > 1 and len(words) < 4:
         try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            line = (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+                .strip()
+            )
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
             break
@@ -97,7 +103,7 @@ class Watch:
             while events:
                 length, _, _, _, _, opened, pid = struct.unpack("IBBHQii", events[:24])
                 events = events[length:]
-                path = os.readlink(f"/proc/self/fd/{opened}")
+                path = Path(f"/proc/self/fd/{opened}").readlink()
                 # systemd itself looks for a pid file there, and takes no link for one.
                 if not (by := told_of(pid)).startswith("'/usr/lib/systemd/systemd"):
                     self.seen.add(f"root's {path} was opened by {by}")
@@ -154,7 +160,9 @@ def owned(host: Host) -> set[str]:
             with suppress(FileNotFoundError):
                 if path.lstat().st_uid in ids:
                     found.add("/" + str(path.relative_to(upper)))
-    found |= set(host.run(f"find /run /tmp /dev/shm /var/tmp \\( {users} \\) 2>/dev/null || true").stdout.splitlines())
+    found |= set(
+        host.run(f"find /run /tmp /dev/shm /var/tmp \\( {users} \\) 2>/dev/null || true").stdout.splitlines()
+    )
     return {path for path in found if not is_servers(path)}
 
 
@@ -183,15 +191,16 @@ class Attack:
 
     def start(self) -> subprocess.Popen[str]:
         host = self.host
-        host.write(PROGRAM, (Path(__file__).parent / "attacker.py").read_text(), 0o755)
+        for path in (Path(__file__).parent / "attacker").glob("*.py"):
+            host.write(f"{PROGRAM}/{path.name}", path.read_text(), 0o644)
         host.run(f"rm -f {FOUND}")
         shown = f"systemctl show {ENGINES[self.engine].unit} -p MainPID --value"
         pid = host.run(shown).stdout.strip() if self.inside else "0"
         enter = ("nsenter", "-t", str(host.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w")
-        argv = (*enter, "python3", PROGRAM, self.engine, FOUND, MARK, pid, *self.roles)
+        argv = (*enter, "python3", "-m", "attacker", self.engine, FOUND, MARK, pid, *self.roles)
         process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(Path(PROGRAM).parent)},
         )  # fmt: skip
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -257,6 +266,7 @@ def clear(host: Host, engine: EngineName) -> None:
     places = f"{names.etc} {names.data} {names.logs} /run/{engine}"
     host.run(
         rf"find {places} -xdev \( -name '.swapped-*' -o -name '.aside-*' -o -name '*[![:print:]]*' -o -name '-rf .'"
-        rf" -o -name '$(touch*' -o -type p -o -type l ! -path '{names.etc}/tls' \) -prune -exec rm -rf {{}} + 2>/dev/null;"
+        rf" -o -name '$(touch*' -o -type p -o -type l ! -path '{names.etc}/tls' \) -prune"
+        " -exec rm -rf {} + 2>/dev/null;"
         f" find {names.etc}/tls -maxdepth 0 ! -user root -exec rm -rf {{}} +; rm -rf /tmp/canary; true"
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engine import EngineName
 from tests.hosts.attacked import MARK, Attack, clear
 from tests.hosts.by_hand import do, fill, install_foreign, plain
-from tests.hosts.deployed import DEPLOY, admin, changes
+from tests.hosts.deployed import DEPLOY, admin
 from tests.hosts.monitored import MONITOR
 from tests.lab.checkout import REPOSITORY, Checkout, Result
 from tests.lab.disk import Spec
@@ -26,7 +26,9 @@ SETTINGS: dict[str, Any] = {"redis_config": {"aof-use-rdb-preamble": False}}
 VALKEY = {**SETTINGS, "redis_engine": "valkey"}
 KEYS = 200
 # 80 % of what a forged look says there is.
-FORGED = re.compile(r"78124mb|(?m:server\.crt.*(neighbour\.example|10\.254\.254))|took longer than|not done after")
+FORGED = re.compile(
+    r"78124mb|(?m:server\.crt.*(neighbour\.example|10\.254\.254))|took longer than|not done after"
+)
 
 
 @dataclass
@@ -129,10 +131,18 @@ class Kit:
 
 KITS = {
     "configuration": Kit(("conf", "acl", "tls", "key", "shipped", "before", "reader"), inside=True),
-    "data": Kit(("shipped is a file to be", "rdb", "aof", "manifest", "log", "pid", "names", "watch", "reader")),
+    "data": Kit(
+        ("shipped is a file to be", "rdb", "aof", "manifest", "log", "pid", "names", "watch", "reader")
+    ),
     "helpers": Kit(("helpers", "watch", "watch", "watch", "reader")),
     "planted": Kit(
-        ("shipped is a directory of root's", "log is a link", "links among the data", "tls between", "reader"),
+        (
+            "shipped is a directory of root's",
+            "log is a link",
+            "links among the data",
+            "tls between",
+            "reader",
+        ),
         inside=True,
     ),
 }
@@ -153,7 +163,21 @@ RARE = {
     "a link for redis.conf": Kit(("conf is a link", "names", "reader"), inside=True),
     "a trap for tls": Kit(("tls is a trap", "log", "reader")),
     "everything": Kit(
-        ("conf", "acl", "tls", "key", "shipped", "rdb", "aof", "manifest", "log", "names", "helpers", "watch", "reader")
+        (
+            "conf",
+            "acl",
+            "tls",
+            "key",
+            "shipped",
+            "rdb",
+            "aof",
+            "manifest",
+            "log",
+            "names",
+            "helpers",
+            "watch",
+            "reader",
+        )
     ),
 }
 
@@ -207,7 +231,7 @@ def heal(stage: Stage) -> None:
     assert done.returncode == 0, done
 
 
-# --- against another checkout ------------------------------------------------------------------------------------------
+# --- against another checkout ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -233,7 +257,8 @@ KNOWN = {
 
 def play(lab: Lab, checkout: Checkout, known: Known) -> list[str]:
     """On a host of its own. What was won."""
-    kind, won = KINDS[known.kind], []
+    kind = KINDS[known.kind]
+    won: list[str] = []
     [host] = lab.boot(Spec("trixie", name=re.sub(r"\W+", "-", known.kind)))
     stage = Stage(checkout, [host])
     try:
