@@ -66,7 +66,6 @@ def place_files(run: HostRun) -> None:
             etc=engine.etc,
             conf=engine.conf,
             acl=engine.aclfile,
-            user=engine.user,
             package=engine.package,
             previous=PREVIOUS,
             keep="yes" if run.found.pid else "no",

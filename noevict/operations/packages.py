@@ -56,7 +56,8 @@ def install(run: HostRun) -> None:
     engine = run.engine
     run.shell(
         script("apt")
-        + script("install", package=engine.package, binary=engine.binary, etc=engine.etc, conf=engine.conf),
+        + script("keep_names", etc=engine.etc, conf=engine.conf)
+        + script("install", package=engine.package, binary=engine.binary),
         seconds=INSTALL_SECONDS,
         what="apt",
     )

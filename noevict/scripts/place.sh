@@ -1,5 +1,5 @@
 # Behind user.sh and descriptors.sh, before files.sh: keep dpkg and the last good configuration out of harm's way. etc,
-# conf, acl, user, package, previous: paths and names; keep: yes where it works now. Prints "asks" where dpkg will ask about
+# conf, acl, package, previous: paths and names; keep: yes where it works now. Prints "asks" where dpkg will ask about
 # redis.conf: what the package brought cannot be had any more.
 set -euo pipefail
 export LC_ALL=C

@@ -282,7 +282,7 @@ def play(lab: Lab, checkout: Checkout, known: Known) -> list[str]:
 def main(repository: Path, names: Iterable[str]) -> None:
     for name in names:
         with tempfile.TemporaryDirectory() as directory, Lab() as lab:
-            checkout = Checkout(Path(directory), repository)
+            checkout = Checkout(Path(directory), repository=repository)
             won = play(lab, checkout, KNOWN[name])
         print(f"{name}: {KNOWN[name].kind}: {'won' if won else 'nothing won'}", flush=True)
         for line in won:

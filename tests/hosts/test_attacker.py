@@ -33,7 +33,7 @@ def staged(boot: Boot, checkout: Checkout, kits: dict[str, Kit], suite: str = "t
 
 @pytest.fixture(scope="module")
 def stage(boot_for_module: Boot, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return staged(boot_for_module, Checkout(tmp_path_factory.mktemp("user"), ATTACKED), KITS)
+    return staged(boot_for_module, Checkout(tmp_path_factory.mktemp("user"), repository=ATTACKED), KITS)
 
 
 def assert_nothing_won(stage: Stage, kind: str, kits: dict[str, Kit]) -> None:
@@ -61,7 +61,7 @@ def test_after_all_of_them_the_hosts_are_clean(stage: Stage) -> None:
 
 @pytest.fixture
 def attacked(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path, ATTACKED)
+    return Checkout(tmp_path, repository=ATTACKED)
 
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])

@@ -56,9 +56,7 @@ class Checkout:
     ``earlier`` is an archive of an earlier release (tar): its files are there instead, until ``upgrade``.
     """
 
-    def __init__(
-        self, directory: Path, earlier: Path | None = None, repository: Path = REPOSITORY
-    ) -> None:
+    def __init__(self, directory: Path, earlier: Path | None = None, repository: Path = REPOSITORY) -> None:
         self._repository = repository
         self.root, self.home = directory / "checkout", directory / "home"
         self.hosts_yml, self.secrets = self.root / "hosts.yml", self.root / "secrets"
