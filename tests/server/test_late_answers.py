@@ -63,3 +63,13 @@ def test_a_save_and_a_rewrite_wait_for_what_began_by_itself(server: Running) -> 
     client.bgsave()
     rewrite_aof(run, client)
     assert client.info("persistence")["aof_rewrite_in_progress"] == 0
+
+
+def test_files_of_an_empty_server_are_written_though_there_is_nothing_in_them(server: Running) -> None:
+    run: Any = Run()
+    client: Any = server.redis
+    client.config_set("aof-use-rdb-preamble", "no")  # commands: of no key there are none
+    ended = threading.Event()
+    threading.Thread(target=lambda: (turn_aof_on(run, client), ended.set()), daemon=True).start()
+    assert ended.wait(20), run.told
+    assert server.redis.info("persistence")["aof_base_size"] == 0
