@@ -6,6 +6,6 @@ chmod 01750 "$etc"
 # shellcheck disable=SC2154
 trap 'rm -f "$said"; chmod 03770 "$etc"' EXIT
 [[ -f $conf && ! -L $conf ]] || { echo "$conf: should be a regular file: run again" >&2; exit 1; }
-for path in "$conf".*; do
+for path in "$conf".debian "$conf".dpkg-* "$conf".debian.dpkg-*; do # the names that dpkg writes to
   [[ -f $path && ! -L $path ]] || rm -rf "$path"
 done
