@@ -27,6 +27,7 @@ findings, reports                                        what is due, told: a ta
 transport, commands                                      the SSH connection; commands on a host, in bounded time
 streams, wire, client                                    bytes through that connection; Redis over them
 scripts, facts, lock                                     what runs on hosts; the one look; one run at a time
+lane, turns                                              hosts beside each other: none waits long for another
 shell                                                    scripts run on a host of a run, and what is said of it
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
 loading, verify                                          waiting for its data; the host as a client sees it

@@ -15,6 +15,7 @@ from noevict.errors import NoevictError
 from noevict.host_names import Owners, given_names
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
+from noevict.turns import Turns
 from noevict.watch import records
 
 # The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
@@ -59,7 +60,7 @@ class Fleet:
             set()
         )  # own certificates, and the name clients accept them for
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
-        self.restarts = BoundedSemaphore(at_once)
+        self.restarts = Turns(at_once)
         self._machines: dict[
             str, dict[str, None]
         ] = {}  # what tells a machine from others -> its hosts, in order

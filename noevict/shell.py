@@ -17,6 +17,7 @@ from pyinfra.api.state import State
 from noevict import commands
 from noevict.client import sentence
 from noevict.errors import NoevictError
+from noevict.lane import Lane
 from noevict.lock import AT_WORK, LOST, Lock
 from noevict.patience import told_meanwhile
 from noevict.wording import one_line
@@ -38,6 +39,8 @@ class Shell:
         # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
         self.pyinfra, self.host = state, state.inventory.get_host(host.name)
         self.lock: Lock | None = None
+        self.lane = Lane()
+        self.reasons: tuple[str, ...] = ()  # why what was guarded last failed
         self._held_at = 0.0  # when the host was last seen to be ours, in seconds since boot
         commands.limit(state, self.host)
 
@@ -113,21 +116,27 @@ class Shell:
             self.shell("true", what="asking for the lock")
 
     def guard(self, work: Callable[[], object]) -> bool:
-        """Do the work; where it fails, this host's own line says why. False then."""
+        """Do the work; where it fails, this host's own lines say why, and are its ``reasons``. False then."""
         try:
             work()
         except NoevictError as error:
-            for line in error.lines:
-                self.fail(line)
-            return False
+            self.reasons = error.lines
         except HOST_FAILURES as error:
-            self.fail(sentence(error))
-            return False
+            self.reasons = (sentence(error),)
         except Exception as error:  # as in ``look``: pyinfra would end the run for all hosts
             logger.debug("changing %s", self.name, exc_info=True)
-            self.fail(f"answered what makes no sense: {error!r}")
-            return False
-        return True
+            self.reasons = (f"answered what makes no sense: {error!r}",)
+        else:
+            return True
+        for line in self.reasons:
+            self.fail(line)
+        return False
+
+    def release_lock(self) -> None:
+        """Let another run have the host, if this one has locked it."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
 
 
 def _since_boot() -> float:

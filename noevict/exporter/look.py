@@ -7,6 +7,7 @@ from noevict.errors import NoevictError
 from noevict.exporter.found import Found, read_look
 from noevict.exporter.plan import Plan, make_plan
 from noevict.exporter.target import DROPIN, ETC, PACKAGE, UNIT, USER, make_target
+from noevict.lane import Lane
 from noevict.refusals import clocks
 from noevict.run import HostRun
 from noevict.scripts import script
@@ -37,6 +38,16 @@ class Exporter:
         if self._found is None:
             raise NoevictError("was not looked at")
         return self._found
+
+    @property
+    def lane(self) -> Lane:
+        return self.run.lane
+
+    def release_lock(self) -> None:
+        self.run.release_lock()
+
+    def log(self, line: str) -> None:
+        self.run.log(line)
 
     def guard(self, work: Callable[[], object]) -> bool:
         return self.run.guard(work)

@@ -33,7 +33,7 @@ def change_engine(run: HostRun) -> None:
     if old is None:
         raise NoevictError("changed since looked at (other_engine): run again")
     if not run.found.pid:
-        with run.fleet.restarts:
+        with run.fleet.restarts.turn(run.name):
             stop_after_failure(run)
             _take_the_place_of(run, old)
     let_go(old)

@@ -19,7 +19,7 @@ from noevict.exporter.target import BINARY, CERTIFICATE, ETC, KEY, PACKAGE, UNIT
 from noevict.inventory import read_fleet
 from noevict.operations.check import failing
 from noevict.operations.files import is_due, placing
-from noevict.operations.lock import changed_fields, different, release_lock, take_lock
+from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
 from noevict.operations.step import step
 from noevict.scripts import script
@@ -97,9 +97,10 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
     run = exporter.run
     if not run.pyinfra.is_executing:
         return
-    if not run.guard(partial(_verify, exporter)):
+    # A step that failed has told why.
+    if not (run.lane.finish() and run.guard(partial(_verify, exporter))):
         yield failing()
-    release_lock(run)
+    run.release_lock()
     run.close_client()
 
 

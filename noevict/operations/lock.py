@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from noevict.errors import NoevictError
-from noevict.loading import wait_until_loaded
+from noevict.loading import is_loading, wait_until_loaded
 from noevict.lock import Lock
 from noevict.operations.step import step
 from noevict.run import HostRun
@@ -19,10 +19,12 @@ def lock_host(run: HostRun) -> None:
     """Take the host's lock, see that nothing changed since the look, and write what is new in the secrets."""
     if run.twin:
         raise NoevictError(*run.twin)
-    take_lock(run)
     before = run.found
+    wait_until_loaded(run)  # for hours, perhaps: nobody is kept out meanwhile
+    take_lock(run)
     run.look_again()
-    wait_until_loaded(run)
+    if is_loading(run.found):
+        raise NoevictError(f"{run.engine.title} has begun to load its data again: run again once it has")
     different = changed_fields(before, run.found)
     if different:
         raise NoevictError(f"changed since looked at ({', '.join(different)}): run again")
@@ -34,7 +36,7 @@ def lock_host(run: HostRun) -> None:
 
 
 def take_lock(run: HostRun) -> None:
-    """Held until this process ends or ``release_lock``. Raises NoevictError where another run holds it."""
+    """Held until this process ends or ``run.release_lock``. Raises NoevictError where another run holds it."""
     run.lock = Lock.take(run.pyinfra, run.host, run.arguments)
     if run.lock.silent:
         run.log(f"takes over the lock of {run.lock.silent}, which fell silent")
@@ -46,12 +48,6 @@ def _end_connections(run: HostRun) -> None:
     if run.found.live.user == "admin":
         with contextlib.suppress(redis.RedisError, OSError):
             run.client.execute_command("CLIENT KILL", "USER", "admin", "SKIPME", "yes")
-
-
-def release_lock(run: HostRun) -> None:
-    if run.lock is not None:
-        run.lock.release()
-        run.lock = None
 
 
 def changed_fields(before: HostState, after: HostState) -> list[str]:

@@ -48,7 +48,7 @@ def start_server(run: HostRun) -> None:
 @step
 def restart_server(run: HostRun) -> None:
     """Where nothing less will do. Nothing is lost: see what is done before."""
-    with run.fleet.restarts:
+    with run.fleet.restarts.turn(run.name):
         if run.fleet.restart_failed_on is not None:
             # What that one did not start with is not left here for the next boot.
             _files_back(run)

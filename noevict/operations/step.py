@@ -10,7 +10,11 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
+from pyinfra.context import ctx_host
 
+from noevict.lane import LONGEST, Lane
+from noevict.operations.outcome import record
+from noevict.run import HostRun
 from noevict.shell import SEEN_SECONDS
 
 
@@ -19,7 +23,11 @@ class Subject(Protocol):
 
     changed: bool
 
+    @property
+    def lane(self) -> Lane: ...
     def guard(self, work: Callable[[], object]) -> bool: ...
+    def release_lock(self) -> None: ...
+    def log(self, line: str) -> None: ...
     def confirm_lock(self, since: float = 0) -> None: ...
 
 
@@ -29,18 +37,42 @@ S = TypeVar("S", bound=Subject)
 def step(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
     """One operation with one command: ``work`` on the host. Where it fails, that host fails, with a line that says why.
 
-    deploy.py calls it only where the plan has a part for it.
+    deploy.py calls it only where the plan has a part for it. If it takes long, the other hosts go on without this one,
+    whose own next steps wait; the operation that comes last must wait for all of them (``Lane.finish``).
     """
+    return _operation(work, LONGEST)
 
+
+def last_step(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
+    """As ``step``, where no operation comes after it."""
+    return _operation(work, None)
+
+
+def _operation(work: Callable[[S], object], longest: float | None) -> PyinfraOperation[[S]]:
     @wraps(work)
     def generate(run: S) -> Generator[FunctionCommand, None, None]:
-        def call(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
+        def call(state: State, host: Host) -> bool:
             run.changed = True
-            return run.guard(partial(_work, work, run))
+            alone, behind = len(list(state.inventory.get_active_hosts())) == 1, run.lane.behind
+            fine = run.lane.take(partial(_do, work, run, host), None if alone else longest)
+            if fine is None and not behind:
+                run.log("this takes long: the other hosts go on without this one")
+            return fine is not False
 
         yield FunctionCommand(call, (), {})
 
     return operation()(generate)
+
+
+def _do(work: Callable[[S], object], run: S, host: Host) -> bool:
+    """The work, and its end if it fails: nothing more is done on that host."""
+    with ctx_host.use(host):
+        if run.guard(partial(_work, work, run)):
+            return True
+        if isinstance(run, HostRun):
+            record(run, run.reasons[0])
+        run.release_lock()
+        return False
 
 
 def _work(work: Callable[[S], object], run: S) -> None:

@@ -2,13 +2,13 @@
 
 from noevict.exporter.target import DROPIN, ETC, PACKAGE
 from noevict.operations.lock import take_lock
-from noevict.operations.step import step
+from noevict.operations.step import last_step
 from noevict.run import HostRun
 from noevict.scripts import script
 from noevict.target import PREVIOUS, SYSCTL
 
 
-@step
+@last_step
 def stop_managing(run: HostRun) -> None:
     """Remove what is noevict's alone; server, configuration and data stay, and are named."""
     take_lock(run)

@@ -88,20 +88,20 @@ class Deploy:
 
     def __init__(self, checkout: Checkout) -> None:
         self.process = checkout.start(*DEPLOY)
-        self._told: list[str] = []
+        self.so_far: list[str] = []
 
     def until(self, said: str) -> "Deploy":
         """Until a line of it matches. Raises AssertionError where it ends without one."""
         assert self.process.stderr
         for line in self.process.stderr:
-            self._told.append(line)
+            self.so_far.append(line)
             if re.search(said, line):
                 return self
-        raise AssertionError(f"it never said {said!r}: {''.join(self._told)}")
+        raise AssertionError(f"it never said {said!r}: {''.join(self.so_far)}")
 
     def finish(self) -> Result:
         """Of its end, which must be a good one."""
         stdout, stderr = self.process.communicate(timeout=600)
-        done = Result(DEPLOY, self.process.returncode, stdout, "".join(self._told) + stderr)
+        done = Result(DEPLOY, self.process.returncode, stdout, "".join(self.so_far) + stderr)
         assert done.returncode == 0, done
         return done

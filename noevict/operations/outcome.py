@@ -1,0 +1,18 @@
+"""What monitoring is told of a host once this run is done with it."""
+
+from datetime import UTC, datetime
+
+from noevict.run import HostRun
+from noevict.watch.records import Drift
+
+
+def record(run: HostRun, failure: str | None = None) -> None:
+    """Leave it for monitoring. Where only a look was wanted, what differs is no failure of it."""
+    looked = run.looked and not run.failure and not run.changed
+    differences = len(run.plan.changes) + len(run.plan.faults) if failure and looked else 0
+    if differences:
+        failure = None
+    look = Drift(datetime.now(UTC), "deploy", None if failure else differences, failure)
+    exporter = {run.name: run.found.exporter_ends} if run.looked else None
+    if unwritten := run.fleet.record(run.name, look, exporter):
+        run.warn(f"for monitoring: {unwritten}")
