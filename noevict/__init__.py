@@ -20,7 +20,7 @@ watch                                                    monitoring: who is well
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
-changes, target, access                                  what should be, and what differs
+changes, target, access, listening                       what should be, and what differs
 other_fleets, kernel, refusals, faults, notices          whose it is; what is refused, not ours to repair, or said
 certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML

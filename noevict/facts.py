@@ -82,6 +82,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         sysctl_later=tuple(sorted(map(_sysctl, facts.get("later", [])), key=_file_name)),
         unwritable=tuple(facts.get("unwritable", [])),
         machine=one("machine"),
+        ipv6=frozenset(facts.get("ipv6", [])),
         addresses=tuple(map(_address, filter(_usable, facts.get("address", [])))),
         root=one("uid") == "0",
         starting="starting" in facts,

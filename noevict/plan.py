@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from noevict import acl_live, certificate_changes, conf, directives, kernel, succession
+from noevict import acl_live, certificate_changes, conf, directives, kernel, listening, succession
 from noevict.access import attributes
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
@@ -19,6 +19,7 @@ from noevict.state import HostState, Live, Reach
 from noevict.target import ETC_MODE, KEPT, SYSCTL, Target, WantedFile
 
 SHORT = 60
+BIND = "bind"
 READ_AT_START = "read at start only"
 
 
@@ -66,6 +67,7 @@ def make_plan(
         *succession.changes(state, target),
         *_packages(state, target.engine),
         *_live(state.live, target, live),
+        *_listening(state, target, live),
         *_append_only_files(state, target),
         *_users(state.live, target),
         *signed,
@@ -112,6 +114,27 @@ def _live(live: Live, target: Target, differences: tuple[conf.Difference, ...]) 
     for found in differences:
         if live.server is not None and directives.changes_live(found.name, live.server):
             yield _of_directive(How.LIVE, found.name, found, target)
+
+
+def _listening(
+    state: HostState, target: Target, differences: tuple[conf.Difference, ...]
+) -> Iterator[Change]:
+    """Addresses that came after the server bound its own: setting ``bind`` to the same value binds them."""
+    sockets = [listener for listener in state.listeners if listener.own]
+    if (
+        not state.live.ours
+        or not sockets
+        or {"bind", "port", "tls-port"} & {each.name for each in differences}
+    ):
+        return
+    own = {*(entry.address for entry in state.addresses), *(state.ipv6 - {"any"})}
+    missing: dict[str, None] = {}
+    for port in {target.live["tls-port"], target.live["port"]} - {"0"}:
+        bound = [each.address for each in sockets if str(each.port) == port]
+        missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.ipv6))
+    if missing:
+        found = f"not listening on {', '.join(missing)}"
+        yield Change(How.LIVE, BIND, _short(found), "listening", file=target.engine.conf)
 
 
 def _of_directive(how: How, what: str, found: conf.Difference, target: Target, why: str = "") -> Change:

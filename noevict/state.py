@@ -188,6 +188,7 @@ class HostState:
     override: str = ""  # "owner group mode" of dpkg's statoverride for the configuration's directory
     tls: str = ""  # the directory beside it that TLS files are in, where the name is a link of root's to it
     machine: str = field(default="", compare=False)  # the same for all names of one host; "" is not known
+    ipv6: frozenset[str] = frozenset()  # "any": the kernel has IPv6; "::1": its loopback address is there
     addresses: tuple[Address, ...] = ()
     root: bool = True
     starting: bool = field(default=False, compare=False)  # for systemd; a server is, until its data is loaded

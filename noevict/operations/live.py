@@ -7,11 +7,13 @@ from typing import Any
 import redis
 
 from noevict import acl_live, conf, directives
+from noevict.changes import How
 from noevict.client import Client
 from noevict.errors import NoevictError
 from noevict.operations.data import keep_aside
 from noevict.operations.step import step
 from noevict.patience import Info, Patience, is_saving, saving
+from noevict.plan import BIND, Plan
 from noevict.run import HostRun
 from noevict.target import Target
 
@@ -31,6 +33,7 @@ def set_live(run: HostRun) -> None:
     if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":
         save(run, client)  # only the last RDB is loaded from now on
     _set(client, run.plan.target, live.config, live.server)
+    _listen(client, run.plan)
     if live.catalogue is not None:
         found = acl_live.differences(target.users, live.acl, live.catalogue)
         _change_users(client, acl_live.repair_commands(target.users, found))
@@ -49,6 +52,12 @@ def _set(client: Client, target: Target, config: Any, server: Any) -> None:
     if values:
         # All or none: a value that is refused leaves all as they were.
         client.execute_command("CONFIG SET", *(word for pair in values.items() for word in pair))
+
+
+def _listen(client: Client, plan: Plan) -> None:
+    """On addresses that came after it bound its own. Connections that are open stay so."""
+    if any(change.what == BIND and change.wanted == "listening" for change in plan.due(How.LIVE)):
+        client.execute_command("CONFIG SET", "bind", plan.target.live["bind"])
 
 
 def _change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None:

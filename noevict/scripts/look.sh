@@ -31,17 +31,24 @@ while read -r owner group mode path; do
   [[ $path == "$etc" ]] && say "override $owner $group $mode"
 done </var/lib/dpkg/statoverride
 
-active='' control='' pid='' pidfile=''
+active='' control='' slice='' all='' all_group='' pid='' pidfile=''
 # The server's user wrote it, and may have put anything in its place.
 [[ $systemd == no ]] && pidfile=$(exec timeout 5 dd if="/run/$engine/$package.pid" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
 if [[ $systemd == yes ]]; then
-  unitfacts=$(systemctl show "$unit" -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart)
+  unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart -- "$unit" -.slice)
   while IFS='=' read -r key value; do
+    # Of the slice of all: below which group systemd keeps those of units.
+    [[ $key ]] || { all=yes && continue; }
+    [[ $all ]] && { [[ $key == ControlGroup ]] && all_group=${value%/}; continue; }
     [[ $key == ActiveState ]] && active=$value && continue
     # Arguments may hold a password: whether they are the package's is all that is told.
     [[ $key == ExecStart ]] && starts+=("$value") && continue
     say "unit $key $value"
-    case $key in MainPID) [[ $value != 0 ]] && pid=$value ;; ControlGroup) control=$value ;; esac
+    case $key in
+      MainPID) [[ $value != 0 ]] && pid=$value ;;
+      ControlGroup) control=$value ;;
+      Slice) slice=$value ;;
+    esac
   done <<<"$unitfacts"
   shipped=/usr/lib/systemd/system/$unit
   if [[ -r $shipped && ${starts[*]-} ]]; then
@@ -273,6 +280,11 @@ while read -r _ local _ _ _ _ _ _ _ inode _; do
   fi
 done < <(sockets)
 say "pid ${pid:-0}"
+# Whether there is IPv6, and its loopback address: a host may be without either.
+if [[ -e /proc/net/if_inet6 ]]; then
+  say "ipv6 any"
+  while read -r addr _; do [[ $addr == 00000000000000000000000000000001 ]] && say "ipv6 ::1"; done </proc/net/if_inet6
+fi
 [[ $pid && $active == activating ]] && say "starting"
 # The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
 if [[ $pid && $active == active ]]; then
@@ -294,12 +306,37 @@ fi
 
 # Memory and kernel.
 while read -r key value _; do case $key in MemTotal:) say "memtotal $value"; break ;; esac; done </proc/meminfo
+group_of() { # process -> the group that limits its memory; of a host without such groups ""
+  local controllers path unified=
+  group=
+  while IFS=: read -r _ controllers path; do
+    [[ ,$controllers, == *,memory,* ]] && group=$path && return
+    [[ -z $controllers ]] && unified=$path
+  done <"/proc/$1/cgroup"
+  group=$unified
+} 2>/dev/null
 own_group=$control
-[[ $own_group ]] || own_group=$(while IFS=: read -r _ controllers path; do
-  [[ $controllers == *memory* ]] && say "$path" && break
-  [[ -z $controllers ]] && unified=$path
-done </proc/self/cgroup; [[ ${unified-} ]] && say "$unified")
-own_group=${own_group%%$'\n'*}
+if [[ -z $own_group && $systemd == yes ]]; then
+  # A unit that does not run has no group. It will be in its slice; a-b.slice is below a.slice. The group that this
+  # look runs in is an SSH session's, with limits of its own.
+  own_group=$all_group slice=${slice:-system.slice}
+  if [[ $slice != -.slice ]]; then
+    slices=() parts=${slice%.slice}- prefix=
+    while [[ $parts ]]; do
+      prefix+=${prefix:+-}${parts%%-*} parts=${parts#*-}
+      slices+=("$prefix.slice") own_group+=/$prefix.slice
+    done
+    # One that nothing runs in has no group either. That is rare: the system's own always has.
+    if [[ $slice != system.slice ]]; then
+      while read -r value; do [[ $value ]] && say "cgroup $value"; done < <(exec systemctl show "${slices[@]}" -p MemoryMax --value 2>/dev/null)
+    fi
+  fi
+  own_group+=/$unit
+elif [[ -z $own_group ]]; then
+  # The init script's server is in the group of whoever started it; one that does not run will be started by init.
+  group_of "${pid:-1}"
+  own_group=$group
+fi
 while :; do
   for limit in "/sys/fs/cgroup$own_group/memory.max" "/sys/fs/cgroup/unified$own_group/memory.max" \
     "/sys/fs/cgroup/memory$own_group/memory.limit_in_bytes"; do

@@ -8,12 +8,14 @@ import redis
 
 from noevict.facts import read_look
 from noevict.scripts import script
+from noevict.state import HostState
 from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
 from tests.hosts.contradictions import RELOAD, ZZ
 from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, config, deploy, run_id, wait_for
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
+from tests.lab.host import Host
 
 MIB = 1 << 20
 MEMORY = {"tiny": 256, "valkey": 256, "huge": 3 << 19, "changing": 2000, "full": 2000}
@@ -118,14 +120,69 @@ LIMITS = (
 @pytest.mark.parametrize("limits", LIMITS, ids=lambda each: each.id)
 def test_the_look_finds_the_limits_of_control_groups(fleet: Fleet, limits: Limits) -> None:
     """As they lie in the file system; the kernel of the machine the tests run on may have no memory controller."""
-    host = fleet["full"]
+    assert looked_at(fleet["full"], limits.files).memory == limits.mib * MIB
+
+
+def looked_at(host: Host, files: dict[str, str], before: str = "true", after: str = "true") -> HostState:
+    """The look at a host with these files below /sys/fs/cgroup; commands to run before and after it."""
     tree = host.run("mktemp -d").stdout.strip()
-    for path, text in limits.files.items():
+    for path, text in files.items():
         host.write(f"{tree}/{path}", text)
     look = script("look", engine="redis", port=6379, plaintext_port=0)
     inside = f"mount --bind {tree} /sys/fs/cgroup && exec bash -s"
-    told = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
-    assert read_look(told.stdout.splitlines()).memory == limits.mib * MIB
+    host.run(before)
+    try:
+        told = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
+    finally:
+        host.run(after)
+    return read_look(told.stdout.splitlines())
+
+
+SLICE = "apps-redis.slice"
+IN_SLICE = "/run/systemd/system/redis-server.service.d/slice.conf"
+STOPPED = (
+    Limits("of the system's slice", {"system.slice/memory.max": str(300 * MIB)}, 300),
+    Limits("of the group it had", {f"{SERVICE}/memory.max": str(400 * MIB)}, 400),
+    Limits("version 1", {"memory/system.slice/memory.limit_in_bytes": str(512 * MIB)}, 512),
+    Limits("of the container", {"memory.max": str(700 * MIB)}, 700),
+    Limits(
+        "of the session's slice",
+        {"user.slice/memory.max": "1048576", "user.slice/user-0.slice/memory.max": "1048576"},
+        2000,
+    ),
+)
+
+
+@pytest.mark.parametrize("limits", STOPPED, ids=lambda each: each.id)
+@pytest.mark.parametrize("name", ["full", "changing"])
+def test_of_a_unit_that_does_not_run_the_limits_are_those_it_will_have(
+    fleet: Fleet, name: str, limits: Limits
+) -> None:
+    """Not those of the group that the look runs in."""
+    host = fleet[name]
+    groups = {line.split(":", 2)[2] for line in host.run("cat /proc/self/cgroup").stdout.splitlines()}
+    files = {f"{group.strip('/')}/memory.max": "1048576" for group in groups if group.strip("/")}
+    files |= {f"memory/{path}": text for path, text in files.items()}
+    files = {path: text for path, text in files.items() if "system.slice" not in path} | limits.files
+    found = looked_at(host, files, "systemctl stop redis-server", "systemctl start redis-server")
+    assert not found.pid
+    assert found.memory == limits.mib * MIB
+
+
+def test_of_a_unit_that_does_not_run_the_limits_of_its_own_slices_count(fleet: Fleet) -> None:
+    """They have no group as long as nothing runs in them: what is configured counts then."""
+    host = fleet["changing"]
+    host.write(IN_SLICE, f"[Service]\nSlice={SLICE}\n")
+    host.write("/run/systemd/system/apps.slice", "[Slice]\nMemoryMax=600M\n")
+    host.run("systemctl stop redis-server; systemctl daemon-reload")
+    try:
+        assert looked_at(host, {}).memory == 600 * MIB
+        group = f"apps.slice/{SLICE}/memory.max"
+        assert looked_at(host, {group: str(200 * MIB)}).memory == 200 * MIB
+    finally:
+        host.run(
+            f"rm -f {IN_SLICE} /run/systemd/system/apps.slice; systemctl daemon-reload; systemctl start redis-server"
+        )
 
 
 def in_use(fleet: Fleet, name: str) -> int:
