@@ -106,7 +106,7 @@ class Ring:
             way["ca"] = str(self.checkout.secrets / "ca.crt")
         secrets = Secrets.load(self.checkout.secrets)
         if contestant.users and secrets:
-            way |= {"username": user, "password": secrets.password(user)}
+            way |= {"username": user, "password": secrets.known_host(self.host.name).password(user)}
         return way
 
     def client(self, contestant: Contestant) -> "redis.Redis":

@@ -9,18 +9,21 @@ terminal                                                 tables and text, on a t
 templates                                                templates/, rendered with the values given alone
 strict_yaml, hosts_file, pyinfra_keys, inventory         hosts.yml and group_data, with pyinfra's precedence
 kinds, lists, directive_uses, directives, values         every redis.conf directive: kind, default, how it changes
+users_file                                               users.yml: passwords, and what is beside them in it
 acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
 queues                                                   BullMQ's queues and their keys
 setting_kinds, settings                                  the checked settings of one host
 alerts                                                   what Prometheus is given
 certificates, host_names                                 certificates as they are read; which host has which name
-private_files, users_file, pki, secrets                  the controller's secrets/: passwords, CA, certificates
+private_files, host_passwords, pki                       a host's own passwords; keys and certificates
+secrets                                                  the controller's secrets/: passwords, CA, certificates
 tls                                                      whom a client trusts, and its own certificate
 watch                                                    monitoring: who is well, over kept connections
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
 state                                                    what one look at a host found
 patience                                                 waiting for what large data takes
-changes, target, access, listening                       what should be, and what differs
+changes, password_moves                                  what is to change; a host's own passwords on their way there
+target, access, listening                                what should be, and what differs
 other_fleets, kernel, refusals, faults, notices          whose it is; what is refused, not ours to repair, or said
 certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
@@ -33,7 +36,7 @@ fleet, reach, run                                        all hosts of a run, one
 loading, verify                                          waiting for its data; the host as a client sees it
 exporter                                                 Prometheus' exporter beside Redis, but for the changes
 operations                                               the changes (pyinfra operations)
-preview, monitoring, drift, cli                          what deploys do first; ``noevict drift``; the command
+preview, monitoring, drift, accept, cli                  what deploys do first; ``noevict drift``; the command
 =======================================================  ===========================================================
 
 Everything above ``transport`` but ``watch`` is plain Python that touches no host.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from noevict.acl_rules import canonical, of_kind, words
@@ -109,17 +110,26 @@ def rules_for(
 
 
 def wanted_users(
-    redis_users: Mapping[str, Any], digests: Mapping[str, str], server: Server
+    redis_users: Mapping[str, Any],
+    digests: Mapping[str, str],
+    server: Server,
+    older: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[User, ...]:
     """All users of a host, by name: ``admin``, BUILT_IN (``default`` is off, see LOADING), what ``redis_users`` says.
 
     ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``. Raises KeyError without.
+    ``older``: of passwords that are let in beside it.
     """
     rules = {name: _rules(value, server) for name, value in _values(redis_users).items()}
     if not _enabled(rules[DEFAULT]):
         rules[DEFAULT] = LOADING
     return tuple(
-        User(name, _enabled(rule), canonical(rule), (digests[name],) if _enabled(rule) else ())
+        User(
+            name,
+            _enabled(rule),
+            canonical(rule),
+            (digests[name], *older.get(name, ())) if _enabled(rule) else (),
+        )
         for name, rule in sorted(rules.items())
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from noevict.acl import ADMIN, ALL, DEFAULT, PROFILES
 from noevict.acl_rules import CATEGORIES, Kind, allowed_keys, inside, kind, named, of_kind, words
+from noevict.users_file import RESERVED
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}")
 _PROFILES = ", ".join(PROFILES)
@@ -27,8 +28,8 @@ def _name_problem(name: object) -> str | None:
         return f"under a name of 1 to 64 letters, digits and . _ @ : -, got {name!r}"
     if name == ADMIN:
         return "left out: admin is noevict's own user and may do everything"
-    if name == "takeover":
-        return "under another name: in secrets/users.yml, takeover is the password of a foreign Redis"
+    if name in RESERVED:
+        return f"under another name: in secrets/users.yml, {name} is {RESERVED[name]}"
     return None
 
 

@@ -90,6 +90,12 @@ def _repair(name: str, user: User | None) -> tuple[tuple[str, ...], ...]:
     return (changed,) if user.enabled else (changed, ("CLIENT", "KILL", "USER", name))
 
 
+def passwords(acl_list: Iterable[str]) -> dict[str, frozenset[str]]:
+    """User → SHA-256 of each of its passwords, by lines of ACL LIST."""
+    lines = (words(line)[1:] for line in acl_list)
+    return {name: frozenset(word[1:] for word in rule if word.startswith("#")) for name, *rule in lines}
+
+
 def unknown_words(user: User, catalogue: Catalogue) -> tuple[str, ...]:
     """The words of a user's rules that name commands or categories this server does not have."""
     rule = words(user.rules)

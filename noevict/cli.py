@@ -83,7 +83,7 @@ def url(host: str, user: str, ca: bool) -> None:
     if user not in users:
         hint = nearest(user, users)
         raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
-    password = load_secrets(root).password(user)
+    password = load_secrets(root).known_host(host, fleet.hosts).password(user)
     click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
 
 
@@ -243,6 +243,50 @@ def backed_up(hosts: tuple[str, ...], at: datetime | None) -> None:
     if time > now + timedelta(minutes=5):
         raise NoevictError(f"--at: should not be in the future, got {time:%Y-%m-%d %H:%M:%S} UTC")
     records.write_backup(records.locate(root), hosts, time)
+
+
+@noevict.group("secrets", no_args_is_help=False)
+def secrets_group() -> None:
+    """The fleet's secrets: which copy of secrets/ counts."""
+
+
+@secrets_group.command()
+@click.argument("hosts", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def accept(hosts: tuple[str, ...], yes: bool) -> int:
+    """Let this copy of secrets/ count, although HOSTS (all of them) got passwords from a newer or another one.
+
+    Hosts are only looked at, over SSH: they get the passwords of this copy by the next deploy.
+    Exit codes: 0 it counts now, or did already; 1 a host could not be looked at, or a mistake.
+    """
+    from noevict.accept import look_ahead  # noqa: PLC0415 - it imports pyinfra
+
+    root = find_root()
+    fleet, _ = read_settings(root)
+    for host in hosts:
+        _data(fleet, host)
+    secrets = load_secrets(root)
+    ahead = look_ahead(root, fleet, secrets, hosts)
+    for host, why in ahead.unknown.items():
+        click.echo(one_line(f"{host}: could not be asked for its generation: {why}"), err=True)
+    if not ahead.given:
+        click.echo(f"no host refuses this copy, which is of generation {secrets.generation.number}")
+        return 1 if ahead.unknown else 0
+    for host, given in ahead.given.items():
+        click.echo(f"{host}: has passwords of generation {given.number} ({given.digest[:8]})")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise NoevictError("--yes: should be given where there is no terminal to ask at")
+        ours = f"{secrets.generation.number} ({secrets.generation.digest[:8]})"
+        click.confirm(
+            f"This copy is of generation {ours}. Let it count? The next deploy gives these hosts its passwords",
+            abort=True,
+        )
+    lifted = secrets.lift(ahead.number)
+    click.echo(
+        f"{secrets.path / 'users.yml'} is of generation {lifted.generation.number} now: share it, then deploy"
+    )
+    return 1 if ahead.unknown else 0
 
 
 def find_root() -> Path:

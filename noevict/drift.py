@@ -32,6 +32,11 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
 
     Raises NoevictError for mistakes in the settings or the secrets.
     """
+    return [_report(run, seconds) for run, seconds in look_at_hosts(root, hosts, only)]
+
+
+def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[HostRun, float]]:
+    """Each host's run, looked at, and how many seconds that took. Raises as ``look_for_drift``."""
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
     owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
@@ -42,10 +47,9 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     hosts_data = [(name, _connection(name, data[name])) for name in names]
     state.init(Inventory((hosts_data, {})), Config())  # type: ignore[no-untyped-call]
     pool = gevent.pool.Pool(AT_ONCE)
-    looks = list(
+    return list(
         pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
     )
-    return [_report(run, seconds) for run, seconds in looks]
 
 
 def record(root: Path, reports: Sequence[Report], now: datetime) -> None:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from noevict.errors import NoevictError
 from noevict.state import Address, File, HostState, Listener, Package, Sysctl
+from noevict.users_file import Generation
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
@@ -92,6 +93,9 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         other_engine="other" in facts,
         candidate=one("candidate"),
         time=int(one("time")),
+        id=one("id"),
+        given=(Generation.parse(one("generation")) or Generation()) if "generation" in facts else None,
+        exporter_passwords=frozenset(line.split(" ")[0] for line in facts.get("exporter", [])),
     )
 
 

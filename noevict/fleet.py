@@ -13,6 +13,7 @@ from noevict.acl import user_names
 from noevict.certificates import OwnCertificate, load_own
 from noevict.errors import NoevictError
 from noevict.host_names import Owners, given_names
+from noevict.host_passwords import HostIds
 from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
 from noevict.turns import Turns
@@ -54,7 +55,8 @@ class Fleet:
         self._saving = RLock()
         self._saved = False
         self._client_pem: str | None = None
-        self._record_failed = False
+        self._record_failed = self._unrecorded = False
+        self._ids: tuple[Secrets, HostIds] | None = None
         self._own: dict[tuple[str, str, str], OwnCertificate] = {}
         self._tried: set[tuple[str | None, ...]] = (
             set()
@@ -75,6 +77,21 @@ class Fleet:
     def twin(self, host: str, machine: str) -> str | None:
         """Another host that was found to be the same machine."""
         return next((other for other in self._machines.get(machine, ()) if other != host), None)
+
+    def secrets_of(self, host: str, claimed: str) -> Secrets:
+        """As the host knows them. ``claimed``: what its id file says, "" if there is none."""
+        if self._ids is None or self._ids[0] is not self.secrets:
+            self._ids = (self.secrets, self.secrets.host_ids(self.owners.hosts))
+        return self.secrets.of_host(self._ids[1].key(host, claimed))
+
+    def record_id(self, host: str, host_id: str) -> str | None:
+        """Remember the id that a verified host has; where that cannot be written why, once a run."""
+        try:
+            self.secrets.record_id(host, host_id, self.owners.hosts)
+        except NoevictError as error:
+            told, self._unrecorded = self._unrecorded, True
+            return None if told else str(error)
+        return None
 
     def refresh_secrets(self) -> None:
         """Where another run of this checkout has made them since, those; what was drafted here is dropped."""

@@ -42,6 +42,10 @@ class Owners:
             for name in names:
                 self._hosts.setdefault(name, []).append(host)
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(self._given)
+
     def of(self, host: str) -> Owner:
         """As this host sees it. A wildcard has each name it stands for; what is loopback is every host's own."""
         own = self._given.get(host, frozenset())

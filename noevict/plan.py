@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from noevict import acl_live, certificate_changes, conf, directives, kernel, listening, succession
+from noevict import acl_live, certificate_changes, conf, directives, kernel, listening, password_moves, succession
 from noevict.access import attributes
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
@@ -69,12 +69,13 @@ def make_plan(
         *_live(state.live, target, live),
         *_listening(state, target, live),
         *_append_only_files(state, target),
-        *_users(state.live, target),
+        *_users(state.live, target, secrets),
         *signed,
         *_files(state, target),
         *_data(state, target.engine),
         *_logs(state, target.engine),
         *_kept(state),
+        *password_moves.identity(secrets, state),
         *_kernel(state),
         *_unit(state, target),
         *_restart(state, target, live),
@@ -173,12 +174,15 @@ def _restart(state: HostState, target: Target, differences: tuple[conf.Differenc
                 yield _of_directive(How.RESTART, name, found, target, READ_AT_START)
 
 
-def _users(live: Live, target: Target) -> Iterator[Change]:
+def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
     if not live.ours or live.catalogue is None:
         return
     for found in acl_live.differences(target.users, live.acl, live.catalogue):
-        what = f"user {found.user} {found.what}"
-        values = _short(found.found, 2 * SHORT), _short(found.wanted, 2 * SHORT)
+        moves = (
+            password_moves.password_change(found.user, secrets, live) if found.what == "passwords" else None
+        )
+        what, *told = moves or (f"user {found.user} {found.what}", found.found, found.wanted)
+        values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
         yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
 
 

@@ -4,7 +4,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,19 +27,22 @@ def look_at_redis(run: "HostRun", found: HostState) -> tuple[Client | None, Live
     if not found.pid:
         return None, Live(Reach.NOT_RUNNING)
     known = managed(found, run.engine)
+    admins = run.admin_passwords(found)
     failures = []
     for listener in _listeners(found, run.settings.redis_port):
-        client, live = _try(run, listener, known=known)
+        client, live = _try(run, listener, admins, known=known)
         if live.reach is not Reach.UNREACHED:
             return client, live
         failures.append(live)
     return None, failures[0] if failures else Live(Reach.UNREACHED, why="it listens on no TCP port")
 
 
-def _try(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client | None, Live]:
+def _try(
+    run: "HostRun", listener: Listener, admins: Sequence[str], *, known: bool
+) -> tuple[Client | None, Live]:
     look = _look_plaintext if listener.plaintext else _look_tls
     try:
-        return look(run, listener, known=known)
+        return look(run, listener, admins, known=known)
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
     except redis.ResponseError as error:
@@ -57,13 +60,16 @@ def connect_as_admin(run: "HostRun") -> Client:
     bind = run.plan.target.bind
     address = next((a for a in bind if not a.startswith("-")), bind[0].removeprefix("-"))
     address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(address, address)  # noqa: S104
-    return client_.connect(
-        _opener(run, address, run.settings.redis_port),
-        context=_trusting(run),
-        name=run.client_name,
-        user="admin",
-        password=run.fleet.secrets.passwords["admin"],
-    )
+    opener, context = _opener(run, address, run.settings.redis_port), _trusting(run)
+    refusal = redis.AuthenticationError()
+    for password in run.admin_passwords(run.found):
+        try:
+            return client_.connect(
+                opener, context=context, name=run.client_name, user="admin", password=password
+            )
+        except redis.AuthenticationError as error:
+            refusal = error
+    raise refusal
 
 
 def _listeners(found: HostState, port: int) -> list[Listener]:
@@ -106,13 +112,15 @@ def _trusting(run: "HostRun") -> ssl.SSLContext:
     return run.fleet.trusting(run.settings)
 
 
-def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:
+def _look_tls(
+    run: "HostRun", listener: Listener, admins: Sequence[str], *, known: bool
+) -> tuple[Client, Live]:
     opener = _opener(run, listener.address, listener.port)
     connect = functools.partial(client_.connect, opener, name=run.client_name)
     untrusted = ""
     try:
         trusted = functools.partial(connect, context=_trusting(run), ahead=client_.LOOK)
-        connection, user = _log_in(run, trusted, known=True)
+        connection, user = _log_in(run, trusted, admins)
     except redis.ConnectionError as error:
         untrusted = client_.certificate_fault(error) or ""
         if not untrusted:
@@ -121,34 +129,36 @@ def _look_tls(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Clien
         opener = _through_ssh(run, listener.address, listener.port)
         context = tls.unchecked(run.fleet.client_pem())
         connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
-        connection, user = _log_in(run, connect, known=known)
+        connection, user = _log_in(run, connect, admins if known else ())
     return _look(connection, Reach.TLS, user, listener.port, untrusted)
 
 
-def _look_plaintext(run: "HostRun", listener: Listener, *, known: bool) -> tuple[Client, Live]:
+def _look_plaintext(
+    run: "HostRun", listener: Listener, admins: Sequence[str], *, known: bool
+) -> tuple[Client, Live]:
     """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
     opener = _through_ssh(run, listener.address, listener.port)
-    connection, user = _log_in(run, functools.partial(client_.connect, opener), known=known)
+    connection, user = _log_in(run, functools.partial(client_.connect, opener), admins if known else ())
     return _look(connection, Reach.PLAINTEXT, user, listener.port)
 
 
-def _log_in(run: "HostRun", connect: Callable[..., Client], *, known: bool) -> tuple[Client, str]:
-    """As our admin, as nobody, or with the password of a Redis to take over: whichever is let in first.
+def _log_in(run: "HostRun", connect: Callable[..., Client], admins: Sequence[str]) -> tuple[Client, str]:
+    """As our admin, as nobody, or as users.yml says of a Redis to take over: whichever is let in first.
 
-    The fleet's password is told to a server alone that noevict set up (``known``), or that our CA vouches for.
+    ``admins``: our passwords; a server gets to hear them only if noevict set it up, or our CA vouches for it.
 
     Raises redis.AuthenticationError where none is.
     """
-    passwords = run.fleet.secrets.passwords
-    attempts: list[tuple[str | None, str | None]] = [(None, None)]
-    if known and run.fleet.made_before:  # an admin just thought up is known nowhere
-        attempts.insert(0, ("admin", passwords["admin"]))
-    if "takeover" in passwords:
-        attempts.append((None, passwords["takeover"]))
+    attempts: list[tuple[str, str | None, str | None]] = [("admin", "admin", each) for each in admins]
+    attempts.append(("default", None, None))
+    if takeover := run.secrets.takeover:
+        # Its admin, should it have one, is not ours.
+        who = "default" if takeover.user is None else f"its user {takeover.user}"
+        attempts.append((who, takeover.user, takeover.password))
     refusal = redis.AuthenticationError()
-    for user, password in attempts:
+    for who, user, password in attempts:
         try:
-            return connect(user=user, password=password), user or "default"
+            return connect(user=user, password=password), who
         except redis.AuthenticationError as error:
             refusal = error
     raise refusal

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from noevict import acl_live, conf, directives, pki, rdb
+from noevict import acl_live, conf, directives, password_moves, pki, rdb
 from noevict.conf_reader import parse
 from noevict.engine import ENGINES, Engine
 from noevict.other_fleets import other_ca, other_secrets
@@ -49,7 +49,7 @@ def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: 
     yield from _release(state, target)
     yield from _others(settings, state, target)
     theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.engine) else ()
-    yield from theirs or _unknown(state, target)
+    yield from theirs or tuple(password_moves.stale(secrets, state)) or _unknown(state, target)
     yield from _too_little(state, target)
 
 
@@ -124,7 +124,8 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
     elif live.reach is Reach.REFUSED and not managed(state, target.engine):
         yield (
             f"{target.engine.title} wants a password that is not ours ({live.why}): "
-            "put it into secrets/users.yml as takeover, to let noevict look"
+            "put it into secrets/users.yml as takeover, to let noevict look (for this host only, or with a user's "
+            "name: docs/taking-over.md)"
         )
     elif live.reach in SHUT and not state.aof_open:
         # Only a restart gives it our admin; without a look inside, only open append-only files show that a stop

@@ -12,7 +12,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from noevict import client as client_
-from noevict import directives, reach
+from noevict import directives, password_moves, reach
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
 from noevict.client import Client, sentence
@@ -24,6 +24,7 @@ from noevict.host_names import Owners, given_names
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, of_others
 from noevict.scripts import script
+from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.shell import HOST_FAILURES, SEEN_SECONDS, Shell
 from noevict.state import HostState, Reach
@@ -100,7 +101,17 @@ class HostRun(Shell):
         """Why this host belongs to other secrets; nothing where it does not."""
         if not self.managed:
             return ()
-        return tuple(of_others(self.found, self.plan.target, self.fleet.secrets))
+        return tuple(of_others(self.found, self.plan.target, self.secrets))
+
+    @property
+    def secrets(self) -> Secrets:
+        """The fleet's, as this host knows them by what the last look found."""
+        return self.fleet.secrets_of(self.name, self.state.id if self.state else "")
+
+    def admin_passwords(self, found: HostState) -> tuple[str, ...]:
+        """Those to try as admin, by a look; none where our admin was thought up in this run."""
+        secrets = self.fleet.secrets_of(self.name, found.id)
+        return password_moves.admin_logins(secrets, found) if self.fleet.made_before else ()
 
     @property
     def twin(self) -> tuple[str, ...]:
@@ -248,7 +259,7 @@ class HostRun(Shell):
         return self._plan
 
     def _plan_for(self, server: Server, running: Server) -> Plan:
-        settings, found, secrets = self.settings, self.found, self.fleet.secrets
+        settings, found, secrets = self.settings, self.found, self.secrets
         own = self._own_certificate()
         target = make_target(
             self.name,

@@ -13,6 +13,7 @@ from noevict.acl_rules import Catalogue
 from noevict.certificates import Certificate
 from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
+from noevict.users_file import Generation
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,11 @@ class HostState:
     predecessor: "HostState | None" = None  # the look at the other engine, where noevict manages it here
     time: int = field(default=0, compare=False)  # the host's clock, seconds since the epoch
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
+    id: str = ""  # of which its own passwords are derived; "" where root's file is not there
+    given: Generation | None = None  # of users.yml, when it got its passwords; number 0: not to be read
+    exporter_passwords: frozenset[str] = field(
+        default=frozenset(), repr=False
+    )  # SHA-256 of what its exporter has
 
     @property
     def memory(self) -> int:

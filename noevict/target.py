@@ -5,7 +5,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from noevict import acl, conf
+from noevict import acl, conf, password_moves
 from noevict.certificates import OwnCertificate, normalise
 from noevict.engine import ENGINES, Engine, Server
 from noevict.errors import NoevictError
@@ -112,10 +112,11 @@ def make_target(
     bind = wanted_bind(settings, state.addresses)
     digests = secrets.digests(acl.user_names(settings.redis_users))
     names, claimed = wanted_names(host, settings, state, bind, ssh_hostname, owner)
+    older = password_moves.kept(secrets, state)
 
     def said_to(each: Server) -> tuple[dict[str, str], tuple[acl.User, ...]]:
         config = conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
-        return config, acl.wanted_users(settings.redis_users, digests, each)
+        return config, acl.wanted_users(settings.redis_users, digests, each, older)
 
     config, users = live, live_users = said_to(server)
     if running != server:

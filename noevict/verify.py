@@ -1,8 +1,12 @@
 """A host as a client sees it: over TLS, CA and host name checked, with a password."""
 
+from collections.abc import Callable
+
+from noevict.changes import Change, How
 from noevict.client import rewrite
 from noevict.errors import NoevictError
 from noevict.loading import wait_until_loaded
+from noevict.password_moves import is_finishing, left_over
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
 from noevict.target import KEPT
@@ -10,12 +14,12 @@ from noevict.target import KEPT
 CLEAN_UP = f"rm -rf {KEPT}"
 
 
-def verify(run: HostRun) -> None:
+def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
     """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
 
     A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
-    again, over a connection made under the lock. Raises NoevictError with a line for each thing that is wrong:
-    name, wanted, found.
+    again, over a connection made under the lock. ``finish``: what is done to the passwords then. Raises NoevictError
+    with a line for each thing that is wrong: name, wanted, found.
     """
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
@@ -33,7 +37,7 @@ def verify(run: HostRun) -> None:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.what != KEPT
+            if change.what != KEPT and not (run.lock and _comes_now(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
@@ -42,11 +46,19 @@ def verify(run: HostRun) -> None:
     ]
     if wrong:
         raise NoevictError.collect(wrong)
+    if run.lock:
+        finish(run)
     if run.found.file(KEPT) is not None:
         run.shell(CLEAN_UP, what="cleaning up")
     run.log(summary(run))
     for notice in run.plan.notices:
         run.warn(notice)
+
+
+def _comes_now(run: HostRun, change: Change) -> bool:
+    """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
+    left = left_over(run.secrets, run.found) and change.how is How.FILE and change.what == run.engine.aclfile
+    return bool(left) or is_finishing(change)
 
 
 def doors(run: HostRun, found: HostState) -> list[str]:

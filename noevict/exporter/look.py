@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from noevict import password_moves
+from noevict.acl import user_names
 from noevict.alerts import runbooks_of
 from noevict.errors import NoevictError
 from noevict.exporter.found import Found, read_look
@@ -75,25 +77,34 @@ class Exporter:
             run.plan.target,
             run.found.addresses,
             run.client_name,
-            run.fleet.secrets.password(USER),
+            run.secrets.password(USER),
             run.fleet.own_certificate(run.settings),
             found.systemd,
         )
-        self._found, self._plan = found, make_plan(found, target, run.fleet.secrets, run.fleet.now)
+        self._found, self._plan = (
+            found,
+            make_plan(found, target, run.fleet.secrets, run.fleet.now, left_over(run)),
+        )
         return self._plan
+
+
+def left_over(run: HostRun) -> tuple[str, ...]:
+    """The users whose older password is not needed any more: the exporter has the new one."""
+    return password_moves.left_over(run.secrets, run.found)
 
 
 def not_yet(run: HostRun) -> tuple[str, ...]:
     """Why the Redis of a host that was looked at is none to monitor; nothing where it is."""
-    if run.twin or run.of_others:
-        return run.twin or run.of_others
+    if left_alone := run.twin or run.of_others or tuple(password_moves.stale(run.secrets, run.found)):
+        return left_alone
     first = "run deploy.py first"
     if not run.managed:
         return (f"is not managed by noevict: {first}",)
     if not run.found.live.ours:
         return (f"{run.engine.title} {run.found.live.reach.value}: {first}",)
-    if USER not in run.fleet.secrets.passwords:
+    if USER not in user_names(run.settings.redis_users):
         return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
-    if due := [change for change in run.plan.changes if change.what.startswith(f"user {USER} ")]:
+    users = (change for change in run.plan.changes if change.what.startswith(f"user {USER} "))
+    if due := [change for change in users if not password_moves.is_finishing(change)]:
         return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
     return tuple(clocks(run.found, run.fleet.now))

@@ -11,6 +11,7 @@ from noevict.changes import Change, How
 from noevict.exporter.found import COMMAND, Found
 from noevict.exporter.target import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE, UNIT, Target
 from noevict.faults import in_force, in_the_way, overridden_by, unwritable
+from noevict.password_moves import OLDER
 from noevict.secrets import Secrets
 
 # Bytes of one word of a process' environment (MAX_ARG_STRLEN), its name aside.
@@ -32,7 +33,10 @@ class Plan:
         return tuple(change for change in self.changes if change.how in how)
 
 
-def make_plan(found: Found, target: Target, secrets: Secrets, now: datetime) -> Plan:
+def make_plan(
+    found: Found, target: Target, secrets: Secrets, now: datetime, older: tuple[str, ...] = ()
+) -> Plan:
+    """``older``: users of Redis whose older password nobody needs any more."""
     refused = tuple(_refusals(found, target))
     wrong = tuple(_faults(found, target))
     signed = tuple(_certificate(found, secrets, now))
@@ -42,6 +46,7 @@ def make_plan(found: Found, target: Target, secrets: Secrets, now: datetime) -> 
         *_files(found, target),
         *_unit(found),
         *_restart(found, target, signed=bool(signed), overridden=bool(wrong)),
+        *(Change(How.LIVE, f"user {user} {OLDER}", "taken too", "not taken any more") for user in older),
     )
     return Plan(target, refused, wrong, tuple(_notices(found, target)), () if refused else changes)
 

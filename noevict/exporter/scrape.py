@@ -2,7 +2,7 @@
 
 import http.client
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 
@@ -11,6 +11,8 @@ from noevict.client import Client, sentence
 from noevict.errors import NoevictError
 from noevict.exporter.look import Exporter, not_yet
 from noevict.exporter.target import PACKAGE, UNIT, USER, WITHHELD
+from noevict.password_moves import is_finishing
+from noevict.run import HostRun
 from noevict.scripts import script
 from noevict.shell import HOST_FAILURES
 from noevict.transport import within
@@ -25,10 +27,11 @@ _ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 Sample = tuple[str, dict[str, str], float]
 
 
-def verify(exporter: Exporter) -> str:
+def verify(exporter: Exporter, finish: Callable[[HostRun], object]) -> str:
     """As Prometheus would, once it is up. What to tell of it.
 
-    A run that changed something looks again first. Raises NoevictError with a line for each thing that is wrong.
+    A run that changed something looks again first. ``finish``: what is done to Redis' passwords once it has the new
+    one. Raises NoevictError with a line for each thing that is wrong.
     """
     run = exporter.run
     if exporter.changed:
@@ -37,7 +40,11 @@ def verify(exporter: Exporter) -> str:
     plan = exporter.plan
     wrong = [
         *not_yet(run),  # a second name of the machine was found when the other one was looked at
-        *(f"{change.what}: should be {change.wanted}, is {change.found}" for change in plan.changes),
+        *(
+            f"{change.what}: should be {change.wanted}, is {change.found}"
+            for change in plan.changes
+            if not is_finishing(change)
+        ),
         *plan.refusals,
         *plan.faults,
     ]
@@ -47,6 +54,8 @@ def verify(exporter: Exporter) -> str:
     samples = _scrape_until_it_answers(exporter)
     if wrong := [*_missing(exporter, samples), *_denied(before, denials(run.client))]:
         raise NoevictError.collect(wrong)
+    if run.lock:
+        finish(run)
     return f"verified: {named(exporter)}, redis_up 1, {len(samples)} samples, on {where(exporter)}"
 
 

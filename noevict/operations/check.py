@@ -11,6 +11,7 @@ from pyinfra.api.state import State
 from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.operations.outcome import record
+from noevict.operations.passwords import finish_passwords
 from noevict.run import HostRun
 from noevict.verify import verify
 
@@ -47,7 +48,9 @@ def failing() -> FunctionCommand:
 
 def _verify(run: HostRun) -> None:
     try:
-        verify(run)
+        verify(run, finish_passwords)
+        if (key := run.secrets.host) is not None and (unwritten := run.fleet.record_id(run.name, key.id)):
+            run.warn(f"for `noevict url`: {unwritten}")
     except NoevictError as error:
         record(run, error.lines[0])
         raise

@@ -21,6 +21,7 @@ from noevict.operations.check import failing
 from noevict.operations.files import is_due, placing
 from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
+from noevict.operations.passwords import finish_passwords
 from noevict.operations.step import step
 from noevict.scripts import script
 from noevict.shell import SYNC_SECONDS
@@ -106,7 +107,7 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
 
 def _verify(exporter: Exporter) -> None:
     run = exporter.run
-    run.log(verify(exporter))
+    run.log(verify(exporter, finish_passwords))
     if unwritten := run.fleet.record(run.name, None, {run.name: run.found.exporter_ends}):
         run.warn(f"for monitoring: {unwritten}")
     write_for_prometheus(run, exporter.plan.target, _groups(run.fleet.root))

@@ -36,7 +36,7 @@ def set_live(run: HostRun) -> None:
     _listen(client, run.plan)
     if live.catalogue is not None:
         found = acl_live.differences(target.users, live.acl, live.catalogue)
-        _change_users(client, acl_live.repair_commands(target.users, found))
+        change_users(client, acl_live.repair_commands(target.users, found))
 
 
 def _set(client: Client, target: Target, config: Any, server: Any) -> None:
@@ -60,7 +60,8 @@ def _listen(client: Client, plan: Plan) -> None:
         client.execute_command("CONFIG SET", "bind", plan.target.live["bind"])
 
 
-def _change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None:
+def change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None:
+    """All of them or none."""
     if commands:
         with client.pipeline(transaction=True) as pipe:
             for command in commands:

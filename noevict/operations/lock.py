@@ -9,6 +9,7 @@ import redis
 from noevict.errors import NoevictError
 from noevict.loading import is_loading, wait_until_loaded
 from noevict.lock import Lock
+from noevict.operations.passwords import note_generation
 from noevict.operations.step import step
 from noevict.run import HostRun
 from noevict.state import HostState
@@ -33,6 +34,7 @@ def lock_host(run: HostRun) -> None:
     run.make_plan()
     if run.plan.refusals:
         raise NoevictError(*run.plan.refusals)
+    note_generation(run)
 
 
 def take_lock(run: HostRun) -> None:

@@ -35,6 +35,7 @@ class Session:
         self._target, self._access, self._dial = target, access, dial
         self._connection: Connection | None = None
         self._made = 0.0
+        self._taken = ""  # the password
 
     @property
     def connects(self) -> bool:
@@ -93,7 +94,7 @@ class Session:
         context = self._access.context(self._target, datetime.now(UTC))
         connection = await self._dial.connect(context)
         try:
-            await connection.login(self.user, self._access.password(self.user))
+            await self._login(connection)
         except (ConnectionError, EOFError) as error:
             connection.close()
             # With TLS 1.3 a client has done its part before the server looks for its certificate.
@@ -102,6 +103,21 @@ class Session:
             connection.close()
             raise
         return connection
+
+    async def _login(self, connection: Connection) -> None:
+        """With the password that was taken last time first. Raises Refused with what the server said to the last."""
+        passwords = self._access.passwords(self.user, self._target.name)
+        for password in sorted(passwords, key=lambda each: each != self._taken):
+            try:
+                await connection.login(self.user, password)
+            except Refused as error:
+                if error.code != "WRONGPASS":
+                    raise
+                refusal = error
+            else:
+                self._taken = password
+                return
+        raise refusal
 
 
 class Asker:

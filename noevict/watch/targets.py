@@ -11,8 +11,8 @@ from noevict import pki
 from noevict.acl import user_names
 from noevict.certificates import certificates_in
 from noevict.errors import NoevictError
-from noevict.inventory import client_host
-from noevict.secrets import load_secrets, locate
+from noevict.inventory import client_host, read_fleet
+from noevict.secrets import IDS, load_secrets, locate
 from noevict.settings import Settings, read_settings
 from noevict.tls import client_context
 from noevict.wording import nearest, shown
@@ -43,9 +43,15 @@ class Access:
         self._contexts: dict[tuple[str | None, bool], tuple[datetime, ssl.SSLContext]] = {}
         self._take()
 
-    def password(self, user: str) -> str:
-        """Raises NoevictError for a user that has none."""
-        return self._secrets.password(user)
+    def passwords(self, user: str, host: str) -> tuple[str, ...]:
+        """The host's own first; then the one that all hosts had, if no run here has seen the host with its own.
+
+        Raises NoevictError for a user that has none.
+        """
+        secrets = self._secrets.of_host(self._ids.key(host))
+        own = secrets.password(user)
+        older = () if host in secrets.ids else secrets.older(user)
+        return tuple(dict.fromkeys((own, *older)))
 
     def context(self, target: Target, now: datetime) -> ssl.SSLContext:
         """One for all hosts of a CA. With a certificate of our own for those that ask, renewed in good time.
@@ -63,7 +69,7 @@ class Access:
         """That there is all that asking this host takes. Raises NoevictError."""
         self.context(target, datetime.now(UTC))
         for user in (HEALTH, EXPORTER) if target.queues else (HEALTH,):
-            self.password(user)
+            self.passwords(user, target.name)
 
     def refresh(self) -> bool:
         """Whether there is something else to try: a run may have made passwords or a CA since."""
@@ -79,10 +85,11 @@ class Access:
     def _take(self) -> None:
         self._read = self._stamp()
         self._secrets = load_secrets(self._root)
+        self._ids = self._secrets.host_ids(read_fleet(self._root).hosts)
 
     def _stamp(self) -> tuple[float, ...]:
         found = []
-        for name in ("users.yml", "ca.crt"):
+        for name in ("users.yml", "ca.crt", IDS):
             with suppress(OSError):
                 found.append((locate(self._root) / name).stat().st_mtime)
         return tuple(found)

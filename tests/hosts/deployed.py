@@ -92,17 +92,22 @@ class Fleet:
         self.checkout.list_hosts(self.hosts, each=own, **settings)
 
 
+def host_password(checkout: Checkout, host: Host, user: str) -> str:
+    """What `noevict url` has, where hosts.yml names the host so."""
+    secrets = Secrets.load(checkout.secrets)
+    assert secrets is not None
+    return secrets.known_host(host.name).password(user)
+
+
 def connect(
     checkout: Checkout, host: Host, user: str = "admin", port: int = 6379, **options: Any
 ) -> "redis.Redis":
     """From this machine, as a client: TLS, the CA and the address checked, with the user's password."""
-    secrets = Secrets.load(checkout.secrets)
-    assert secrets is not None
     standing: dict[str, Any] = {
         "host": host.address,
         "port": port,
         "username": user,
-        "password": secrets.password(user),
+        "password": host_password(checkout, host, user),
         "ssl": True,
         "ssl_ca_certs": str(checkout.secrets / "ca.crt"),
         "ssl_check_hostname": True,

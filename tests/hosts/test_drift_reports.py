@@ -144,7 +144,8 @@ def test_no_secret_is_in_what_is_handed_on(story: Story) -> None:
     told = story.junit.output + story.html.read_text()
     for user, password in secrets.passwords.items():
         assert password not in told, user
-    assert not [digest for digest in secrets.digests(secrets.passwords).values() if digest in told]
+    own = secrets.known_host("redis").digests(("admin", "app", "health", "exporter"))
+    assert not [digest for digest in own.values() if digest in told]
     assert stat.S_IMODE(story.html.stat().st_mode) == 0o600
 
 

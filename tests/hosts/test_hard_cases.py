@@ -29,7 +29,7 @@ def keys(checkout: Checkout, host: Host) -> int:
 
 def forget_admin(checkout: Checkout) -> None:
     users = checkout.secrets / "users.yml"
-    users.write_text("".join(line for line in users.open() if not line.startswith("admin:")))
+    users.write_text("".join(line for line in users.open() if not line.startswith("host_secret:")))
 
 
 def test_a_server_that_does_not_take_our_admin_is_restarted_where_append_only_files_hold_its_keys(

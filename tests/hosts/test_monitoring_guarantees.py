@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import yaml
 
 from noevict.exporter.target import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, changes, deploy, wait_for
+from tests.hosts.deployed import admin, changes, deploy, host_password, wait_for
 from tests.hosts.monitored import (
     DRY,
     MONITOR,
@@ -104,7 +103,8 @@ def test_its_first_start_is_ours_and_its_password_shows_nowhere(
     assert "due: package prometheus-redis-exporter: not installed" in dry.output, dry
     assert [found for host in hosts for found in exporter_files(host) if ETC in found] == []
     assert not (checkout.root / "state/prometheus").exists()
-    password = yaml.safe_load((checkout.secrets / "users.yml").read_text())["exporter"]
+    passwords = [host_password(checkout, host, "exporter") for host in hosts]
+    assert len(set(passwords)) == 2
     with watched(hosts[0]) as old, watched(hosts[1]) as new, sampled_processes() as seen:
         outputs = [
             checkout.run("pyinfra", "-y", "-vvv", "--debug", "--diff", "inventory", FILE).output,
@@ -112,11 +112,12 @@ def test_its_first_start_is_ours_and_its_password_shows_nowhere(
             checkout.run("pyinfra", "--dry", "-vvv", "--diff", "inventory", FILE).output,
         ]
     assert "redis_up 1" in outputs[0]
-    assert [output for output in outputs if password in output] == []
+    assert [output for output in outputs for password in passwords if password in output] == []
     assert f"/usr/bin/{PACKAGE}".encode() in seen[0]
-    assert password.encode() not in seen[0]
+    assert [password for password in passwords if password.encode() in seen[0]] == []
     assert [old, new] == [{hexadecimal(host.address)} for host in hosts]
-    for host in hosts:
+    for host, password in zip(hosts, passwords, strict=True):
+        assert files_with([each for each in passwords if each != password], host) == []
         holders = files_with([password], host)
         assert sorted(holders) == [f"{ETC}/passwords.json", f"{CREDENTIALS}/passwords.json"]
         assert host.run(f"stat -c '%U %a' {ETC} {ETC}/passwords.json").stdout == "root 700\nroot 600\n"
@@ -279,11 +280,11 @@ def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_told(
     monitored: tuple[Checkout, Host, Host],
 ) -> None:
     checkout, old, new = monitored
-    users = checkout.secrets / "users.yml"
-    users.write_text(re.sub(r"(?m)^exporter: .*\n", "", users.read_text()))
-    deploy(checkout)
     for host in (old, new):
-        assert value(scrape(host), "redis_up") == 0
+        host.run("openssl rand -hex 16 >/var/lib/noevict/id")
+    deploy(checkout)
+    for host in (old, new):  # the one that it has is let in until it has the new one
+        assert value(scrape(host), "redis_up") == 1
     before = [process(host) for host in (old, new)]
     done = monitor(checkout)
     assert [verified(said(done, host)) != [] for host in (old, new)] == [True, True]

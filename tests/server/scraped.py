@@ -61,7 +61,7 @@ def _told_to_the_exporter(site: Site, server: Running) -> dict[str, str]:
     return {
         "REDIS_ADDR": f"rediss://localhost:{server.tls_port}",
         "REDIS_USER": USER,
-        "REDIS_PASSWORD": site.secrets.password(USER),
+        "REDIS_PASSWORD": site.password(USER, HOST),
         "REDIS_EXPORTER_TLS_CA_CERT_FILE": str(server.directory / "ca.crt"),
         "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f"127.0.0.1:{free_port()}",
         "REDIS_EXPORTER_INCL_SYSTEM_METRICS": "true",

@@ -22,10 +22,11 @@ from noevict import client, pki, reach, streams
 from noevict.certificates import Certificate
 from noevict.client import LOOK, Client, certificate_fault, connect, look
 from noevict.engine import ENGINES
+from noevict.password_moves import admin_logins
 from noevict.refusals import MARKER
 from noevict.secrets import Secrets
 from noevict.settings import build_settings
-from noevict.state import Listener, Live, Reach
+from noevict.state import HostState, Listener, Live, Reach
 from noevict.tls import trusting, unchecked
 from tests.lab.servers import Binary, Running, free_port
 from tests.server.conftest import StartServer
@@ -320,6 +321,7 @@ class Direct:
     def __init__(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = build_settings("localhost", {"redis_connect": "direct", "redis_port": served.port})
         secrets = Secrets(Path("secrets"), served.ca, {"admin": ADMIN, "takeover": MASTER})
+        self.secrets = secrets.known_host("localhost")
         self.fleet = SimpleNamespace(
             secrets=secrets,
             made_before=True,
@@ -330,6 +332,9 @@ class Direct:
         for way in ("open_direct", "open_tcp"):
             monkeypatch.setattr(streams, way, functools.partial(self.open, way, served.opener))
 
+    def admin_passwords(self, found: HostState) -> tuple[str, ...]:
+        return admin_logins(self.secrets, found)
+
     def open(self, way: str, opener: Callable[[], socket.socket], *_: object) -> socket.socket:
         self.ways.append(way)
         return opener()
@@ -337,7 +342,7 @@ class Direct:
     def look(self, answer: str, conf: str | None = MARKER) -> Live:
         """``conf``: redis.conf's text; as it is by default, noevict set this server up."""
         listeners = (Listener(True, "127.0.0.1", self.settings.redis_port, answer),)
-        found = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None)
+        found = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None, given=None)
         connection, live = reach.look_at_redis(self, found)  # type: ignore[arg-type]
         if connection is not None:
             connection.close()

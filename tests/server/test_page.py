@@ -295,4 +295,4 @@ def test_the_page_is_told_in_a_policy_to_load_nothing_from_elsewhere(watched: Wa
         text = watched.service.get(f"/{asset}").text.replace("http://www.w3.org/2000/svg", "")
         assert "http" not in text
     assert watched.service.get("/page.html.j2").code == 404
-    assert watched.site.secrets.password("health") not in answer.text
+    assert watched.site.password("health", "a") not in answer.text

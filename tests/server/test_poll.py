@@ -110,7 +110,7 @@ STRANGERS = (
 
 @pytest.mark.parametrize("case", STRANGERS, ids=lambda case: case.id)
 def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) -> None:
-    password = site.secrets.password("health").encode()
+    password = site.password("health", "a").encode()
 
     repeated = saying(b"-ERR unknown command 'AUTH', with args: 'health' '" + password + b"'\r\n")
 
@@ -191,7 +191,7 @@ def test_what_new_clients_meet_shows_on_a_kept_connection(
         polls.append(await asked.poll())
         monkeypatch.setattr(poll, "RENEW_SECONDS", 0.0)
         polls.append(await asked.poll())
-        own = f">{site.secrets.password('health')}"
+        own = f">{site.password('health', 'a')}"
         server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", own)
         polls.append(await asked.poll())
         asked.close()
@@ -207,6 +207,7 @@ def test_what_new_clients_meet_shows_on_a_kept_connection(
 
 
 def test_one_context_serves_all_hosts_of_a_ca_and_its_certificate_is_renewed_in_time(site: Site) -> None:
+    site.add("a", 1)
     access = Access(site.directory)
     plain = [Target(name, "127.0.0.1", 1) for name in "ab"]
     asks = Target("c", "127.0.0.1", 1, asks_certificate=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from noevict.host_passwords import derive_id, derive_password
 from tests.lab.servers import BINARIES, wait_for
 from tests.server.watched import REPOSITORY, Service, Site
 
@@ -95,10 +96,14 @@ def test_what_it_cannot_do_is_one_line(site: Site, arguments: tuple[str, ...], s
 def test_secrets_that_are_missing_or_incomplete_are_one_line(site: Site) -> None:
     site.add("a", 1)
     users = site.directory / "secrets/users.yml"
-    users.write_text("".join(line for line in users.open() if not line.startswith("health:")))
+    users.write_text("".join(line for line in users.open() if not line.startswith("host_secret:")))
     done = run(site, "serve", "--port", "0")
     assert done.returncode == 1
-    assert done.stderr.endswith("secrets/users.yml: should have a password for health, has none\n")
+    assert done.stderr.endswith("has none: the next deploy makes it\n")
+    assert (
+        "secrets/users.yml: should have host_secret, from which the password of health is derived"
+        in done.stderr
+    )
     (site.directory / "secrets/ca.crt").unlink()
     done = run(site, "serve", "--port", "0")
     assert done.returncode == 1
@@ -118,11 +123,12 @@ def test_a_user_of_monitoring_that_is_off_is_told_at_the_start(site: Site) -> No
 def test_a_password_that_a_run_makes_anew_is_taken_up(site: Site) -> None:
     server = site.start("a", BINARIES[0])
     service = Service(site.directory, "--interval", "1")
-    server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", ">made-by-the-next-deploy")
+    new = derive_password("made-by-the-next-deploy", "health", derive_id("made-by-the-next-deploy", "a"))
+    server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", f">{new}")
     server.redis.execute_command("CLIENT", "KILL", "USER", "health")
     wait_for("it is told", lambda: "password" in service.health("a").get("error", ""))
     users = site.directory / "secrets/users.yml"
-    old = site.secrets.password("health")
+    old = site.secrets.passwords["host_secret"]
     users.write_text(users.read_text().replace(old, "made-by-the-next-deploy"))
     wait_for("it is well again", lambda: service.health("a")["status"] == "healthy")
     assert service.end() == 0

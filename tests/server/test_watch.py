@@ -17,6 +17,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from noevict.host_passwords import PER_HOST
 from noevict.secrets import Secrets
 from noevict.watch import records
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
@@ -82,7 +83,7 @@ def other_password(_site: Site, server: Running) -> None:
 
 def own_password(site: Site, server: Running) -> None:
     server.redis.execute_command(
-        "ACL", "SETUSER", "health", "resetpass", f">{site.secrets.password('health')}"
+        "ACL", "SETUSER", "health", "resetpass", f">{site.password('health', site.name_of(server))}"
     )
 
 
@@ -387,7 +388,8 @@ def test_no_secret_is_in_any_answer_or_in_the_log_or_on_the_command_line(watched
     assert found is not None
     secrets = [
         *found.passwords.values(),
-        *(found.digest(user) for user in found.passwords),
+        *(found.known_host(host).digest(user) for host in site.hosts for user in PER_HOST),
+        *(site.password(user, host) for host in site.hosts for user in PER_HOST),
         *found.ca.key_pem.split(),
     ]
     assert [secret for secret in secrets if len(secret) > 20 and any(secret in text for text in told)] == []

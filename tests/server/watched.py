@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from noevict import pki
 from noevict.acl import render_acl, user_names, wanted_users
+from noevict.host_passwords import PER_HOST
 from noevict.secrets import Secrets
 from tests.lab.servers import Binary, Running, free_port, wait_for
 
@@ -73,22 +74,32 @@ class Site:
         if prepare:
             prepare(where / "data")
         self.certify(where)
-        self.users(where, binary)
+        self.users(where, binary, name)
         conf = CONF.replace("{port}", str(free_port())) + "".join(f"{line}\n" for line in lines)
         ssl = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-        admin = {"username": "admin", "password": self.secrets.password("admin"), **ssl}
+        admin = {"username": "admin", "password": self.secrets.known_host(name).password("admin"), **ssl}
         running = Running(binary, conf, directory=where, client=admin)
         self.servers.append(running)
         self.add(name, running.tls_port, **data)
         return running
 
     def add(self, name: str, port: int, **data: Any) -> None:
-        """A host without a server of its own."""
+        """A host without a server of its own: where it is another's, that takes this one's passwords too."""
         self.hosts[name] = {"ssh_hostname": "127.0.0.1", "redis_port": port, **data}
         (self.directory / "hosts.yml").write_text(yaml.safe_dump({"redis": self.hosts}))
+        for server in (each for each in self.servers if each.tls_port == port):
+            for user in PER_HOST:
+                server.redis.execute_command("ACL", "SETUSER", user, f">{self.password(user, name)}")
 
-    def users(self, where: Path, binary: Binary) -> None:
-        digests = self.secrets.digests(user_names({}))
+    def password(self, user: str, host: str) -> str:
+        """Of a host that was never renamed."""
+        return self.secrets.known_host(host).password(user)
+
+    def name_of(self, server: Running) -> str:
+        return next(name for name, data in self.hosts.items() if data["redis_port"] == server.tls_port)
+
+    def users(self, where: Path, binary: Binary, name: str) -> None:
+        digests = self.secrets.known_host(name).digests(user_names({}))
         (where / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
 
     def certify(

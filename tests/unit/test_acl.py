@@ -274,6 +274,8 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         (7, "app", "got 7"),
         ("admin", "app", "left out"),
         ("takeover", "app", "under another name"),
+        ("generation", "app", "under another name"),
+        ("host_secret", "app", "under another name"),
         (
             "x",
             None,

@@ -96,7 +96,7 @@ def test_a_url_has_the_host_that_clients_use(secrets: Secrets, answer: Any, host
 
 def test_a_url_is_for_the_user_asked_for(secrets: Secrets, answer: Any) -> None:
     assert answer("url", "cache-2", "--user", "admin").startswith(
-        f"rediss://admin:{secrets.password('admin')}@"
+        f"rediss://admin:{secrets.known_host('cache-2').password('admin')}@"
     )
 
 

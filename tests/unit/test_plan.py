@@ -9,6 +9,7 @@ import pytest
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.changes import Change, How
 from noevict.operations.lock import changed_fields
+from noevict.password_moves import ID
 from noevict.pki import make_ca, make_client_certificate
 from noevict.settings import build_settings
 from noevict.state import Address, Package, Reach, Sysctl
@@ -37,7 +38,7 @@ def test_a_fresh_host_is_due_everything() -> None:
         f"{TLS}/ca.crt": How.CERTIFICATE,
         TLS: How.CERTIFICATE,
         **dict.fromkeys(("/etc/redis", "/var/lib/redis", DROPIN.rpartition("/")[0]), How.FILE),
-        **dict.fromkeys((CONF, ACL, DROPIN, SYSCTL), How.FILE),
+        **dict.fromkeys((CONF, ACL, DROPIN, SYSCTL, ID), How.FILE),
         **dict.fromkeys((f"diversion of {CONF}", "statoverride of /etc/redis"), How.FILE),
     }
     plan = fresh().plan

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from noevict import pki, users_file
 from noevict.errors import NoevictError
 from noevict.secrets import Secrets, locate
+from noevict.users_file import Takeover
 
 # A busy machine is no failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -88,7 +89,7 @@ def test_secrets_are_beside_the_inventory_or_where_the_environment_says(
 def test_secrets_that_were_not_made_are_none_and_looking_makes_nothing(path: Path) -> None:
     assert Secrets.load(path) is None
     draft = Secrets.draft(path).draft_passwords(USERS)
-    assert draft.digests(USERS)
+    assert draft.known_host("cache-1").digests(USERS)
     assert not path.exists()
 
 
@@ -132,10 +133,12 @@ def test_passwords_have_256_bits_and_are_all_different(made: Secrets) -> None:
 def test_a_password_put_there_before_the_first_run_is_kept(path: Path) -> None:
     prepared(path, f"# of the old server\ntakeover: {SECRET}\n")
     assert Secrets.load(path) is None
-    assert Secrets.draft(path).takeover == SECRET
+    assert Secrets.draft(path).takeover == Takeover(None, SECRET)
     made = Secrets.create(path).with_passwords(USERS)
-    assert made.takeover == SECRET
-    assert (path / "users.yml").read_text().startswith(f"# of the old server\ntakeover: {SECRET}\nadmin: ")
+    assert made.takeover == Takeover(None, SECRET)
+    assert (
+        (path / "users.yml").read_text().startswith(f"# of the old server\ntakeover: {SECRET}\ngeneration: ")
+    )
 
 
 @pytest.mark.parametrize("kept", [(), ("users.yml",), ("users.yml", "ca.key")])
@@ -287,8 +290,8 @@ def test_passwords_are_added_below_what_is_there(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["{app: x}", "app: x\n...\n"])
 def test_a_users_yml_that_cannot_be_added_to_is_left_alone(path: Path, text: str) -> None:
-    Secrets.create(prepared(path, text))
-    assert "so that more can be added" in refusal(lambda: load(path).with_passwords(["admin"]))
+    prepared(path, text)
+    assert "so that more can be added" in refusal(lambda: Secrets.create(path))
     assert (path / "users.yml").read_text() == text
 
 
@@ -346,9 +349,10 @@ def test_default_has_a_password_of_its_own_where_nothing_was_taken_over(made: Se
     assert len(made.with_passwords(["default"]).password("default")) == 43
 
 
-def test_takeover_is_nobodys_name(made: Secrets) -> None:
+@pytest.mark.parametrize("name", ["takeover", "generation", "host_secret"])
+def test_what_is_no_user_in_users_yml_is_nobodys_name(made: Secrets, name: str) -> None:
     for call in made.password, made.digest, lambda name: made.with_passwords([name]):
-        assert "should not be a user's name" in refusal(lambda call=call: call("takeover"))
+        assert "should not be a user's name" in refusal(lambda call=call: call(name))
 
 
 def test_no_secret_shows_in_a_representation(path: Path) -> None:
@@ -383,7 +387,8 @@ def test_a_client_name_that_is_no_file_name_is_refused(made: Secrets, name: str)
 def _make_and_add(path: Path, start, user: str, results) -> None:
     start.wait()
     made = Secrets.create(path).with_passwords([*USERS, user])
-    results.put((made.ca.fingerprint, made.password("admin"), user, made.password(user)))
+    admin = made.known_host("cache-1").password("admin")
+    results.put((made.ca.fingerprint, admin, user, made.password(user)))
 
 
 def test_processes_that_start_at_once_agree_on_one_ca_and_keep_each_others_passwords(path: Path) -> None:
@@ -399,7 +404,8 @@ def test_processes_that_start_at_once_agree_on_one_ca_and_keep_each_others_passw
         worker.join(60)
         assert worker.exitcode == 0
     final = load(path)
-    assert {(ca, admin) for ca, admin, _, _ in told} == {(final.ca.fingerprint, final.password("admin"))}
+    admin = final.known_host("cache-1").password("admin")
+    assert {(ca, admin) for ca, admin, _, _ in told} == {(final.ca.fingerprint, admin)}
     assert {user: password for _, _, user, password in told} == {user: final.password(user) for user in users}
 
 

@@ -63,7 +63,7 @@ def told(checkout: Checkout, host: Host) -> dict[str, object]:
         context=tls.trusting(secrets.ca.certificate_pem.encode()),
         name=host.address,
         user="admin",
-        password=secrets.password("admin"),
+        password=secrets.known_host(host.name).password("admin"),
     )
     live: Live = client.look(connection, Reach.TLS, user="admin", port=6379)
     connection.close()

@@ -22,6 +22,7 @@ from noevict.secrets import Secrets
 from noevict.settings import Settings, build_settings
 from noevict.state import File, HostState, Live, Reach
 from noevict.target import Target, make_target
+from noevict.users_file import HOST_SECRET
 from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, told
 
 
@@ -103,8 +104,15 @@ def managed(name: str, **settings: Any) -> Managed:
         read_look(edited(name)), candidate=".".join(map(str, server_of(told(name)["info"]).version))
     )
     bare = Managed(
-        name, asked, state, _secrets(state), datetime.fromtimestamp(state.time, UTC) + timedelta(hours=1)
+        name,
+        asked,
+        state,
+        _secrets(name, state),
+        datetime.fromtimestamp(state.time, UTC) + timedelta(hours=1),
     )
+    assert bare.secrets.host is not None
+    state = replace(state, id=bare.secrets.host.id)
+    bare = replace(bare, state=state)
     target, found = bare.target, told(name)
     certificate = Certificate.parse(state.certificate or "")
     assert certificate is not None
@@ -132,15 +140,17 @@ def fresh(name: str = "fresh", **settings: Any) -> Managed:
     """The host that nothing was done to yet."""
     state = replace(read_look(edited(name)), candidate="5:8.0.2-3")
     now = datetime.fromtimestamp(state.time, UTC)
-    return Managed(name, build_settings(name, settings), state, _secrets(None), now)
+    return Managed(name, build_settings(name, settings), state, _secrets(name, None), now)
 
 
-def _secrets(state: HostState | None) -> Secrets:
+def _secrets(name: str, state: HostState | None) -> Secrets:
     """With the CA of the host, where there is one. Its key is another one: no plan signs anything."""
     ca = make_ca(datetime.now(UTC))
     if state is not None and state.ca is not None:
         ca = Authority(x509.load_pem_x509_certificate(state.ca.encode()), ca.key)
-    return Secrets(Path("secrets"), ca, PASSWORDS)
+    secrets = Secrets(Path("secrets"), ca, {**PASSWORDS, HOST_SECRET: "secret-of-hosts"})
+    own = secrets.known_host(name)
+    return own if state is None else secrets.of_host(replace(own.host, has_id=True))
 
 
 def _catalogue(found: Mapping[str, Any]) -> Catalogue:

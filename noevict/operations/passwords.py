@@ -1,0 +1,55 @@
+"""A host's own passwords: what root's files there say of them, and the end of the older ones."""
+
+from noevict import acl_live, password_moves
+from noevict.errors import NoevictError
+from noevict.operations.files import placing
+from noevict.operations.live import change_users
+from noevict.password_moves import DIRECTORY, GIVEN, ID
+from noevict.run import HostRun
+from noevict.scripts import script
+from noevict.shell import SYNC_SECONDS
+
+
+def note_generation(run: HostRun) -> None:
+    """Which users.yml the host gets passwords from, written before it gets any.
+
+    Should the run end in between, the next one with the same users.yml goes on; an older copy is refused already.
+    """
+    generation = run.secrets.generation
+    if run.found.given != generation and password_moves.gives_passwords(run.plan.changes, run.engine.aclfile):
+        _write(run, GIVEN, str(generation))
+
+
+def finish_passwords(run: HostRun) -> None:
+    """Once noevict, or the exporter, got in with the new password: older ones are not taken any more.
+
+    The id comes first: it says that the password which all hosts had is never sent here again, and by it this
+    host's own are found whatever the host is called.
+    """
+    plan, live, secrets = run.plan, run.found.live, run.secrets
+    key, due = secrets.host, any(map(password_moves.is_finishing, plan.changes))
+    if not due or key is None:
+        return
+    if run.found.id != key.id:
+        _write(run, ID, key.id)
+    left = password_moves.left_over(secrets, run.found)
+    if left and live.catalogue is not None:
+        differences = acl_live.differences(plan.target.users, live.acl, live.catalogue)
+        found = [each for each in differences if each.user in left]
+        change_users(run.client, acl_live.repair_commands(plan.target.users, found))
+        files = [file for file in plan.target.files if file.path == run.engine.aclfile]
+        run.shell(
+            placing(run.engine.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
+        )
+        run.look_again()
+        if not run.found.live.ours or password_moves.left_over(run.secrets, run.found):
+            raise NoevictError("its older passwords are still taken: run again")
+
+
+def _write(run: HostRun, path: str, content: str) -> None:
+    name = path.rpartition("/")[2]
+    run.shell(
+        script("root_file", directory=DIRECTORY, file=name, content=content),
+        seconds=SYNC_SECONDS,
+        what=f"writing {path}",
+    )
