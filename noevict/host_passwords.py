@@ -100,11 +100,13 @@ def record(recorded: Mapping[str, str], host: str, host_id: str, hosts: Iterable
 def read_ids(file: Path, text: str) -> dict[str, str]:
     """Raises NoevictError for a file that noevict did not write."""
     try:
-        found = yaml.safe_load(text) if text else {}
+        found = yaml.safe_load(text) if text.strip() else {}
     except (yaml.YAMLError, RecursionError):
         found = None
-    pairs = (found or {}).items() if isinstance(found, dict | None) else [(None, None)]
-    if not all(isinstance(name, str) and isinstance(each, str) and is_id(each) for name, each in pairs):
+    pairs = found if isinstance(found, dict) else {"": None}
+    if not all(
+        isinstance(name, str) and isinstance(each, str) and is_id(each) for name, each in pairs.items()
+    ):
         raise NoevictError(
             f"{file}: should be lines of HOST: ID, is not: remove it, and the next run makes it again"
         )
