@@ -105,8 +105,8 @@ redis_tls_ca = None
 # blocks, empties or reconfigures the server), "health" (PING and INFO alone: `noevict serve`) and "exporter"
 # (what prometheus-redis-exporter asks). User -> profile ("app", "readonly", "admin", "health", "exporter"), or a
 # profile limited to keys and channels, or rules as in ACL SETUSER. An entry for one of the four replaces what it may.
-# Passwords are made, in secrets/users.yml. A profile limited to keys loads no functions: those of one user are run by
-# all others' FCALL.
+# Passwords are made, in secrets/users.yml; those of admin, health and exporter differ from host to host. A profile
+# limited to keys loads no functions: those of one user are run by all others' FCALL.
 # Example:
 #     redis_users = {
 #         "reports": "readonly",
@@ -150,7 +150,8 @@ redis_runbooks = "docs/runbooks"
 # True: take over a Redis that noevict did not set up, though it holds keys or has clients. Without it such a
 # host is refused, with a report of what would change for them. No key is lost.
 # HAZARD: clients need TLS and a user's password from then on; redis_plaintext_port, and "default" in
-# redis_users, let them stay. The password it has now goes into secrets/users.yml as `takeover`.
+# redis_users, let them stay. The password it has now goes into secrets/users.yml as `takeover`: for
+# all hosts, or for each by its name, with a user's name where it has ACL users (docs/taking-over.md).
 redis_takeover = False
 
 # How many hosts may be restarting at a time, 1 to 1000. After one that does not come back no other is restarted.
