@@ -2,7 +2,7 @@
 
 import sys
 
-REACHES_HOSTS = ("drift",)
+REACHES_HOSTS = ("drift", "secrets")
 
 
 def main() -> None:
