@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from noevict import acl_live, certificate_changes, conf, directives, kernel, listening, password_moves, succession
+from noevict import (
+    acl_live,
+    certificate_changes,
+    conf,
+    directives,
+    kernel,
+    listening,
+    password_moves,
+    succession,
+)
 from noevict.access import attributes
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How

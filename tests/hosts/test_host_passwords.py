@@ -128,7 +128,8 @@ def test_a_host_that_is_renamed_keeps_its_passwords_and_its_old_name_gets_others
     assert checkout.run("noevict", "status").returncode == 0
     assert_clean(checkout)
     assert "renamed" in (checkout.secrets / "ids.yml").read_text()
-    # A new host gets the name that is free now.
+    # A new host gets the name that is free now, once the old one does not call itself so.
+    host.run("hostnamectl hostname renamed")
     [new] = boot("trixie")
     text = yaml.safe_load(checkout.hosts_yml.read_text())
     text["redis"][host.name] = {**text["redis"]["renamed"], "ssh_hostname": new.address}
