@@ -20,8 +20,8 @@ secrets                                                  the controller's secret
 tls                                                      whom a client trusts, and its own certificate
 watch                                                    monitoring: who is well, over kept connections
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
-state                                                    what one look at a host found
-patience                                                 waiting for what large data takes
+state, emptied                                           what one look at a host found; a server without its keys
+patience, room                                           waiting for what large data takes; room for a copy of it
 changes, password_moves                                  what is to change; a host's own passwords on their way there
 target, access, listening                                what should be, and what differs
 other_fleets, kernel, refusals, faults, notices          whose it is; what is refused, not ours to repair, or said

@@ -7,13 +7,11 @@ from noevict import kernel, pki
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.directives import measured_after, problem
 from noevict.patience import loading
+from noevict.room import COPIED, mib
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState
 from noevict.target import MIB, Target
-
-# Of INFO, in bytes: what the last fork of each kind copied, and what one under way has so far.
-COPIED = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_peak")
 
 
 def notices(
@@ -79,7 +77,7 @@ def _full(state: HostState, target: Target) -> Iterator[str]:
     used = state.live.number("used_memory")
     if state.live.ours and used > target.maxmemory:
         yield (
-            f"memory is full: {_mib(used)} MiB in use, maxmemory is {target.maxmemory // MIB} MiB: every write fails "
+            f"memory is full: {mib(used)} MiB in use, maxmemory is {target.maxmemory // MIB} MiB: every write fails "
             "until keys are deleted or redis_maxmemory is raised"
         )
 
@@ -94,13 +92,8 @@ def _headroom(settings: Settings, state: HostState, target: Target) -> Iterator[
         less = f"set redis_maxmemory to {room // MIB}mb at most" if room >= MIB else ""
     else:
         less = f"set redis_maxmemory_percent to {room * 100 // state.memory} at most" if room >= MIB else ""
-    saves = f" and the {_mib(copied)} MiB that a save copied last are" if copied else " is"
+    saves = f" and the {mib(copied)} MiB that a save copied last are" if copied else " is"
     yield (
-        f"memory may run out: maxmemory, {_mib(target.maxmemory)} MiB,{saves} more than the {state.memory // MIB} MiB "
+        f"memory may run out: maxmemory, {mib(target.maxmemory)} MiB,{saves} more than the {state.memory // MIB} MiB "
         f"that are here: {' or '.join(filter(None, (less, 'give this host more')))}"
     )
-
-
-def _mib(size: int) -> int:
-    """Whole MiB, rounded up."""
-    return -(-size // MIB)

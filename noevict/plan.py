@@ -9,6 +9,7 @@ from noevict import (
     certificate_changes,
     conf,
     directives,
+    emptied,
     kernel,
     listening,
     password_moves,
@@ -90,8 +91,10 @@ def make_plan(
         *_restart(state, target, live),
     )
     said = tuple(notices(settings, state, target, secrets, own, now))
-    wrong = tuple(faults(state, target))
-    return Plan(target, refused, said, wrong, () if refused else changes, blocked=bool(state.unwritable))
+    lost = tuple(emptied.faults(state, target.engine))
+    wrong = (*faults(state, target), *lost)
+    blocked = bool(state.unwritable or lost)
+    return Plan(target, refused, said, wrong, () if refused else changes, blocked=blocked)
 
 
 def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -153,10 +156,13 @@ def _of_directive(how: How, what: str, found: conf.Difference, target: Target, w
 
 
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
-    """Files that were removed below a running server: it goes on writing, and its next start would find nothing."""
-    wanted_and_on = target.live["appendonly"] == "yes" == state.live.config.get("appendonly")
-    if state.live.ours and wanted_and_on and state.file(target.engine.manifest) is None:
-        yield Change(How.LIVE, target.engine.manifest, "missing", "written anew")
+    """Files that were removed below a running server, or never written: its next start would not find what it has."""
+    if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.engine):
+        return
+    missing = state.file(target.engine.manifest) is None
+    yield Change(
+        How.LIVE, target.engine.manifest, "missing" if missing else "not written yet", "written anew"
+    )
 
 
 def _restart(state: HostState, target: Target, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
@@ -235,8 +241,12 @@ def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
     for path in (engine.logs, engine.logfile):
         found = state.file(path)
         # One that leads elsewhere, and who else may read them, is the admin's.
-        if found is not None and found.kind != "symbolic link" and found.owner != engine.user:
+        if found is None or found.kind == "symbolic link":
+            continue
+        if found.owner != engine.user:
             yield Change(How.FILE, f"{path} owner", found.owner, engine.user)
+        if not int(found.mode, 8) & 0o200:
+            yield Change(How.FILE, f"{path} mode", found.mode, "one that its owner can write")
 
 
 def _kept(state: HostState) -> Iterator[Change]:

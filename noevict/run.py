@@ -12,7 +12,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from noevict import client as client_
-from noevict import directives, password_moves, reach
+from noevict import directives, emptied, password_moves, reach
 from noevict.certificates import OwnCertificate
 from noevict.changes import Change, How
 from noevict.client import Client, sentence
@@ -242,8 +242,20 @@ class HostRun(Shell):
         self._client, live = reach.look_at_redis(self, found)
         if self._client is not None:
             self._client.wire.again = self.confirm_lock
-        self.state = replace(found, live=live)
+        self.state = self._counted(replace(found, live=live))
         return self.state
+
+    def _counted(self, found: HostState) -> HostState:
+        """With the keys in files beside a server that has none; nothing is asked of any other."""
+        paths = emptied.beside(found, self.engine)
+        if not paths:
+            return found
+        count = script("as_user", user=self.engine.user) + script("count_keys", paths="\n".join(paths))
+        told = [
+            line.removeprefix("keys ") for line in self.shell(count, what="counting the keys in its data")
+        ]
+        keys = [int(each) if each.isdigit() else None for each in told]
+        return replace(found, keys_beside=dict(zip(paths, keys, strict=False)))
 
     def make_plan(self) -> Plan:
         """Plan from the last look, the secrets as they now are, and the releases known now.

@@ -175,6 +175,8 @@ class HostState:
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
     # RDB versions of what is there to load: of "dump.rdb", and of "base", the append-only files' base
     rdb: Mapping[str, int] = field(default_factory=dict, compare=False)
+    # Path -> keys in it that do not expire, None where that is not known: of what emptied.py asks about
+    keys_beside: Mapping[str, int | None] = field(default_factory=dict, compare=False)
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
     ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
     certificate: str | None = field(default=None, repr=False)
@@ -233,10 +235,10 @@ class HostState:
         return parse(self.conf or "").get("appendonly", ["no"])[-1] == "yes"
 
     def aof_unwritten(self, engine: Engine) -> bool:
-        """Whether AOF is on and its files may not hold everything: the first rewrite goes on, or they are gone."""
-        gone = self.file(engine.manifest) is None
-        first = self.live.writing_aof and not self.starts_with_aof
-        return self.live.config.get("appendonly") == "yes" and (gone or first)
+        """Whether AOF is on and its files do not hold everything: the first rewrite is not done, or they are gone."""
+        if self.live.config.get("appendonly") != "yes" or self.live.loading:
+            return False
+        return self.file(engine.manifest) is None or not self.aof_open
 
     def file(self, path: str) -> File | None:
         return self.files.get(path) or self.data.get(path)

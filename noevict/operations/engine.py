@@ -3,10 +3,9 @@
 from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data import seed, stamp
-from noevict.operations.live import rewrite_aof, save, wait_for
 from noevict.operations.packages import install
+from noevict.operations.persistence import save, wait_for
 from noevict.operations.service import (
-    before_stopping,
     enable,
     last_words,
     service,
@@ -16,6 +15,7 @@ from noevict.operations.service import (
     wait_until_ready,
 )
 from noevict.operations.step import step
+from noevict.operations.stopping import before_stopping
 from noevict.operations.uninstall import let_go
 from noevict.run import HostRun
 from noevict.scripts import script
@@ -71,10 +71,10 @@ def _make_ready(run: HostRun, old: HostRun) -> bool:
     wait_for(old, client, lambda info: not info.get("loading"), "loading")
     if aof:
         client.config_set(PREAMBLE, wanted[PREAMBLE])
-        rewrite_aof(old, client)
     else:
         save(old, client)
-    before_stopping(old, append_only=aof)
+    # In the form that the new server reads.
+    before_stopping(old, append_only=aof, must_rewrite=True)
     return aof
 
 

@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.loading import how_far, wait_for_first_answer
-from noevict.operations.live import rewrite_aof, save, wait_until_idle
 from noevict.operations.step import step
-from noevict.patience import Info, Patience
+from noevict.operations.stopping import before_stopping, check_append_only_files, see_start
+from noevict.patience import Patience
 from noevict.run import HostRun
 from noevict.scripts import script
 from noevict.shell import HOST_FAILURES, SYNC_SECONDS
-from noevict.target import KEPT, PREVIOUS
+from noevict.target import PREVIOUS
 
-QUICKLY_REPLAYED = (
-    1 << 20
-)  # bytes: some hundredths of a second; what is written anew loads many times as fast
-ROOM = 16 << 20  # bytes free on each disk: a start writes a manifest before it serves, and clients write on
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 
 
@@ -55,6 +51,10 @@ def restart_server(run: HostRun) -> None:
         stop_after_failure(run)
         if run.found.live.reached:
             before_stopping(run, append_only=run.plan.target.live["appendonly"] == "yes")
+        else:
+            # It does not take our commands, and has append-only files open: see refusals.
+            see_start(run)
+            check_append_only_files(run)
         try:
             wait_until_ready(run, "restart")
         except (NoevictError, *HOST_FAILURES) as error:
@@ -66,58 +66,6 @@ def stop_after_failure(run: HostRun) -> None:
     """Raises NoevictError where a server of this run did not come back: no other one is stopped then."""
     if run.fleet.restart_failed_on is not None:
         raise NoevictError(f"not restarted: {run.fleet.restart_failed_on} did not come back; mend that first")
-
-
-def before_stopping(run: HostRun, *, append_only: bool) -> None:
-    """See that a stop loses nothing, and takes no longer than it must: no client is served while a server saves.
-
-    ``append_only``: the next start reads append-only files.
-    """
-    client = run.client
-    wait_until_idle(run, client)
-    dump = run.found.file(f"{run.engine.data}/dump.rdb")
-    # A save that fails for want of room makes the server refuse all writes.
-    _see_room(run, ROOM + (dump.size if dump else 0))
-    info = client.info("persistence")
-    if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
-        raise NoevictError(
-            "its last AOF write failed: free space on the data's disk, then run again; not restarted"
-        )
-    written = append_only and bool(info.get("aof_enabled"))
-    saves = bool(client.config_get("save").get("save"))
-    # A save in the background now, in place of one at the stop.
-    sooner = written and saves and _reads_append_only_files(run)
-    if not written and not saves:
-        # The stop would write nothing that the next start reads.
-        client.config_set("save", "3600 1")
-    if info.get("rdb_last_bgsave_status") != "ok" or sooner or not (written or saves):
-        save(run, client)
-    if written and _replayed(client.info("persistence")) > QUICKLY_REPLAYED:
-        rewrite_aof(run, client)
-    _see_room(run, ROOM)
-    if sooner:
-        client.config_set("shutdown-on-sigterm", "nosave")
-
-
-def _see_room(run: HostRun, needed: int) -> None:
-    """Raises NoevictError where a server that stops now might not start again."""
-    for line in run.shell(script("room", data=run.engine.data), what="looking for free space"):
-        free, path = line.split(" ", 1)
-        if int(free) < needed:
-            raise NoevictError(
-                f"the disk of {path} has {int(free) >> 10} KiB free, a restart wants {needed >> 10}: free space, then "
-                "run again; not restarted"
-            )
-
-
-def _replayed(info: Info) -> int:
-    """Bytes of commands since the append-only files were last written anew: a start runs them one by one."""
-    return int(info.get("aof_current_size", 0)) - int(info.get("aof_base_size", 0))
-
-
-def _reads_append_only_files(run: HostRun) -> bool:
-    """Whether the configuration that a restart puts back where it fails does."""
-    return run.found.starts_with_aof and run.found.file(KEPT) is None
 
 
 def wait_until_ready(run: HostRun, verb: str) -> None:

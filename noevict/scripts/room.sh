@@ -1,6 +1,10 @@
-# How much may be written where a server starts: "BYTES PATH", a line for each. data.
+# How much may be written where a server starts, "disk BYTES PATH" for each place, and how much memory programs may still
+# take, "memory BYTES". data.
 set -euo pipefail
 for path in "$data" /etc /var/lib; do
   read -r blocks size < <(stat -f -c '%a %S' "$path")
-  echo "$((blocks * size)) $path"
+  echo "disk $((blocks * size)) $path"
 done
+while read -r key value _; do
+  [[ $key != MemAvailable: ]] || echo "memory $((value * 1024))"
+done </proc/meminfo

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from noevict.engine import ENGINES, Engine
-from noevict.operations.live import rewrite_aof, save, turn_aof_on
+from noevict.operations.persistence import rewrite_aof, save, turn_aof_on
 from tests.lab.servers import Running
 
 LATE = 1.2  # seconds, four times what the client here waits for an answer

@@ -12,6 +12,7 @@ from tests.unit.looks.managed import Managed, managed
 
 CONF, ACL, TLS = "/etc/redis/redis.conf", "/etc/redis/users.acl", "/etc/redis/tls"
 UNIT = "redis-server.service"
+LOGS = "/var/log/redis"
 DROPIN = f"/etc/systemd/system/{UNIT}.d/noevict.conf"
 OTHER = "0" * 64
 
@@ -182,6 +183,18 @@ FILES: Cases = {
     "a diversion of a package's": (
         lambda host: host.but(diversion=(f"{CONF}.other", "some-package")),
         (("file", f"diversion of {CONF}", "none", "kept from dpkg"),),
+    ),
+    "a log that its owner cannot write": (
+        lambda host: host.but_file(f"{LOGS}/redis-server.log", owner="redis", mode="400"),
+        (("file", f"{LOGS}/redis-server.log mode", "400", "one that its owner can write"),),
+    ),
+    "a log that others can read": (
+        lambda host: host.but_file(f"{LOGS}/redis-server.log", owner="redis", mode="644"),
+        (),
+    ),
+    "a directory of logs that its owner cannot write": (
+        lambda host: host.but_file(LOGS, mode="2550"),
+        (("file", f"{LOGS} mode", "2550", "one that its owner can write"),),
     ),
     "touched, no more": (lambda host: host.but_file(CONF, changed=1, size=1), ()),
 }
@@ -400,6 +413,21 @@ RESTARTS: Cases = {
     "the append-only files removed below it": (
         lambda host: host.but(data={"/var/lib/redis": host.state.data["/var/lib/redis"]}),
         (("live", "/var/lib/redis/appendonlydir/appendonly.aof.manifest", "missing", "written anew"),),
+    ),
+    "a first rewrite that is not done": (
+        lambda host: host.but(aof_open=False),
+        (
+            (
+                "live",
+                "/var/lib/redis/appendonlydir/appendonly.aof.manifest",
+                "not written yet",
+                "written anew",
+            ),
+        ),
+    ),
+    "append-only files that a server that loads its data has not opened yet": (
+        lambda host: host.but_info(loading=1).but(aof_open=False),
+        (),
     ),
 }
 ALL = {

@@ -1,0 +1,123 @@
+"""A server with 0 keys beside data: a fault where it lost them, none where they were deleted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from noevict import emptied
+from noevict.state import File
+from tests.unit.looks.managed import Managed, managed
+
+DATA = "/var/lib/redis"
+AOF, DUMP = f"{DATA}/appendonlydir", f"{DATA}/dump.rdb"
+NOW = managed("trixie").state.time
+BEGAN = NOW - 100  # the server's process
+BEFORE, LONG_BEFORE, SINCE = BEGAN - 50, BEGAN - 500, BEGAN + 50
+STAMP = datetime.fromtimestamp(BEFORE, UTC).strftime("%Y%m%dT%H%M%SZ")
+KEPT = f"{AOF}.kept-{STAMP}"
+
+Files = Mapping[str, tuple[int, int]]  # path -> size, when it was changed
+BORN = {f"{AOF}/appendonly.aof.1.base.rdb": (88, BEGAN), f"{AOF}/appendonly.aof.1.incr.aof": (0, BEGAN)}
+BORN_BEFORE = {path: (size, LONG_BEFORE) for path, (size, _) in BORN.items()}
+
+
+def host(files: Files, *, appendonly: str = "yes", **info: int) -> Managed:
+    """With these in its data directory."""
+    bare = managed("trixie")
+    entries = {
+        path: File(
+            path,
+            "directory" if "kept" in path else "regular file",
+            "redis",
+            "redis",
+            "640",
+            None,
+            size,
+            changed,
+        )
+        for path, (size, changed) in files.items()
+    }
+    manifest = bare.state.data[f"{AOF}/appendonly.aof.manifest"]
+    asked = bare.but_info(uptime_in_seconds=100, **info).but_config(appendonly=appendonly)
+    return replace(asked, state=replace(asked.state, data={manifest.path: manifest, **entries}))
+
+
+def suspected(found: Managed) -> tuple[str, ...]:
+    return emptied.beside(found.state, found.engine)
+
+
+LOST = {
+    "an RDB of before its start, append-only files made at it": host({**BORN, DUMP: (5000, BEFORE)}),
+    "the same, restarted once more": host({**BORN_BEFORE, DUMP: (5000, BEFORE)}),
+    "append-only files that end before the RDB": host(
+        {f"{AOF}/appendonly.aof.2.base.rdb": (88, LONG_BEFORE), DUMP: (5000, BEFORE)}
+    ),
+    "no append-only files that it could have read": host({DUMP: (5000, BEFORE)}),
+    "an RDB that a server without AOF did not load": host({DUMP: (5000, BEFORE)}, appendonly="no"),
+}
+
+
+@pytest.mark.parametrize("found", LOST.values(), ids=LOST)
+def test_an_rdb_that_was_not_loaded_is_a_fault_and_nothing_is_changed_beside_it(found: Managed) -> None:
+    assert suspected(found) == (DUMP,)
+    plan = replace(found, state=replace(found.state, keys_beside={DUMP: 20_000})).plan
+    [fault] = [each for each in plan.faults if "has 0 keys" in each]
+    assert fault.startswith(
+        f"has 0 keys, and {DUMP}, of before its start, has 20000 that do not expire: copy it "
+    )
+    assert plan.blocked
+    assert not plan.clean
+
+
+def test_one_that_cannot_be_read_is_a_fault_and_one_without_keys_is_none() -> None:
+    found = host({**BORN, DUMP: (5000, BEFORE)})
+    [unknown] = emptied.faults(replace(found.state, keys_beside={DUMP: None}), found.engine)
+    assert "may have some" in unknown
+    assert list(emptied.faults(found.state, found.engine)) == [unknown]  # was not counted
+    assert list(emptied.faults(replace(found.state, keys_beside={DUMP: 0}), found.engine)) == []
+
+
+GOES_ON = {
+    f"{AOF}/appendonly.aof.1.base.rdb": (88, LONG_BEFORE),
+    f"{AOF}/appendonly.aof.1.incr.aof": (90, BEFORE),
+}
+DELETED = {
+    "it has keys": host({**BORN, DUMP: (5000, BEFORE)}).but_info(db3={"keys": 1, "expires": 0}),
+    "it is loading": host({**BORN, DUMP: (5000, BEFORE)}, loading=1),
+    "it started with some": host({**BORN, DUMP: (5000, BEFORE)}, rdb_last_load_keys_loaded=1),
+    "it saved since": host({**BORN, DUMP: (5000, BEFORE)}, rdb_saves=1),
+    "an RDB without keys": host({**BORN, DUMP: (120, BEFORE)}),
+    "append-only files that go on after the RDB": host({**GOES_ON, DUMP: (5000, BEFORE - 1)}),
+    "the same, written anew": host(
+        {f"{AOF}/appendonly.aof.2.base.rdb": (88, BEFORE), DUMP: (5000, LONG_BEFORE)}
+    ),
+    "no RDB": host(BORN),
+}
+
+
+@pytest.mark.parametrize("found", DELETED.values(), ids=DELETED)
+def test_keys_that_were_deleted_are_no_fault(found: Managed) -> None:
+    assert suspected(found) == ()
+    assert found.plan.faults == ()
+
+
+def test_files_kept_by_a_run_that_the_server_did_not_survive_are_a_fault() -> None:
+    found = host({**BORN, KEPT: (80, LONG_BEFORE)})
+    assert suspected(found) == (KEPT,)
+    assert suspected(host({**BORN_BEFORE, KEPT: (80, LONG_BEFORE)})) == (KEPT,)
+    plan = replace(found, state=replace(found.state, keys_beside={KEPT: None})).plan
+    [fault] = [each for each in plan.faults if "has 0 keys" in each]
+    assert fault.startswith(f"has 0 keys, and {KEPT}, of before its start, may have some: ")
+
+
+def test_files_kept_from_a_server_that_went_on_are_no_fault() -> None:
+    since = f"{AOF}.kept-{datetime.fromtimestamp(SINCE, UTC):%Y%m%dT%H%M%SZ}"
+    assert suspected(host({**BORN, since: (80, LONG_BEFORE)})) == ()
+    assert suspected(host({**BORN, KEPT: (80, LONG_BEFORE)}, appendonly="no")) == ()
+    later = {f"{AOF}/appendonly.aof.1.incr.aof": (90, BEFORE + 1)}
+    assert suspected(host({**GOES_ON, **later, KEPT: (80, LONG_BEFORE)})) == ()
+    named = f"{AOF}.kept-by-hand"
+    assert suspected(host({**BORN, named: (80, SINCE)})) == ()
+    assert suspected(host({**BORN, named: (80, BEFORE)})) == (named,)
