@@ -136,6 +136,34 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     assert_clean(checkout)
 
 
+def test_a_takeover_is_offered_to_its_own_host_alone_as_the_user_that_it_names(
+    boot: Boot, checkout: Checkout
+) -> None:
+    """One server has ACL users, of which one is called as ours is, and ``default`` is off; another has a password."""
+    users, other = boot("trixie", "bookworm")
+    install_foreign(users, "user default off", f"user admin on >{PASSWORD} ~* &* +@all")
+    install_foreign(other, "requirepass another")
+    with plain(users, PASSWORD, username="admin") as client:
+        fill(client, 100)
+    checkout.list_hosts([users, other])
+    put_takeover(checkout, f"{{{users.name}: {PASSWORD}}}")
+    done = refused(checkout, Foreign(users, "redis"))
+    assert [line for line in said(done, users) if "wants a password that is not ours" in line], done
+    with plain(other, "another") as client:
+        tried = client.acl_log()
+    assert [entry for entry in tried if entry["reason"] == "auth"] == []
+    (checkout.secrets / "users.yml").unlink()
+    put_takeover(checkout, f"{{{users.name}: {{user: admin, password: {PASSWORD}}}}}")
+    done = refused(checkout, Foreign(users, "redis"))
+    assert [line for line in said(done, users) if "with 106 keys and 0 clients" in line], done
+    checkout.list_hosts([users], redis_takeover=True)
+    deploy(checkout)
+    with admin(checkout, users) as client:
+        assert_filled(client, 100)
+        assert client.acl_users() == ["admin", "app", "default", "exporter", "health"]
+    assert_clean(checkout)
+
+
 def test_a_server_with_tls_of_its_own_is_taken_over(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("trixie")
     install_foreign(host, f"requirepass {PASSWORD}")
