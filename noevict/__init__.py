@@ -24,7 +24,8 @@ state, emptied                                           what one look at a host
 patience, room                                           waiting for what large data takes; room for a copy of it
 changes, password_moves                                  what is to change; a host's own passwords on their way there
 target, access, listening                                what should be, and what differs
-other_fleets, kernel, refusals, faults, notices          whose it is; what is refused, not ours to repair, or said
+other_fleets, kernel, foreign                            whose a host is; what others set up there
+refusals, faults, notices                                what is refused, not ours to repair, or said
 certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
 transport, commands                                      the SSH connection; commands on a host, in bounded time

@@ -82,6 +82,11 @@ class Engine:
         return f"{self.append_only}/appendonly.aof.manifest"
 
     @property
+    def single_aof(self) -> str:
+        """The append-only file as Redis 6 had it; later releases make theirs of it at a start with AOF on."""
+        return f"{self.data}/appendonly.aof"
+
+    @property
     def logs(self) -> str:
         return f"/var/log/{self.name}"
 

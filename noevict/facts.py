@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from noevict.errors import NoevictError
-from noevict.state import Address, File, HostState, Listener, Package, Sysctl
+from noevict.state import Address, DropIn, File, HostState, Listener, OtherServer, Package, Sysctl
 from noevict.users_file import Generation
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
@@ -67,10 +67,15 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         unit={k: v for k, v in unit.items() if k not in ("MainPID", "ControlGroup")},
         pid=int(one("pid", "0")),
         processes=tuple(facts.get("process", [])),
+        others=tuple(_others(facts.get("server", []))),
+        dropins=tuple(map(_dropin, facts.get("dropin", []))),
+        packaged_modules=tuple(facts.get("module", [])),
         listeners=tuple(map(_listener, facts.get("listener", []))),
         files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
         data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
         rdb=dict(map(_rdb, facts.get("rdb", []))),
+        aof_before=one("aof-before") == "yes" if "aof-before" in facts else None,
+        empty_rdb="rdb-empty" in facts,
         conf=text("conf"),
         ca=text("ca"),
         certificate=text("certificate"),
@@ -122,6 +127,25 @@ def package_of(line: str) -> Package:
 def _listener(line: str) -> Listener:
     whose, address, port, answer = line.split(" ", 3)
     return Listener(whose == "own", address, int(port), answer)
+
+
+def _others(lines: list[str]) -> Iterator[OtherServer]:
+    """Of "running|UNIT|PORTS|DIRECTORY|CONFIGURATION|PROGRAM", and of "enabled|..." alike: one for each server."""
+    found = [line.split("|") for line in lines]
+    enabled = {unit: (program, conf) for how, unit, _, _, conf, program in found if how == "enabled"}
+    for how, unit, ports, directory, conf, program in found:
+        if how == "running":
+            numbers = tuple(sorted(map(int, filter(None, ports.split(",")))))
+            yield OtherServer(unit, program, True, unit in enabled, numbers, directory, conf)
+    running = {unit for how, unit, *_ in found if how == "running"}
+    for unit, (program, conf) in enabled.items():
+        if unit not in running:
+            yield OtherServer(unit, program, False, True, conf=conf)
+
+
+def _dropin(line: str) -> DropIn:
+    names, _, path = line.partition(" ")
+    return DropIn(path, frozenset(names.split(",")))
 
 
 def files_of(facts: dict[str, list[str]]) -> dict[str, File]:

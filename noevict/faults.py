@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from noevict import kernel
+from noevict import foreign, kernel
 from noevict.engine import Engine
 from noevict.host_names import is_address
 from noevict.state import File, HostState
@@ -16,6 +16,8 @@ def faults(state: HostState, target: Target) -> Iterator[str]:
     yield from not_roots(state, target.engine)
     yield from _overridden(state, target)
     yield from _names_of_others(target)
+    if state.file(target.engine.dropin) is not None:
+        yield from foreign.other_servers(state, target.engine)
     for value in kernel.overridden(state):
         yield (
             f"{SYSCTL}: {value.title} should be {value.wanted}, is {value.found} after a boot: "
@@ -79,6 +81,7 @@ def _overridden(state: HostState, target: Target) -> Iterator[str]:
         yield (
             f"{engine.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
         )
+    yield from foreign.unit_differences(state, engine)
     for name, wanted in UNIT.items():
         if name in unit and unit[name] != wanted:
             yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {by}"

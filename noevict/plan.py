@@ -26,7 +26,7 @@ from noevict.refusals import MARKER, clocks, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
-from noevict.target import ETC_MODE, KEPT, SYSCTL, Target, WantedFile
+from noevict.target import ETC_MODE, SYSCTL, UNVERIFIED, Target, WantedFile
 
 SHORT = 60
 BIND = "bind"
@@ -225,7 +225,7 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
 def _data(state: HostState, engine: Engine) -> Iterator[Change]:
     """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
     others = {path: file.owner for path, file in state.data.items() if file.owner != engine.user}
-    for path in (engine.rdb, engine.append_only):
+    for path in (engine.rdb, engine.append_only, engine.single_aof):
         owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
         if owners:
             yield Change(How.FILE, f"{path} owner", owners[0], engine.user)
@@ -251,8 +251,9 @@ def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
 
 def _kept(state: HostState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
-    if state.file(KEPT) is not None:
-        yield Change(How.FILE, KEPT, "kept while a change was not verified", "gone")
+    for path in UNVERIFIED:
+        if state.file(path) is not None:
+            yield Change(How.FILE, path, "kept while a change was not verified", "gone")
 
 
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:

@@ -1,21 +1,19 @@
 """Why a host is left alone: each reason in a line that says what to do. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from noevict import acl_live, conf, directives, password_moves, pki, rdb
+from noevict import acl_live, conf, directives, foreign, password_moves, pki, rdb
 from noevict.conf_reader import parse
 from noevict.engine import ENGINES, Engine
 from noevict.other_fleets import other_ca, other_secrets
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
-from noevict.target import Target
+from noevict.target import TAKEOVER, Target
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
 MIB = 1 << 20
-# Beside `dir`, where a start finds the data: every server's own defaults.
-FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
 # What a server of ours refuses of us -> what opens it again without a restart.
 SHUT = {
     Reach.REFUSED: (
@@ -33,6 +31,7 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
         yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
         return
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
+    reasons += tuple(_of_others(state, target, reasons))
     yield from reasons
     # What redis_takeover would allow is told where nothing else forbids it. A successor's own data, of an earlier
     # time, is kept aside.
@@ -47,7 +46,8 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
 
 def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     yield from _release(state, target)
-    yield from _others(settings, state, target)
+    yield from _sentinel(state)
+    yield from foreign.ports_in_use(settings, state, target)
     theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.engine) else ()
     yield from theirs or tuple(password_moves.stale(secrets, state)) or _unknown(state, target)
     yield from _too_little(state, target)
@@ -60,19 +60,39 @@ def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
         yield from limits(live, target)
         yield from _users(live, target)
         yield from _release_of(live)
-        yield from missed_data(live, target.engine, target)
+        yield from foreign.modules(live)
+        yield from foreign.missed_data(live, target.engine, target)
     elif live.reach is Reach.NOT_RUNNING and state.predecessor is None:
         yield from role_in_file(state)
         yield from left_behind(state, target.engine, target)
         yield from _unreadable(state, target)
+        yield from foreign.included(state)
         if not managed(state, target.engine):
-            yield from _elsewhere(state, target)
+            yield from foreign.modules_in_file(state)
+            yield from foreign.elsewhere(state, target)
+            yield from foreign.ambiguous(state, target.engine)
+
+
+def _of_others(state: HostState, target: Target, told: Sequence[str]) -> Iterator[str]:
+    """What somebody else set up here. On a managed host it is a fault: what is ours is repaired beside it."""
+    engine = target.engine
+    if managed(state, engine):
+        if foreign.shares_data(state, engine):
+            yield from foreign.other_servers(state, engine, told)
+    elif state.predecessor is None:
+        yield from foreign.unit_refusals(state, engine)
+        yield from foreign.modules_of_package(state, engine)
+        # A replica of its own was told of.
+        if not state.live.number("connected_slaves"):
+            yield from foreign.other_servers(state, engine, told)
 
 
 def managed(state: HostState, engine: Engine) -> bool:
-    """Whether noevict was here before, if only half way."""
+    """Whether noevict was here before, if only half way; not, where it was about to take somebody else's server over
+    and that does not run with our configuration yet."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
-    return marked or state.file(engine.dropin) is not None
+    under_way = state.file(TAKEOVER) is not None and not state.live.ours
+    return (marked or state.file(engine.dropin) is not None) and not under_way
 
 
 def _release(state: HostState, target: Target) -> Iterator[str]:
@@ -85,23 +105,9 @@ def _release(state: HostState, target: Target) -> Iterator[str]:
         yield 'redis_engine: should be "redis": Debian 12 has no Valkey'
 
 
-def _others(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+def _sentinel(state: HostState) -> Iterator[str]:
     if any("sentinel" in process for process in state.processes):
         yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
-    # A server that is to hand over has the port until then.
-    before = () if state.predecessor is None else state.predecessor.listeners
-    handed_over = {listener.port for listener in before if listener.own}
-    for listener in state.listeners:
-        if (
-            not listener.own
-            and listener.port not in handed_over
-            and listener.port in (settings.redis_port, settings.redis_plaintext_port)
-        ):
-            yield (
-                f"port {listener.port} is in use on {listener.address} by a program that is not {target.engine.unit}: "
-                "stop it, or set redis_port"
-            )
-            return
 
 
 def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
@@ -164,11 +170,11 @@ def role_in_file(state: HostState) -> Iterator[str]:
 
 def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[str]:
     """Keys of a server that does not run, in files that its next start would not read."""
-    if (
-        state.starts_with_aof
-        and target.live["appendonly"] == "no"
-        and state.file(engine.manifest) is not None
-    ):
+    there = any(state.file(path) is not None for path in (engine.manifest, engine.single_aof))
+    # Of a redis.conf that noevict did not write nobody knows how long it has been there.
+    others = not (state.conf or "").startswith(MARKER)
+    alone = others and (state.file(engine.rdb) is None or state.empty_rdb)
+    if there and target.live["appendonly"] == "no" and (state.starts_with_aof or alone):
         yield (
             "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
             "then run again"
@@ -213,33 +219,6 @@ def _release_of(live: Live) -> Iterator[str]:
         yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
 
 
-def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
-    """Keys of a running server of that engine that a start with our configuration would not load."""
-    if not live.keys and not live.loading:
-        return
-    for name, wanted in {"dir": engine.data, **FILES}.items():
-        if name == "dbfilename" and target.live["appendonly"] == "yes":
-            continue  # everything is in the append-only files before a restart
-        if live.config.get(name, wanted) == "":
-            yield (
-                f"its {name}, {wanted}, was removed: its {live.keys} keys are in memory alone; do not stop it, "
-                "copy them with redis-cli --rdb first"
-            )
-        elif live.config.get(name, wanted) != wanted:
-            yield (
-                f"its {name} is {live.config[name]}, noevict's is {wanted}: its data would not be found; "
-                "move it there first"
-            )
-    databases = int(target.live.get("databases", "16"))
-    beyond = [
-        name
-        for name in live.info
-        if name.startswith("db") and name[2:].isdigit() and int(name[2:]) >= databases
-    ]
-    if beyond:
-        yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
-
-
 def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
     """A Redis that somebody else set up, and that holds keys or has clients."""
     live, title = state.live, target.engine.title
@@ -251,11 +230,13 @@ def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[s
             "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
         )
         yield from _would_change(settings, live, target)
-    there = [path for path in state.data if path.endswith(("dump.rdb", "appendonly.aof.manifest"))]
+    there = foreign.data_files(state, target.engine)
     if live.reach is Reach.NOT_RUNNING and there:
+        empty = there == (target.engine.rdb,) and state.empty_rdb
+        keys = "which holds no key" if empty else "keeping all keys"
         yield (
             f"has data of a {title} that noevict did not set up ({', '.join(there)}): "
-            "to take it over, keeping all keys, set redis_takeover = True"
+            f"to take it over, {keys}, set redis_takeover = True"
         )
 
 
@@ -275,18 +256,6 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
         chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
         if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
             yield f"  {found.name}: {found.found} → {found.wanted}"
-
-
-def _elsewhere(state: HostState, target: Target) -> Iterator[str]:
-    """Data of a server that does not run, by its redis.conf."""
-    lines = parse(state.conf or "")
-    for name, wanted in {"dir": target.engine.data, **FILES}.items():
-        found = lines.get(name, [wanted])[-1].removesuffix("/")
-        if found != wanted:
-            yield (
-                f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "
-                "move it and put that line right first"
-            )
 
 
 def clocks(state: HostState, now: datetime) -> Iterator[str]:

@@ -75,6 +75,27 @@ class Sysctl:
 
 
 @dataclass(frozen=True)
+class OtherServer:
+    """A Redis or Valkey of this host that is not the one of the package's unit. Empty fields are not known."""
+
+    unit: str  # of systemd, or the init script's name
+    program: str  # a name or path
+    running: bool
+    enabled: bool  # started at each boot
+    ports: tuple[int, ...] = ()
+    directory: str = ""
+    conf: str = ""
+
+
+@dataclass(frozen=True)
+class DropIn:
+    """A drop-in of the unit that is not ours, and the names of what it sets."""
+
+    path: str
+    sets: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Package:
     """A Debian package: what dpkg says of it."""
 
@@ -170,6 +191,9 @@ class HostState:
     unit: Mapping[str, str] = field(repr=False)
     pid: int = field(compare=False)
     processes: tuple[str, ...] = field(compare=False)  # "PID NAME server" or "... sentinel" of every one
+    others: tuple[OtherServer, ...] = field(default=(), compare=False)
+    dropins: tuple[DropIn, ...] = ()
+    packaged_modules: tuple[str, ...] = ()  # that the server's package brought: Debian's brings none
     listeners: tuple[Listener, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
@@ -177,6 +201,9 @@ class HostState:
     rdb: Mapping[str, int] = field(default_factory=dict, compare=False)
     # Path -> keys in it that do not expire, None where that is not known: of what emptied.py asks about
     keys_beside: Mapping[str, int | None] = field(default_factory=dict, compare=False)
+    # Of a server that is being taken over: whether its own redis.conf has AOF on, whatever is in its place by now
+    aof_before: bool | None = field(default=None, compare=False)
+    empty_rdb: bool = field(default=False, compare=False)  # dump.rdb is there, and there is no key in it
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
     ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
     certificate: str | None = field(default=None, repr=False)
@@ -231,7 +258,9 @@ class HostState:
 
     @property
     def starts_with_aof(self) -> bool:
-        """Whether redis.conf, as it is, has AOF on."""
+        """Whether redis.conf, as it is or was before a take-over under way, has AOF on."""
+        if self.aof_before is not None:
+            return self.aof_before
         return parse(self.conf or "").get("appendonly", ["no"])[-1] == "yes"
 
     def aof_unwritten(self, engine: Engine) -> bool:

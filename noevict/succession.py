@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from noevict import rdb
 from noevict.changes import Change, How
 from noevict.engine import Engine, Server
+from noevict.foreign import missed_data
 from noevict.other_fleets import other_ca
-from noevict.refusals import left_behind, limits, missed_data, role, role_in_file
+from noevict.refusals import left_behind, limits, role, role_in_file
 from noevict.secrets import Secrets
 from noevict.state import HostState, Live, Reach
 from noevict.target import Target

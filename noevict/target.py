@@ -33,6 +33,8 @@ KERNEL = {"overcommit": 1, "somaxconn": 4096}  # somaxconn: at least; the kernel
 SYSCTL = "/etc/sysctl.d/60-noevict.conf"
 PREVIOUS = "/var/lib/noevict"
 KEPT = f"{PREVIOUS}/good"  # the last configuration that worked, while a new one has not shown that it does
+TAKEOVER = f"{PREVIOUS}/takeover"  # how the host was, while a take-over has not shown that it works
+UNVERIFIED = (KEPT, TAKEOVER)
 # The properties of the unit that the drop-in sets, as `systemctl show` tells them.
 UNIT = {
     "TimeoutStartUSec": START_LIMIT,

@@ -84,7 +84,8 @@ class StreamConnection(Connection):
         login = [("AUTH", *self.login)] if self.login else []
         at_once = [*login, *self._ahead] if self._ahead else []
         answer = self._asked(stream, ("PING",), *at_once)
-        self.open = answer.startswith(("+PONG", "-LOADING"))
+        # One that cannot save refuses even a PING, and answers whatever only asks.
+        self.open = answer.startswith(("+PONG", "-LOADING", "-MISCONF"))
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:

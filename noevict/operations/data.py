@@ -14,7 +14,7 @@ def prepare_data(run: HostRun) -> None:
 
     Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
     """
-    seed(run, trust_rdb=not run.found.starts_with_aof)
+    seed(run, trust_rdb=not (run.found.starts_with_aof or run.found.empty_rdb))
 
 
 def seed(run: HostRun, *, trust_rdb: bool) -> None:

@@ -31,11 +31,11 @@ while read -r owner group mode path; do
   [[ $path == "$etc" ]] && say "override $owner $group $mode"
 done </var/lib/dpkg/statoverride
 
-active='' control='' slice='' all='' all_group='' pid='' pidfile=''
+active='' control='' slice='' all='' all_group='' pid='' pidfile='' dropins=''
 # The server's user wrote it, and may have put anything in its place.
 [[ $systemd == no ]] && pidfile=$(exec timeout 5 dd if="/run/$engine/$package.pid" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
 if [[ $systemd == yes ]]; then
-  unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart -- "$unit" -.slice)
+  unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart,FragmentPath,Type,User -- "$unit" -.slice)
   while IFS='=' read -r key value; do
     # Of the slice of all: below which group systemd keeps those of units.
     [[ $key ]] || { all=yes && continue; }
@@ -48,15 +48,18 @@ if [[ $systemd == yes ]]; then
       MainPID) [[ $value != 0 ]] && pid=$value ;;
       ControlGroup) control=$value ;;
       Slice) slice=$value ;;
+      DropInPaths) dropins=$value ;;
     esac
   done <<<"$unitfacts"
   shipped=/usr/lib/systemd/system/$unit
-  if [[ -r $shipped && ${starts[*]-} ]]; then
+  if [[ ${starts[*]-} ]]; then
     start=others
     while IFS= read -r line; do
       [[ $line == ExecStart=* ]] && ((${#starts[@]} == 1)) && [[ ${starts[0]} == *" argv[]=${line#*=} ; "* ]] && start=shipped
-    done <"$shipped"
+    done 2>/dev/null <"$shipped"
     say "unit ExecStart $start"
+    program=${starts[0]#*path=}
+    [[ $start == shipped ]] || say "unit Program ${program%% ;*}"
   fi
 else
   for level in /etc/rc[2345].d/S[0-9][0-9]"$package"; do [[ -e $level ]] && say "unit UnitFileState enabled" && break; done
@@ -71,6 +74,7 @@ for comm in /proc/[0-9]*/comm; do
   # Its arguments may hold a password: its role alone is told.
   role=server; [[ $name == *sentinel* || "${arguments[*]}" == *"[sentinel]"* || "${arguments[*]}" == *--sentinel* ]] && role=sentinel
   say "process $p $name $role"
+  [[ $role == sentinel ]] || servers+=("$p")
   # Without systemd the init script's pid file says which is the service.
   [[ $systemd == no && $p == "$pidfile" ]] && pid=$p
 done 2>/dev/null
@@ -160,7 +164,9 @@ sub certificates {    # those only: a key may stand beside them
 }
 
 told($_, lstat $_)
-    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile, '/var/lib/noevict/good';
+    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile,
+    map { "/var/lib/noevict/$_" } qw(good takeover);
+content(opened('/var/lib/noevict/takeover'), 65_536) =~ /^aof (yes|no)$/m && say('aof-before', $1);
 for my $path ($conf, $acl, $dropin, $sysctl) {
     $digests{$path} = theirs($path);
 }
@@ -210,6 +216,25 @@ sub rdb {
     say('rdb', "$name $magic") if $magic =~ /^(?:REDIS|VALKEY)[0-9]+$/;
 }
 rdb('dump.rdb', "$data/dump.rdb");
+say('rdb-empty', 'dump.rdb') if empty(content(theirs("$data/dump.rdb"), 4096));
+sub empty {    # an RDB whose end comes right after what it says of its server
+    my ($rdb) = @_;
+    my $at = 9;
+    while (substr($rdb, $at, 1) eq "\xfa") {
+        $at++;
+        for (1, 2) {
+            my ($first, $second) = unpack 'CC', substr $rdb, $at, 2;
+            return 0 unless defined $second;
+            if    ($first < 64)   { $at += 1 + $first }
+            elsif ($first < 128)  { $at += 2 + (($first & 63) << 8 | $second) }
+            elsif ($first == 192) { $at += 2 }
+            elsif ($first == 193) { $at += 3 }
+            elsif ($first == 194) { $at += 5 }
+            else                  { return 0 }
+        }
+    }
+    return $at > 9 && substr($rdb, $at, 1) eq "\xff";
+}
 told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
 told("$data/appendonlydir/$_", lstat "$data/appendonlydir/$_") for listed("$data/appendonlydir", qr/./);
 for (split /\n/, content(theirs("$data/appendonlydir/appendonly.aof.manifest"), 65_536)) {
@@ -296,6 +321,119 @@ for file in /etc /etc/sysctl.d /etc/systemd/system "$etc" "$etc/$engine.conf" "$
   "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "${dropin%/*}" "$dropin" "$sysctl" "$data"; do
   [[ -e $file && (! -L $file || $file == "$tls") && ! -w $file ]] && say "unwritable $file"
 done
+
+# --- what is not noevict's: other servers of this host, and drop-ins of the unit (noevict/foreign.py) ---
+# Unit files, drop-ins and init scripts are root's. Of a process only what the kernel says: its arguments are its own to
+# write, and may hold a password. No text of it is more than one line or one field.
+field() { # text -> text
+  text=${1//[^[:print:]]/?}
+  text=${text//|/?}
+  text=${text:0:200}
+}
+# The unit by the control group, and whether that is the server's own: what it forked is its own too.
+unit_of() { # pid -> group, owner
+  local line part parts
+  group='' owner=''
+  while IFS= read -r line; do
+    case $line in 0::/?*|*:name=systemd:/?*) group=${line#*:*:} ;; esac
+  done <"/proc/$1/cgroup"
+  IFS=/ read -ra parts <<<"$group"
+  for part in "${parts[@]}"; do
+    [[ $part == *.service || $part == *.scope ]] || continue
+    # A unit of a user's own service manager.
+    [[ $owner == user@*.service && $part != *.scope ]] && owner="$part of $owner" || owner=$part
+  done
+} 2>/dev/null
+# The program and the configuration in the text of a unit or an init script.
+starts_server() { # text -> program, file
+  local word
+  program='' file=''
+  while IFS= read -r word; do
+    [[ $word =~ (^|/)(redis|valkey)(-stack)?-server$ ]] && program=$word
+    [[ $program && $word == /*.conf && $word != *\$* ]] && file=$word && return
+  done <<<"${1//[[:space:]\"\'=;]/$'\n'}"
+  [[ $program ]]
+}
+other() { # how unit ports directory configuration name
+  local each line="server $1"
+  shift
+  for each; do field "$each"; line+="|$text"; done
+  say "$line"
+}
+for p in "${servers[@]}"; do
+  [[ $p == "$pid" ]] && continue
+  unit_of "$p"
+  if [[ $systemd == yes ]]; then
+    [[ "$group/" == *"/$unit/"* && $owner == "$unit" ]] && continue
+  else
+    # What the server forked, to save say.
+    read -r stat <"/proc/$p/stat" && read -r _ parent _ <<<"${stat##*) }"
+    [[ $pid && $parent == "$pid" ]] && continue
+  fi
+  mapfile -d '' -t links < <(exec find "/proc/$p/cwd" "/proc/$p/fd" -maxdepth 1 \( -path '*/cwd' -o -lname 'socket:*' \) -printf '%l\0')
+  # One of noevict's own, for a moment: a test of a configuration.
+  [[ ${links[0]-} == /run/noevict.* ]] && continue
+  ports=''
+  while read -r _ local _ _ _ _ _ _ _ inode _; do
+    [[ " ${links[*]} " == *" socket:[$inode] "* && ",$ports," != *",$((16#${local##*:})),"* ]] && ports+="${ports:+,}$((16#${local##*:}))"
+  done < <(sockets)
+  read -r name <"/proc/$p/comm" || continue
+  # A check of a file is no server.
+  [[ $name == *-check-* && ! $ports ]] && continue
+  file=''
+  [[ $systemd == yes && $owner == *.service ]] && starts_server "$(systemctl show "${owner%% *}" -p ExecStart --value)"
+  other running "$owner" "$ports" "${links[0]-}" "$file" "$name"
+done 2>/dev/null
+enabled=' '
+if [[ $systemd == yes ]]; then
+  for link in /etc/systemd/system/*.{wants,requires,upholds}/*.service /run/systemd/system/*.{wants,requires}/*.service; do
+    name=${link##*/}
+    [[ -e $link && $name != "$unit" && $enabled != *" $name "* ]] || continue
+    enabled+="$name "
+    for path in "/etc/systemd/system/$name" "/run/systemd/system/$name"; do
+      [[ $path -ef /dev/null ]] && continue 2
+      [[ -e $path ]] && break
+      path=$link
+    done
+    mapfile -t -n 1000 lines <"$path"
+    for line in "${lines[@]}"; do
+      [[ $line == *-server* && $line =~ ^[[:space:]]*ExecStart[[:space:]]*= ]] || continue
+      instance=${name#*@}
+      line=${line//%[iI]/${instance%.service}}
+      starts_server "${line/=[-@:+!|]*\//=\/}" && other enabled "$name" '' '' "$file" "$program" && break
+    done
+  done
+fi 2>/dev/null
+for link in /etc/rc[2345].d/S[0-9][0-9]*; do
+  name=${link##*/S[0-9][0-9]}
+  [[ -e $link && $name != "$package" && $enabled != *" $name "* ]] || continue
+  enabled+="$name "
+  # A unit of that name counts instead.
+  for path in /etc /run /usr/local/lib /usr/lib /lib; do
+    [[ $systemd == yes && -e $path/systemd/system/$name.service ]] && continue 2
+  done
+  mapfile -t -n 1000 lines <"$link"
+  text=
+  for line in "${lines[@]}"; do [[ $line =~ ^[[:space:]]*# ]] || text+="$line"$'\n'; done
+  [[ $systemd == no ]] || name+=.service
+  [[ $text =~ (redis|valkey)(-stack)?-server ]] && starts_server "$text" && other enabled "$name" '' '' "$file" "$program"
+done 2>/dev/null
+# A unit in place of the package's, whether systemd has read it yet or not.
+for path in /etc/systemd/system/"$unit" /run/systemd/system/"$unit" /usr/local/lib/systemd/system/"$unit"; do
+  [[ -f $path && ! $path -ef /usr/lib/systemd/system/$unit ]] && say "unit Shadow $path" && break
+done
+declare -A overriding=()
+for file in /etc/systemd/system/"$unit".d/*.conf /run/systemd/system/"$unit".d/*.conf /usr/local/lib/systemd/system/"$unit".d/*.conf $dropins; do
+  [[ -f $file && $file != /etc/systemd/system/$unit.d/noevict.conf && ! ${overriding[$file]-} ]] || continue
+  overriding[$file]=yes set=
+  mapfile -t -n 1000 lines <"$file"
+  for line in "${lines[@]}"; do
+    [[ $line =~ ^[[:space:]]*([A-Z][A-Za-z]+)[[:space:]]*= ]] && set+="${set:+,}${BASH_REMATCH[1]}"
+  done
+  field "$file"
+  [[ $set ]] && say "dropin ${set:0:1000} $text"
+done 2>/dev/null
+for file in /usr/lib/redis/modules/*.so; do [[ -e $file ]] && field "${file##*/}" && say "module $text"; done
 
 # The other engine, where noevict manages it: it may be about to hand over.
 other=valkey; [[ $engine == valkey ]] && other=redis
