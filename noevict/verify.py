@@ -9,9 +9,9 @@ from noevict.loading import wait_until_loaded
 from noevict.password_moves import is_finishing, left_over
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
-from noevict.target import KEPT
+from noevict.target import UNVERIFIED
 
-CLEAN_UP = f"rm -rf {KEPT}"
+CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
 def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
@@ -37,7 +37,7 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.what != KEPT and not (run.lock and _comes_now(run, change))
+            if change.what not in UNVERIFIED and not (run.lock and _comes_now(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
@@ -48,7 +48,7 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
         raise NoevictError.collect(wrong)
     if run.lock:
         finish(run)
-    if run.found.file(KEPT) is not None:
+    if any(run.found.file(path) is not None for path in UNVERIFIED):
         run.shell(CLEAN_UP, what="cleaning up")
     run.log(summary(run))
     for notice in run.plan.notices:

@@ -21,6 +21,7 @@ class Exporter:
     def __init__(self, run: HostRun) -> None:
         self.run = run
         self.changed = False  # whether this run changed anything of it
+        self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to give back
         self._found: Found | None = None
         self._plan: Plan | None = None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from noevict.engine import Engine
 from noevict.operations.step import step
+from noevict.operations.takeover import takes_over
 from noevict.run import HostRun
 from noevict.scripts import packed, script
 from noevict.shell import SYNC_SECONDS
@@ -40,7 +41,8 @@ def mend_access(run: HostRun) -> None:
         if file.path in due
     )
     user, made = engine.user, script("user", user=engine.user, data=engine.data)
-    data = (f"{user} {user} - {path}" for path in (engine.rdb, engine.append_only) if path in due)
+    owned = (engine.rdb, engine.append_only, engine.single_aof)
+    data = (f"{user} {user} - {path}" for path in owned if path in due)
     logs = (
         f"{user} adm {mode} {path}"
         for path, mode in ((engine.logs, LOGS_MODE), (engine.logfile, "640"))
@@ -68,7 +70,7 @@ def place_files(run: HostRun) -> None:
             acl=engine.aclfile,
             package=engine.package,
             previous=PREVIOUS,
-            keep="yes" if run.found.pid else "no",
+            keep="yes" if run.found.pid or takes_over(run) else "no",
         )
         + placing(
             engine.etc,

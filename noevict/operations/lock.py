@@ -11,6 +11,7 @@ from noevict.loading import is_loading, wait_until_loaded
 from noevict.lock import Lock
 from noevict.operations.passwords import note_generation
 from noevict.operations.step import step
+from noevict.operations.takeover import begin_takeover, takes_over
 from noevict.run import HostRun
 from noevict.state import HostState
 
@@ -34,6 +35,8 @@ def lock_host(run: HostRun) -> None:
     run.make_plan()
     if run.plan.refusals:
         raise NoevictError(*run.plan.refusals)
+    if takes_over(run):
+        begin_takeover(run)
     note_generation(run)
 
 

@@ -45,7 +45,7 @@ def start_server(run: HostRun) -> None:
 def restart_server(run: HostRun) -> None:
     """Where nothing less will do. Nothing is lost: see what is done before."""
     with run.fleet.restarts.turn(run.name):
-        if run.fleet.restart_failed_on is not None:
+        if run.fleet.restart_failed_on is not None and run.undo is None:
             # What that one did not start with is not left here for the next boot.
             _files_back(run)
         stop_after_failure(run)
@@ -59,6 +59,8 @@ def restart_server(run: HostRun) -> None:
             wait_until_ready(run, "restart")
         except (NoevictError, *HOST_FAILURES) as error:
             run.fleet.restart_failed_on = run.name
+            if run.undo is not None:
+                raise  # more than the configuration is given back
             raise NoevictError(*_put_back(run, sentence(error))) from error
 
 

@@ -12,16 +12,19 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
+from noevict.client import sentence
+from noevict.errors import NoevictError
 from noevict.lane import LONGEST, Lane
 from noevict.operations.outcome import record
 from noevict.run import HostRun
-from noevict.shell import SEEN_SECONDS
+from noevict.shell import HOST_FAILURES, SEEN_SECONDS
 
 
 class Subject(Protocol):
     """What is changed on one host: its Redis (a HostRun), or what stands beside it."""
 
     changed: bool
+    undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None
 
     @property
     def lane(self) -> Lane: ...
@@ -79,7 +82,14 @@ def _work(work: Callable[[S], object], run: S) -> None:
     # Scripts look for themselves; Redis does not ask who speaks to it.
     run.confirm_lock(since=SEEN_SECONDS)
     try:
-        work(run)
-    except redis.ConnectionError:
-        run.confirm_lock()  # whoever took the lock over has ended the connection
-        raise
+        try:
+            work(run)
+        except redis.ConnectionError:
+            run.confirm_lock()  # whoever took the lock over has ended the connection
+            raise
+    except (NoevictError, *HOST_FAILURES) as error:
+        undo, run.undo = run.undo, None
+        if undo is None:
+            raise
+        why = error.lines if isinstance(error, NoevictError) else (sentence(error),)
+        raise NoevictError(*undo(why)) from error

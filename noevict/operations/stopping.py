@@ -30,6 +30,10 @@ def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = Fal
         )
     written = append_only and bool(info.get("aof_enabled"))
     saves = bool(client.config_get("save").get("save"))
+    if run.undo is not None and not run.found.starts_with_aof and not saves:
+        # If the take-over fails, its own configuration starts with an RDB.
+        client.config_set("save", "3600 1")
+        saves = True
     full = no_room(run, client) if written else ""
     # A save in the background now, in place of one at the stop.
     sooner = written and saves and not full and _reads_append_only_files(run)

@@ -332,13 +332,13 @@ field() { # text -> text
 }
 # The unit by the control group, and whether that is the server's own: what it forked is its own too.
 unit_of() { # pid -> group, owner
-  local line part parts
+  local line part pieces
   group='' owner=''
   while IFS= read -r line; do
     case $line in 0::/?*|*:name=systemd:/?*) group=${line#*:*:} ;; esac
   done <"/proc/$1/cgroup"
-  IFS=/ read -ra parts <<<"$group"
-  for part in "${parts[@]}"; do
+  IFS=/ read -ra pieces <<<"$group"
+  for part in "${pieces[@]}"; do
     [[ $part == *.service || $part == *.scope ]] || continue
     # A unit of a user's own service manager.
     [[ $owner == user@*.service && $part != *.scope ]] && owner="$part of $owner" || owner=$part

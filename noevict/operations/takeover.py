@@ -1,0 +1,102 @@
+"""A take-over under way, and its end where it fails: the host as it was, with nothing of noevict's left on it.
+
+From the first change to the last check a file of root's on the host, TAKEOVER, says that it is not managed yet: a run
+that is killed in between leaves it, and the next one goes on, or is refused as for any server of somebody else's.
+"""
+
+from functools import partial
+
+from noevict.client import sentence
+from noevict.errors import NoevictError
+from noevict.operations.data import keep_aside
+from noevict.operations.live import save
+from noevict.operations.service import last_words, service, settled, stop
+from noevict.run import HostRun
+from noevict.scripts import script
+from noevict.shell import HOST_FAILURES, SYNC_SECONDS
+from noevict.target import PREVIOUS, SYSCTL
+
+KERNEL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
+
+
+def takes_over(run: HostRun) -> bool:
+    """Whether a server that somebody else set up is to become ours."""
+    package = run.found.packages.get(run.engine.package)
+    there = run.found.conf is not None or (package is not None and package.unpacked)
+    return there and not run.managed
+
+
+def begin_takeover(run: HostRun) -> None:
+    """Remember how the host is. From now on a step that fails gives it back."""
+    engine, found = run.engine, run.found
+    placed = (
+        *(engine.aclfile, engine.tls, engine.dropin, SYSCTL, engine.conf),
+        *(f"{engine.conf}.debian", f"{engine.conf}.before-noevict"),
+    )
+    run.shell(
+        script(
+            "remember",
+            previous=PREVIOUS,
+            etc=engine.etc,
+            conf=engine.conf,
+            paths="\n".join(placed),
+            aof="yes" if found.starts_with_aof else "no",
+            kernel="\n".join(f"{KERNEL_NAMES[name]} {value}" for name, value in found.kernel.items()),
+        ),
+        what="remembering how the host is",
+    )
+    run.undo = partial(give_back, run)
+
+
+def give_back(run: HostRun, why: tuple[str, ...]) -> tuple[str, ...]:
+    """The host as it was before the take-over, its server running where it ran. What to tell."""
+    title = run.engine.title
+    try:
+        return (*why, _give_back(run))
+    except (NoevictError, *HOST_FAILURES) as error:
+        return (*why, f"and {title} could not be given back as it was: {sentence(error)}; run again")
+
+
+def _give_back(run: HostRun) -> str:
+    found, engine = run.found, run.engine
+    now = service(run, "state")
+    untouched = bool(found.pid) and now.pid == found.pid
+    if untouched:
+        _set_back(run)
+    elif now.state != "stopped":
+        stop(run)
+    # As it ends, a server that ran writes an RDB of all its keys. Once AOF is on again, append-only files beside it
+    # would be loaded in place of what is newer.
+    in_rdb = bool(found.pid) or (found.file(engine.rdb) is not None and not found.empty_rdb)
+    if not untouched and not found.starts_with_aof and in_rdb:
+        keep_aside(run)
+    put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
+    run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
+    back = script("give_back", previous=PREVIOUS, etc=engine.etc, dropin=engine.dropin)
+    run.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
+    if found.unit.get("UnitFileState") not in ("enabled", "alias") and not run.installs_server:
+        service(run, "disable")
+    if not found.pid:
+        return f"nothing of noevict's is left there, and {engine.title} is stopped as it was"
+    if untouched:
+        return f"nothing of noevict's is left there, and {engine.title} runs as it did"
+    if settled(run, "start").state != "running":
+        return (
+            f"nothing of noevict's is left there, and {engine.title} does not start with its own configuration: "
+            f"{last_words(run)}"
+        )
+    return f"nothing of noevict's is left there: the old configuration is back, and {engine.title} serves"
+
+
+def _set_back(run: HostRun) -> None:
+    """What this run, or one before that was killed, set of a server that goes on with its own configuration."""
+    client, before = run.client, run.found.live.config
+    off = not run.found.starts_with_aof and (
+        run.found.aof_before is not None or before.get("appendonly") == "no"
+    )
+    if off and client.config_get("appendonly").get("appendonly") == "yes":
+        save(run, client)
+        client.config_set("appendonly", "no")
+        keep_aside(run)
+    for name in {"save", "shutdown-on-sigterm"} & before.keys():
+        client.config_set(name, before[name])
