@@ -38,5 +38,12 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
         run.log("dump.rdb is the base of the append-only files")
 
 
+def keep_aside(run: HostRun) -> None:
+    """Move append-only files that are not in use out of the way."""
+    aside = script("as_user", user=run.engine.user) + script("aside", data=run.engine.data, stamp=stamp())
+    for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
+        run.warn(f"append-only files of an earlier time are kept in {path}")
+
+
 def stamp() -> str:
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -9,7 +9,7 @@ from functools import partial
 from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data import keep_aside
-from noevict.operations.live import save
+from noevict.operations.persistence import save
 from noevict.operations.service import last_words, service, settled, stop
 from noevict.run import HostRun
 from noevict.scripts import script
