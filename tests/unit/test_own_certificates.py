@@ -226,6 +226,7 @@ def test_status_and_serve_check_a_users_ca_as_runs_do(tmp_path: Path) -> None:
     make_plainly(tmp_path, "rsa:2048", "")
     own = load_own(tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC))
     Secrets.create(tmp_path / "secrets")
+    (tmp_path / "hosts.yml").write_text(f"redis:\n  {NAME}:\n")
     access = Access(tmp_path)
     plain = access.context(Target(NAME, NAME, 6379, ca=own.ca), datetime.now(UTC))
     assert tls.refusal(plain, own.chain + own.key, NAME) is None
