@@ -234,8 +234,8 @@ def elsewhere(state: HostState, target: Target) -> Iterator[str]:
     lines = parse(state.conf)
     for name, wanted in {"dir": target.engine.data, **FILES}.items():
         # Without a line it is where the unit starts it, which has no directory of its own.
-        found = lines.get(name, ["./" if name == "dir" else wanted])[-1]
-        if (found.removesuffix("/") or "/") != wanted:
+        found = lines.get(name, ["." if name == "dir" else wanted])[-1].removesuffix("/") or "/"
+        if found != wanted:
             yield (
                 f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "
                 "move it and put that line right first"
