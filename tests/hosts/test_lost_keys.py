@@ -192,7 +192,8 @@ def test_without_room_to_write_them_anew_damaged_ones_are_not_started_with(
 NOT_AGAIN = {
     "a place for the log": (
         "rm /var/log/redis/redis-server.log && mkdir /var/log/redis/redis-server.log",
-        "rmdir /var/log/redis/redis-server.log",
+        "rmdir /var/log/redis/redis-server.log && "
+        "install -o redis -g adm -m 640 /dev/null /var/log/redis/redis-server.log",
         "/var/log/redis/redis-server.log cannot be written by user redis",
     ),
     "what the unit may write": (
