@@ -47,11 +47,16 @@ def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) 
 
 
 def not_roots(state: HostState, engine: Engine) -> Iterator[str]:
-    """A directory ``tls`` that the server's user may have put there, key and all."""
+    """A directory ``tls`` that somebody else may have put there, key and all.
+
+    If the name is a link of root's (``state.tls``), only the server's user can have had a hand in what it leads to;
+    whoever else owns that, a new directory takes its place.
+    """
     found = state.file(engine.tls)
-    if found is not None and found.is_directory and found.owner == engine.user:
+    others = {engine.user} if state.tls else {found.owner} - {"root"} if found is not None else set()
+    if found is not None and found.is_directory and found.owner in others:
         yield (
-            f"{engine.tls}: belongs to {engine.user}, so what is in it is not used: find out why, move it away, then "
+            f"{engine.tls}: belongs to {found.owner}, so what is in it is not used: find out why, move it away, then "
             "run again (a new key and certificate are made)"
         )
 

@@ -26,7 +26,7 @@ from noevict.refusals import MARKER, clocks, refusals
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
-from noevict.target import ETC_MODE, SYSCTL, UNVERIFIED, Target, WantedFile
+from noevict.target import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target, WantedFile
 
 SHORT = 60
 BIND = "bind"
@@ -253,7 +253,8 @@ def _kept(state: HostState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
     for path in UNVERIFIED:
         if state.file(path) is not None:
-            yield Change(How.FILE, path, "kept while a change was not verified", "gone")
+            what = "the take-over" if path == TAKEOVER else "a change"
+            yield Change(How.FILE, path, f"kept while {what} was not verified", "gone")
 
 
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:

@@ -233,7 +233,7 @@ def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[s
     there = foreign.data_files(state, target.engine)
     if live.reach is Reach.NOT_RUNNING and there:
         empty = there == (target.engine.rdb,) and state.empty_rdb
-        keys = "which holds no key" if empty else "keeping all keys"
+        keys = "though it holds no key" if empty else "keeping all keys"
         yield (
             f"has data of a {title} that noevict did not set up ({', '.join(there)}): "
             f"to take it over, {keys}, set redis_takeover = True"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from noevict import rdb
 from noevict.changes import Change, How
 from noevict.engine import Engine, Server
-from noevict.foreign import missed_data
+from noevict.foreign import missed_data, modules
 from noevict.other_fleets import other_ca
 from noevict.refusals import left_behind, limits, role, role_in_file
 from noevict.secrets import Secrets
@@ -44,6 +44,7 @@ def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
     elif old.live.reached:
         yield from role(old.live)
         yield from limits(old.live, target)
+        yield from modules(old.live)
         yield from missed_data(old.live, engine, target)
         yield from _unreadable(state, target, written=_to_be_written(old.live, target))
     elif old.live.reach is not Reach.NOT_RUNNING:

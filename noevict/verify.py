@@ -9,7 +9,7 @@ from noevict.loading import wait_until_loaded
 from noevict.password_moves import is_finishing, left_over
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
-from noevict.target import UNVERIFIED
+from noevict.target import TAKEOVER, UNVERIFIED
 
 CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
@@ -44,15 +44,23 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
         *doors(run, run.found),
         *health(run.found.live),
     ]
+    if run.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
+        # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
+        run.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
     if wrong:
         raise NoevictError.collect(wrong)
     if run.lock:
         finish(run)
-    if any(run.found.file(path) is not None for path in UNVERIFIED):
+    if run.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
         run.shell(CLEAN_UP, what="cleaning up")
     run.log(summary(run))
     for notice in run.plan.notices:
         run.warn(notice)
+
+
+def _taking_over(run: HostRun) -> bool:
+    """Whether the server is not ours yet, or has yet to start with our configuration."""
+    return not run.found.live.ours or bool(run.plan.due(How.RESTART))
 
 
 def _comes_now(run: HostRun, change: Change) -> bool:

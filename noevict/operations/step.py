@@ -87,9 +87,13 @@ def _work(work: Callable[[S], object], run: S) -> None:
         except redis.ConnectionError:
             run.confirm_lock()  # whoever took the lock over has ended the connection
             raise
-    except (NoevictError, *HOST_FAILURES) as error:
+    except Exception as error:  # whatever it is: a take-over that fails gives the host back
         undo, run.undo = run.undo, None
         if undo is None:
             raise
-        why = error.lines if isinstance(error, NoevictError) else (sentence(error),)
+        why: tuple[str, ...] = (f"answered what makes no sense: {error!r}",)
+        if isinstance(error, NoevictError):
+            why = error.lines
+        elif isinstance(error, HOST_FAILURES):
+            why = (sentence(error),)
         raise NoevictError(*undo(why)) from error

@@ -9,6 +9,7 @@ roots() { [[ $(stat -c %u "$1") == 0 ]]; }
 made_here() { [[ -L $1 && $(readlink "$1") =~ ^tls-[0-9A-Za-z]+$ || ! -L $1 && -d $1 ]]; }
 if [[ -e $tls || -L $tls ]] && ! { roots "$tls" && made_here "$tls"; }; then
   echo "$tls: should be root's own, made by noevict: find out who put it there, move it away, then run again"
+  [[ $new != "$etc"/tls-* || -L $new ]] || rm -rf "$new"
   exit 1
 fi
 cd "$new"
@@ -49,5 +50,5 @@ fi
 rm -rf .link # the directory of before, where they were exchanged
 sync "$etc"
 for path in "$etc"/tls-*; do
-  [[ $path == "$new" || -L $path || ! -f $path/.noevict ]] || ! roots "$path" || rm -rf "$path"
+  [[ $path == "$new" || -L $path || ! -f $path/.noevict ]] || rm -rf "$path"
 done

@@ -290,7 +290,7 @@ def test_append_only_files_that_nothing_names_are_data() -> None:
 
 def test_an_rdb_without_a_key_is_no_promise() -> None:
     [line] = stopped(foreign(), "dump.rdb").but(empty_rdb=True).plan.refusals
-    assert f"({DATA}/dump.rdb): to take it over, which holds no key, set redis_takeover = True" in line
+    assert f"({DATA}/dump.rdb): to take it over, though it holds no key, set redis_takeover = True" in line
     [both] = stopped(foreign(), "dump.rdb", "appendonly.aof").but(empty_rdb=True).plan.refusals
     assert "keeping all keys" in both
 

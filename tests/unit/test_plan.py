@@ -134,6 +134,13 @@ def test_a_tls_directory_of_the_servers_user_is_a_fault_and_nothing_in_it_is_use
     assert plan.due(How.CERTIFICATE) == ()
 
 
+def test_a_plain_tls_directory_of_anybody_elses_is_a_fault_too() -> None:
+    plan = managed("trixie").but_file(TLS, owner="daemon").but(tls="").plan
+    [fault] = plan.faults
+    assert fault.startswith(f"{TLS}: belongs to daemon, so what is in it is not used")
+    assert plan.due(How.CERTIFICATE) == ()
+
+
 def test_a_tls_link_that_is_not_roots_is_a_fault_and_nothing_in_it_is_used() -> None:
     host = managed("trixie").but_file(TLS, kind="symbolic link").but(tls="", certificate=None, ca=None)
     [fault] = host.plan.faults

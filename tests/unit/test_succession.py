@@ -77,6 +77,10 @@ REASONS: Mapping[str, Case] = {
         lambda: replace(change(), state=replace(change().state, pid=5)),
         ("runs Redis and Valkey: stop the one",),
     ),
+    "a module": (
+        lambda: change(before().but_info(modules=[{"name": "mine"}])),
+        ("has loaded modules (mine)",),
+    ),
     "a replica": (lambda: change(before().but_info(role="slave")), ("is a replica",)),
     "more in use than it would have": (
         lambda: change(before().but_info(used_memory=1601 << 20)),
