@@ -110,10 +110,12 @@ def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
 def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ...]:
     """The old server again, with its data. What to tell."""
     try:
-        if service(run, "state").state == "running":
+        now = service(run, "state").state
+        if now == "running":
             # It may have served clients by now.
             return (why, f"{run.engine.title} runs, with the data handed over; mend that, then run again")
-        stop(run)
+        if now not in ("stopped", "failed"):
+            stop(run)
         service(run, "disable")
         source, target = old.engine.data, run.engine.data
         back = script("hand_back", source=source, target=target, old=old.engine.user, stamp=moved)

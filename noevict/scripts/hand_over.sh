@@ -75,7 +75,11 @@ if ($kind eq 'aof' and my $directory = opened('appendonlydir', O_DIRECTORY, $old
     opendir my $names, '/proc/self/fd/' . fileno $directory or die "$!\n";
     my %files;
     enter($directory);
-    for my $name (grep { !/^\.\.?$/ } readdir $names) { $files{$name} = opened($name, 0, $old, $new) }    # the new one's, once it was linked
+    # What no start reads is left behind, whatever it is; a file is the new one's once it was linked.
+    my $manifest = opened('appendonly.aof.manifest', 0, $old, $new) or die "appendonly.aof.manifest is missing\n";
+    my %needed = ('appendonly.aof.manifest' => 1, map { /^file (\S+) seq \d+ type [bi]/ ? ($1 => 1) : () } <$manifest>);
+    for my $name (grep { $needed{$_} } readdir $names) { $files{$name} = opened($name, 0, $old, $new) }
+    $files{$_} or die "$_: is named in appendonly.aof.manifest, and missing\n" for keys %needed;
     enter($there);
     mkdir 'appendonlydir', 0700 or die "appendonlydir: $!\n";
     my $made = opened('appendonlydir', O_DIRECTORY, 'root');

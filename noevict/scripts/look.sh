@@ -250,7 +250,8 @@ sub listed {    # names of a directory that is no link
     return @found[ 0 .. ($#found < 999 ? $#found : 999) ];
 }
 
-my %by_name = map { $digests{$_} ? ('/dev/fd/' . fileno $digests{$_} => $_) : () } keys %digests;
+# One as large as no configuration is would take longer to read than a look may: it is another one in any case.
+my %by_name = map { $digests{$_} && -s $digests{$_} < 16 << 20 ? ('/dev/fd/' . fileno $digests{$_} => $_) : () } keys %digests;
 for (split /\n/, %by_name ? output('sha256sum', sort keys %by_name) : '') {
     my ($digest, $name) = split;
     say('sha256', "$digest  $by_name{$name}");

@@ -69,7 +69,10 @@ begin() {
     # The init script would kill a server that is still saving: it is asked to end, and waited for.
     restart/no|stop/no) ((!old)) || kill -TERM "$old" 2>/dev/null ;;
     stop/yes) systemctl stop --no-block "$unit" || exit 1 ;;
-    disable/yes) systemctl disable "$unit" >/dev/null 2>&1 || exit 1 ;;
+    disable/yes)
+      local LoadState=''
+      # One whose package was never installed has nothing to disable.
+      systemctl disable "$unit" >/dev/null 2>&1 || { unit_says LoadState; [[ $LoadState == not-found ]] || exit 1; } ;;
     disable/no) update-rc.d "$package" disable >/dev/null 2>&1 ;;
   esac
 }

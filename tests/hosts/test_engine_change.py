@@ -53,6 +53,7 @@ MOVES = {
     "seven-rdb": Move(before=RDB_ALONE, after=RDB_ALONE),
     "seven-rdb-to-aof": Move(before=RDB_ALONE),
     "seven-aof-to-rdb": Move(after=RDB_ALONE),
+    "seven-link": Move(by_hand=("ln -s /nowhere DATA/appendonlydir/mine",)),
     "seven-stopped": Move(by_hand=("systemctl stop UNIT",)),
     "seven-rdb-stopped": Move(before=RDB_ALONE, by_hand=("systemctl stop UNIT",)),
     "seven-no-save": Move(before=RDB_ALONE, by_hand=('redis: CONFIG SET save ""',)),
@@ -96,6 +97,31 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     unchanged = [files(host) for host in hosts.values()] == before
     done = checkout.run(*DEPLOY)
     return Story(checkout, hosts, dry, unchanged, done, checkout.run(*DEPLOY))
+
+
+def test_data_of_another_user_is_not_handed_over_and_the_old_server_has_it_back(
+    boot: Boot, checkout: Checkout
+) -> None:
+    """Before the new server is even installed."""
+    [host] = boot(Spec("trixie", binds=(image("bookworm") / DEBS,)))
+    seven(host)
+    checkout.list_hosts([host])
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, COUNT)
+        client.bgrewriteaof()
+    host.run("until [ -e /var/lib/redis/appendonlydir/appendonly.aof.2.base.rdb ]; do sleep 0.1; done")
+    host.run("systemctl stop redis-server && chown daemon /var/lib/redis/appendonlydir/*.base.rdb")
+    checkout.list_hosts([host], redis_engine="valkey")
+    done = deploy(checkout, code=1)
+    assert "should belong to redis: chown it, then run again" in done.output, done
+    assert "Redis is back, with its data, and serves" in done.output, done
+    host.run("chown redis /var/lib/redis/appendonlydir/*.base.rdb")
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        assert client.info("server")["server_name"] == "valkey"
+        assert_filled(client, COUNT)
+    assert_clean(checkout)
 
 
 @pytest.fixture(params=MOVES)
