@@ -52,7 +52,7 @@ def _tls(error: ssl.SSLError) -> str:
 
 def _refusal(error: Refused, user: str) -> str:
     if error.code in {"WRONGPASS", "NOAUTH"}:
-        return f"the password of user {user} is not taken: the next deploy makes both the same"
+        return f"the password of user {user} is not taken: copy the current secrets/ here, or deploy"
     if error.code == "NOPERM":
         return f"user {user} may not do what it should: the next deploy repairs it"
     return str(error)
