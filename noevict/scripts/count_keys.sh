@@ -1,7 +1,8 @@
 # Behind as_user.sh: how many keys that do not expire are in RDB files, or in directories of append-only files. user,
 # paths: one a line. Prints "keys N", or "keys unknown", for each in its order: nothing that these files could say.
 # The number stands at the beginning of an RDB, behind what is said of its server and its functions; that of its first
-# database only. Keys that expire are left out: they may be gone by now.
+# database only. If that has none, and another one may follow, it is unknown. Keys that expire are left out: they may be
+# gone by now.
 read -r -d '' program <<'PERL' || true
 use strict;
 use Fcntl;
@@ -33,6 +34,11 @@ sub skip {      # a string
     elsif ($size < 0) { $size = { -1, 1, -2, 2, -3, 4 }->{$size} // die }
     seek $file, $size, 1;
 }
+sub goes_on {   # whether another database may follow: what begins one may also be in a value
+    my ($file) = @_;
+    my $rest = do { local $/ = \(16 << 20); readline($file) // '' };
+    return !eof($file) || $rest =~ /\xfe(?:[\x00-\x3f]|[\x40-\x7f].|\x80.{4})\xfb/s;
+}
 sub in_rdb {
     my $file = opened(@_);
     bytes($file, 9) =~ /^(REDIS|VALKEY)\d+$/ or die;
@@ -42,7 +48,12 @@ sub in_rdb {
         elsif ($what == 0xf5) { skip($file) }
         elsif ($what == 0xfe) { number($file) }
         elsif ($what == 0xf4) { number($file) for 1 .. 3 }
-        elsif ($what == 0xfb) { my $keys = number($file); return $keys - number($file) }
+        elsif ($what == 0xfb) {
+            my $keys = number($file);
+            $keys -= number($file);
+            die if !$keys && goes_on($file);
+            return $keys;
+        }
         elsif ($what == 0xff) { return 0 }
         else { die }
     }

@@ -286,6 +286,14 @@ def test_keys_are_counted_that_do_not_expire(start_server: StartServer, binary: 
         client.save()
         found += counted(dump)
     assert found == ["keys 0", "keys 1", "keys 70", "keys 20000", "keys 0"]
+    client.select(3)
+    client.set("key", "value")
+    client.save()
+    # That of the second database is not at the beginning: it is not for the first one to say that there are none.
+    assert counted(dump) == ["keys unknown"]
+    client.delete("key")
+    client.save()
+    assert counted(dump) == ["keys 0"]
     odd, fifo, directory = (server.directory / name for name in ("odd", "fifo", "kept"))
     odd.write_bytes(b"REDIS0011\xfa\xff\xff keys 7\n")
     os.mkfifo(fifo)
