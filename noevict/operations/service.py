@@ -1,5 +1,6 @@
 """The service: enabled, started, restarted one host at a time, and put back where that fails."""
 
+import contextlib
 from dataclasses import dataclass
 
 from noevict.client import sentence
@@ -49,12 +50,7 @@ def restart_server(run: HostRun) -> None:
             # What that one did not start with is not left here for the next boot.
             _files_back(run)
         stop_after_failure(run)
-        if run.found.live.reached:
-            before_stopping(run, append_only=run.plan.target.live["appendonly"] == "yes")
-        else:
-            # It does not take our commands, and has append-only files open: see refusals.
-            see_start(run)
-            check_append_only_files(run)
+        before_restart(run)
         try:
             wait_until_ready(run, "restart")
         except (NoevictError, *HOST_FAILURES) as error:
@@ -62,6 +58,22 @@ def restart_server(run: HostRun) -> None:
             if run.undo is not None:
                 raise  # more than the configuration is given back
             raise NoevictError(*_put_back(run, sentence(error))) from error
+
+
+def before_restart(run: HostRun) -> None:
+    """Raises what speaks against it. It runs on: what it might not start with is not left here for the next boot."""
+    try:
+        if run.found.live.reached:
+            before_stopping(run, append_only=run.plan.target.live["appendonly"] == "yes")
+        else:
+            # It does not take our commands, and has append-only files open: see refusals.
+            see_start(run)
+            check_append_only_files(run)
+    except (NoevictError, *HOST_FAILURES):
+        if run.undo is None:
+            with contextlib.suppress(NoevictError, *HOST_FAILURES):
+                _files_back(run)
+        raise
 
 
 def stop_after_failure(run: HostRun) -> None:
