@@ -227,6 +227,14 @@ def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
         yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
 
 
+def empty_elsewhere(live: Live, engine: Engine) -> bool:
+    """Whether a server of somebody else's has no keys, and reads its append-only files where ours finds none."""
+    if live.ours or live.keys or live.loading:
+        return False
+    places = {"dir": engine.data, "appenddirname": FILES["appenddirname"]}
+    return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
+
+
 def elsewhere(state: HostState, target: Target) -> Iterator[str]:
     """Data of a server that does not run, by its redis.conf."""
     if state.conf is None:

@@ -5,7 +5,9 @@ from typing import Any
 from noevict import acl_live, conf, directives
 from noevict.changes import How
 from noevict.client import Client
+from noevict.foreign import empty_elsewhere
 from noevict.operations.append_only import write_append_only_files
+from noevict.operations.data import keep_aside
 from noevict.operations.persistence import save
 from noevict.operations.step import step
 from noevict.plan import BIND, Plan
@@ -19,7 +21,10 @@ def set_live(run: HostRun) -> None:
     live, target, client = run.found.live, run.plan.target, run.client
     off = live.config.get("appendonly") == "no" or run.found.aof_unwritten(run.engine)
     if target.live["appendonly"] == "yes" and off:
-        write_append_only_files(run)
+        if not empty_elsewhere(live, run.engine):
+            write_append_only_files(run)
+        elif any(path.startswith(f"{run.engine.append_only}/") for path in run.found.data):
+            keep_aside(run)  # there is nothing to write, and what ours would find is of an earlier time
     if live.user != "admin" or live.server is None:
         return  # somebody else's server: the rest comes with the restart
     if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":

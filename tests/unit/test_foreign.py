@@ -1,11 +1,13 @@
 """What others set up on a host: other servers, units of their own, modules, data elsewhere. Each is a line, by name."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from noevict.facts import read_look
+from noevict.foreign import empty_elsewhere
 from noevict.refusals import managed as is_managed
 from noevict.state import DropIn, File, Listener, OtherServer
 from noevict.target import TAKEOVER
@@ -366,3 +368,20 @@ def test_once_its_server_has_our_users_it_is_ours_and_only_the_record_goes() -> 
     assert is_managed(host.state, host.engine)
     [change] = host.plan.changes
     assert (change.what, change.wanted) == (TAKEOVER, "gone")
+
+
+@pytest.mark.parametrize(
+    ("host", "elsewhere"),
+    [
+        (unmanaged(), False),
+        (unmanaged().but_config(dir="/srv/r"), True),
+        (unmanaged().but_config(appenddirname="aof"), True),
+        (unmanaged().but_config(dir="/srv/r").but_info(db3={"keys": 1}), False),
+        (unmanaged().but_config(dir="/srv/r").but_info(loading=1), False),
+        (managed("trixie").but_config(dir="/srv/r"), False),  # ours: it is told as drift
+    ],
+)
+def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(host: Managed, elsewhere: bool) -> None:
+    live = host.state.live
+    bare = replace(live, info={name: value for name, value in live.info.items() if name != "db0"})
+    assert empty_elsewhere(bare, host.engine) is elsewhere
