@@ -105,7 +105,8 @@ def not_yet(run: HostRun) -> tuple[str, ...]:
         return (f"{run.engine.title} {run.found.live.reach.value}: {first}",)
     if USER not in user_names(run.settings.redis_users):
         return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
-    users = (change for change in run.plan.changes if change.what.startswith(f"user {USER} "))
+    # Of all users: where older passwords end, users.acl is placed whole, and is to have only what is live.
+    users = (change for change in run.plan.changes if change.what.startswith("user "))
     if due := [change for change in users if not password_moves.is_finishing(change)]:
         return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
     return tuple(clocks(run.found, run.fleet.now))

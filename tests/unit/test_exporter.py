@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -19,6 +20,7 @@ from noevict.certificates import Certificate, OwnCertificate
 from noevict.errors import NoevictError
 from noevict.exporter import scrape, sd
 from noevict.exporter.found import COMMAND, Found, read_look
+from noevict.exporter.look import not_yet
 from noevict.exporter.plan import Plan, make_plan
 from noevict.exporter.target import (
     BINARY,
@@ -36,6 +38,7 @@ from noevict.exporter.target import (
     make_target,
     redis_name,
 )
+from noevict.password_moves import OLDER
 from noevict.secrets import Secrets
 from noevict.settings import build_settings
 from noevict.state import Address, File, Package
@@ -464,3 +467,42 @@ def test_a_host_has_one_entry_and_the_others_of_hosts_yml_keep_theirs(
     assert [each["labels"]["host"] for each in found] == hosts
     assert new is None or new in found
     assert sd.with_entry(written, new, "b", HOSTS) == written
+
+
+# Which Redis is one to monitor
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        ((), None),
+        (("older password of admin",), None),  # the end of the move is the exporter's too
+        (
+            ("user app on",),
+            "user app ",
+        ),  # redis_users or users.yml was changed, and deploy.py did not run since
+        (("user stranger on nopass ~* +@all",), "user stranger "),
+    ],
+)
+def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
+    lines: tuple[str, ...], refused: str | None
+) -> None:
+    host = managed("trixie")
+    if lines and lines[0].startswith("older"):
+        [admin] = (line for line in host.state.live.acl if line.startswith("user admin "))
+        old = hashlib.sha256(host.secrets.passwords["admin"].encode()).hexdigest()
+        host = host.but_acl(admin.replace(" #", f" #{old} #", 1))
+        assert [each.what for each in host.plan.changes] == [f"user admin {OLDER}"]
+    elif lines:
+        host = host.but_acl(*lines)
+    run: Any = SimpleNamespace(
+        twin=(), of_others=(), managed=True, engine=host.engine, found=host.state, settings=host.settings,
+        plan=host.plan, secrets=host.secrets, fleet=SimpleNamespace(now=host.now),
+    )  # fmt: skip
+    told = not_yet(run)
+    if refused is None:
+        assert told == ()
+    else:
+        assert [line.startswith(refused) and line.endswith(": run deploy.py first") for line in told] == [
+            True
+        ]
