@@ -83,7 +83,8 @@ def url(host: str, user: str, ca: bool) -> None:
     if user not in users:
         hint = nearest(user, users)
         raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
-    password = load_secrets(root).known_host(host, fleet.hosts).password(user)
+    # Before its own, the host has the one that all hosts had.
+    password = load_secrets(root).known_host(host, fleet.hosts).unseen(user)[-1]
     click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
 
 

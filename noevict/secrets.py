@@ -203,6 +203,18 @@ class Secrets:
             raise NoevictError(f"{self.path / 'users.yml'}: should have a password for {user}, has none")
         return found
 
+    def unseen(self, user: str) -> tuple[str, ...]:
+        """What a host at which nobody looks may let this user in with, its own first.
+
+        The one that all hosts had is the other, as long as no run with these secrets has seen the host with its own
+        (``ids``). Raises NoevictError for a user that has none.
+        """
+        own, of_all = self.password(user), self.passwords.get(user)
+        moved = self.host is None or self.host.name in self.ids
+        if moved or user not in PER_HOST or of_all is None:
+            return (own,)
+        return tuple(dict.fromkeys((own, of_all)))
+
     def older(self, user: str) -> tuple[str, ...]:
         """Passwords that this user of the host may still have: by ids of before, and the one that all hosts had."""
         if self.host is None or HOST_SECRET not in self.passwords or user not in PER_HOST:

@@ -44,14 +44,8 @@ class Access:
         self._take()
 
     def passwords(self, user: str, host: str) -> tuple[str, ...]:
-        """The host's own first; then the one that all hosts had, if no run here has seen the host with its own.
-
-        Raises NoevictError for a user that has none.
-        """
-        secrets = self._secrets.of_host(self._ids.key(host))
-        own = secrets.password(user)
-        older = () if host in secrets.ids else secrets.older(user)
-        return tuple(dict.fromkeys((own, *older)))
+        """As ``Secrets.unseen``. Raises NoevictError for a user that has none."""
+        return self._secrets.of_host(self._ids.key(host)).unseen(user)
 
     def context(self, target: Target, now: datetime) -> ssl.SSLContext:
         """One for all hosts of a CA. With a certificate of our own for those that ask, renewed in good time.

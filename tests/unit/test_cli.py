@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from noevict.certificates import Certificate
 from noevict.cli import find_root, redis_url, run
-from noevict.inventory import client_host
+from noevict.inventory import client_host, read_fleet
 from noevict.secrets import Secrets
+from noevict.watch.targets import Access
 
 # A busy machine is no failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -98,6 +99,26 @@ def test_a_url_is_for_the_user_asked_for(secrets: Secrets, answer: Any) -> None:
     assert answer("url", "cache-2", "--user", "admin").startswith(
         f"rediss://admin:{secrets.known_host('cache-2').password('admin')}@"
     )
+
+
+@pytest.mark.parametrize("user", ["admin", "health", "exporter"])
+def test_a_url_has_the_password_that_all_hosts_had_until_a_run_has_seen_the_hosts_own(
+    root: Path, secrets: Secrets, answer: Any, user: str
+) -> None:
+    with (secrets.path / "users.yml").open("a") as file:
+        file.write(f'{user}: "of-all"\n')
+    known = Secrets.load(secrets.path)
+    assert known
+    hosts = read_fleet(root).hosts
+    of_cache_2 = known.known_host("cache-2", hosts)
+    own = of_cache_2.password(user)
+    assert of_cache_2.unseen(user) == (own, "of-all")
+    assert answer("url", "cache-2", "--user", user) == f"rediss://{user}:of-all@10.0.0.12:6390/0\n"
+    assert of_cache_2.host
+    known.record_id("cache-2", of_cache_2.host.id, hosts)
+    assert answer("url", "cache-2", "--user", user) == f"rediss://{user}:{own}@10.0.0.12:6390/0\n"
+    assert Access(root).passwords(user, "cache-2") == (own,)
+    assert Access(root).passwords(user, "cache-3")[1:] == ("of-all",)
 
 
 def test_the_ca_is_the_fleets_or_the_users_own(root: Path, secrets: Secrets, answer: Any) -> None:
