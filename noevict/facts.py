@@ -100,7 +100,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         time=int(one("time")),
         id=one("id"),
         given=(Generation.parse(one("generation")) or Generation()) if "generation" in facts else None,
-        exporter_passwords=frozenset(line.split(" ")[0] for line in facts.get("exporter", [])),
+        exporter_passwords=frozenset(facts.get("exporter-password", [])),
     )
 
 

@@ -10,7 +10,7 @@ from noevict import acl_live
 from noevict.changes import Change, How
 from noevict.host_passwords import PER_HOST
 from noevict.secrets import Secrets
-from noevict.state import HostState, Live
+from noevict.state import NOT_UNDERSTOOD, HostState, Live
 
 DIRECTORY = "/var/lib/noevict"  # root's only
 ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
@@ -38,7 +38,8 @@ def kept(secrets: Secrets, state: HostState) -> dict[str, tuple[str, ...]]:
     One that the server does not take any more is never given back to it.
     """
     accepted = acl_live.passwords(state.live.acl) if state.live.ours else None
-    in_use = not state.exporter_passwords.isdisjoint(secrets.older_digests("exporter"))
+    # What nobody knows may be an older one.
+    in_use = not state.exporter_passwords.isdisjoint((*secrets.older_digests("exporter"), NOT_UNDERSTOOD))
     found = {}
     for user in PER_HOST:
         older = secrets.older_digests(user)

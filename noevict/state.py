@@ -15,6 +15,8 @@ from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
 from noevict.users_file import Generation
 
+NOT_UNDERSTOOD = "?"  # in exporter_passwords
+
 
 @dataclass(frozen=True)
 class File:
@@ -233,9 +235,8 @@ class HostState:
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
     id: str = ""  # of which its own passwords are derived; "" where root's file is not there
     given: Generation | None = None  # of users.yml, when it got its passwords; number 0: not to be read
-    exporter_passwords: frozenset[str] = field(
-        default=frozenset(), repr=False
-    )  # SHA-256 of what its exporter has
+    # SHA-256 of what its exporter has; NOT_UNDERSTOOD where a file of its passwords is there that says something else
+    exporter_passwords: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def memory(self) -> int:

@@ -525,11 +525,18 @@ for name in id generation; do
   say "$name ${line:-?}"
 done
 for file in /etc/prometheus-redis-exporter/passwords.json /run/credentials/prometheus-redis-exporter.service/passwords.json; do
-  [[ -f $file && ! -L $file ]] || continue
-  while read -r line; do
-    [[ $line =~ ^\"[^\"]*\":\ \"([^\"\\]*)\",?$ ]] || continue
-    read -r digest _ < <(printf '%s' "${BASH_REMATCH[1]}" | exec sha256sum) && say "exporter $digest" && break
-  done <"$file"
+  [[ -e $file || -L $file ]] || continue
+  # Nothing is said of a file that is not there, and "?" of what is not understood: older passwords stay for it.
+  digest=''
+  if [[ -f $file && ! -L $file ]]; then
+    while read -r line || [[ $line ]]; do
+      [[ $line == [{}] ]] && continue
+      digest=''
+      [[ $line =~ ^\"[^\"\\]*\":\ \"([^\"\\]*)\",?$ ]] || break
+      read -r digest _ < <(printf '%s' "${BASH_REMATCH[1]}" | exec sha256sum) && say "exporter-password $digest"
+    done <"$file"
+  fi
+  [[ $digest ]] || say "exporter-password ?"
 done 2>/dev/null
 # Of other runs: none may be half way through.
 say "end-of-look"

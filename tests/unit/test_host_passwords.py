@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,15 @@ import pytest
 
 from noevict import pki
 from noevict.errors import NoevictError
+from noevict.exporter.target import passwords_file
+from noevict.facts import read_look
 from noevict.host_passwords import PER_HOST, HostIds, derive_id, derive_password, read_ids, record, render_ids
 from noevict.password_moves import ID, OLDER, admin_logins, gives_passwords, left_over, stale
+from noevict.scripts import script
 from noevict.secrets import Secrets, sha256
+from noevict.state import NOT_UNDERSTOOD
 from noevict.users_file import Generation
+from tests.unit.looks.captured import edited
 from tests.unit.looks.managed import Managed, fresh, managed
 
 SECRET = "the-secret-of-hosts"
@@ -175,6 +181,59 @@ def test_somebody_elses_password_is_drift_as_ever() -> None:
     assert {tuple(user.passwords) for user in changed.target.users if user.name == "admin"} == {
         (host.secrets.digest("admin"),)
     }
+
+
+def test_an_exporter_whose_passwords_are_not_understood_may_need_the_old_ones() -> None:
+    host = moving(managed("trixie"), own=True, of_all=True, exporter_passwords=frozenset({NOT_UNDERSTOOD}))
+    assert taken(host) == {"admin": {"own"}, "health": {"own", "all"}, "exporter": {"own", "all"}}
+    assert left_over(host.secrets, host.state) == ("admin",)
+    assert managed("trixie").but(exporter_passwords=frozenset({NOT_UNDERSTOOD})).plan.clean
+
+
+PLAIN = '{\n "rediss://a:1": "one",\n "rediss://exporter@a:1": "one"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, set()),
+        (PLAIN, {sha256("one")}),
+        (passwords_file("rediss://[fd00::1]:6379", "two"), {sha256("two")}),
+        (PLAIN.removesuffix("\n}\n"), {sha256("one")}),
+        ("", {NOT_UNDERSTOOD}),
+        ("{}\n", {NOT_UNDERSTOOD}),
+        ('{"rediss://a:1": "one"}\n', {NOT_UNDERSTOOD}),
+        ('{\n "rediss://a:1": "o\\\\ne"\n}\n', {NOT_UNDERSTOOD}),
+        (PLAIN.replace('"one"\n', '"o\\\\ne"\n'), {sha256("one"), NOT_UNDERSTOOD}),
+        (PLAIN.replace('"one",', "1,"), {NOT_UNDERSTOOD}),
+        ("a link", {NOT_UNDERSTOOD}),
+        ("a link to nothing", {NOT_UNDERSTOOD}),
+        ("a directory", {NOT_UNDERSTOOD}),
+    ],
+)
+def test_the_look_says_what_the_exporter_has_or_that_nobody_knows(
+    tmp_path: Path, text: str | None, told: set[str]
+) -> None:
+    file, elsewhere = tmp_path / "passwords.json", tmp_path / "elsewhere"
+    if text == "a directory":
+        file.mkdir()
+    elif text and text.startswith("a link"):
+        file.symlink_to(elsewhere)
+        if text == "a link":
+            elsewhere.write_text(PLAIN)
+    elif text is not None:
+        file.write_text(text)
+    whole = script("look")
+    [loop] = re.findall(
+        r"^for file in /etc/prometheus-redis-exporter/.*?^done 2>/dev/null$", whole, re.M | re.S
+    )
+    code = 'say() { echo "$1"; }\n' + loop.replace("/etc/prometheus-redis-exporter", str(tmp_path))
+    said = subprocess.run(
+        ["bash", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    found = read_look([*said, *edited("trixie")])
+    assert found.exporter_passwords == told
+    assert found.exporter_certificate == read_look(edited("trixie")).exporter_certificate
 
 
 # Which are tried
