@@ -103,7 +103,8 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
                 except streams.Refused:  # it is starting, or starts again and again
                     gevent.sleep(0.2)
     except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
-        said = exporter.run.shell(script("words", unit=UNIT, logfile=""), what="reading its log")
+        log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")
+        said = exporter.run.shell(log, what="reading its log")
         words = " / ".join(said) or "its log says nothing"
         raise NoevictError(
             f"{PACKAGE} does not answer on {where(exporter)} ({sentence(error)}): {words}"

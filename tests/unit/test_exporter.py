@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -506,3 +507,32 @@ def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
         assert [line.startswith(refused) and line.endswith(": run deploy.py first") for line in told] == [
             True
         ]
+
+
+def test_the_log_of_an_exporter_that_does_not_answer_is_read_without_a_complaint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = []
+
+    def shell(text: str, what: str) -> list[str]:  # noqa: ARG001 - as HostRun's
+        sent.append(text)
+        return []
+
+    def no_answer(_: object) -> str:
+        raise ValueError("it answers 500")
+
+    monkeypatch.setattr(scrape, "_scrape", no_answer)
+    exporter: Any = SimpleNamespace(
+        run=SimpleNamespace(shell=shell), plan=SimpleNamespace(target=SimpleNamespace(listen="", port=9121))
+    )
+    with pytest.raises(NoevictError, match=r"\(it answers 500\): its log says nothing$"):
+        scrape._scrape_until_it_answers(exporter)
+    [text] = sent
+    # A journal of two lines, where one tells why; no file of a log is asked for.
+    journal = "journalctl() { printf 'level=error cannot bind\\nfine\\n'; }"
+    begin, end = text.split("{\n  [[", 1)
+    on_systemd = f"{begin}{journal}\n{{\n  [[{end}".replace("/run/systemd/system", "/")
+    done = subprocess.run(["bash", "-c", on_systemd], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "level=error cannot bind\n", "")
+    none = subprocess.run(["bash", "-xc", text], capture_output=True, text=True, check=False)
+    assert "descriptors tail" not in none.stderr
