@@ -8,8 +8,9 @@ umask 077
 there=$(mktemp -d /run/noevict.candidate.XXXXXXXX)
 work=$there/work pid=
 finish() {
+  # Not waited for: a process of that user's that is traced by another does not end.
   # It has nothing to save, and its user could stop what is only asked to end.
-  [[ -z $pid ]] || { kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }
+  [[ -z $pid ]] || { disown "$pid" 2>/dev/null || true; kill -KILL "$pid" 2>/dev/null || true; }
   rm -rf "$there"
 }
 trap finish EXIT

@@ -13,7 +13,8 @@ if [[ -e $tls || -L $tls ]] && ! { roots "$tls" && made_here "$tls"; }; then
   exit 1
 fi
 cd "$new"
-[[ $(pwd -P) == "$new" && $new == "$etc"/tls-* ]] && roots .
+[[ $(pwd -P) == "$new" && $new == "$etc"/tls-* ]] || exit 1
+roots .
 put() { # name mode content
   base64 -d >"$1" <<<"$3"
   chmod "$2" "$1"

@@ -6,7 +6,8 @@ umask 077
 there=$(mktemp -d /run/noevict.defaults.XXXXXXXX)
 work=$there/work pid=
 finish() {
-  [[ -z $pid ]] || { kill -KILL "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; }
+  # Not waited for: a process of that user's that is traced by another does not end.
+  [[ -z $pid ]] || { disown "$pid" 2>/dev/null || true; kill -KILL "$pid" 2>/dev/null || true; }
   rm -rf "$there"
 }
 trap finish EXIT

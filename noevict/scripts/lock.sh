@@ -19,6 +19,7 @@ read -r silent </run/noevict.lock
 : >/run/noevict.lock
 # A script of another holder is at work, or begins: not before it is done, and none after.
 exec 8>>/run/noevict.work
+chmod 600 /run/noevict.work # whoever may open it may hold it
 if ! flock -x -w 5 8; then
   printf '%s\n' "$silent" >/run/noevict.lock
   printf 'held a command of an earlier run\n'

@@ -237,10 +237,17 @@ sub empty {    # an RDB whose end comes right after what it says of its server
     return $at > 9 && substr($rdb, $at, 1) eq "\xff";
 }
 told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
-told("$data/appendonlydir/$_", lstat "$data/appendonlydir/$_") for listed("$data/appendonlydir", qr/./);
-for (split /\n/, content(theirs("$data/appendonlydir/appendonly.aof.manifest"), 65_536)) {
-    my (undef, $name, undef, undef, undef, $kind) = split;
-    rdb('base', "$data/appendonlydir/$name") if $kind eq 'b' && $name !~ m{/};
+# Its own user may put another directory in its place: from here on this one is meant.
+if (sysopen my $directory, "$data/appendonlydir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
+    chdir $directory or die;
+    told("$data/appendonlydir/$_", lstat $_) for listed('.', qr/./);
+    for (split /\n/, content(theirs('appendonly.aof.manifest'), 65_536)) {
+        my (undef, $name, undef, undef, undef, $kind) = split;
+        next if $kind ne 'b' || $name =~ m{/};
+        rdb('base', $name);
+        last;    # there is one
+    }
+    chdir '/' or die;
 }
 sub listed {    # names of a directory that is no link
     my ($path, $wanted) = @_;
@@ -383,7 +390,8 @@ for p in "${servers[@]}"; do
   # A check of a file is no server.
   [[ $name == *-check-* && ! $ports ]] && continue
   file=''
-  [[ $systemd == yes && $owner == *.service ]] && starts_server "$(systemctl show "${owner%% *}" -p ExecStart --value)"
+  [[ $systemd == yes && $owner =~ ^[A-Za-z0-9@_][A-Za-z0-9@_.:-]*\.service$ ]] &&
+    starts_server "$(systemctl show -p ExecStart --value -- "$owner")"
   other running "$owner" "$ports" "${links[0]-}" "$file" "$name"
 done 2>/dev/null
 enabled=' '

@@ -43,7 +43,7 @@ else
   trap 'rm -f "$said"' EXIT
   code=0
   # On standard input: systemd would put its variables in place of those in an argument.
-  timeout -k 5 90 systemd-run --quiet --wait --pipe --collect -p RuntimeMaxSec=60 "${properties[@]}" -- \
+  timeout -k 5 90 systemd-run --quiet --wait --pipe --collect -p RuntimeMaxSec=60 -p NoNewPrivileges=yes "${properties[@]}" -- \
     bash -s - "${arguments[@]}" >"$said" 2>&1 <<<"$text" || code=$?
   head -c 10000 "$said"
   exit "$code"

@@ -381,7 +381,9 @@ def test_once_its_server_has_our_users_it_is_ours_and_only_the_record_goes() -> 
         (managed("trixie").but_config(dir="/srv/r"), False),  # ours: it is told as drift
     ],
 )
-def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(host: Managed, elsewhere: bool) -> None:
+def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(
+    host: Managed, elsewhere: bool
+) -> None:
     live = host.state.live
     bare = replace(live, info={name: value for name, value in live.info.items() if name != "db0"})
     assert empty_elsewhere(bare, host.engine) is elsewhere
