@@ -8,7 +8,7 @@ from noevict.operations.data import stamp
 from noevict.operations.persistence import save, turn_aof_on, wait_until_written
 from noevict.room import Room, lacking
 from noevict.run import HostRun
-from noevict.scripts import script
+from noevict.scripts import packed, script
 from noevict.shell import SYNC_SECONDS
 
 
@@ -16,7 +16,8 @@ def write_append_only_files(run: HostRun) -> None:
     """Turn AOF on, or see a first rewrite through that an earlier run began. The configuration is still as found.
 
     Raises NoevictError if there is no room or the rewrite fails. AOF is off then: a server with AOF on that cannot
-    write it refuses all writes, and tries again for ever.
+    write it refuses all writes, and tries again for ever. Only if redis.conf cannot say so, or the rewrite was an
+    earlier run's, it stays on.
     """
     found, live = run.found, run.found.live
     on = live.config.get("appendonly") == "yes"
@@ -29,7 +30,8 @@ def write_append_only_files(run: HostRun) -> None:
         else:
             _turn_on(run, run.client, on=on)
     except (NoevictError, redis.ResponseError) as error:
-        raise NoevictError(f"AOF stays off: {sentence(error)}") from error
+        now = "AOF is on:" if _is_on(run.client) else "AOF is off now:" if on else "AOF stays off:"
+        raise NoevictError(f"{now} {sentence(error)}") from error
 
 
 def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
@@ -40,10 +42,10 @@ def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
         since = int(client.time()[0])
         save(run, client)
         saved = True
+        # From here on a start loads the RDB, which later saves renew. Nothing is turned off while the file says yes.
+        _write_file(run, "no")
         if on:
             client.config_set("appendonly", "no")
-        # From here on a start loads the RDB, which later saves renew.
-        _write_file(run, "no")
         _see_room(run, client, _make_base(run, since))
         # From here on a start finds the same as the base of append-only files, and then the files themselves.
         turn_aof_on(run, client, lambda: _write_file(run, "yes"))
@@ -55,10 +57,14 @@ def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
 
 def _turn_off(run: HostRun, client: Client, *, write: bool) -> None:
     """``write``: also for the next start, which has an RDB that is as new as what append-only files there are."""
-    if client.config_get("appendonly").get("appendonly") == "yes":
-        client.config_set("appendonly", "no")
     if write:
         _write_file(run, "no")
+    if _is_on(client):
+        client.config_set("appendonly", "no")
+
+
+def _is_on(client: Client) -> bool:
+    return bool(client.config_get("appendonly").get("appendonly") == "yes")
 
 
 def _write_file(run: HostRun, value: str) -> None:
@@ -68,7 +74,10 @@ def _write_file(run: HostRun, value: str) -> None:
     """
     if run.found.live.ours:
         engine = run.engine
-        text = script("as_user", user=engine.user) + script("appendonly", conf=engine.conf, value=value)
+        whole = packed(run.plan.target.text(engine.conf)) if run.managed else ""
+        text = script("descriptors", user=engine.user) + script(
+            "appendonly", user=engine.user, conf=engine.conf, value=value, whole=whole
+        )
         run.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
 
 

@@ -1,14 +1,19 @@
-# Behind as_user.sh: what redis.conf says about AOF, for the next start; every other byte of it stays. user, conf, value:
-# yes or no.
+# Behind descriptors.sh: what redis.conf says about AOF, for the next start; every other byte of it stays. user, conf,
+# value: yes or no; whole: in base64, what takes its place if it is missing or cannot be copied, "" for nothing.
+# As root: the server's user can replace no file of root's there. The name is only replaced, and never followed.
 set -euo pipefail
-appendonly() { # conf value
-  [[ -f $1 && ! -L $1 ]] || { echo "$1 is no regular file"; return 1; }
-  temp=$(mktemp "${1%/*}/.noevict.XXXXXXXX")
-  trap 'rm -f "$temp"' EXIT
-  sed -E "s/^[[:space:]]*appendonly[[:space:]].*/appendonly $2/I" "$1" >"$temp"
-  chmod 640 "$temp"
-  sync "$temp"
-  mv -fT "$temp" "$1"
-  sync "${1%/*}"
-}
-as_user 120 bash -euo pipefail -c "$(declare -f appendonly); appendonly \"\$@\"" - "$conf" "$value"
+umask 077
+scratch=$(mktemp -d /etc/.noevict.XXXXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+why=$(descriptors copy "$conf" "$scratch/before" 2>&1) || rm -f "$scratch/before"
+if [[ ! -e $scratch/before ]]; then
+  [[ $whole ]] || { echo "${why:-$conf is missing}"; exit 1; }
+  base64 -d <<<"$whole" >"$scratch/before"
+fi
+sed -E "s/^[[:space:]]*appendonly[[:space:]].*/appendonly $value/I" "$scratch/before" >"$scratch/after"
+grep -q "^appendonly $value\$" "$scratch/after" || printf '\nappendonly %s\n' "$value" >>"$scratch/after"
+chown "$user:$user" "$scratch/after"
+chmod 640 "$scratch/after"
+sync "$scratch/after"
+mv -fT "$scratch/after" "$conf"
+sync "${conf%/*}"

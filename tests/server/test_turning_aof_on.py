@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -26,6 +27,7 @@ from tests.spread import spread
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: setpriv")
 
 CONF = 'port 0\nunixsocket {{directory}}/s\ndir {{directory}}\nsave ""\nappendonly {appendonly}\n'
+PARTS = {"base": "\nbase() {", "appendonly": '\nmv -fT "$scratch/after"'}
 IN_AOF, AFTER = 1000, 100  # keys from before AOF was turned off, and from after that
 VALUE = "x" * 100
 
@@ -58,6 +60,8 @@ class Run:
     told: list[str] = field(default_factory=list)
     memory: int = 1 << 40
     writes: int = 0
+    wanted: str = ""  # redis.conf
+    managed: bool = True
 
     def __post_init__(self) -> None:
         binary = self.server.binary
@@ -72,10 +76,11 @@ class Run:
             file=lambda path: path if manifest.exists() and path == str(manifest) else None,
             starts_with_aof="appendonly yes" in self.server.conf.read_text(),
         )
+        self.plan = SimpleNamespace(target=SimpleNamespace(text=lambda _: self.wanted))
         self.client = Moments(client, self.moment)
 
     def shell(self, text: str, **_: Any) -> list[str]:
-        name = next((name for name in ("base", "appendonly") if f"\n{name}() {{" in text), "")
+        name = next((name for name, part in PARTS.items() if part in text), "")
         if name == "appendonly":
             self.writes += 1
             name = f"file {self.writes}"
@@ -264,6 +269,50 @@ def test_an_empty_server_that_writes_commands_only(start_server: StartServer, bi
     write_append_only_files(Run(server))  # type: ignore[arg-type]
     server.redis.set("key", "value")
     assert again(server).get("key") == "value"
+
+
+def in_its_place(conf: Path, which: str) -> None:
+    """Something that the server's user cannot mend."""
+    conf.unlink()
+    if which == "link":
+        conf.symlink_to("/etc/passwd")
+    elif which == "fifo":
+        os.mkfifo(conf)
+
+
+@pytest.mark.parametrize("which", ["missing", "link", "fifo"])
+def test_a_configuration_that_is_no_file_is_written_anew(start_server: StartServer, which: str) -> None:
+    server = turned_off(start_server, BINARIES[0])
+    conf = server.conf
+    run: Any = Run(server, wanted=conf.read_text())
+    in_its_place(conf, which)
+    before = Path("/etc/passwd").read_bytes()
+    write_append_only_files(run)
+    assert Path("/etc/passwd").read_bytes() == before
+    assert conf.is_file()
+    assert not conf.is_symlink()
+    assert "\nappendonly yes\n" in conf.read_text()
+    assert not list(Path("/etc").glob(".noevict.*"))
+    assert_filled(again(server), IN_AOF + AFTER)
+
+
+def test_aof_is_not_turned_off_while_the_file_cannot_say_so(start_server: StartServer) -> None:
+    """Of a server found with AOF on, whose append-only files are gone."""
+    server: Running = start_server(BINARIES[0], CONF.format(appendonly="yes"))
+    fill(server.redis, 0, IN_AOF)
+    shutil.rmtree(server.directory / "appendonlydir")
+    text = server.conf.read_text()
+    run: Any = Run(server, managed=False)
+    in_its_place(server.conf, "missing")
+    with pytest.raises(NoevictError, match=r"^AOF is on: .* is missing"):
+        write_append_only_files(run)
+    assert server.redis.config_get("appendonly") == {"appendonly": "yes"}
+    server.conf.write_text(text)
+    with pytest.raises(NoevictError, match=r"^AOF is off now: 0 MiB of memory are free"):
+        write_append_only_files(Run(server, memory=1 << 20))  # type: ignore[arg-type]
+    assert server.redis.config_get("appendonly") == {"appendonly": "no"}
+    write_append_only_files(Run(server))  # type: ignore[arg-type]
+    assert_filled(again(server), IN_AOF)
 
 
 def counted(*paths: Path) -> list[str]:
