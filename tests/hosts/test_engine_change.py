@@ -53,7 +53,6 @@ MOVES = {
     "seven-rdb": Move(before=RDB_ALONE, after=RDB_ALONE),
     "seven-rdb-to-aof": Move(before=RDB_ALONE),
     "seven-aof-to-rdb": Move(after=RDB_ALONE),
-    "seven-link": Move(by_hand=("ln -s /nowhere DATA/appendonlydir/mine",)),
     "seven-stopped": Move(by_hand=("systemctl stop UNIT",)),
     "seven-rdb-stopped": Move(before=RDB_ALONE, by_hand=("systemctl stop UNIT",)),
     "seven-no-save": Move(before=RDB_ALONE, by_hand=('redis: CONFIG SET save ""',)),
