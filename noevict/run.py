@@ -23,7 +23,7 @@ from noevict.fleet import Fleet
 from noevict.host_names import Owners, given_names
 from noevict.plan import Plan, make_plan
 from noevict.refusals import managed, of_others
-from noevict.scripts import script
+from noevict.scripts import own_server, script
 from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.shell import HOST_FAILURES, SEEN_SECONDS, Shell
@@ -290,9 +290,7 @@ class HostRun(Shell):
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
         if server not in self.fresh:
-            engine = self.engine
-            variables = {"binary": engine.binary, "cli": engine.cli, "user": engine.user}
-            asked = script("as_user", user=engine.user) + script("defaults", **variables)
+            asked = own_server(self.engine) + script("defaults")
             lines = self.shell(asked, what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
             self.fresh[server] = {**directives.portable(pairs, server), "unixsocket": ""}

@@ -6,7 +6,7 @@ from noevict.engine import Engine
 from noevict.operations.step import step
 from noevict.operations.takeover import takes_over
 from noevict.run import HostRun
-from noevict.scripts import packed, script
+from noevict.scripts import own_server, packed, script
 from noevict.shell import SYNC_SECONDS
 from noevict.target import KERNEL, PREVIOUS, WantedFile
 
@@ -18,15 +18,8 @@ def test_configuration(run: HostRun) -> None:
     """Start a server of its own with the new configuration, before anything uses it."""
     engine, target = run.engine, run.plan.target
     run.shell(
-        script("as_user", user=engine.user)
-        + script(
-            "candidate",
-            binary=engine.binary,
-            cli=engine.cli,
-            user=engine.user,
-            conf=packed(target.text(engine.conf)),
-            acl=packed(target.text(engine.aclfile)),
-        ),
+        own_server(engine)
+        + script("candidate", conf=packed(target.text(engine.conf)), acl=packed(target.text(engine.aclfile))),
         what=f"{engine.package} would not start with this configuration; nothing was changed: it",
     )
 

@@ -4,6 +4,8 @@ import base64
 import shlex
 from pathlib import Path
 
+from noevict.engine import Engine
+
 _HERE = Path(__file__).parent
 
 
@@ -12,6 +14,12 @@ def script(name: str, **variables: str | int) -> str:
     of it shows in a list of processes."""
     assignments = [f"{variable}={shlex.quote(str(value))}" for variable, value in variables.items()]
     return "\n".join([*assignments, (_HERE / f"{name}.sh").read_text()])
+
+
+def own_server(engine: Engine) -> str:
+    """What stands before a script that asks a server of its own, which it starts for a moment."""
+    names = script("own_server", binary=engine.binary, cli=engine.cli, user=engine.user)
+    return script("as_user", user=engine.user) + names
 
 
 def packed(text: str) -> str:

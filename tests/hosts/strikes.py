@@ -34,7 +34,8 @@ WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL
 FIRST_LINES = {
     path.read_text().partition("\n")[0]: path.stem
     for path in Path(scripts.__file__).parent.glob("*.sh")
-    if path.stem not in {"apt", "user", "as_user", "descriptors", "keep_names"}  # they stand before others
+    if path.stem
+    not in {"apt", "user", "as_user", "descriptors", "keep_names", "own_server"}  # they stand before others
 }
 
 

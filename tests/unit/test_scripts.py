@@ -19,7 +19,6 @@ NAMES = sorted(path.stem for path in (NOEVICT / "scripts").glob("*.sh"))
 # Of the calls whose variables are not written out.
 ELSEWHERE = {
     "look": {"engine", "port", "plaintext_port"},
-    "defaults": {"binary", "cli", "user"},
     "kernel": {"overcommit", "somaxconn"},
 }
 # What shellcheck finds and is meant.
