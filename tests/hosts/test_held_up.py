@@ -10,7 +10,7 @@ from noevict.watch import records
 from tests.hosts.big import Deploy, assert_big, fill_big, slow_loading
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, config, deploy
+from tests.hosts.deployed import admin, assert_clean, config, deploy, wait_for
 from tests.hosts.test_two_runs import ended, holder, stopped
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.host import Host
@@ -55,7 +55,10 @@ def test_while_one_host_loads_its_data_the_others_are_done(
     checkout.list_hosts([big, other], each={big.name: settings}, redis_config={"hz": 20})
     with slow_loading(big):
         if not restarts:
-            big.run(f"systemctl restart --no-block {ENGINES['redis'].unit}")
+            unit = ENGINES["redis"].unit
+            big.run(f"systemctl restart --no-block {unit}")
+            state = f"systemctl is-active {unit}"
+            wait_for("loading", lambda: big.run(state, check=False).stdout == "activating\n", 60)
         going = Deploy(checkout).until(verified(other))
         assert not holder(other)
         assert bool(holder(big)) == restarts  # while it only loads, another run may have it
