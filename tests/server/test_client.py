@@ -373,9 +373,20 @@ def test_plaintext_is_looked_at_through_ssh_alone(
         binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
     )
     direct = Direct(Served(running, pki.make_ca(NOW)), monkeypatch)
-    live = direct.look("answer -NOAUTH")
+    live = direct.look("answer -NOAUTH", conf="# the package's own\n")
     assert (live.reach, live.user) == (Reach.PLAINTEXT, "default")
     assert set(direct.ways) == {"open_tcp"}
+
+
+def test_the_password_of_a_take_over_is_not_told_to_a_server_of_ours(
+    start_server: StartServer, binary: Binary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = start_server(
+        binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
+    )
+    assert (
+        Direct(Served(running, pki.make_ca(NOW)), monkeypatch).look("answer -NOAUTH").reach is Reach.REFUSED
+    )
 
 
 def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up(
