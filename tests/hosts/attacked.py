@@ -260,13 +260,17 @@ class Attack:
         return [f"a process is left: {words[:200]}" for words in left().values()]
 
 
-def clear(host: Host, engine: EngineName) -> None:
-    """As an admin does who is told of it: no link, pipe or litter stays in the server's directories."""
-    names = ENGINES[engine]
-    places = f"{names.etc} {names.data} {names.logs} /run/{engine}"
+def clear(host: Host) -> None:
+    """As an admin does who is told of it: no link, pipe or litter stays in the server's directories.
+
+    Those of both engines: a change of the engine may have been refused.
+    """
+    places = " ".join(f"{each.etc} {each.data} {each.logs} /run/{name}" for name, each in ENGINES.items())
+    tls = [f"{each.etc}/tls" for each in ENGINES.values()]
+    ours = " ".join(f"! -path {path}" for path in tls)
     host.run(
         rf"find {places} -xdev \( -name '.swapped-*' -o -name '.aside-*' -o -name '*[![:print:]]*' -o -name '-rf .'"
-        rf" -o -name '$(touch*' -o -type p -o -type l ! -path '{names.etc}/tls' \) -prune"
+        rf" -o -name '$(touch*' -o -type p -o -type l {ours} \) -prune"
         " -exec rm -rf {} + 2>/dev/null;"
-        f" find {names.etc}/tls -maxdepth 0 ! -user root -exec rm -rf {{}} +; rm -rf /tmp/canary; true"
+        f" find {' '.join(tls)} -maxdepth 0 ! -user root -exec rm -rf {{}} + 2>/dev/null; rm -rf /tmp/canary; true"
     )

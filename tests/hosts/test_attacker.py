@@ -1,6 +1,6 @@
 """Somebody who has become the server's user stays that: an attacker beside each kind of run wins nothing of root's.
 
-tests/hosts/attacker.py is the attacker; `python -m tests.hosts.attacks CHECKOUT` shows what it wins elsewhere, and with
+tests/hosts/attacker/ is the attacker; `python -m tests.hosts.attacks CHECKOUT` shows what it wins elsewhere, and with
 NOEVICT_ATTACKED these tests attack another checkout.
 """
 

@@ -16,7 +16,6 @@ from attacker.traps import (
     CANARIES,
     CANARY,
     DATA,
-    ENGINE,
     ETC,
     FORGED,
     LIBC,
@@ -106,14 +105,17 @@ def change_tls_between() -> Iterator[None]:
 
 def helpers() -> Iterator[None]:
     """Processes that root starts as this user: stopped, their output written to and held, their files taken."""
-    server = _server()
     known = {int(each) for each in os.listdir("/proc") if each.isdigit()}  # noqa: PTH208 - for speed
     held: list[int] = []
     try:
         while True:
             for pid in {int(each) for each in os.listdir("/proc") if each.isdigit()} - known:  # noqa: PTH208
                 with suppress(OSError):
-                    if Path(f"/proc/{pid}").stat().st_uid == os.getuid() and not _mine(pid) and pid != server:
+                    if (
+                        Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+                        and not _mine(pid)
+                        and not _is_servers(pid)
+                    ):
                         held += _take(pid)
                         if random.random() < 0.5:  # noqa: S311
                             os.kill(pid, signal.SIGSTOP)
@@ -131,12 +133,14 @@ def helpers() -> Iterator[None]:
                     os.kill(pid, signal.SIGCONT)
 
 
-def _server() -> int:
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(OSError):
-            if comm.read_text().startswith(f"{ENGINE}-server") and comm.stat().st_uid == os.getuid():
-                return int(comm.parent.name)
-    return 0
+def _is_servers(pid: int) -> bool:
+    """Whether it is the unit's server, or a child that this one made: who stops them has stopped the server."""
+    parent = _parent(pid)
+    return parent == 1 or (Path(f"/proc/{parent}").stat().st_uid == os.getuid() and _parent(parent) == 1)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _mine(pid: int) -> bool:
