@@ -4,7 +4,7 @@ The one way by which anything is run on a host; pyinfra's own commands (for a su
 """
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from pyinfra.api.output import echo
 from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
+from noevict.login_shell import PLAIN, begun, own_output
 from noevict.transport import within
 from noevict.wording import one_line
 
@@ -24,7 +25,7 @@ SECONDS = 120  # for a command that is given no time of its own
 ANSWER_SECONDS = 20  # for a program's next line, and for what a connection needs besides
 MOST_BYTES = 4 << 20  # of a command's output; the largest, a look, may have 800,000
 MOST_LINES = 100_000
-LONGEST_LINE = 4096  # of a program's
+LONGEST_ANSWER = 65536  # of a program, with all that is printed before it
 CHUNK = 65536
 
 # What a program on a host, or the way to it, may raise where it is gone.
@@ -137,15 +138,26 @@ def close(program: Program) -> None:
         program.close()
 
 
-def read_line(program: Program, stream: str = "stdout") -> str:
-    """A program's next line, without the line end; "" when it has ended. Raises TooMuch, TimeoutError."""
-    line = b""
+def read_answer(program: Program) -> str:
+    """The first line that a program itself prints; where it ends without one, all that was printed.
+
+    Raises TooMuch, TimeoutError.
+    """
     with within(ANSWER_SECONDS):
-        while not line.endswith(b"\n") and (data := program.read(stream)):
-            line += data
-            if len(line) > LONGEST_LINE:
-                raise TooMuch("said more than a line")
-    return _text(line.rstrip(b"\n"))
+        printed = _read(program, "stdout", lambda data: begun(data) and b"\n" in own_output(data))
+        if begun(printed) and (line := own_output(printed).partition(b"\n")[0]):
+            return _text(line)
+        printed += own_output(_read(program, "stderr", lambda _: False))
+    return " / ".join(_text(line) for line in own_output(printed).splitlines())
+
+
+def _read(program: Program, stream: str, enough: Callable[[bytes], bool]) -> bytes:
+    data = b""
+    while not enough(data) and (more := program.read(stream)):
+        data += more
+        if len(data) > LONGEST_ANSWER:
+            raise TooMuch("said more than a line")
+    return data
 
 
 def write(program: Program, data: bytes) -> None:
@@ -155,7 +167,8 @@ def write(program: Program, data: bytes) -> None:
 
 def open_program(state: State, host: Host, script: str, arguments: dict[str, Any]) -> Program:
     """Start ``script`` (bash) on the host with pyinfra's connector arguments (``_sudo``, ...); its input stays open."""
-    command = _command(state, host, StringCommand(script), {**arguments, "_shell_executable": "bash"})
+    how = {**arguments, "_shell_executable": "bash --norc"}  # below sshd it may read .bashrc, options and all
+    command = _command(state, host, StringCommand(script), how)
     return start(host, command.get_raw_value())
 
 
@@ -202,6 +215,12 @@ def run(
 def refusal_of_sudo(said: Iterable[str]) -> str:
     """What to do about a sudo that wants a password, or another one; "" where it is about something else."""
     told = "\n".join(said)
+    if "sudo: unable to run" in told and "pyinfra-sudo-askpass" in told:
+        return (
+            "sudo cannot run the program that pyinfra puts into /tmp for the password (noexec?): set _temp_dir to a "
+            "directory there where programs may run, such as that user's home, or allow sudo without a password "
+            "(NOPASSWD)"
+        )
     if any(words in told for words in _WANTS_PASSWORD):
         return (
             "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict comes as, or set "
@@ -253,8 +272,8 @@ class _Output:
         return [
             OutputLine(name, _text(line))
             for name, data in self._kept.items()
-            for line in b"".join(data).removesuffix(b"\n").split(b"\n")
-            if line or len(data)
+            if (own := own_output(b"".join(data)))
+            for line in own.removesuffix(b"\n").split(b"\n")
         ]
 
 
@@ -273,7 +292,9 @@ def _bytes(stdin: Iterable[str] | None) -> bytes:
 
 def _command(state: State, host: Host, command: StringCommand, arguments: dict[str, Any]) -> StringCommand:
     how = {key: value for key, value in arguments.items() if key not in _ABOUT_RUNNING}
-    return make_unix_command_for_host(state, host, command, **how)
+    whole = make_unix_command_for_host(state, host, StringCommand(PLAIN, command), **how)
+    # What sudo says is read: in English.
+    return StringCommand("env", "LC_ALL=C", whole) if how.get("_sudo") else whole
 
 
 # Arguments of pyinfra's that say how a command is run, not how it is written.

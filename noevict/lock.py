@@ -40,7 +40,7 @@ class Lock:
         token = secrets.token_hex(8)
         try:
             program = commands.open_program(state, host, script("lock", who=who, token=token), arguments)
-            answer = commands.read_line(program) or commands.read_line(program, "stderr")
+            answer = commands.read_answer(program)
         except commands.GONE as error:
             raise NoevictError(f"its lock could not be taken: {one_line(str(error))}") from error
         word, _, rest = answer.partition(" ")

@@ -69,7 +69,7 @@ class Shell:
         try:
             with told_meanwhile(what, self.log):
                 fine, output = self.host.run_shell_command(
-                    StringCommand(command),
+                    StringCommand("exec", command),
                     print_output=self.pyinfra.print_output,
                     print_input=self.pyinfra.print_input,
                     **{**self.arguments, "_stdin": f"{{\n{text}\n}}\n", "_timeout": seconds},

@@ -12,12 +12,16 @@ import gevent
 import paramiko
 from pyinfra.api.host import Host
 
+from noevict.login_shell import BEGIN, begun, own_output
 from noevict.transport import within
 
 CONNECT_SECONDS = 10
 CHUNK = 65536
+MOST_BEFORE = 65536  # bytes that a login shell prints before it runs a command
 # Where sshd forbids forwarding ("AllowTcpForwarding no"), bash, Essential in Debian, carries the same bytes.
-BASH_TCP = 'exec 3<>"/dev/tcp/$0/$1" || exit 111; cat <&3 & reader=$!; cat >&3; kill "$reader"'
+BASH_TCP = (
+    f'echo "{BEGIN}"; exec 3<>"/dev/tcp/$0/$1" || exit 111; cat <&3 & reader=$!; cat >&3; kill "$reader"'
+)
 
 _no_forwarding: "weakref.WeakSet[paramiko.Transport]" = weakref.WeakSet()
 
@@ -70,7 +74,26 @@ def _connect(address: str, port: int) -> socket.socket:
     return sock
 
 
-def _tunnel(transport: paramiko.Transport, address: str, port: int) -> paramiko.Channel:
+class _OwnOutput:
+    """The channel of a command; what the login shell printed before it is left out."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel, self._before, self._begun = channel, b"", False
+        self.sendall, self.close = channel.sendall, channel.close
+
+    def recv(self, size: int) -> bytes:
+        while not self._begun and (data := self._channel.recv(size)):
+            self._before += data
+            if begun(self._before):
+                self._begun = True
+                if own := own_output(self._before):
+                    return own
+            elif len(self._before) > MOST_BEFORE:
+                raise OSError("the login shell prints without end")
+        return self._channel.recv(size)
+
+
+def _tunnel(transport: paramiko.Transport, address: str, port: int) -> _Ends:
     if transport not in _no_forwarding:
         try:
             return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0))
@@ -79,8 +102,8 @@ def _tunnel(transport: paramiko.Transport, address: str, port: int) -> paramiko.
                 raise Refused(f"nothing listens on {address} port {port}") from error
             _no_forwarding.add(transport)
     channel = transport.open_session()
-    channel.exec_command(f"exec bash -c {shlex.quote(BASH_TCP)} {shlex.quote(address)} {int(port)}")
-    return channel
+    channel.exec_command(f"exec bash --norc -c {shlex.quote(BASH_TCP)} {shlex.quote(address)} {int(port)}")
+    return _OwnOutput(channel)
 
 
 def _as_socket(channel: _Ends) -> socket.socket:

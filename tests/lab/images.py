@@ -19,6 +19,7 @@ INCLUDE = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,sudo,procps
 REDIS = (
     *("redis-server", "redis-tools", "redis-sentinel", "prometheus-redis-exporter"),
     *("unattended-upgrades", "needrestart"),
+    *("zsh", "fish", "locales"),  # for hosts of an admin's own taste
 )
 VALKEY = ("valkey-server", "valkey-tools", "valkey-sentinel")
 SUITES: dict[str, tuple[str, ...]] = {"bookworm": REDIS, "trixie": (*REDIS, *VALKEY)}
