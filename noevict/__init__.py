@@ -4,6 +4,7 @@ The way of the data, and of the imports, is one way, from the top of this list t
 
 =======================================================  ===========================================================
 errors, wording                                          what a user's mistake is answered with
+urgency                                                  what is to be seen to first, in every list
 engine, rdb                                              Redis and Valkey: packages, releases, their data
 terminal                                                 tables and text, on a terminal and in a pipe
 templates                                                templates/, rendered with the values given alone

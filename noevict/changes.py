@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from noevict.urgency import Urgency
+
 
 class How(StrEnum):
     """How a change is made; also which part of a run makes it."""
@@ -25,7 +27,7 @@ class Change:
     """One thing that is not as wanted. ``found`` and ``wanted`` are short, and never a secret.
 
     ``directive``: of redis.conf, where it is one. ``file``: the path of the file that says it for the next start, or
-    the next boot; "" where none does.
+    the next boot; "" where none does. ``urgency``: how soon somebody has to see to it.
     """
 
     how: How
@@ -35,6 +37,7 @@ class Change:
     why: str = ""
     directive: str = ""
     file: str = ""
+    urgency: Urgency = Urgency.DRIFT
 
     def __str__(self) -> str:
         why = f" ({self.why})" if self.why else ""

@@ -27,6 +27,7 @@ from noevict.secrets import Secrets
 from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
 from noevict.target import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target, WantedFile
+from noevict.urgency import Urgency
 
 SHORT = 60
 BIND = "bind"
@@ -94,7 +95,8 @@ def make_plan(
     lost = tuple(emptied.faults(state, target.engine))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
-    return Plan(target, refused, said, wrong, () if refused else changes, blocked=blocked)
+    urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
+    return Plan(target, refused, said, wrong, () if refused else urgent_first, blocked=blocked)
 
 
 def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -288,7 +290,7 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
         changed = "files changed since systemd read them"
         yield Change(How.UNIT, name, changed, "read again", file=target.engine.dropin)
     if state.live.reach is Reach.NOT_RUNNING:
-        yield Change(How.UNIT, name, "not running", "running")
+        yield Change(How.UNIT, name, "not running", "running", urgency=Urgency.STOPPED)
 
 
 def _short(text: str, most: int = SHORT) -> str:

@@ -9,6 +9,7 @@ from typing import TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+PILL = "bold white on red"  # of what somebody has to see to before anything else
 ENDLESS = 1 << 16  # columns: nothing is folded
 
 

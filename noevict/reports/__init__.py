@@ -16,13 +16,14 @@ from noevict.errors import NoevictError
 from noevict.private_files import write_private
 from noevict.reports.html import as_html
 from noevict.reports.junit import as_junit
-from noevict.reports.report import Report, as_data
+from noevict.reports.report import Report, as_data, urgent_first
 from noevict.reports.table import print_table
 from noevict.wording import one_line
 
 
 def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
-    """Print them in a form: table, json or junit; failures and notices go to stderr, a line each."""
+    """Print them in a form: table, json or junit; failures and notices go to stderr. Urgent hosts first."""
+    reports = urgent_first(reports)
     if form == "json":
         click.echo(json.dumps(as_data(reports), indent=2))
     elif form == "junit":

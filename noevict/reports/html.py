@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from noevict.changes import How
 from noevict.findings import Finding
-from noevict.reports.report import Report, in_words
+from noevict.reports.report import Report, in_words, urgent_first
+from noevict.urgency import Urgency
 from noevict.wording import one_line
 
 HERE = Path(__file__).parent
@@ -25,26 +26,28 @@ REPAIRS = {
     How.RESTART: "the server starts anew",
     How.ENGINE: "the other server stops, this one goes on with its data",
 }
-WORST_FIRST = ("failed", "drift", "fine")
 
 
 def as_html(reports: Sequence[Report], at: datetime) -> str:
     """The document. ``at``: when the hosts were looked at."""
-    worst_first = sorted(reports, key=lambda report: WORST_FIRST.index(_state(report)))
+    ordered = urgent_first(reports)
     return _ENVIRONMENT.get_template("drift.html.j2").render(
         css=Markup((HERE / "drift.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
         at=at.astimezone(UTC),
         version=version("noevict"),
         summary=in_words(reports),
-        reports=worst_first,
-        worst=_state(worst_first[0]) if worst_first else "fine",
+        reports=ordered,
+        worst=ordered[0].urgency if ordered else Urgency.HEALTHY,
     )
 
 
-def _state(report: Report) -> str:
-    if report.failure:
-        return "failed"
-    return "drift" if report.drifted else "fine"
+def _badge(report: Report) -> str:
+    return "as wanted" if report.urgency is Urgency.HEALTHY else report.urgency
+
+
+def _kind(urgency: Urgency) -> str:
+    """Its class in drift.css."""
+    return urgency.replace(" ", "-")
 
 
 def _repair(finding: Finding) -> str:
@@ -80,4 +83,4 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(state=_state, repair=_repair, outcome=_outcome, command=_command)
+_ENVIRONMENT.filters.update(badge=_badge, kind=_kind, repair=_repair, outcome=_outcome, command=_command)

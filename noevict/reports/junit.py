@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from noevict.reports.report import Report
+from noevict.urgency import Urgency
 from noevict.wording import one_line
 
 SUITE = "noevict.drift"
@@ -53,8 +54,9 @@ def _add_case(suite: ElementTree.Element, report: Report) -> None:
         ElementTree.SubElement(case, "error", said).text = _lines(report.failure)
     elif report.drifted:
         told = [*map(str, report.changes), *(f"{fault} [by hand]" for fault in report.faults)]
-        message = told[0] if len(told) == 1 else f"{len(told)} things are not as wanted"
-        said = {"message": one_line(message), "type": "drift"}
+        stopped = "the server is stopped: " if report.urgency is Urgency.STOPPED else ""
+        message = told[0] if len(told) == 1 else f"{stopped}{len(told)} things are not as wanted"
+        said = {"message": one_line(message), "type": report.urgency}
         ElementTree.SubElement(case, "failure", said).text = _lines(told)
 
 

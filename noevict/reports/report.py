@@ -1,5 +1,6 @@
 """What ``noevict drift`` tells of one host, and how programs read it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 from noevict.changes import Change
 from noevict.findings import Finding
+from noevict.urgency import Urgency, most_urgent
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,20 @@ class Report:
         return bool(self.changes or self.faults)
 
     @property
+    def urgency(self) -> Urgency:
+        if self.failure:
+            return Urgency.FAILED
+        return most_urgent(*(each.urgency for each in self.changes), *(Urgency.DRIFT for _ in self.faults))
+
+    @property
     def restarts(self) -> bool:
         """Whether a run that repairs this host restarts a server."""
         return any(finding.restarts for finding in self.findings) and not self.blocked
+
+
+def urgent_first(reports: Sequence[Report]) -> list[Report]:
+    """Else in the order of hosts.yml."""
+    return sorted(reports, key=lambda report: report.urgency.rank)
 
 
 def as_data(reports: Sequence[Report]) -> dict[str, Any]:
@@ -46,6 +59,7 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
         "failed": any(report.failure for report in reports),
         "hosts": {
             report.host: {
+                "urgency": report.urgency,
                 "failure": list(report.failure),
                 "drift": [asdict(change) for change in report.changes],
                 "restarts": report.restarts,
@@ -58,7 +72,9 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def in_words(reports: Sequence[Report]) -> str:
-    """``2 of 3 hosts as wanted, 1 failed``."""
+    """``2 of 4 hosts as wanted, 1 failed, 1 stopped``."""
     fine = sum(not report.drifted and not report.failure for report in reports)
-    failed = sum(bool(report.failure) for report in reports)
-    return f"{fine} of {len(reports)} hosts as wanted" + (f", {failed} failed" if failed else "")
+    urgent = Counter(report.urgency for report in urgent_first(reports) if report.urgency.needs_somebody_now)
+    return ", ".join(
+        (f"{fine} of {len(reports)} hosts as wanted", *(f"{count} {each}" for each, count in urgent.items()))
+    )

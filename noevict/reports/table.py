@@ -8,7 +8,8 @@ from rich.text import Text
 
 from noevict.changes import RESTARTING, Change
 from noevict.reports.report import Report, in_words
-from noevict.terminal import console_for, print_lines
+from noevict.terminal import PILL, console_for, print_lines
+from noevict.urgency import Urgency, most_urgent
 from noevict.wording import one_line
 
 COLUMNS = ("HOST", "WHAT", "IS", "SHOULD BE", "HOW")
@@ -32,11 +33,21 @@ def print_table(reports: Sequence[Report], out: TextIO) -> None:
 def _rows(report: Report, *, host_once: bool) -> Iterator[tuple[Text, ...]]:
     host = report.host
     for change in report.changes:
-        yield _row((host, "bold"), change.what, (change.found, "red"), (change.wanted, "green"), _how(change))
+        yield _row(
+            (host, "bold"),
+            change.what,
+            (change.found, _found_style(change)),
+            (change.wanted, "green"),
+            _how(change),
+        )
         host = "" if host_once else host
     for fault in report.faults:
         yield _row((host, "bold"), (fault, "red"), "", "", ("by hand", "magenta"))
         host = "" if host_once else host
+
+
+def _found_style(change: Change) -> str:
+    return PILL if change.urgency.needs_somebody_now else "red"
 
 
 def _how(change: Change) -> tuple[str, str]:
@@ -49,6 +60,5 @@ def _row(*cells: str | tuple[str, str]) -> tuple[Text, ...]:
 
 
 def _mood(reports: Sequence[Report]) -> str:
-    if any(report.failure for report in reports):
-        return "bold red"
-    return "bold yellow" if any(report.drifted for report in reports) else "bold green"
+    worst = most_urgent(*(report.urgency for report in reports))
+    return {Urgency.DRIFT: "bold yellow", Urgency.HEALTHY: "bold green"}.get(worst, "bold red")

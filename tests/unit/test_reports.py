@@ -1,6 +1,7 @@
 """``noevict drift`` told: the table, JSON, JUnit XML and the page of HTML."""
 
 import io
+import json
 import re
 import stat
 from pathlib import Path
@@ -15,8 +16,10 @@ from noevict.errors import NoevictError
 from noevict.reports import check_place, tell, write_html
 from noevict.reports.html import as_html
 from noevict.reports.junit import as_junit
-from noevict.reports.report import Report, as_data, in_words
+from noevict.reports.report import Report, as_data, in_words, urgent_first
 from noevict.reports.table import print_table
+from noevict.state import Reach
+from noevict.urgency import Urgency, most_urgent, urgency
 from noevict.wording import one_line
 from tests.unit.looks.deviations import CONF, OTHER
 from tests.unit.looks.managed import Managed, managed
@@ -302,6 +305,66 @@ def test_a_page_that_cannot_be_written_is_a_mistake_before_hosts_are_looked_at(t
 # All of them
 
 
+def stopped(name: str) -> Report:
+    """With a wrong value in the file as well."""
+    return report_of(drifted().but({"reach": Reach.NOT_RUNNING}), name)
+
+
+def test_a_stopped_server_comes_before_a_wrong_value_in_every_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reports = [FINE, report_of(drifted(), "wrong"), stopped("down"), GONE]
+    assert [report.urgency for report in urgent_first(reports)] == [
+        Urgency.STOPPED,
+        Urgency.FAILED,
+        Urgency.DRIFT,
+        Urgency.HEALTHY,
+    ]
+    tell(reports, "table", NOW)
+    _, first, second, *rest = capsys.readouterr().out.splitlines()
+    assert re.split(" {2,}", first) == ["down", "redis-server.service", "not running", "running", "unit"]
+    assert second.startswith("down ")
+    assert rest[-1] == "1 of 4 hosts as wanted, 1 stopped, 1 failed"
+    tell(reports, "json", NOW)
+    hosts = json.loads(capsys.readouterr().out)["hosts"]
+    assert [(name, host["urgency"]) for name, host in hosts.items()] == [
+        ("down", "stopped"),
+        ("cache-3", "failed"),
+        ("wrong", "drift"),
+        ("cache-9", "healthy"),
+    ]
+    assert [change["urgency"] for change in hosts["down"]["drift"]][:2] == ["stopped", "drift"]
+    tell(reports, "junit", NOW)
+    first_case, *_ = read_xml(capsys.readouterr().out).iter("testcase")
+    assert first_case.attrib["name"] == "down"
+    assert first_case[0].attrib["type"] == "stopped"
+    assert first_case[0].attrib["message"].startswith("the server is stopped: ")
+    page = page_of(*reports)
+    assert [row[2] for row in page.rows[1:5]] == ["stopped", "failed", "drift", "as wanted"]
+    assert [row[0] for row in page.hosts["down"]][1] == "redis-server.service"
+    assert ("span", ("class", "badge stopped")) in page.tags
+
+
+def test_a_terminal_shows_a_stopped_server_unlike_any_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    told = table(io.StringIO(), stopped("down"))
+    assert "\x1b[1;37;41mnot running\x1b[0m" in told
+    assert told.count("\x1b[1;37;41m") == 1
+
+
+def test_there_is_one_order_and_none_is_as_urgent_as_a_server_that_serves_nobody() -> None:
+    assert min(Urgency, key=lambda each: each.rank) is Urgency.STOPPED
+    assert [each for each in Urgency if not each.needs_somebody_now] == ["degraded", "drift", "healthy"]
+    assert most_urgent() is Urgency.HEALTHY
+    assert most_urgent(Urgency.DRIFT, Urgency.STOPPED, Urgency.HEALTHY) is Urgency.STOPPED
+    assert urgency("unhealthy", stopped=True) is Urgency.STOPPED
+    assert [urgency(each, stopped=False) for each in ("unhealthy", "degraded", "healthy")] == [
+        Urgency.UNHEALTHY,
+        Urgency.DEGRADED,
+        Urgency.HEALTHY,
+    ]
+
+
 def test_failures_and_notices_go_to_stderr_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
     for form in ("table", "json", "junit"):
         tell(all_kinds(), form, NOW)
@@ -327,8 +390,10 @@ def test_json_tells_the_plan_and_whether_a_repair_restarts() -> None:
         "why": "",
         "directive": "maxmemory-policy",
         "file": CONF,
+        "urgency": "drift",
     }
     assert data["hosts"]["cache-9"] == {
+        "urgency": "healthy",
         "failure": [],
         "drift": [],
         "restarts": False,

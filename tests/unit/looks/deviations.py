@@ -256,7 +256,7 @@ UNITS: Cases = {
     ),
     "stopped, disabled, masked": (
         unit(Reach.NOT_RUNNING, UnitFileState="masked", LoadState="masked"),
-        (("unit", UNIT, "masked", "enabled"), ("unit", UNIT, "not running", "running")),
+        (("unit", UNIT, "not running", "running"), ("unit", UNIT, "masked", "enabled")),
     ),
 }
 

@@ -1,0 +1,34 @@
+"""What somebody has to see to first: the one order of hosts, and of what is wrong with them, in every report."""
+
+from enum import StrEnum
+
+
+class Urgency(StrEnum):
+    """The most urgent comes first. The value is what a reader sees beside the host."""
+
+    STOPPED = "stopped"  # nothing listens: no client is served
+    REFUSES_WRITES = "refuses writes"
+    FAILED = "failed"  # it could not be looked at, or is left alone
+    UNHEALTHY = "unhealthy"  # clients cannot work, for whatever other reason
+    DEGRADED = "degraded"  # they will not be able to for long, or lose data
+    DRIFT = "drift"  # it is not as the settings ask
+    HEALTHY = "healthy"
+
+    @property
+    def rank(self) -> int:
+        """0 is the most urgent."""
+        return list(Urgency).index(self)
+
+    @property
+    def needs_somebody_now(self) -> bool:
+        return self.rank <= Urgency.UNHEALTHY.rank
+
+
+def urgency(status: str, *, stopped: bool) -> Urgency:
+    """Of a server by its health: healthy, degraded or unhealthy."""
+    return Urgency.STOPPED if stopped else Urgency(status)
+
+
+def most_urgent(*found: Urgency) -> Urgency:
+    """HEALTHY where nothing is found."""
+    return min(found, key=lambda each: each.rank, default=Urgency.HEALTHY)
