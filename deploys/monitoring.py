@@ -12,7 +12,7 @@ run = look_at(state, host, tell=False)
 exporter = look_at_exporter(run)
 
 if run.failure:
-    redis.refuse_host(run, name="Leave alone what is not to be monitored")
+    redis.refuse_host(run, looked_for_drift=False, name="Leave alone what is not to be monitored")
 else:
     if exporter.plan.changes:
         prometheus.lock_exporter(exporter, name="Lock the host, as it was looked at")

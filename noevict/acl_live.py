@@ -7,12 +7,15 @@ from typing import Self
 from noevict.acl import ADMIN, User
 from noevict.acl_rules import Catalogue, Selector, inside, of_kind, words
 
+CREATED = "created"  # what is wanted of a user that is missing
+
 
 @dataclass(frozen=True)
 class AclDifference:
     """One thing about one user that is not as wanted. No digest of a password is in it.
 
-    ``what``: user, state, passwords, payload, keys, channels, databases, commands or selectors.
+    ``what``: user (of one that is missing, or should be), state, passwords, payload, keys, channels, databases,
+    commands or selectors.
     """
 
     user: str
@@ -20,8 +23,13 @@ class AclDifference:
     wanted: str
     found: str
 
+    @property
+    def subject(self) -> str:
+        """``user app commands``; of a whole user ``user app``."""
+        return f"user {self.user}" if self.what == "user" else f"user {self.user} {self.what}"
+
     def __str__(self) -> str:
-        return f"user {self.user}: {self.what}: should be {self.wanted}, got {self.found}"
+        return f"{self.subject}: should be {self.wanted}, got {self.found}"
 
 
 @dataclass(frozen=True)
@@ -57,9 +65,10 @@ def differences(
     live = {name: _Access.read(rule, catalogue) for name, *rule in lines}
     found: list[AclDifference] = []
     for name in sorted(should.keys() | live.keys()):
-        if name not in live or name not in should:
-            there, gone = "there", "not there"
-            found.append(AclDifference(name, "user", *((there, gone) if name in should else (gone, there))))
+        if name not in live:
+            found.append(AclDifference(name, "user", CREATED, "missing"))
+        elif name not in should:
+            found.append(AclDifference(name, "user", "deleted", "not in the settings"))
         else:
             found.extend(
                 AclDifference(name, what, wanted, got)

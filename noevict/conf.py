@@ -12,7 +12,7 @@ from noevict.conf_reader import parse, together
 from noevict.directives import Directive, defaults, find, problem
 from noevict.engine import Engine, Server
 from noevict.errors import NoevictError
-from noevict.values import canonical, same, written
+from noevict.values import canonical, same, side_by_side, written
 
 __all__ = [
     "Difference",
@@ -192,6 +192,12 @@ class Difference:
     name: str
     wanted: str
     found: str
+
+    @property
+    def displayed(self) -> tuple[str, str]:
+        """What is found and what is wanted, for people: sizes in one unit."""
+        found, wanted = side_by_side(self.name, (self.found, self.wanted))
+        return found, wanted
 
 
 def differences(

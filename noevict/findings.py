@@ -3,19 +3,16 @@
 Each finding is made of changes of the plan, which alone decides what is one: here values are only put side by side.
 """
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from noevict import conf
 from noevict.changes import RESTARTING, Change, How
-from noevict.directives import defaults, find
-from noevict.engine import Server
-from noevict.kinds import Memory
+from noevict.directives import defaults
 from noevict.plan import Plan
 from noevict.state import HostState, Reach
 from noevict.target import Target
-from noevict.values import same
+from noevict.values import same, side_by_side
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ def _finding(plan: Plan, state: HostState, changes: Sequence[Change]) -> Finding
     first = changes[0]
     return Finding(
         first.directive or first.what,
-        _wanted(plan.target, first),
-        *(_directive(plan.target, state, first.directive) if first.directive else _thing(plan, first)),
+        *(_directive(plan.target, state, first) if first.directive else (first.wanted, *_thing(plan, first))),
         tuple(dict.fromkeys(change.how for change in changes)),
         "; ".join(dict.fromkeys(change.why for change in changes if change.why)),
         any(_restarts(plan, state, change) for change in changes),
@@ -82,40 +78,30 @@ def _thing(plan: Plan, change: Change) -> tuple[Found | None, Found | None]:
     return Found("not as wanted" if differs else "as wanted", not differs), found
 
 
-def _wanted(target: Target, change: Change) -> str:
-    """Of a directive the whole value, where the change has it shortened."""
-    name = change.directive
-    value = target.config.get(name, target.live.get(name)) if name else None
-    return change.wanted if value is None else _text(name, value, target.server)
-
-
-def _directive(target: Target, state: HostState, name: str) -> tuple[Found, Found]:
-    """(file, live) of a directive."""
-    wanted, live = target.config.get(name, target.live.get(name)), state.live
+def _directive(target: Target, state: HostState, change: Change) -> tuple[str, Found, Found]:
+    """(wanted, file, live) of a directive: whole values, where the change has them shortened, and sizes in one unit."""
+    name, live = change.directive, state.live
+    wanted = target.config.get(name, target.live.get(name))
+    line = None if state.conf is None else conf.said(state.conf, target.server).get(name)
+    default = (target.fresh or defaults(target.server) or {}).get(name)
+    value = conf.told(live.config, live.server).get(name) if live.ours and live.server else None
+    values = [each for each in (wanted, default if line is None else line, value) if each is not None]
+    texts = dict(zip(values, side_by_side(name, values), strict=True))
 
     def found(value: str, how: str = "{}") -> Found:
         right = wanted is not None and same(name, wanted, value)
-        return Found(how.format(_text(name, value, target.server)), right)
+        return Found(how.format(conf.shown(name, texts[value])), right)
 
     if state.conf is None:
         file = Found("no file", False)
-    elif (line := conf.said(state.conf, target.server).get(name)) is not None:
+    elif line is not None:
         file = found(line)
-    elif (default := (target.fresh or defaults(target.server) or {}).get(name)) is not None:
-        file = found(default, "no line; {} by default")
     else:
-        file = Found("no line", wanted is None)
+        file = (
+            Found("no line", wanted is None) if default is None else found(default, "no line; {} by default")
+        )
     if not live.ours or live.server is None:
-        return file, Found(live.reach.value, None)
-    value = conf.told(live.config, live.server).get(name)
-    return file, Found("not there", wanted is None) if value is None else found(value)
-
-
-def _text(name: str, value: str, server: Server) -> str:
-    """Sizes as redis.conf has them: 1gb for 1073741824."""
-    directive = find(name)
-    measured = directive.on(server) if directive else None
-    if measured is not None and isinstance(measured.kind, Memory):
-        with contextlib.suppress(ValueError):
-            value = " ".join(measured.kind.written(measured.kind.canonical(value)))
-    return conf.shown(name, value)
+        told = Found(live.reach.value, None)
+    else:
+        told = Found("not there", wanted is None) if value is None else found(value)
+    return change.wanted if wanted is None else conf.shown(name, texts[wanted]), file, told

@@ -4,7 +4,9 @@ Canonical is the form in which CONFIG GET tells the value; ``written`` is the fo
 puts it in the file. Both were measured on Redis 7.0.15, 8.0.2, 8.0.6 and Valkey 8.1.1, 9.1.2.
 """
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -97,10 +99,14 @@ def memory(text: str) -> int:
 
 def memory_written(size: int) -> str:
     """The largest unit that divides it, as CONFIG REWRITE chooses it: 1677721600 is ``1600mb``."""
-    for unit in ("gb", "mb", "kb"):
-        if size and size % _FACTOR[unit] == 0:
-            return f"{size // _FACTOR[unit]}{unit}"
-    return str(size)
+    return in_one_unit([size])[0]
+
+
+def in_one_unit(sizes: Sequence[int]) -> list[str]:
+    """Sizes to be compared, in the largest unit that divides all: ``1024mb`` beside ``1600mb``."""
+    divisor = math.gcd(*sizes)
+    unit = next((unit for unit in ("gb", "mb", "kb") if divisor and divisor % _FACTOR[unit] == 0), "")
+    return [f"{size // _FACTOR[unit]}{unit}" if size else "0" for size in sizes]
 
 
 @dataclass(frozen=True)

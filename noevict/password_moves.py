@@ -96,7 +96,7 @@ def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
         change.what == aclfile
         or (
             change.what.startswith("user ")
-            and change.what.endswith((" passwords", " user"))
+            and (change.what.endswith(" passwords") or change.wanted == acl_live.CREATED)
             and not change.what.endswith(OLDER)
         )
         for change in changes

@@ -152,9 +152,9 @@ def _listening(
         yield Change(How.LIVE, BIND, _short(found), "listening", file=target.engine.conf)
 
 
-def _of_directive(how: How, what: str, found: conf.Difference, target: Target, why: str = "") -> Change:
-    values = _short(found.found), _short(found.wanted)
-    return Change(how, what, *values, why, directive=found.name, file=target.engine.conf)
+def _of_directive(how: How, what: str, different: conf.Difference, target: Target, why: str = "") -> Change:
+    found, wanted = map(_short, different.displayed)
+    return Change(how, what, found, wanted, why, directive=different.name, file=target.engine.conf)
 
 
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
@@ -198,7 +198,7 @@ def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
         moves = (
             password_moves.password_change(found.user, secrets, live) if found.what == "passwords" else None
         )
-        what, *told = moves or (f"user {found.user} {found.what}", found.found, found.wanted)
+        what, *told = moves or (found.subject, found.found, found.wanted)
         values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
         yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
 

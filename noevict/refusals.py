@@ -146,7 +146,10 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
 def _too_little(state: HostState, target: Target) -> Iterator[str]:
     if target.maxmemory < MIB:
         # 0 would mean no limit.
-        yield f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory} bytes here leaves less"
+        yield (
+            f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory / MIB:.1f} MiB here "
+            "leaves less"
+        )
 
 
 def role(live: Live) -> Iterator[str]:
@@ -255,7 +258,7 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
         # Who could connect over an address that is bound no longer, could by default as well.
         chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
         if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
-            yield f"  {found.name}: {found.found} → {found.wanted}"
+            yield f"  {found.name}: {' → '.join(found.displayed)}"
 
 
 def clocks(state: HostState, now: datetime) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Values of directives: canonical (as CONFIG GET tells them), compared by meaning, as the file has them."""
 
 import functools
+from collections.abc import Sequence
 
 from noevict.directives import find, text_of
 from noevict.engine import Server
-from noevict.kinds import Kind
+from noevict.kinds import Kind, Memory, in_one_unit
 
 
 def canonical(name: str, value: object) -> str:
@@ -31,6 +32,15 @@ def same(name: str, a: object, b: object) -> bool:
     if isinstance(a, str) and a == b:
         return True
     return _loose(name, a) == _loose(name, b)
+
+
+def side_by_side(name: str, texts: Sequence[str]) -> list[str]:
+    """Values of one directive for somebody who compares them: sizes in one unit, all others as they are."""
+    if not any(isinstance(kind, Memory) for kind in _kinds(name)):
+        return list(texts)
+    sizes = {text: int(size) for text in texts if (size := str(_loose(name, text))).isdecimal()}
+    shown = dict(zip(sizes, in_one_unit([*sizes.values()]), strict=True))
+    return [shown.get(text, text) for text in texts]
 
 
 def written(name: str, value: str, server: Server) -> tuple[str, ...]:

@@ -29,13 +29,17 @@ def verify_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
 
 
 @operation()
-def refuse_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
-    """A host that is left alone fails, with the reasons, and fails alone."""
+def refuse_host(run: HostRun, *, looked_for_drift: bool = True) -> Generator[FunctionCommand, None, None]:
+    """A host that is left alone fails, with the reasons, and fails alone.
+
+    ``looked_for_drift``: whether that is a look for drift, which failed. What is about the exporter is none.
+    """
 
     def tell(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
         for line in run.failure:
             run.fail(line)
-        record(run, run.failure[0])
+        if looked_for_drift:
+            record(run, run.failure[0])
         return False
 
     yield FunctionCommand(tell, (), {})

@@ -95,14 +95,14 @@ SERVER = (
     ),
 )
 USERS = (
-    Drift("a user", (f"redis: ACL SETUSER {INTRUDER}",), ("user intruder user",)),
+    Drift("a user", (f"redis: ACL SETUSER {INTRUDER}",), ("user intruder",)),
     Drift(
         "a user, saved",
         (f"redis: ACL SETUSER {INTRUDER}", "redis: ACL SAVE"),
-        ("user intruder user", "ETC/users.acl"),
+        ("user intruder", "ETC/users.acl"),
     ),
     Drift("app widened", ("redis: ACL SETUSER app +@all",), ("user app commands",)),
-    Drift("app gone", ("redis: ACL DELUSER app",), ("user app user",)),
+    Drift("app gone", ("redis: ACL DELUSER app",), ("user app",)),
     Drift(
         "default on",
         ("redis: ACL SETUSER default on nopass ~* &* +@all",),
@@ -136,7 +136,7 @@ USERS = (
         "all users gone",
         ("redis: ACL DELUSER app exporter health", "redis: ACL SETUSER default reset"),
         (
-            *(f"user {name} user" for name in ("app", "exporter", "health")),
+            *(f"user {name}" for name in ("app", "exporter", "health")),
             *(f"user default {what}" for what in ("keys", "channels", "commands")),
         ),
     ),

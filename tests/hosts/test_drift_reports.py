@@ -41,8 +41,8 @@ TOLD: dict[str, dict[str, tuple[str, str, str, str]]] = {
     "several": {
         "maxmemory-policy": ("noeviction", "volatile-lru", "volatile-lru", f"{BOTH} no restart"),
         "hz": ("10", "77", "77", f"{BOTH} no restart"),
-        "user intruder user": ("not there", WRONG, "there", f"{LIVE} no restart"),
-        f"user {EVIL} user": ("not there", WRONG, "there", f"{LIVE} no restart"),
+        "user intruder": ("deleted", WRONG, "not in the settings", f"{LIVE} no restart"),
+        f"user {EVIL}": ("deleted", WRONG, "not in the settings", f"{LIVE} no restart"),
         "ETC/users.acl": ("ours", "other content", NONE, "the file is put right no restart"),
         "net.core.somaxconn": ("4096", RIGHT, "128", "set in the kernel no restart"),
         "databases": (
@@ -107,7 +107,7 @@ def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired(s
         assert told[named(what, engine)] == cells
     if at == "live":
         wanted, in_file, live, repair = told["maxmemory"]
-        assert (in_file, live, repair) == (wanted, "1gb", f"{LIVE} no restart")
+        assert (in_file, live, repair) == (wanted, "1024mb", f"{LIVE} no restart")
 
 
 def test_the_page_lists_all_hosts_worst_first(story: Story) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from noevict.exporter.target import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
+from noevict.watch import records
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, changes, deploy, host_password, wait_for
@@ -89,6 +90,10 @@ def watched(host: Host) -> Iterator[set[str]]:
         finally:
             watcher.terminate()
             seen.update(watcher.communicate()[0].split())
+
+
+def drift_looks(checkout: Checkout) -> dict[str, records.Drift | None]:
+    return {host: record.drift for host, record in records.read(checkout.root / "state").items()}
 
 
 def hexadecimal(address: str, port: int = 9121) -> str:
@@ -176,7 +181,10 @@ def test_a_host_that_is_not_ready_fails_alone_and_the_list_keeps_what_is_not_loo
     checkout.list_hosts([old, new, init, bare])
     new.run("systemctl stop redis-server")
     before = exporter_files(new), process(new)
+    looks = drift_looks(checkout)
     done = monitor(checkout, code=1)
+    assert drift_looks(checkout) == looks  # that it failed is no look for drift that failed
+    assert looks.keys() == {"old", "new", "init"}
     assert verified(said(done, old))
     assert "is not managed by noevict: run deploy.py first" in said(done, bare)
     assert "Redis is not running: run deploy.py first" in said(done, new)

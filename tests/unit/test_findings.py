@@ -73,12 +73,12 @@ def test_a_directive_without_a_line_has_its_default_in_the_file() -> None:
     assert (finding.file, finding.live) == (Found("no line; 300 by default", False), Found("60", True))
 
 
-def test_sizes_are_shown_as_the_file_has_them() -> None:
+def test_sizes_are_shown_as_a_file_has_them_in_one_unit() -> None:
     finding = found_on(managed("trixie").but_config(maxmemory="1073741824"))["maxmemory"]
     assert (finding.wanted, finding.file, finding.live) == (
         "1600mb",
         Found("1600mb", True),
-        Found("1gb", False),
+        Found("1024mb", False),
     )
 
 
@@ -112,22 +112,22 @@ def test_no_secret_of_the_file_or_the_server_is_shown() -> None:
 BESIDE: dict[str, tuple[Callable[[Managed], Managed], str, Found | None, Found | None]] = {
     "a user, live alone": (
         lambda host: host.but_acl("user eve on nopass ~* +@all"),
-        "user eve user",
+        "user eve",
         Found("as wanted", True),
-        Found("there", False),
+        Found("not in the settings", False),
     ),
     "a user, saved": (
         lambda host: host.but_acl("user eve on nopass ~* +@all").but_file(ACL, sha256=OTHER),
-        "user eve user",
+        "user eve",
         Found("not as wanted", False),
-        Found("there", False),
+        Found("not in the settings", False),
     ),
     "a mode": (lambda host: host.but_file(CONF, mode="777"), f"{CONF} mode", Found("777", False), None),
     "a file's mode is not its content": (
         lambda host: host.but_acl("user eve on nopass ~* +@all").but_file(ACL, mode="777"),
-        "user eve user",
+        "user eve",
         Found("as wanted", True),
-        Found("there", False),
+        Found("not in the settings", False),
     ),
     "a kernel's value": (
         lambda host: host.but(kernel={"overcommit": 0, "somaxconn": 4096}),

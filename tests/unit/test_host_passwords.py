@@ -135,6 +135,16 @@ def test_the_new_password_is_added_beside_the_old_one() -> None:
     assert left_over(host.secrets, host.state) == ()
 
 
+@pytest.mark.parametrize("user", ["app", "health"])
+def test_a_user_that_is_missing_gets_a_password_and_one_that_is_deleted_none(user: str) -> None:
+    made, gone = (
+        managed("trixie").but_acl(without=user),
+        managed("trixie").but_acl("user eve on nopass ~* +@all"),
+    )
+    assert gives_passwords(made.plan.changes, "/nowhere")
+    assert not gives_passwords(gone.plan.changes, "/nowhere")
+
+
 def test_the_old_one_goes_once_the_new_one_is_there() -> None:
     host = no_id(moving(managed("trixie"), own=True, of_all=True))
     assert taken(host) == {key: {"own"} for key in PER_HOST}

@@ -130,3 +130,20 @@ def test_canonical_is_a_fixed_point_and_means_the_same_as_what_was_given(
 def test_a_size_as_written_is_the_same_number_of_bytes(size: int) -> None:
     (written,) = values.written("maxmemory", str(size), REDIS)
     assert values.canonical("maxmemory", written) == str(size)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "shown"),
+    [
+        ("maxmemory", ["1gb", "1677721600"], ["1024mb", "1600mb"]),
+        ("maxmemory", ["0", "2gb"], ["0", "2gb"]),
+        ("maxmemory", ["1gb", "1073741825"], ["1073741824", "1073741825"]),
+        ("maxmemory-clients", ["10%", "1gb", "512mb"], ["10%", "1024mb", "512mb"]),
+        ("maxmemory", ["not there", "1gb"], ["not there", "1gb"]),
+        ("maxmemory", ["0", "0"], ["0", "0"]),
+        ("hz", ["10", "1024"], ["10", "1024"]),
+        ("nobody-knows-it", ["1gb", "1073741824"], ["1gb", "1073741824"]),
+    ],
+)
+def test_values_that_are_compared_have_one_unit(name: str, texts: list[str], shown: list[str]) -> None:
+    assert values.side_by_side(name, texts) == shown
