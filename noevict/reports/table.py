@@ -56,7 +56,7 @@ def _how(change: Change) -> tuple[str, str]:
 
 def _row(*cells: str | tuple[str, str]) -> tuple[Text, ...]:
     pairs = ((cell, "") if isinstance(cell, str) else cell for cell in cells)
-    return tuple(Text(one_line(text), style) for text, style in pairs)
+    return tuple(Text.assemble((one_line(text), style)) for text, style in pairs)
 
 
 def _mood(reports: Sequence[Report]) -> str:

@@ -2,7 +2,7 @@
 
 One host: ``status``, ``timestamp`` and ``evictionPolicy`` are always there, in the form that its users' dashboards
 read, and ``warning`` where the policy is not noeviction; ``error`` where the host is unhealthy. Everything else is
-null where it is not known.
+null where it is not known. ``stopped``: nothing listens there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ def host_answer(view: View) -> dict[str, Any]:
     health = view.health
     return {
         **_first(health.status, health.poll.at, health.policy, health.warning),
+        "stopped": health.stopped,
         **({"error": health.error} if health.error else {}),
         **_figures(health),
         "queues": _queues(health),

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from noevict.urgency import Urgency, urgency
 from noevict.wording import one_line
 
 MEMORY_PERCENT = 90
@@ -65,6 +66,7 @@ class Poll:
     queues: Mapping[str, Mapping[str, int]] | None = None  # queue -> state -> jobs
     queues_failure: str | None = None
     workers: Mapping[str, bool] | None = None  # queue -> whether the mark of a worker that runs is there
+    stopped: bool = False  # nothing listens there
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,15 @@ class Health:
     def error(self) -> str | None:
         """Why it is unhealthy, in a line."""
         return next((each.detail for each in self.checks.values() if each.status is Status.UNHEALTHY), None)
+
+    @property
+    def stopped(self) -> bool | None:
+        """Whether nothing listens there; None where that is not known."""
+        return True if self.poll.stopped else False if self.poll.info else None
+
+    @property
+    def urgency(self) -> Urgency:
+        return urgency(self.status, stopped=self.poll.stopped)
 
     @property
     def policy(self) -> str | None:

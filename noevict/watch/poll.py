@@ -134,7 +134,7 @@ class Asker:
     async def poll(self) -> Poll:
         """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
         health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
-        info, seconds, failure = health
+        info, seconds, failure, stopped = health
         (counts, workers), queues_failure = lengths
         return Poll(
             datetime.now(UTC),
@@ -145,6 +145,7 @@ class Asker:
             counts,
             queues_failure,
             workers,
+            stopped=stopped,
         )
 
     def close(self) -> None:
@@ -152,16 +153,17 @@ class Asker:
         if self._exporter is not None:
             self._exporter.close()
 
-    async def _ask_health(self) -> tuple[Info, float | None, str | None]:
+    async def _ask_health(self) -> tuple[Info, float | None, str | None, bool]:
+        """INFO, seconds to its answer, why there is none, and whether that is because nothing listens there."""
         try:
             began, (ping, info) = await self._answers(self._health, ("PING",), ("INFO", *SECTIONS))
         except FAILURES as error:
-            return {}, None, reason(error, self._health.user)
+            return {}, None, reason(error, self._health.user), isinstance(error, ConnectionRefusedError)
         seconds = time.monotonic() - began
         for answer in (info, ping):
             if isinstance(answer, Refused) and answer.code not in ANSWERS:
-                return {}, None, reason(answer, self._health.user)
-        return parse_info(str(info)), seconds, None
+                return {}, None, reason(answer, self._health.user), False
+        return parse_info(str(info)), seconds, None, False
 
     async def _ask_queues(self) -> tuple[Queues, str | None]:
         if self._exporter is None:

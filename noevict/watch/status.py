@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from noevict.terminal import ENDLESS
+from noevict.terminal import ENDLESS, PILL
+from noevict.urgency import Urgency, urgency
 from noevict.watch.health import CERTIFICATE_DAYS, MEMORY_PERCENT, NOEVICTION, Status
 from noevict.wording import one_line
 
@@ -67,7 +68,7 @@ class Screen:
         return Text("".join((text, *counts)), style)
 
     def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
-        """Without the columns that nobody has anything in."""
+        """Without the columns that nobody has anything in; that nobody has a backup is something."""
         columns = {
             "host": [Text(one_line(name), "bold") for name, _ in self.hosts],
             "status": [_status(answer) for _, answer in self.hosts],
@@ -80,7 +81,11 @@ class Screen:
         if queues:
             between = Text("; " if options.max_width == ENDLESS else "\n")  # a pipe's host stays one line
             columns["queues"] = [between.join(_queues(answer)) or NOT_KNOWN for _, answer in self.hosts]
-        shown = {name: cells for name, cells in columns.items() if any(cell != NOT_KNOWN for cell in cells)}
+        shown = {
+            name: cells
+            for name, cells in columns.items()
+            if name == "backup" or any(cell != NOT_KNOWN for cell in cells)
+        }
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for name in shown:
             table.add_column(name.upper(), no_wrap=True)
@@ -112,28 +117,41 @@ class Screen:
 
 
 def _badness(host: tuple[str, Answer]) -> tuple[int, bool, float]:
-    """Sorts the worst first: by status, then an eviction policy, then memory."""
+    """Sorts the worst first: by urgency, then an eviction policy, then memory."""
     _, answer = host
-    status = [*STYLES].index(answer["status"])
-    return -status, "warning" not in answer, -(answer["usedMemoryPercent"] or 0)
+    return _urgency(answer).rank, "warning" not in answer, -(answer["usedMemoryPercent"] or 0)
+
+
+def _urgency(answer: Answer) -> Urgency:
+    return urgency(answer["status"], stopped=answer["stopped"] is True)
 
 
 def _reasons(answer: Answer) -> Iterator[Text]:
-    """Why a host is not healthy, or what is wrong with it all the same: a line each."""
+    """Why a host is not healthy, or what is wrong with it all the same: a line each.
+
+    A host that does not answer says so once: what else failed for that reason is not repeated.
+    """
     for name, check in answer["checks"].items():
         if check["status"] != Status.HEALTHY:
             about = "" if name == "answer" else f"{name}: "
             yield Text(one_line(f"{about}{check['detail']}"), STYLES[check["status"]])
     if "warning" in answer:
         yield Text(one_line(answer["warning"]), WARN)
+    if not _answers(answer):
+        return
     if "error" in (answer["queues"] or {}):
         yield Text(one_line(f"queues: {answer['queues']['error']}"), WARN)
     if answer["drift"] and answer["drift"]["failure"] is not None:
         yield Text(one_line(f"the last look for drift failed: {answer['drift']['failure']}"), WARN)
 
 
+def _answers(answer: Answer) -> bool:
+    return bool(answer["checks"]["answer"]["status"] == Status.HEALTHY)
+
+
 def _status(answer: Answer) -> Text:
-    return Text(answer["status"], STYLES[answer["status"]])
+    found = _urgency(answer)
+    return Text.assemble((found, STYLES.get(found, PILL)))  # no style for the blanks behind it
 
 
 def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
@@ -187,7 +205,7 @@ def _certificate(answer: Answer, _: datetime) -> Text:
 
 def _backup(answer: Answer, now: datetime) -> Text:
     at = answer["lastBackup"]
-    return NOT_KNOWN if at is None else Text(_age(at, now))
+    return Text("none", WARN) if at is None else Text(_age(at, now))
 
 
 def _drift(answer: Answer, now: datetime) -> Text:
@@ -204,7 +222,7 @@ def _queues(answer: Answer) -> list[Text]:
     """A line for each: the states that have jobs."""
     queues = answer["queues"]
     if not queues or "error" in queues:
-        return [Text("not read", WARN)] if queues else []
+        return [Text("not read", WARN)] if queues and _answers(answer) else []
     lines = []
     for name, states in queues.items():
         jobs = [

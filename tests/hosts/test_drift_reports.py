@@ -113,9 +113,9 @@ def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired(s
 def test_the_page_lists_all_hosts_worst_first(story: Story) -> None:
     listed = {row[0]: row[1:] for row in story.page.rows[1 : len(HOSTS) + 2]}
     names = {at: host.name for at, host in story.hosts.items()}
-    assert list(listed) == ["gone", names["several"], names["live"], names["stopped"], names["fine"]]
-    assert [row[1] for row in listed.values()] == ["failed", "drift", "drift", "drift", "as wanted"]
-    assert [row[3] for row in listed.values()] == [NONE, "yes", "no", "no", NONE]
+    assert list(listed) == [names["stopped"], "gone", names["several"], names["live"], names["fine"]]
+    assert [row[1] for row in listed.values()] == ["stopped", "failed", "drift", "drift", "as wanted"]
+    assert [row[3] for row in listed.values()] == ["no", NONE, "yes", "no", NONE]
     assert listed[names["several"]][0].startswith("Redis 8.0")
     assert listed[names["live"]][0].startswith("Valkey 8.1")
     assert listed[names["several"]][2] == str(len(TOLD["several"]))
@@ -188,11 +188,11 @@ def test_status_tells_the_same_hosts_from_outside_with_the_drift_last_seen(story
     head, *rows = done.stdout.split("\n\n")[0].splitlines()
     told = {row.split()[0]: row for row in rows}
     names = {at: host.name for at, host in story.hosts.items()}
-    assert [*told][:2] == [names["live"], names["stopped"]]
+    assert [*told][:2] == [names["stopped"], names["live"]]
     assert {at: told[name].split()[1] for at, name in names.items()} == {
         "several": "healthy",
         "live": "unhealthy",
-        "stopped": "unhealthy",
+        "stopped": "stopped",
         "fine": "healthy",
     }
     drift = {at: told[name][head.index("DRIFT") :].split(",")[0] for at, name in names.items()}

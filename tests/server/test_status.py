@@ -76,8 +76,8 @@ def test_the_worst_come_first_and_the_exit_code_says_that_not_all_are_well(fleet
     assert (done.returncode, done.stderr) == (2, "")
     head, *rows = done.stdout.split("\n\n")[0].splitlines()
     assert head.split()[:4] == ["HOST", "STATUS", "MEMORY", "POLICY"]
-    assert [row.split()[0] for row in rows] == ["frozen", "nobody", "full", "evicts", "cache-1"]
-    assert [row.split()[1] for row in rows] == ["unhealthy", "unhealthy", "degraded", "healthy", "healthy"]
+    assert [row.split()[0] for row in rows] == ["nobody", "frozen", "full", "evicts", "cache-1"]
+    assert [row.split()[1] for row in rows] == ["stopped", "unhealthy", "degraded", "healthy", "healthy"]
     assert "email: 3 wait" in rows[-1]
     assert "│" in rows[-1]
     assert "89d" in rows[-1]
@@ -120,7 +120,16 @@ def test_json_is_what_the_service_answers_for_several_hosts(fleet: Fleet) -> Non
     assert (done.returncode, done.stderr) == (2, "")
     assert told.keys() == served.keys()
     assert list(told["hosts"]) == list(served["hosts"])
-    same = ("status", "evictionPolicy", "maxMemory", "certificateDaysLeft", "queues", "role", "version")
+    same = (
+        "status",
+        "stopped",
+        "evictionPolicy",
+        "maxMemory",
+        "certificateDaysLeft",
+        "queues",
+        "role",
+        "version",
+    )
     for name, host in told["hosts"].items():
         assert host.keys() == served["hosts"][name].keys()
         assert [host[key] for key in same] == [served["hosts"][name][key] for key in same]

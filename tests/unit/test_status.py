@@ -168,8 +168,50 @@ def test_the_worst_come_first_and_below_it_is_why() -> None:
 
 
 def test_columns_that_nobody_has_anything_in_are_left_out() -> None:
-    assert list(table(gone())["gone"]) == ["HOST", "STATUS"]
+    assert table(gone())["gone"] == {"HOST": "gone", "STATUS": "unhealthy", "BACKUP": "none"}
     assert "QUEUES" not in table(view())["cache-1"]
+
+
+def test_that_a_host_has_no_backup_is_always_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = view("kept", record=Record(backup=NOW - timedelta(hours=3)))
+    assert [row["BACKUP"] for row in table(kept, view("bare")).values()] == ["3h ago", "none"]
+    assert "backup none" in shown(view("bare"), columns=40)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+    print_lines(console_for(out), Screen(fleet_answer([view("bare")]), NOW))
+    assert "\x1b[33mnone" in out.getvalue()  # amber
+
+
+def test_a_dead_host_says_so_once() -> None:
+    look = Record(Drift(NOW - timedelta(hours=3), "drift", None, "cannot be reached: no route to host"))
+    why = "no answer in 2 s"
+    dead = View(Target("gone", "127.0.0.1", 6379), judge(Poll(NOW, failure=why, queues_failure=why)), look)
+    told = shown(dead)
+    assert told.count("gone") == 2  # in the table, and why
+    assert told.count(why) == 1
+    assert "look for drift" not in told
+    assert table(dead)["gone"]["DRIFT"] == "failed 3h ago"
+    assert "QUEUES" not in table(dead)["gone"]
+    narrow = shown(dead, columns=40)
+    assert (narrow.count(why), narrow.count("not read")) == (1, 0)
+
+
+def test_a_stopped_server_comes_first_and_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = View(
+        Target("down", "127.0.0.1", 6379), judge(Poll(NOW, failure="refuses connections", stopped=True))
+    )
+    views = (gone("a-dead"), view("evicts", {"maxmemory_policy": "volatile-lru"}), stopped)
+    assert [(name, row["STATUS"]) for name, row in table(*views).items()] == [
+        ("down", "stopped"),
+        ("a-dead", "unhealthy"),
+        ("evicts", "healthy"),
+    ]
+    assert [host["stopped"] for host in fleet_answer(views)["hosts"].values()] == [None, False, True]
+    assert shown(*views).endswith("1 of 3 hosts healthy, 2 unhealthy, 1 may evict\n")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+    print_lines(console_for(out), Screen(fleet_answer(views), NOW))
+    assert out.getvalue().count("\x1b[1;37;41mstopped\x1b[0m") == 1
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 160, 240])
