@@ -25,10 +25,12 @@ ASK_SECONDS = (
     15  # from one sign of life to the next question for one; sshd answers, however busy its commands are
 )
 SILENT_SECONDS = 60  # without an answer
-LOGIN_BYTES = 1 << 20  # before the login; a host needs about ten thousand
+LOGIN_BYTES = 256 << 10  # before the login; a host needs about ten thousand
 LONGEST_READ = 1 << 20  # paramiko asks for a packet's whole length, which OpenSSH keeps below 256 KiB
 HELD_BYTES = 8 << 20  # on a channel and not read yet; paramiko allows a host to send 2 MiB ahead
-PAUSE_BYTES = 1 << 20
+# From one moment for other hosts to the next. Before the login paramiko reads 128 bytes at a time, and each time looks
+# through all that it has for the end of a line: a mebibyte of it takes seconds of the only thread there is.
+PAUSE_BYTES, LOGIN_PAUSE_BYTES = 1 << 20, 16 << 10
 POLL_SECONDS = 2
 
 # What goes wrong with a connection, paramiko raises and logs, traceback and all; Python prints what is logged where
@@ -60,7 +62,7 @@ class _Stream:
     def __init__(self, sock: Any, transport: "Transport") -> None:
         self._sock, self._transport = sock, transport
         self._tcp = isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6)
-        self._received, self._pause = 0, PAUSE_BYTES
+        self._received, self._pause = 0, LOGIN_PAUSE_BYTES
         if self._tcp:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -73,7 +75,8 @@ class _Stream:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self._received += len(data)
         if self._received >= self._pause:
-            self._pause = self._received + PAUSE_BYTES
+            logged_in = self._transport.is_authenticated()
+            self._pause = self._received + (PAUSE_BYTES if logged_in else LOGIN_PAUSE_BYTES)
             self._transport.check(self._received)
             # What always has data is never waited for, and nothing else would have its turn.
             time.sleep(0.001)

@@ -149,6 +149,33 @@ def test_data_without_end_before_the_login_is_not_kept() -> None:
             ours.start_client(timeout=30)
 
 
+POURS = """
+from gevent import monkey; monkey.patch_all()
+import socket, gevent
+from noevict.transport import LOGIN_BYTES, _Stream, transport_factory
+
+class Pours:
+    sent = 0
+
+    def recv(self, size):
+        self.sent += size
+        return b"x" * size
+
+pours = Pours()
+stream = _Stream(pours, transport_factory(socket.socketpair()[0]))
+receiving, most, before = gevent.spawn(lambda: [stream.recv(128) for _ in range(LOGIN_BYTES // 128)]), 0, 0
+while not receiving.ready():
+    gevent.sleep(0)
+    most, before = max(most, pours.sent - before), pours.sent
+assert 0 < most <= 20 << 10, most
+"""
+
+
+def test_a_host_that_sends_without_end_before_the_login_leaves_others_their_turn() -> None:
+    done = subprocess.run([sys.executable, "-c", POURS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 POLLS = """
 from gevent import monkey; monkey.patch_all()
 import socket, time, gevent
