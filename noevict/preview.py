@@ -6,6 +6,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from noevict import command_line
 from noevict.errors import NoevictError
 from noevict.run import HostRun, fleet_of
 
@@ -37,5 +38,6 @@ def tell_due(run: HostRun, looked_at: "HostRun | Exporter") -> None:
             run.log(f"due: {change}")
         for fault in looked_at.plan.faults:
             run.fail(fault)
+            command_line.failing.add(run.name)
         for notice in looked_at.plan.notices:
             run.warn(notice)

@@ -8,6 +8,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
+from noevict import command_line
 from noevict.client import sentence
 from noevict.errors import NoevictError
 from noevict.operations.outcome import record
@@ -28,13 +29,17 @@ def verify_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
     run.close_client()
 
 
-@operation()
-def refuse_host(run: HostRun, *, looked_for_drift: bool = True) -> Generator[FunctionCommand, None, None]:
-    """A host that is left alone fails, with the reasons, and fails alone.
+def refuse_host(run: HostRun, *, name: str, looked_for_drift: bool = True) -> None:
+    """A host that is left alone fails, with the reasons, and fails alone. ``--dry`` says so by its exit code.
 
     ``looked_for_drift``: whether that is a look for drift, which failed. What is about the exporter is none.
     """
+    command_line.failing.add(run.name)
+    _refuse(run=run, looked_for_drift=looked_for_drift, name=name)
 
+
+@operation()
+def _refuse(run: HostRun, looked_for_drift: bool) -> Generator[FunctionCommand, None, None]:
     def tell(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
         for line in run.failure:
             run.fail(line)

@@ -38,6 +38,7 @@ class Story:
     before: dict[str, As]
     after: dict[str, As]
     drift: Result
+    dry: Result
     run: Result
     fine: Host
 
@@ -58,8 +59,9 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout.list_hosts([fine, *others], each=settings)
     before = {name: As.found(host) for name, host in hosts.items()}
     drift = checkout.run("noevict", "drift")
+    dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
     run = checkout.run(*DEPLOY)
-    return Story(hosts, before, {name: As.found(host) for name, host in hosts.items()}, drift, run, fine)
+    return Story(hosts, before, {name: As.found(host) for name, host in hosts.items()}, drift, dry, run, fine)
 
 
 @pytest.fixture(params=REFUSALS, ids=lambda each: each.id)
@@ -88,7 +90,9 @@ def test_nothing_is_changed_there_nor_stopped(story: Story, refusal: Refusal) ->
 
 
 def test_the_other_host_of_the_run_is_done(story: Story) -> None:
-    assert (story.drift.returncode, story.run.returncode) == (1, 1)
+    assert (story.drift.returncode, story.dry.returncode, story.run.returncode) == (1, 1, 1)
+    refused = ", ".join(sorted(host.name for host in story.hosts.values()))
+    assert story.dry.stderr.splitlines()[-1] == f"a run would fail on {refused}"
     failed = story.run.json["results"]["failed_hosts"]
     assert sorted(failed) == sorted(host.name for host in story.hosts.values())
     assert [line for line in said(story.run, story.fine) if line.startswith("verified: ")]

@@ -22,15 +22,21 @@ def copy_project(to: Path, hosts: str, **group_data: str) -> Path:
     return to
 
 
-def run_pyinfra(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NOEVICT_")}
+def environment() -> dict[str, str]:
+    """Without anything that would lead to another project."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("NOEVICT_")}
+    return ours | {"PYINFRA_PROGRESS": "off"}
+
+
+def run_pyinfra(project: Path, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """``answer``: to what it asks; then its input ends."""
     return subprocess.run(
         [str(Path(sys.executable).parent / "pyinfra"), *arguments],
         cwd=project,
-        env=environment | {"PYINFRA_PROGRESS": "off"},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=answer,
     )

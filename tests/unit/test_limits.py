@@ -36,7 +36,7 @@ WAITS = {
     "get_file": set(),
     "rsync": set(),
     "getpass": set(),
-    "input": set(),
+    "input": {"command_line"},  # pyinfra's own question, which a person answers
 }
 
 

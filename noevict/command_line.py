@@ -1,0 +1,98 @@
+"""pyinfra's command line: the hosts that it names are there, and exit code 0 means that something was done.
+
+By public means only: click's context, Python's ``input`` and signals. Where there is no such context, nothing differs.
+"""
+
+import builtins
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
+from functools import partial
+from typing import Any
+
+import click
+from pyinfra.api.state import StateStage
+from pyinfra.context import state
+
+from noevict.errors import NoevictError
+from noevict.inventory import FILE_GROUP, Fleet
+from noevict.wording import nearest, shown
+
+INTERRUPTED = 128 + signal.SIGINT
+
+# Hosts on which a run fails, as the look at them shows; ``--dry`` ends with 1 then.
+failing: set[str] = set()
+
+
+def take_charge(fleet: Fleet) -> None:
+    """Check the hosts that the command line names, and see to its exit code.
+
+    Raises NoevictError for a ``--limit`` or ``--exclude`` that matches no host, and if both together leave none.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    check_limits(fleet, context.params["limit"], context.params["exclude"])
+    signal.signal(signal.SIGINT, _interrupt)
+    builtins.input = partial(_answer, builtins.input)
+    context.call_on_close(partial(_end, context.params))
+
+
+def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...]) -> None:
+    """As ``take_charge``. A pattern is a group's name, or matches names of hosts, as pyinfra has it."""
+    groups = {**fleet.groups(), FILE_GROUP: list(fleet.hosts)}
+    # pyinfra knows @ssh/NAME as NAME.
+    names = {host: host.removeprefix("@ssh/") for host in fleet.hosts}
+
+    def matched(pattern: str) -> set[str]:
+        return set(groups.get(pattern) or (host for host, name in names.items() if fnmatch(name, pattern)))
+
+    known = (*names.values(), *groups)
+    mistakes = [
+        f"{option} {shown(pattern)}: should be a host or group of hosts.yml{nearest(pattern, known)}, matches none"
+        for option, patterns in (("--limit", limits), ("--exclude", excluded))
+        for pattern in patterns
+        if not matched(pattern)
+    ]
+    wanted = set().union(*map(matched, limits)) if limits else set(names)
+    if not mistakes and not wanted.difference(*map(matched, excluded)):
+        mistakes = ["--exclude: should leave at least one host, leaves none"]
+    if mistakes:
+        raise NoevictError.collect(mistakes)
+
+
+def _answer(ask: Callable[..., str], prompt: object = "", /) -> str:
+    """To pyinfra's own questions, which have no prompt and take only Enter for a yes. Without a terminal it is a no."""
+    if prompt:
+        return ask(prompt)
+    try:
+        said = ask()
+    except EOFError:
+        return "none (there is no terminal: -y does not ask)"
+    return "" if said.strip().lower() in {"y", "yes"} else said
+
+
+def _interrupt(*_: object) -> None:
+    unfinished = "; run it again to finish" if state.current_stage is StateStage.Execute else ""
+    click.echo(f"interrupted{unfinished}", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def _end(params: Mapping[str, Any]) -> None:
+    """Turn exit code 0 into 1 if it would say more than is true."""
+    ending = sys.exc_info()[1]
+    if isinstance(ending, SystemExit) and not ending.code and (why := _undone(params)):
+        click.echo(why, err=True)
+        sys.exit(1)
+
+
+def _undone(params: Mapping[str, Any]) -> str | None:
+    """Why what was asked for was not done; None if it was."""
+    if not all(operation.endswith(".py") for operation in params["operations"]):
+        return None  # no deploy: debug-inventory, facts
+    if params["dry"] or (params["json_output"] and not params["yes"]):
+        return f"a run would fail on {', '.join(sorted(failing))}" if failing else None
+    if params["debug_operations"] or params["debug_facts"] or state.current_stage >= StateStage.Execute:
+        return None
+    return "nothing was changed: only Enter or y goes on"

@@ -1,0 +1,152 @@
+"""pyinfra's exit codes: 0 is for what was done, and hosts that are named are there."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from noevict import command_line
+from noevict.command_line import check_limits
+from noevict.errors import NoevictError
+from noevict.inventory import read_fleet
+from tests.lab.terminal import terminal
+from tests.unit.project_copy import copy_project, environment, run_pyinfra
+
+HOSTS = """
+redis:
+  cache-1:
+  cache-2:
+valkey:
+  cache-3:
+  "@ssh/cache-4":
+"""
+LOCAL = 'redis:\n  "@local":\n'
+# On @local, without a shell, so that no root is needed.
+DEPLOY = """
+from pyinfra.operations import python
+
+def leave_a_trace():
+    open("executed", "w").close()
+
+python.call(name="Execute", function=leave_a_trace)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "excluded"),
+    [
+        ((), ()),
+        (("cache-1",), ()),
+        (("cache-[12]", "valkey"), ()),
+        (("inventory",), ()),
+        (("cache-4",), ("cache-1",)),
+        (("redis",), ("cache-1",)),
+        ((), ("valkey",)),
+    ],
+)
+def test_names_groups_and_patterns_of_hosts_are_accepted(
+    tmp_path: Path, limits: tuple[str, ...], excluded: tuple[str, ...]
+) -> None:
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    check_limits(read_fleet(tmp_path), limits, excluded)
+
+
+@pytest.mark.parametrize(
+    ("limits", "excluded", "answer"),
+    [
+        (("cach-1",), (), "--limit 'cach-1': should be a host or group of hosts.yml (did you mean cache-1?)"),
+        (("cache-1", "db-*"), (), "--limit 'db-*': should be a host or group of hosts.yml, matches none"),
+        (
+            (),
+            ("valkye",),
+            "--exclude 'valkye': should be a host or group of hosts.yml (did you mean valkey?)",
+        ),
+        (("valkey",), ("cache-[34]",), "--exclude: should leave at least one host, leaves none"),
+        ((), ("inventory",), "--exclude: should leave at least one host, leaves none"),
+        (("all",), (), "--limit 'all': should be"),  # pyinfra knows no such group either
+    ],
+)
+def test_what_matches_no_host_is_a_mistake(
+    tmp_path: Path, limits: tuple[str, ...], excluded: tuple[str, ...], answer: str
+) -> None:
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    with pytest.raises(NoevictError) as caught:
+        check_limits(read_fleet(tmp_path), limits, excluded)
+    (line,) = caught.value.lines
+    assert line.startswith(answer)
+
+
+def test_a_limit_that_matches_no_host_ends_the_command_before_any_connection(tmp_path: Path) -> None:
+    done = run_pyinfra(copy_project(tmp_path, LOCAL), "-y", "--limit", "cach-1", "inventory", "deploy.py")
+    assert done.returncode == 1
+    assert "--limit 'cach-1': should be a host or group of hosts.yml" in done.stderr
+    assert "Connecting" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "executed"),
+    [("\n", 0, True), ("y\n", 0, True), ("n\n", 1, False), ("", 1, False)],
+)
+def test_an_answer_but_enter_or_y_changes_nothing_and_says_so(
+    tmp_path: Path, answer: str, code: int, executed: bool
+) -> None:
+    project = copy_project(tmp_path, LOCAL)
+    (project / "deploy.py").write_text(DEPLOY)
+    done = run_pyinfra(project, "inventory", "deploy.py", answer=answer)
+    assert (done.returncode, (project / "executed").exists()) == (code, executed), done.stderr
+    assert ("nothing was changed: only Enter or y goes on" in done.stderr) == (not executed)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--dry", "inventory", "deploy.py"),
+        ("--json", "inventory", "deploy.py"),
+        ("inventory", "debug-inventory"),
+        ("-y", "inventory", "deploy.py"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_who_asks_for_no_change_or_gets_it_has_exit_code_0(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    project = copy_project(tmp_path, LOCAL)
+    (project / "deploy.py").write_text(DEPLOY)
+    done = run_pyinfra(project, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert (project / "executed").exists() == ("-y" in arguments)
+
+
+@pytest.mark.parametrize("dry", [("--dry",), ("--dry", "-y")], ids=" ".join)
+def test_a_look_at_hosts_on_which_a_run_would_fail_fails(tmp_path: Path, dry: tuple[str, ...]) -> None:
+    project = copy_project(tmp_path, LOCAL)
+    (project / "deploy.py").write_text(
+        'from noevict import command_line\ncommand_line.failing.add("cache-1")\n'
+    )
+    done = run_pyinfra(project, *dry, "inventory", "deploy.py")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "a run would fail on cache-1")
+
+
+@pytest.mark.parametrize("when", ["asked", "at work"])
+def test_ctrl_c_has_the_exit_code_of_an_interrupted_program(tmp_path: Path, when: str) -> None:
+    project = copy_project(tmp_path, LOCAL)
+    deploy = DEPLOY.replace(
+        'open("executed", "w").close()', 'print("now", flush=True); import time; time.sleep(60)'
+    )
+    (project / "deploy.py").write_text(deploy)
+    command = [
+        str(Path(sys.executable).parent / "pyinfra"),
+        *(["-y"] if when == "at work" else ()),
+        "inventory",
+        "deploy.py",
+    ]
+    with terminal(*command, cwd=project, env=environment()) as seat:
+        seat.read_until("now" if when == "at work" else "Press enter to execute", 60)
+        seat.process.send_signal(signal.SIGINT)
+        seat.read_until("never said", 60)
+        assert seat.process.wait(60) == command_line.INTERRUPTED == 130
+    assert ("interrupted; run it again to finish" in seat.shown) == (when == "at work")
+    assert "interrupted" in seat.shown
+    assert "Traceback" not in seat.shown
