@@ -184,6 +184,7 @@ def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool
     if goes_on and (not console.is_terminal or console.is_dumb_terminal):
         raise click.UsageError("--watch: should be at a terminal, is not")
     root = find_root()
+    _ask_whose_state(root)
     views = live.watch(root, hosts, interval, console) if goes_on else fleet.look_once(root, hosts)
     answer = answers.fleet_answer(views)
     if as_json:
@@ -224,7 +225,9 @@ def serve(host: str, port: int, interval: int, allowed: tuple[str, ...]) -> None
     """
     from noevict.watch.serve import serve as serve_  # noqa: PLC0415 - a web server, which no other command needs
 
-    serve_(find_root(), host, port, interval, allowed)
+    root = find_root()
+    _ask_whose_state(root)
+    serve_(root, host, port, interval, allowed)
 
 
 @noevict.command("backed-up")
@@ -243,7 +246,7 @@ def backed_up(hosts: tuple[str, ...], at: datetime | None) -> None:
     time = now if at is None else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if time > now + timedelta(minutes=5):
         raise NoevictError(f"--at: should not be in the future, got {time:%Y-%m-%d %H:%M:%S} UTC")
-    records.write_backup(records.locate(root), hosts, time)
+    records.write_backup(records.place(root), hosts, time)
 
 
 @noevict.group("secrets", no_args_is_help=False)
@@ -302,6 +305,12 @@ def redis_url(host: str, port: int, user: str, password: str) -> str:
     """As every Redis client parses it: percent-encoded, IPv6 in brackets."""
     bracketed = f"[{quote(host, safe=':')}]" if ":" in host else quote(host)
     return f"rediss://{quote(user, safe='')}:{quote(password, safe='')}@{bracketed}:{port}/0"
+
+
+def _ask_whose_state(root: Path) -> None:
+    """Who only reads is served without what is recorded elsewhere, and is not left to think that there is nothing."""
+    if question := records.unclaimed(root):
+        click.echo(one_line(question), err=True)
 
 
 def _data(fleet: Fleet, host: str) -> dict[str, Any]:

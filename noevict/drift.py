@@ -60,7 +60,7 @@ def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
         failure = report.failure[0] if report.failure else None
         looks[report.host] = records.Drift(now, "drift", differences, failure)
     exporters = {report.host: report.exporter_ends for report in reports if not report.failure}
-    records.write_drift(records.locate(root), looks, exporters)
+    records.write_drift(records.place(root), looks, exporters)
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:

@@ -137,8 +137,8 @@ class Fleet:
         ``exporter``: host -> when its exporter's client certificate ends, where that was looked at; without ``look``
         that only.
         """
-        state = records.locate(self.root)
         try:
+            state = records.place(self.root)
             if look is not None:
                 records.write_drift(state, {host: look}, exporter)
             else:

@@ -1,4 +1,4 @@
-"""What Prometheus reads on the controller, in ``state/prometheus/``: targets.json (file_sd) and alerts.yml."""
+"""What Prometheus reads on the controller: targets.json (file_sd) and alerts.yml, in the state directory."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tupl
     ``groups``: every host of hosts.yml and its groups there; the entries of others stay, but for hosts that are there
     no more. Raises NoevictError.
     """
-    directory = records.locate(run.fleet.root) / "prometheus"
+    directory = records.place(run.fleet.root) / "prometheus"
     make_directory(directory.parent)
     directory.mkdir(mode=0o755, exist_ok=True)
     with locked(directory):

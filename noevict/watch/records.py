@@ -1,6 +1,6 @@
 """What runs leave behind for monitoring: when a host was last looked at for drift, and last backed up.
 
-One file a host, ``state/HOST.json`` beside ``inventory`` or in ``$NOEVICT_STATE``:
+One file a host, ``HOST.json`` in the state directory of its hosts file (``locate``):
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
      "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME}}
@@ -12,7 +12,9 @@ sense nothing is known.
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from noevict.errors import NoevictError
+from noevict.hosts_file import read_hosts_file
+from noevict.inventory import HOSTS_FILE, hosts_path
 from noevict.private_files import locked, make_directory
 from noevict.wording import one_line
 
@@ -47,9 +51,47 @@ NOTHING = Record()
 
 
 def locate(root: Path) -> Path:
-    """Where they are: $NOEVICT_STATE, else ``state`` beside the inventory, which is in ``root``."""
+    """The state directory: $NOEVICT_STATE, else ``state`` in ``root``, where ``inventory`` and hosts.yml are.
+
+    Another hosts file ($NOEVICT_HOSTS) has its own beside it: ``fleets/staging.state`` for ``fleets/staging.yml``.
+    """
     elsewhere = os.environ.get("NOEVICT_STATE")
-    return (Path(elsewhere).expanduser() if elsewhere else root / "state").absolute()
+    if elsewhere:
+        return Path(elsewhere).expanduser().absolute()
+    hosts = hosts_path(root)
+    return (root / "state" if _is_default(root, hosts) else hosts.with_name(f"{hosts.stem}.state")).absolute()
+
+
+def place(root: Path) -> Path:
+    """``locate``, to write there. Raises NoevictError as long as ``unclaimed`` has something to say."""
+    if question := unclaimed(root):
+        raise NoevictError(question)
+    return locate(root)
+
+
+def unclaimed(root: Path) -> str | None:
+    """What to do about records of these hosts in ``state``, where earlier releases kept those of all hosts files.
+
+    Whose they are only a person knows; None if there are none, or once the hosts file has a state directory.
+    """
+    directory, old, hosts = locate(root), (root / "state").absolute(), hosts_path(root)
+    if os.environ.get("NOEVICT_STATE") or directory == old or directory.exists():
+        return None
+    named = {name for group in read_hosts_file(hosts, hosts.name).groups.values() for name in group}
+    if not (there := sorted(named & read(old).keys())):
+        return None
+    return (
+        f"{directory}: should hold what is recorded of {', '.join(there)}, which earlier releases kept in {old}: "
+        f"`cp -a {shlex.quote(str(old))} {shlex.quote(str(directory))}` keeps that, "
+        f"`mkdir -m 700 {shlex.quote(str(directory))}` begins anew"
+    )
+
+
+def _is_default(root: Path, hosts: Path) -> bool:
+    default = root / HOSTS_FILE
+    with suppress(OSError):
+        return hosts.samefile(default)
+    return hosts.absolute() == default.absolute()
 
 
 def read(directory: Path) -> dict[str, Record]:

@@ -1,6 +1,7 @@
 """A fleet that is watched: what runs leave for monitoring, and what `noevict serve` says of real hosts meanwhile."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,20 @@ def test_a_backup_is_on_record_and_a_look_that_changes_nothing_leaves_none(
         1,
         "--at: should not be in the future, got 2999-01-01 00:00:00 UTC\n",
     )
+    # Another hosts file has a state of its own, and what may be of its hosts is not lost without a word.
+    shutil.copy(checkout.hosts_yml, checkout.root / "other.yml")
+    other, mine = {"NOEVICT_HOSTS": "other.yml"}, {host: record(checkout, host) for host in hosts}
+    asked = checkout.run("noevict", "drift", env=other)
+    assert asked.returncode == 0, asked
+    assert f"for monitoring: {checkout.root}/other.state: should hold what is recorded of" in asked.stderr
+    assert "earlier releases kept in" in checkout.run("noevict", "status", env=other).stderr
+    (checkout.root / "other.state").mkdir()
+    looked = checkout.run("noevict", "drift", env=other)
+    assert (looked.returncode, "for monitoring" in looked.stderr) == (0, False), looked
+    assert {host: record(checkout, host) for host in hosts} == mine
+    assert {path.stem for path in (checkout.root / "other.state").glob("*.json")} == {
+        host.name for host in hosts
+    }
     # Where it cannot be written, the runs themselves do their work.
     for path in (checkout.root / "state").iterdir():
         path.unlink()

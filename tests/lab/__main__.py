@@ -26,7 +26,9 @@ def main() -> int:
     parser.add_argument("command", choices=("up", "down", "list", "packages"))
     parser.add_argument("--hosts", type=int, default=3, help="how many")
     parser.add_argument("--suite", choices=sorted(SUITES), default="trixie", help="their Debian release")
-    parser.add_argument("--dir", type=Path, default=Path(".lab"), help="hosts.yml, keys and secrets go there")
+    parser.add_argument(
+        "--dir", type=Path, default=Path(".lab"), help="hosts.yml, keys, secrets and state go there"
+    )
     asked = parser.parse_args()
     try:
         if asked.command != "packages":
@@ -59,6 +61,7 @@ def up(where: Path, suite: str, count: int) -> None:
         shutil.copy(lab.claim.key, key)
         shutil.copy(lab.claim.known_hosts, known_hosts)
         write_hosts_yml(where / "hosts.yml", hosts, ssh_key=str(key), ssh_known_hosts_file=str(known_hosts))
+        (where / "hosts.state").mkdir(mode=0o700)  # nothing that was ever recorded is of these hosts
     except BaseException:
         down(where)
         raise

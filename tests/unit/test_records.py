@@ -124,3 +124,64 @@ def test_readers_meet_whole_files_while_others_write(tmp_path: Path) -> None:
     last = records.read(tmp_path)["a"].drift
     assert last is not None
     assert last.differences == 299
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("NOEVICT_HOSTS", "NOEVICT_STATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts.yml").write_text("redis:\n  cache-1:\n")
+    (tmp_path / "fleets").mkdir()
+    (tmp_path / "fleets/hosts.yml").write_text("redis:\n  cache-1:\n  cache-2:\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("hosts", "state", "where"),
+    [
+        (None, None, "state"),
+        ("hosts.yml", None, "state"),
+        ("link.yml", None, "state"),
+        ("fleets/hosts.yml", None, "fleets/hosts.state"),
+        ("fleets/staging.yml", None, "fleets/staging.state"),  # not there, and a mistake of its own
+        ("fleets/hosts.yml", "elsewhere", "elsewhere"),
+        (None, "elsewhere", "elsewhere"),
+    ],
+)
+def test_each_hosts_file_has_a_state_directory_of_its_own(
+    root: Path, monkeypatch: pytest.MonkeyPatch, hosts: str | None, state: str | None, where: str
+) -> None:
+    (root / "link.yml").symlink_to("hosts.yml")
+    for name, value in (("NOEVICT_HOSTS", hosts), ("NOEVICT_STATE", state)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert records.locate(root) == root / where
+    assert records.place(root) == root / where
+
+
+def test_what_an_earlier_release_recorded_of_other_hosts_files_is_asked_about_until_there_is_an_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.write_backup(records.place(root), ["cache-2", "cache-7"], NOW)
+    assert records.unclaimed(root) is None  # of hosts.yml
+    monkeypatch.setenv("NOEVICT_HOSTS", "fleets/hosts.yml")
+    there, old = root / "fleets/hosts.state", root / "state"
+    question = (
+        f"{there}: should hold what is recorded of cache-2, which earlier releases kept in {old}: "
+        f"`cp -a {old} {there}` keeps that, `mkdir -m 700 {there}` begins anew"
+    )
+    assert records.unclaimed(root) == question
+    with pytest.raises(NoevictError) as caught:
+        records.place(root)
+    assert caught.value.lines == (question,)
+    there.mkdir()
+    assert (records.unclaimed(root), records.place(root)) == (None, there)
+
+
+def test_hosts_of_which_nothing_was_recorded_are_not_asked_about(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.write_backup(records.place(root), ["cache-7"], NOW)
+    monkeypatch.setenv("NOEVICT_HOSTS", "fleets/hosts.yml")
+    assert records.unclaimed(root) is None
