@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -72,12 +72,32 @@ def certificate_fault(error: BaseException) -> str | None:
     """Why a certificate was not accepted, in OpenSSL's words; None where the error is about something else."""
     if isinstance(error, redis.AuthenticationError):
         return None
+    fault = next((each for each in _causes(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
+    return None if fault is None else str(fault.verify_message)
+
+
+def wants_certificate(error: BaseException) -> bool:
+    """Whether the server ended TLS because the client's certificate is missing, or of a CA that it does not know."""
+    return any(isinstance(each, ssl.SSLError) and each.reason in _CLIENT_REFUSED for each in _causes(error))
+
+
+# https://github.com/openssl/openssl/blob/master/include/openssl/sslerr.h
+_CLIENT_REFUSED = (
+    *("TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA"),
+    *(
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+    ),
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what led to it."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return None
 
 
 def sentence(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -46,10 +47,29 @@ def _try(
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
     except redis.ResponseError as error:
-        # One of ours that has commands renamed, or an admin that may do less.
-        return None, Live(Reach.MUTE if known else Reach.UNREACHED, why=sentence(error), port=listener.port)
+        if known:  # one of ours that has commands renamed, or an admin that may do less
+            return None, Live(Reach.MUTE, why=sentence(error), port=listener.port)
+        return None, Live(Reach.UNREACHED, why=with_advice(error), port=listener.port)
     except (redis.RedisError, OSError) as error:
-        return None, Live(Reach.UNREACHED, why=sentence(error), port=listener.port)
+        return None, Live(Reach.UNREACHED, why=with_advice(error), port=listener.port)
+
+
+def with_advice(error: BaseException) -> str:
+    """Why a server could not be looked at and, where that is known, what lets noevict in."""
+    if client_.wants_certificate(error):
+        return (
+            "it wants a client certificate of its own CA: CONFIG SET tls-auth-clients no there (its passwords are then "
+            "all that protects it: docs/taking-over.md), and run again"
+        )
+    text = sentence(error)
+    if command := re.search(r"unknown command '([^']+)'", text):
+        return (
+            f"its command {command[1].upper()} is renamed or disabled: remove rename-command from its redis.conf, stop "
+            "it with SHUTDOWN SAVE, which keeps every key, and start it (docs/taking-over.md); then run again"
+        )
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return f"{text}: name a user who may do everything as takeover in secrets/users.yml (docs/taking-over.md)"
+    return text
 
 
 def connect_as_admin(run: "HostRun") -> Client:
@@ -117,19 +137,20 @@ def _look_tls(
 ) -> tuple[Client, Live]:
     opener = _opener(run, listener.address, listener.port)
     connect = functools.partial(client_.connect, opener, name=run.client_name)
-    untrusted = ""
     try:
         trusted = functools.partial(connect, context=_trusting(run), ahead=client_.LOOK)
         connection, user = _log_in(run, trusted, admins)
+        return _look(connection, Reach.TLS, user, listener.port)
     except redis.ConnectionError as error:
         untrusted = client_.certificate_fault(error) or ""
         if not untrusted:
             raise
-        # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan.
-        opener = _through_ssh(run, listener.address, listener.port)
-        context = tls.unchecked(run.fleet.client_pem())
-        connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
-        connection, user = _log_in(run, connect, admins if known else ())
+    # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan. Not in the block
+    # above: an error of here is not about the certificate.
+    opener = _through_ssh(run, listener.address, listener.port)
+    context = tls.unchecked(run.fleet.client_pem())
+    connect = functools.partial(client_.connect, opener, name=run.client_name, context=context)
+    connection, user = _log_in(run, connect, admins if known else ())
     return _look(connection, Reach.TLS, user, listener.port, untrusted)
 
 

@@ -246,7 +246,12 @@ def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[s
 def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[str]:
     if live.reach is Reach.PLAINTEXT and not settings.redis_plaintext_port:
         yield f"  TLS: on port {settings.redis_port} alone (a second port without it: redis_plaintext_port)"
-    if not any(user.name == "default" and user.enabled for user in target.users):
+    kept = any(user.name == "default" and user.enabled for user in target.users)
+    if open_to_all(live):
+        # A server without a password takes any, with a user's name: clients can change before the take-over.
+        first = "first have them send user default and a password, and put that into secrets/users.yml as takeover"
+        yield f"  password: clients without one are refused, whatever is set; to keep them, {first} ({foreign.MANUAL})"
+    if not kept:
         yield "  password: as user app with its password; the user default is off (to keep it: redis_users default)"
     theirs = sorted({line.split()[1] for line in live.acl} - {user.name for user in target.users})
     if theirs:
@@ -259,6 +264,13 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
         chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
         if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
             yield f"  {found.name}: {' → '.join(found.displayed)}"
+
+
+def open_to_all(live: Live) -> bool:
+    """Whether clients need no password."""
+    return any(
+        {"on", "nopass"} <= set(words[2:]) for line in live.acl if (words := line.split())[1] == "default"
+    )
 
 
 def clocks(state: HostState, now: datetime) -> Iterator[str]:

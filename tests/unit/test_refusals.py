@@ -348,11 +348,31 @@ def test_a_redis_with_keys_that_noevict_did_not_set_up_is_refused_with_what_woul
     assert "tls-" not in text
 
 
+@pytest.mark.parametrize(
+    ("default", "told"),
+    [
+        ("user default on nopass sanitize-payload ~* &* +@all", True),
+        ("user default on #aa ~* &* +@all", False),
+        ("user default off nopass ~* &* +@all", False),
+    ],
+)
+@pytest.mark.parametrize("kept", [True, False])
+def test_that_clients_without_a_password_cannot_be_kept_is_said_where_there_may_be_some(
+    default: str, told: bool, kept: bool
+) -> None:
+    host = foreign(acl=("user worker on nopass ~* +@all", default))
+    if kept:
+        host = host.but_set(redis_users={"default": "app"})
+    text = "\n".join(host.plan.refusals)
+    assert ("clients without one are refused, whatever is set" in text) == told, text
+    assert ("as user app with its password" in text) != kept, text
+
+
 def test_what_the_settings_keep_for_old_clients_is_no_change_for_them() -> None:
     kept = {"redis_plaintext_port": 6380, "redis_users": {"default": "~* &* +@all"}}
     text = "\n".join(foreign().but_set(**kept).plan.refusals)
     assert "TLS" not in text
-    assert "password:" not in text
+    assert "password: as" not in text
 
 
 def test_a_foreign_server_that_has_only_begun_to_load_is_not_an_empty_one() -> None:
