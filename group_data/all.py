@@ -141,8 +141,8 @@ redis_queues = []
 # can have it connect to other addresses: let Prometheus alone through your firewall.
 redis_exporter_port = 9121
 
-# Where the alerts' links to runbooks lead: a URL of docs/runbooks as your people read it, or its path. One for all
-# hosts. Example: "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks".
+# Where links to runbooks lead, in alerts and on the page of `noevict serve`: a URL of docs/runbooks as your people read
+# it, or its path (the page then links to its own copy). One for all hosts. Example: "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks".
 redis_runbooks = "docs/runbooks"
 
 # --- What noevict may do ------------------------------------------------------------------------------------

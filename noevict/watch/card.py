@@ -1,25 +1,40 @@
 """What the page shows of one host, in words and figures that are ready to be read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from noevict.watch.health import NOEVICTION, Health, Status
-from noevict.watch.history import POINTS
+from noevict.urgency import Urgency
+from noevict.watch import runbooks
+from noevict.watch.figures import path, size, sizes, span
+from noevict.watch.health import MEMORY_PERCENT, NOEVICTION, Health, Status
 from noevict.watch.watched import View
 
 WAITING = ("wait", "paused", "prioritized")  # all of them wait for a worker
 SOON = timedelta(days=30)  # a certificate is renewed from then on
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """``tone``: ``good``, ``warn``, ``bad``, or nothing."""
+    """``tone``: ``warn``, ``bad``, or nothing; ``about``: what the runbook calls it (see runbooks.SECTIONS).
+
+    ``short``: the value in the table, where there is less room.
+    """
 
     label: str
     value: str
     tone: str = ""
+    about: str = ""
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a host is as it is; ``about`` as of a Fact."""
+
+    text: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -50,9 +65,10 @@ class Card:
 
     name: str
     status: str
+    urgency: Urgency
     where: str
     server: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     warning: str
     odd: bool  # something is not as it should be, though it is healthy perhaps
     percent: float | None  # memory used of maxmemory
@@ -62,6 +78,43 @@ class Card:
     facts: tuple[Fact, ...]
     queues: tuple[Queue, ...]
     queues_failure: str
+    watches_queues: bool
+    certificate_days: int | None
+    runbooks: str  # the base of links to them
+
+    @property
+    def pill(self) -> str:
+        """The status, or what it should be called in its place."""
+        return self.urgency if self.urgency.needs_somebody_now else self.status
+
+    @cached_property
+    def waiting(self) -> int | None:
+        """Jobs in all its queues that wait for a worker; None where that is not known."""
+        return sum(queue.counts[0][1] for queue in self.queues) if self.queues else None
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """By which the line above all hosts counts it, and shows it."""
+        drift = next(fact for fact in self.facts if fact.label == "Drift")
+        every = {
+            "ill": self.status != Status.HEALTHY,
+            "full": self.percent is not None and self.percent > MEMORY_PERCENT,
+            "bare": any(fact.about == "backup" for fact in self.facts),
+            "certificate": self.certificate_days is not None and self.certificate_days < SOON.days,
+            "drift": drift.about == "drift",
+            "jobs": bool(self.waiting),
+        }
+        return tuple(tag for tag, has in every.items() if has)
+
+    @cached_property
+    def names(self) -> str:
+        """What somebody may search it by, in small letters."""
+        return " ".join(
+            (self.name, self.pill, self.where, self.server, *(each.name for each in self.queues))
+        ).lower()
+
+    def runbook(self, about: str) -> str:
+        return runbooks.link(about, self.runbooks)
 
 
 def card(view: View, now: datetime) -> Card:
@@ -74,18 +127,26 @@ def card(view: View, now: datetime) -> Card:
     return Card(
         name=view.name,
         status=str(health.status),
+        urgency=health.urgency,
         where=f"{host}:{view.target.port}",
         server=_server(health),
         reasons=tuple(_reasons(health)),
         warning=health.warning or "",
-        odd=any(fact.tone for fact in facts) or any(queue.abandoned for queue in queues) or unlimited,
+        # That there is no backup does not set it apart from others: it may be so everywhere.
+        odd=any(fact.tone and fact.about != "backup" for fact in facts)
+        or any(queue.abandoned for queue in queues)
+        or unlimited,
         unlimited=unlimited,
         percent=health.memory_percent,
         memory=_memory(view),
         trends=tuple(_trends(view)),
         facts=facts,
         queues=queues,
-        queues_failure=health.poll.queues_failure or "",
+        # A host that does not answer says so once.
+        queues_failure=(health.poll.info and health.poll.queues_failure) or "",
+        watches_queues=bool(view.target.queues),
+        certificate_days=health.certificate_days,
+        runbooks=view.target.runbooks,
     )
 
 
@@ -93,37 +154,7 @@ def rank(shown: Card) -> tuple[int, int, int]:
     """By which the worst comes first."""
     odd = 2 if shown.warning else int(shown.odd)
     # In steps: hosts that are much alike stay where they are.
-    return (-Status(shown.status).rank, -odd, -int((shown.percent or 0) / 10))
-
-
-def size(number: int) -> str:
-    """``1.2 GiB``."""
-    value, unit = float(number), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if value >= 100 or not unit else f"{value:.1f} {_UNITS[unit]}"
-
-
-def span(time: timedelta) -> str:
-    """``3 h``: whole, and at least ``0 s``."""
-    seconds = max(0, int(time.total_seconds()))
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
-
-
-def path(points: Sequence[float | None], most: float) -> str:
-    """A line through them, 100 wide and 20 high, with gaps; a point alone is a short dash."""
-    parts, before = [], False
-    for number, value in enumerate(points):
-        if value is None:
-            before = False
-            continue
-        x, y = 100 * number / POINTS, 20 - 19 * min(1.0, value / most if most else 0.0)
-        parts.append(f"{'L' if before else 'M'}{x:.1f} {y:.1f}{'' if before else 'h.8'}")
-        before = True
-    return "".join(parts)
+    return (shown.urgency.rank, -odd, -int((shown.percent or 0) / 10))
 
 
 def _server(health: Health) -> str:
@@ -131,11 +162,13 @@ def _server(health: Health) -> str:
     return f"Valkey {valkey}" if valkey else f"Redis {redis}" if redis else ""
 
 
-def _reasons(health: Health) -> Iterator[str]:
+def _reasons(health: Health) -> Iterator[Reason]:
     for name, check in health.checks.items():
         if check.status is not Status.HEALTHY:
-            about = "" if name in {"answer", "loading"} else f"{name}: "
-            yield f"{about}{check.detail}"
+            prefix = "" if name in {"answer", "loading"} else f"{name}: "
+            yield Reason(
+                f"{prefix}{check.detail}", "stopped" if name == "answer" and health.stopped else name
+            )
 
 
 def _memory(view: View) -> Trend | None:
@@ -144,7 +177,7 @@ def _memory(view: View) -> Trend | None:
     line = path(view.lines.get("memory", ()), 100)
     if used is None:
         return Trend("Memory", "not known now", line) if line else None
-    of = f"{size(used)} of {size(most)}" if most else f"{size(used)}, no maxmemory"
+    of = sizes(used, most) if most else f"{size(used)}, no maxmemory"
     return Trend("Memory", of, line)
 
 
@@ -166,9 +199,8 @@ def _facts(health: Health) -> Iterator[Fact]:
     policy = health.policy or "not known"
     yield Fact("Policy", policy, "" if policy == NOEVICTION else "warn")
     evicted = health.evicted_lately
-    yield Fact(
-        "Evicted", f"{evicted:,} in the last hour" if evicted else "none lately", "bad" if evicted else ""
-    )
+    lately = f"{evicted:,} in the last hour" if evicted else "none lately"
+    yield Fact("Evicted", lately, "bad" if evicted else "", short=f"{evicted:,}" if evicted else "none")
     yield _persistence(health)
     days = health.certificate_days
     if days is not None:
@@ -188,25 +220,25 @@ def _persistence(health: Health) -> Fact:
         kinds.append(f"RDB {span(timedelta(seconds=ago))} ago")
     failed = [name for name in ("save", "aof") if name in health.checks and health.checks[name].status.rank]
     words = " failed, ".join("AOF" if name == "aof" else "RDB" for name in failed)
-    return Fact(
-        "Persistence", f"{words} failed" if failed else " + ".join(kinds) or "none", "bad" if failed else ""
-    )
+    if failed:
+        return Fact("Persistence", f"{words} failed", "bad")
+    return Fact("Persistence", " + ".join(kinds) or "none", short=" + ".join(kind[:3] for kind in kinds))
 
 
 def _recorded(view: View, now: datetime) -> Iterator[Fact]:
     backup, drift = view.record.backup, view.record.drift
-    yield Fact("Backup", f"{span(now - backup)} ago" if backup else "none on record")
+    yield Fact("Backup", f"{span(now - backup)} ago") if backup else Fact("Backup", "none", "warn", "backup")
     if drift is None:
-        yield Fact("Drift", "not looked for yet")
+        yield Fact("Drift", "not looked for yet", short="never")
         return
     ago = f"{span(now - drift.at)} ago"
     if drift.failure is not None:
-        yield Fact("Drift", f"the look failed, {ago}", "warn")
+        yield Fact("Drift", f"the look failed, {ago}", "warn", "look", "failed")
     elif drift.differences:
         things = "1 thing differs" if drift.differences == 1 else f"{drift.differences} things differ"
-        yield Fact("Drift", f"{things}, {ago}", "warn")
+        yield Fact("Drift", f"{things}, {ago}", "warn", "drift", f"{drift.differences:,}")
     else:
-        yield Fact("Drift", f"none, {ago}")
+        yield Fact("Drift", f"none, {ago}", short="none")
 
 
 def _queues(view: View) -> Iterator[Queue]:

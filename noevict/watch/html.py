@@ -1,16 +1,19 @@
 """The page of the fleet: rendered here, whole for a request, and by the card for those who have it open."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 
+from noevict.watch import runbooks
 from noevict.watch.answers import worst
 from noevict.watch.card import Card, card, rank
 from noevict.watch.fleet import Fleet
 from noevict.watch.health import MEMORY_PERCENT, Status
+from noevict.watch.overview import Figure, Filter, figures
 from noevict.watch.watched import View
 
 HERE = Path(__file__).parent / "page"
@@ -24,6 +27,7 @@ ASSETS = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+MANY = 30  # hosts; of more there is a table too, with a row for each
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE),
@@ -34,20 +38,38 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
+@dataclass(frozen=True)
+class Made:
+    """What the page has of one host. ``of``: what it was made from."""
+
+    of: object
+    card: Card
+    id: str
+    item: str
+    row: str
+
+
 class Page:
     """The fleet as people see it. A host's card is made once for each of its answers, however many look."""
 
     def __init__(self, fleet: Fleet, version: str) -> None:
         self._fleet, self._version = fleet, version
-        self._ids: dict[str, str] = {}
-        self._cards: dict[str, tuple[object, Card, str]] = {}
+        self._made: dict[str, Made] = {}
+        self._figures: tuple[list[Figure], str] = ([], "")
 
-    def document(self) -> str:
-        """All of it."""
+    def document(self, wanted: Filter) -> str:
+        """All of it, with the hosts that are wanted."""
         views = self._fleet.views()
+        made = self._ordered(views)
+        shown = [each for each in made if wanted.shows(each.card)]
         return _render(
             "page.html.j2",
-            cards=[text for _, text in self._ordered(views)],
+            cards=[each.item for each in shown],
+            rows=[each.row for each in shown],
+            dense=_dense(views),
+            overview=render_overview(figures([each.card for each in made]), wanted),
+            wanted=wanted,
+            hosts=len(made),
             summary=summary(views),
             mood=mood(views),
             at=_now(views),
@@ -57,35 +79,63 @@ class Page:
     def news(self, sent: dict[str, str]) -> str:
         """What changed since ``sent``, which is kept up to date: JSON for page.js."""
         views = self._fleet.views()
-        cards = self._ordered(views)
-        changed = {id_: text for id_, text in cards if sent.get(id_) != text}
+        made = self._ordered(views)
+        now = {each.id: each.item for each in made}
+        if _dense(views):
+            now |= {f"row-{each.id}": each.row for each in made}
+        now["overview"] = self._overview(figures([each.card for each in made]))
+        changed = {id_: text for id_, text in now.items() if sent.get(id_) != text}
         sent.update(changed)
         told = {
             "summary": summary(views),
             "mood": mood(views),
             "at": f"{_now(views):%H:%M:%S} UTC",
-            "order": [id_ for id_, _ in cards],
-            "cards": changed,
+            "dense": _dense(views),
+            "order": [each.id for each in made],
+            "changed": changed,
         }
         return json.dumps(told)
 
-    def _ordered(self, views: Sequence[View]) -> list[tuple[str, str]]:
-        """The id and the text of each host's card, the worst first."""
-        made = [self._card(view) for view in views]
-        return [(self._ids[shown.name], text) for shown, text in sorted(made, key=lambda each: rank(each[0]))]
+    def _overview(self, now: list[Figure]) -> str:
+        if now != self._figures[0]:
+            self._figures = (now, render_overview(now, Filter()))
+        return self._figures[1]
 
-    def _card(self, view: View) -> tuple[Card, str]:
-        of = (view.health.poll.at, view.record)
-        if view.name not in self._cards or self._cards[view.name][0] != of:
+    def _ordered(self, views: Sequence[View]) -> list[Made]:
+        """The worst first."""
+        return sorted((self._make(view) for view in views), key=lambda made: rank(made.card))
+
+    def _make(self, view: View) -> Made:
+        of, before = (view.health.poll.at, view.record), self._made.get(view.name)
+        if before is None or before.of != of:
             shown = card(view, datetime.now(UTC))
-            id_ = self._ids.setdefault(view.name, f"host-{len(self._ids)}")
-            self._cards[view.name] = (of, shown, render_card(shown, id_))
-        return self._cards[view.name][1:]
+            id_ = before.id if before else f"host-{len(self._made)}"
+            row = render_row(shown, id_) if _dense(self._fleet.hosts) else ""
+            self._made[view.name] = Made(of, shown, id_, render_card(shown, id_), row)
+        return self._made[view.name]
 
 
 def render_card(shown: Card, id_: str) -> str:
     """The list item that a host's card is."""
     return _render("card.html.j2", card=shown, id=id_, mark=MEMORY_PERCENT)
+
+
+def render_row(shown: Card, id_: str) -> str:
+    """The row of the table for the same host, which leads to its card."""
+    return _render("row.html.j2", card=shown, id=id_, facts={fact.label: fact for fact in shown.facts})
+
+
+def render_overview(shown: Sequence[Figure], wanted: Filter) -> str:
+    """The line of figures above all hosts."""
+    return _render("overview.html.j2", figures=shown, wanted=wanted)
+
+
+def render_runbook(name: str, version: str) -> str:
+    """A page of docs/, for the links at warnings."""
+    title, text = runbooks.render(name)
+    return _render(
+        "runbook.html.j2", title=title, text=text, up="../" * (name.count("/") + 1), version=version
+    )
 
 
 def summary(views: Sequence[View]) -> str:
@@ -102,6 +152,10 @@ def mood(views: Sequence[View]) -> str:
     status = worst(views)
     odd = status is Status.HEALTHY and any(view.health.warning for view in views)
     return "odd" if odd else str(status)
+
+
+def _dense(hosts: Sized) -> bool:
+    return len(hosts) > MANY
 
 
 def _now(views: Sequence[View]) -> datetime:

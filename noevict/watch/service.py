@@ -11,10 +11,11 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from noevict.watch import metrics
+from noevict.watch import metrics, runbooks
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer, worst
 from noevict.watch.fleet import Fleet
-from noevict.watch.html import ASSETS, HERE, POLICY, Page
+from noevict.watch.html import ASSETS, HERE, POLICY, Page, render_runbook
+from noevict.watch.overview import ALL, Filter
 
 NOT_STORED = {"Cache-Control": "no-store"}
 GUARDED = {**NOT_STORED, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
@@ -51,13 +52,22 @@ class Service:
     def __init__(self, fleet: Fleet, version: str) -> None:
         self.fleet = fleet
         self._metrics = metrics.registry(fleet.views, version)
-        self._page = Page(fleet, version)
+        self._version, self._page = version, Page(fleet, version)
         self._streams: set[object] = set()
 
     async def page(self, request: Request) -> Response:
-        """For people."""
-        del request
-        return HTMLResponse(self._page.document(), headers=GUARDED)
+        """For people: all hosts, or those of ``?show=TAG&q=TEXT``."""
+        asked = request.query_params
+        return HTMLResponse(
+            self._page.document(Filter(asked.get("show", ALL), asked.get("q", ""))), headers=GUARDED
+        )
+
+    async def runbook(self, request: Request) -> Response:
+        """What a warning on the page links to, where redis_runbooks is no URL."""
+        name = request.path_params["name"]
+        if name not in runbooks.names():
+            return PlainTextResponse("no such page\n", 404, NOT_STORED)
+        return HTMLResponse(render_runbook(name, self._version), headers=GUARDED)
 
     async def asset(self, request: Request) -> Response:
         """What the page consists of."""
@@ -135,6 +145,7 @@ def application(fleet: Fleet, version: str) -> Starlette:
         ("/", service.page),
         *((f"/{name}", service.asset) for name in (*ASSETS, "favicon.ico")),
         ("/events", service.events),
+        ("/docs/{name:path}", service.runbook),
         ("/health/redis", service.redis),
         ("/health/redis/{host:path}", service.redis_of),
         ("/livez", service.livez),

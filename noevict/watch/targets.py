@@ -32,6 +32,7 @@ class Target:
     ca: str | None = field(default=None, repr=False)
     asks_certificate: bool = False
     queues: tuple[str, ...] = ()  # as in redis_queues
+    runbooks: str = "docs/runbooks"  # redis_runbooks
 
 
 class Access:
@@ -120,6 +121,7 @@ def read_targets(root: Path, only: Collection[str] = ()) -> list[Target]:
             _own_ca(root, name, settings[name]),
             asks_certificate=settings[name].redis_tls_auth_clients == "yes",
             queues=settings[name].redis_queues,
+            runbooks=settings[name].redis_runbooks,
         )
         for name in names
     ]

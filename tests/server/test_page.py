@@ -111,15 +111,25 @@ def test_the_page_has_all_there_is_to_see_the_worst_first(page: Page) -> None:
     assert "Refuses connections: nothing listens there" in texts(page, "c-dead")
     assert "of maxmemory used" in texts(page, "b-full")
     well = texts(page, "a-well").split("\n")
-    for said in ("healthy", "noeviction", "none lately", "89 days", "none on record", "not looked for yet"):
+    for said in ("healthy", "noeviction", "none lately", "89 days", "none runbook", "not looked for yet"):
         assert said in well
     queue = page.locator("li[data-name='a-well'] tbody tr")
     assert [row.split() for row in queue.all_inner_texts()] == [
-        ["email", "no", "worker", "3", "0", "0", "0"],
+        ["email", "no", "worker", "runbook", "3", "0", "0", "0"],
         ["shop:invoices", "0", "0", "0", "1"],
     ]
     assert "AOF + RDB" in texts(page, "d-well")
-    assert page.locator("li[data-name='a-well'] svg.line path[d^=M]").count() >= 3
+    assert page.locator("svg.line").count() == 0  # a few seconds are no history: not even a speck of it
+    assert page.locator("#overview > li").all_inner_texts() == [
+        "4 hosts",
+        "2 not healthy",
+        "1 full",
+        "3 without backup",
+        "next certificate: 89 days, a-well",
+        "3 jobs waiting",
+    ]
+    assert page.locator(".badge").all_inner_texts() == ["stopped", "degraded", "healthy", "healthy"]
+    assert page.locator("#rows").count() == 0  # of few hosts there are cards alone
 
 
 @pytest.mark.parametrize("context", [{"java_script_enabled": False}], ids=["no JavaScript"], indirect=True)
@@ -153,14 +163,22 @@ def test_a_change_shows_by_itself_and_is_read_out(page: Page, watched: Watched) 
 def test_the_keyboard_goes_from_host_to_host_and_keeps_its_place(page: Page) -> None:
     page.locator("#live", has_text="Live").wait_for()
     focused = "document.activeElement.textContent"
-    for name in ("c-dead", "b-full", "a-well"):
+    for name in ("To the hosts", "4 hosts", "2 not healthy", "1 full", "3 without backup", "3 jobs waiting"):
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == name
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.evaluate("document.querySelector('.skip').focus()")
+    page.keyboard.press("Enter")
+    for name in ("c-dead", "runbook", "runbook", "b-full", "runbook", "runbook", "a-well"):
         page.keyboard.press("Tab")
         assert page.evaluate(focused) == name
     assert page.evaluate("document.activeElement.matches(':focus-visible')")
     page.evaluate("window.old = document.activeElement")
     wait_for("a newer card is in its place", lambda: page.evaluate("!window.old.isConnected"))
     assert page.evaluate(focused) == "a-well"
-    page.keyboard.press("Shift+Tab")
+    for _ in range(3):
+        page.keyboard.press("Shift+Tab")
     assert page.evaluate(focused) == "b-full"
     page.keyboard.press("Enter")
     page.wait_for_url("**/health/redis/b-full")
@@ -173,6 +191,9 @@ def test_a_screen_reader_finds_hosts_by_their_headings_and_figures_in_words(page
     for part in (
         'heading "1 unhealthy, 1 degraded, 2 healthy" [level=1]',
         'list "Hosts, the worst first"',
+        'navigation "Fleet"',
+        'link "2 not healthy"',
+        "searchbox",
         'article "a-well"',
         'heading "a-well" [level=2]',
         "% of maxmemory used; the mark is at 90 %",
@@ -185,6 +206,63 @@ def test_a_screen_reader_finds_hosts_by_their_headings_and_figures_in_words(page
     ):
         assert part in tree, tree
     assert page.locator("html").get_attribute("lang") == "en"
+
+
+def shown(page: Page, where: str = "#hosts") -> list[str]:
+    names = f"[...document.querySelectorAll('{where} > [data-name]')].filter((it) => !it.hidden)"
+    found: list[str] = page.evaluate(f"{names}.map((it) => it.dataset.name)")
+    return found
+
+
+@pytest.mark.parametrize("context", [{"java_script_enabled": False}], ids=["no JavaScript"], indirect=True)
+def test_without_javascript_each_figure_is_a_link_to_its_hosts(page: Page) -> None:
+    page.locator("#overview a", has_text="1 full").click()
+    page.wait_for_url("**/?show=full")
+    assert page.locator("#hosts > li h2").all_inner_texts() == ["b-full"]
+    assert page.locator("#shown").inner_text() == "1 of 4 hosts shown. Show all"
+    assert page.locator("[aria-current]").inner_text() == "1 full"
+    assert page.locator("h1").inner_text() == "1 unhealthy, 1 degraded, 2 healthy"
+    assert not page.locator("#search").is_visible()
+    page.locator("#shown a").click()
+    assert page.locator("#hosts > li").count() == 4
+    page.goto("/?q=WELL")
+    assert page.locator("#hosts > li h2").all_inner_texts() == ["a-well", "d-well"]
+
+
+def test_hosts_are_filtered_and_found_while_the_page_stays_live(page: Page, watched: Watched) -> None:
+    page.locator("#live", has_text="Live").wait_for()
+    page.locator("#overview a", has_text="not healthy").click()
+    assert shown(page) == ["c-dead", "b-full"]
+    assert page.url.endswith("/?show=ill")
+    page.evaluate("window.old = document.querySelector('#hosts > li:last-child')")
+    wait_for("a newer card is in its place", lambda: page.evaluate("!window.old.isConnected"))
+    assert shown(page) == ["c-dead", "b-full"]
+    page.locator("#search").fill("full 127.0.0.1")
+    assert shown(page) == ["b-full"]
+    assert page.locator("#shown").inner_text() == "1 of 4 hosts shown. Show all"
+    page.reload()
+    page.locator("#live", has_text="Live").wait_for()
+    assert (shown(page), page.locator("#search").input_value()) == (["b-full"], "full 127.0.0.1")
+    page.locator("#shown a").click()
+    assert (len(shown(page)), page.locator("#search").input_value()) == (4, "")
+    assert page.url == f"{watched.service.url}/"
+    page.locator("#search").fill("nowhere")
+    assert shown(page) == []
+    assert page.locator("#shown").inner_text().startswith("0 of 4 hosts shown.")
+
+
+def test_a_warning_leads_to_its_runbook(page: Page) -> None:
+    page.locator("li[data-name='b-full'] .reason a", has_text="runbook").click()
+    page.wait_for_url("**/docs/runbooks/memory#redismemory90")
+    heading = page.locator("#redismemory90")
+    assert heading.inner_text() == "RedisMemory90"
+    wait_for("it is in sight", lambda: heading.evaluate("(it) => it.getBoundingClientRect().top") < 100)
+    page.locator("main a").first.click()
+    assert page.locator("h1").inner_text() == "Runbooks"
+    page.locator("a", has_text="All hosts").click()
+    page.locator("#hosts > li").first.wait_for()
+    assert page.request.get("/docs/runbooks/nothing").status == 404
+    assert page.request.get("/docs/../pyproject").status == 404
 
 
 WIDTHS = {"an old phone": 320, "a phone": 390, "a tablet": 820, "a screen": 1280, "a wall": 3840}
@@ -283,6 +361,52 @@ def test_a_host_that_is_added_or_removed_comes_and_goes_on_the_page(browser: Bro
         context.close()
         assert service.end() == 0
         site.stop()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 320), ("dark", 1280), ("light", 2560), ("dark", 3840)]
+)  # fmt: skip
+def test_of_many_hosts_there_is_a_table_beside_the_cards(browser: Browser, scheme: Any, width: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="noevict-") as directory:
+        site = Site(Path(directory))
+        try:
+            site.start("h00", BINARIES[0])
+            port = site.servers[0].tls_port
+            for number in range(1, 31):
+                site.add(f"h{number:02}", port if number % 4 else 1)
+            service = Service(site.directory, "--interval", "1")
+            context = browser.new_context(
+                base_url=service.url, color_scheme=scheme, viewport={"width": width, "height": 900}
+            )
+            context.set_default_timeout(SECONDS)
+            page = opened(context)
+            page.locator("#live", has_text="Live").wait_for()
+            assert shown(page, "#rows") == shown(page)
+            assert len(shown(page)) == 31
+            assert shown(page)[:7] == [f"h{number:02}" for number in range(4, 31, 4)]
+            wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+            assert wide[0] <= wide[1]
+            pane = page.evaluate("(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])"
+                                 "(document.querySelector('.many'))")  # fmt: skip
+            assert pane[0] <= pane[1]
+            assert page.evaluate(FAINT) == []
+            left, right = (page.locator(each).bounding_box() for each in (".many", "#hosts"))
+            assert left is not None
+            assert right is not None
+            assert (right["x"] > left["x"] + left["width"]) == (width > 2000)
+            page.locator("#rows a", has_text="h30").click()
+            card = page.locator("li[data-name='h30']")
+            wait_for("it is in sight", lambda: 0 <= (card.bounding_box() or {"y": -1})["y"] < 900)
+            page.locator("#search").fill("h1")
+            assert len(shown(page)) == len(shown(page, "#rows")) == 10
+            del site.hosts["h30"]
+            site.add("h29", port)  # 30 are no longer many
+            page.locator("#rows").wait_for(state="detached")
+            assert len(shown(page)) == 10
+            context.close()
+            assert service.end() == 0
+        finally:
+            site.stop()
 
 
 def test_the_page_is_told_in_a_policy_to_load_nothing_from_elsewhere(watched: Watched) -> None:

@@ -1,5 +1,6 @@
 """What the page shows of a host: the words and figures, and any text at all where a text can come from outside."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -8,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.watch.card import Fact, card, path, rank, size, span
+from noevict.watch.card import Fact, Reason, card, rank
+from noevict.watch.figures import LEAST_POINTS, path, size, sizes, span
 from noevict.watch.health import Poll, judge
-from noevict.watch.html import mood, render_card, summary
+from noevict.watch.history import POINTS
+from noevict.watch.html import mood, render_card, render_overview, render_row, summary
+from noevict.watch.overview import Filter, figures
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
@@ -50,9 +54,34 @@ def test_times_are_whole(seconds: int, text: str) -> None:
 
 
 def test_a_line_has_gaps_where_nothing_was_seen() -> None:
-    assert path([None, 50, 100, None, 0], 100) == "M0.8 10.5h.8L1.7 1.0M3.3 20.0h.8"
+    flat = [0.0] * LEAST_POINTS
+    assert path([None, 50, 100, None, *flat], 100).startswith("M0.8 10.5h.8L1.7 1.0M3.3 20.0h.8L4.2 20.0L")
     assert path([None, None], 100) == ""
-    assert path([0, 0], 0) == "M0.0 20.0h.8L0.8 20.0"
+    assert path(flat, 0).startswith("M0.0 20.0h.8L0.8 20.0L")
+
+
+def test_there_is_no_line_before_there_is_a_past_to_speak_of() -> None:
+    few: list[float | None] = [None] * (POINTS - LEAST_POINTS)
+    assert path([*few, None, *[50.0] * (LEAST_POINTS - 1)], 100) == ""
+    assert path([*few, *[50.0] * LEAST_POINTS], 100).count("M") == 1
+    shown = card(replace(view(WELL), lines={"memory": [*few, 50.0]}), NOW)
+    assert 'class="line"' not in render_card(shown, "host-0")
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "text"),
+    [
+        (320 << 20, 1600 << 20, "0.31 of 1.56 GiB"),
+        (616 << 20, 24 << 30, "0.60 of 24 GiB"),
+        (100_000_000, 200_000_000, "95.4 of 191 MiB"),
+        (1 << 20, 24 << 30, "1 of 24,576 MiB"),
+        (0, 1 << 30, "0 of 1 GiB"),
+        (2 << 30, 1 << 30, "2 of 1 GiB"),
+        (900, 1000, "900 of 1,000 B"),
+    ],
+)
+def test_memory_in_use_has_the_unit_of_what_it_is_a_part_of(used: int, most: int, text: str) -> None:
+    assert sizes(used, most) == text
 
 
 def test_a_host_that_is_well_has_its_facts_without_a_tone() -> None:
@@ -68,7 +97,9 @@ def test_a_host_that_is_well_has_its_facts_without_a_tone() -> None:
         "Drift": "none, 3 h ago",
     }
     assert {fact.tone for fact in shown.values()} == {""}
-    assert not card(view(WELL), NOW).odd
+    bare = facts(view(WELL))["Backup"]
+    assert (bare.value, bare.tone) == ("none", "warn")
+    assert not card(view(WELL), NOW).odd  # it may be so everywhere
 
 
 def test_what_is_not_as_it_should_be_has_a_tone() -> None:
@@ -88,6 +119,7 @@ def test_what_is_not_as_it_should_be_has_a_tone() -> None:
         "Evicted": ("1,234 in the last hour", "bad"),
         "Persistence": ("RDB failed, AOF failed", "bad"),
         "Certificate": ("3 days", "bad"),
+        "Backup": ("none", "warn"),
         "Drift": ("2 things differ, 60 min ago", "warn"),
     }
     assert (
@@ -101,9 +133,40 @@ def test_what_is_not_as_it_should_be_has_a_tone() -> None:
 
 def test_a_host_that_does_not_answer_shows_why_and_what_is_on_record() -> None:
     shown = card(view(Poll(NOW, failure="no answer in 2 s")), NOW)
-    assert shown.reasons == ("no answer in 2 s",)
+    assert shown.reasons == (Reason("no answer in 2 s", "answer"),)
     assert (shown.memory, shown.trends, shown.queues) == (None, (), ())
     assert [fact.label for fact in shown.facts] == ["Backup", "Drift"]
+
+
+def test_a_dead_host_says_so_once() -> None:
+    why = "no answer in 2 s"
+    shown = card(view(Poll(NOW, failure=why, queues_failure=why)), NOW)
+    assert render_card(shown, "host-0").lower().count(why) == 1
+    alone = card(view(replace(WELL, queues_failure="user exporter may not")), NOW)
+    assert "Queues: user exporter may not" in render_card(alone, "host-0")
+
+
+def test_a_stopped_server_is_called_that_and_comes_before_any_other() -> None:
+    stopped = card(view(Poll(NOW, failure="refuses connections", stopped=True), "down"), NOW)
+    dead = card(view(Poll(NOW, failure="no answer"), "a-dead"), NOW)
+    assert [each.name for each in sorted((dead, stopped), key=rank)] == ["down", "a-dead"]
+    assert (stopped.status, stopped.pill, dead.pill) == ("unhealthy", "stopped", "unhealthy")
+    assert '<strong class="badge">stopped</strong>' in render_card(stopped, "host-0")
+    assert "docs/runbooks/availability#redisdown" in render_card(stopped, "host-0")
+    assert "docs/runbooks/availability#redisunreachable" in render_card(dead, "host-0")
+
+
+def test_a_row_has_the_figures_of_the_card_and_leads_to_it() -> None:
+    record = Record(Drift(NOW - HOUR, "drift", 2))
+    row = render_row(card(view(replace(WELL, queues={"email": COUNTS}), record=record), NOW), "host-7")
+    cells = [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"(?s)<t[hd].*?</t[hd]>", row)]
+    assert cells == [
+        *("cache-1", "healthy", "50 %", "noeviction", "AOF + RDB", "none", "90 days", "none", "2", "14"),
+    ]
+    assert '<a href="#host-7">' in row
+    dead = render_row(card(view(Poll(NOW, failure="no answer in 2 s")), NOW), "host-0")
+    assert dead.count("No answer in 2 s") == 1
+    assert dead.count("<td") == row.count("<td")
 
 
 def test_all_jobs_that_wait_for_a_worker_are_counted_as_waiting() -> None:
@@ -177,6 +240,8 @@ def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
         info = {**FINE, "maxmemory_policy": word, "redis_version": word}
         poll = replace(WELL, info=info, queues={word: COUNTS}, queues_failure=word, failure=word)
         made = View(Target(word, word, 1), judge(poll), Record(Drift(NOW, "drift", None, word)))
-        return render_card(card(made, NOW), "host-0")
+        each = card(made, NOW)
+        line = render_overview(figures([each]), Filter(word, word))
+        return render_card(each, "host-0") + render_row(each, "host-0") + line
 
     assert Tags(shown(text)).tags == Tags(shown("harmless")).tags
