@@ -24,9 +24,12 @@ redis_port = 6379
 redis_plaintext_port = 0
 
 # The addresses to listen on. "private" is loopback and the host's own private ones (10.0.0.0/8, 172.16.0.0/12,
-# 192.168.0.0/16, fc00::/7), without container bridges. Or addresses as redis.conf takes them, in a string or a
-# list: "127.0.0.1 -::1 10.0.0.5"; "* -::*" is every address; a leading "-" means "where the host has it". At
-# most 16.
+# 192.168.0.0/16, fc00::/7), without container bridges and without temporary addresses. "loopback" is loopback only. Or
+# addresses as redis.conf takes them, in a string or a list: "127.0.0.1 -::1 10.0.0.5"; "* -::*" is every address; a
+# leading "-" means "if the host has it". At most 16.
+# Under "private", addresses that the host has by DHCP or from a router are optional ("-10.0.0.5"): a start waits for
+# them, 60 seconds at most, and then goes on without. After another lease the next run changes bind and certificate,
+# without a restart; until then nobody reaches Redis there. Set redis_address to a name that follows the lease.
 # HAZARD: on a public address anyone may try passwords. noevict manages no firewall.
 redis_bind = "private"
 

@@ -180,8 +180,8 @@ def _rdb(line: str) -> tuple[str, int]:
 
 
 def _address(line: str) -> Address:
-    device, address, *_ = line.split(" ")
-    return Address(device, str(ip_address(address)))
+    device, address, *flags = line.split(" ")
+    return Address(device, str(ip_address(address)), "dynamic" in flags)
 
 
 def _usable(line: str) -> bool:

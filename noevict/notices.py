@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from noevict import kernel, pki
 from noevict.certificates import Certificate, OwnCertificate
 from noevict.directives import measured_after, problem
+from noevict.host_names import is_address
 from noevict.patience import loading
 from noevict.room import COPIED, mib
 from noevict.secrets import Secrets
+from noevict.setting_kinds import LOOPBACK
 from noevict.settings import Settings
 from noevict.state import HostState
 from noevict.target import MIB, Target
@@ -28,8 +30,7 @@ def notices(
     if own is None and (warning := secrets.ca.warning(now)):
         yield warning
     yield from _exporter(state, now)
-    if settings.bind_addresses is None and len(target.bind) == 2:
-        yield "no private address here: Redis listens on loopback alone; see redis_bind"
+    yield from _addresses(settings, target)
     wrong = [value.sentence for value in kernel.differences(state) if value.name not in state.kernel_writable]
     if wrong:
         yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
@@ -45,6 +46,22 @@ def notices(
     yield from _not_taken_later(settings, target)
     yield from _full(state, target)
     yield from _headroom(settings, state, target)
+
+
+def _addresses(settings: Settings, target: Target) -> Iterator[str]:
+    """What redis_bind = "private" comes to here, if that is none or may change."""
+    if settings.bind_addresses is None and len(target.bind) == len(LOOPBACK):
+        yield (
+            f"no private address here: {target.engine.title} listens on loopback alone; set redis_bind to an address, "
+            'or to "loopback" if that is wanted'
+        )
+    if target.leased:
+        name = settings.redis_address
+        named = name is not None and not is_address(name)
+        yield (
+            f"listens on {', '.join(target.leased)}, leased by DHCP: after another lease run noevict again"
+            + ("" if named else "; set redis_address to a name that follows the lease, for clients")
+        )
 
 
 def _exporter(state: HostState, now: datetime) -> Iterator[str]:

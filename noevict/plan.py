@@ -128,7 +128,16 @@ def _told_otherwise(live: Live, target: Target) -> tuple[conf.Difference, ...]:
 def _live(live: Live, target: Target, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
     for found in differences:
         if live.server is not None and directives.changes_live(found.name, live.server):
-            yield _of_directive(How.LIVE, found.name, found, target)
+            why = _opens(found, target) if found.name == BIND else ""
+            yield _of_directive(How.LIVE, found.name, found, target, why)
+
+
+def _opens(found: conf.Difference, target: Target) -> str:
+    """Where anybody can connect after a change of bind that could not before."""
+    opened = listening.opened(found.found.split(), target.bind)
+    where = ", ".join(f"{each} (DHCP)" if each in target.leased else each for each in opened)
+    plain = "" if target.live["port"] == "0" else f" and port {target.live['port']} without TLS"
+    return f"opens port {target.live['tls-port']}{plain} on {where}" if where else ""
 
 
 def _listening(

@@ -15,6 +15,7 @@ from noevict.wording import kind, shown
 
 # CONFIG_BINDADDR_MAX in Redis' config.h; one more and the server does not start.
 MOST_ADDRESSES = 16
+LOOPBACK = ("127.0.0.1", "-::1")
 SMALLEST = 1024**2  # an empty server needs about as much: less is a slip (1600 for "1600mb")
 # Redis binds ``::*`` for IPv6 alone, so that both together are no conflict.
 _EVERY: Mapping[str, IPv4Address | IPv6Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
@@ -87,15 +88,17 @@ def addresses(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def check_bind(value: object) -> str | tuple[str, ...]:
-    """``private``, or what redis.conf's ``bind`` takes, in one string or a list of them."""
-    if value == "private":
-        return "private"
+    """``private``, ``loopback``, or what redis.conf's ``bind`` takes, in one string or a list of them."""
+    if value in ("private", "loopback"):
+        return str(value)
     if not isinstance(value, str | list | tuple) or not all(isinstance(each, str) for each in value):
         raise ValueError(value)
     bound = addresses(value)
     bad = [address for address in bound if not _is_bindable(address)]
     if bad:
-        raise Mistakes(*(f': should be "private" or addresses, got {shown(each)} in it' for each in bad))
+        raise Mistakes(
+            *(f': should be "private", "loopback" or addresses, got {shown(each)} in it' for each in bad)
+        )
     if len(bound) > MOST_ADDRESSES or not bound:
         raise Mistakes(f": should be 1 to {MOST_ADDRESSES} addresses, got {len(bound)}")
     if twice := _bound_twice(bound):

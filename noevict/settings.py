@@ -14,6 +14,7 @@ from noevict.errors import NoevictError
 from noevict.inventory import Fleet, scan_fleet
 from noevict.lists import Save
 from noevict.setting_kinds import (
+    LOOPBACK,
     Mistakes,
     addresses,
     certificate_names,
@@ -44,7 +45,8 @@ class Settings(BaseModel):
     redis_port: Port = Field(6379, description="a port from 1 to 65535")
     redis_plaintext_port: int = Field(0, ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")
     redis_bind: Annotated[str | tuple[str, ...], BeforeValidator(check_bind)] = Field(
-        "private", description='"private", or addresses as redis.conf takes them ("127.0.0.1 -::1 10.0.0.5")'
+        "private",
+        description='"private", "loopback", or addresses as redis.conf takes them ("127.0.0.1 -::1 10.0.0.5")',
     )
     redis_address: Annotated[str, AfterValidator(endpoint)] | None = Field(
         None, description="a DNS name or an address, without a port, or None"
@@ -115,7 +117,9 @@ class Settings(BaseModel):
     @property
     def bind_addresses(self) -> tuple[str, ...] | None:
         """The addresses as redis.conf takes them; None: loopback and the host's private ones."""
-        return None if self.redis_bind == "private" else addresses(self.redis_bind)
+        if self.redis_bind == "private":
+            return None
+        return LOOPBACK if self.redis_bind == "loopback" else addresses(self.redis_bind)
 
     @property
     def maxmemory_bytes(self) -> int | None:

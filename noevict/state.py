@@ -61,10 +61,11 @@ class Listener:
 
 @dataclass(frozen=True)
 class Address:
-    """An address of the host's own: permanent, of global scope."""
+    """An address of the host's own, of global scope. ``leased``: not for good, by DHCP or a router's advertisement."""
 
     device: str
     address: str
+    leased: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from noevict import acl, conf, password_moves
@@ -11,7 +11,7 @@ from noevict.engine import ENGINES, Engine, Server
 from noevict.errors import NoevictError
 from noevict.host_names import Owner, nobody
 from noevict.secrets import Secrets
-from noevict.setting_kinds import MOST_ADDRESSES
+from noevict.setting_kinds import LOOPBACK, MOST_ADDRESSES
 from noevict.settings import Settings
 from noevict.state import Address, HostState
 from noevict.templates import render
@@ -20,7 +20,7 @@ MIB = 1 << 20
 # The container bridges and links of Docker, Podman, CNI, LXC, libvirt: addresses of theirs are not the host's.
 BRIDGES = ("docker", "br-", "cni", "veth", "virbr", "lxcbr", "lxdbr", "podman", "flannel", "cali", "kube")
 PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-LOOPBACK = ("127.0.0.1", "-::1")
+LEASE_SECONDS = 60  # how long a start waits for the addresses that the host gets by DHCP
 
 # A server is started when its data is loaded, and no limit is right for everybody's data: 100 GB take a quarter of an
 # hour, a terabyte hours, and one that is ended at a limit begins again, for ever.
@@ -69,6 +69,7 @@ class Target:
     server: Server  # that reads the files next
     maxmemory: int  # bytes
     bind: tuple[str, ...]
+    leased: tuple[str, ...]  # of these: the addresses that the host has for a time (DHCP)
     names: tuple[str, ...]  # that the certificate covers
     claimed: tuple[
         tuple[str, str], ...
@@ -112,6 +113,7 @@ def make_target(
     engine = ENGINES[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     bind = wanted_bind(settings, state.addresses)
+    leased = () if settings.bind_addresses is not None else leased_addresses(bind)
     digests = secrets.digests(acl.user_names(settings.redis_users))
     names, claimed = wanted_names(host, settings, state, bind, ssh_hostname, owner)
     older = password_moves.kept(secrets, state)
@@ -132,6 +134,8 @@ def make_target(
             restart_seconds=RESTART_SECONDS,
             nofile=NOFILE,
             oom_score_adjust=OOM_SCORE_ADJUST,
+            leased=leased,
+            lease_seconds=LEASE_SECONDS,
         ),
         SYSCTL: render("60-noevict.conf", **KERNEL),
     }
@@ -140,6 +144,7 @@ def make_target(
         server,
         maxmemory,
         bind,
+        leased,
         names,
         claimed if own is None else (),  # of another's CA nothing is signed
         owner,
@@ -176,14 +181,21 @@ def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str
 
 
 def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    """RFC 1918 and ULA addresses that are not a container bridge's, IPv4 first, in a fixed order."""
-    found = {
-        ipaddress.ip_address(entry.address)
-        for entry in addresses
-        if not entry.device.partition("@")[0].startswith(BRIDGES)
-    }
+    """RFC 1918 and ULA addresses that are not a container bridge's, as words of ``bind``, in a fixed order, IPv4 first.
+
+    A leased one is optional (``-10.0.0.5``): a server starts without it.
+    """
+    own = [entry for entry in addresses if not entry.device.partition("@")[0].startswith(BRIDGES)]
+    permanent = {ipaddress.ip_address(entry.address) for entry in own if not entry.leased}
+    found = {ipaddress.ip_address(entry.address) for entry in own}
     private = [a for a in found if any(a in network for network in PRIVATE if network.version == a.version)]
-    return tuple(str(address) for address in sorted(private, key=lambda a: (a.version, a)))
+    ordered = sorted(private, key=lambda a: (a.version, a))
+    return tuple(str(address) if address in permanent else f"-{address}" for address in ordered)
+
+
+def leased_addresses(bind: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``wanted_bind`` that the host has for a time, of which private_addresses says so."""
+    return tuple(word.removeprefix("-") for word in bind if word.startswith("-") and word not in LOOPBACK)
 
 
 def wanted_names(

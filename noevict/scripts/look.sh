@@ -513,7 +513,7 @@ done 2>/dev/null
 if command -v ip >/dev/null; then
   # After a boot IPv6 addresses are tentative for a second or two; one that another host has too stays so.
   for ((i = 0; i < 20; i++)); do
-    mapfile -t addresses < <(ip -o addr show scope global permanent 2>/dev/null)
+    mapfile -t addresses < <(ip -o addr show scope global 2>/dev/null)
     [[ " ${addresses[*]/*dadfailed*/} " == *" tentative "* ]] || break
     sleep 0.2
   done

@@ -66,7 +66,7 @@ LISTEN: Mapping[str, tuple[str, str, str]] = {
     "loopback of IPv6 alone": ("::1", "cache-1", "::1"),
     "one that is there though it may be missing": ("127.0.0.1 -10.0.0.5", "cache-1", "10.0.0.5"),
     "not one that is missing": ("127.0.0.1 -10.9.9.9", "10.9.9.9", "127.0.0.1"),
-    "one of DHCP, which no look tells": ("127.0.0.1 10.9.9.9", "cache-1", "10.9.9.9"),
+    "one that no look tells": ("127.0.0.1 10.9.9.9", "cache-1", "10.9.9.9"),
     "all": ("* -::*", "10.0.0.5", ""),
     "all, in numbers": ("0.0.0.0 ::", "cache-1", ""),
     "all of IPv4: no address of IPv6": ("*", "cache-1", "10.0.0.5"),

@@ -140,6 +140,27 @@ def test_addresses_that_come_or_go_are_left_out() -> None:
     assert read("trixie", address=told).addresses == (Address("eth0", "10.0.0.1"),)
 
 
+def test_a_leased_address_is_told_from_a_permanent_one() -> None:
+    forever, hour = (
+        "\\       valid_lft forever preferred_lft forever",
+        "\\       valid_lft 3600sec preferred_lft 60sec",
+    )
+    told = (
+        f"eth0 10.0.0.1 brd 10.0.0.255 scope global eth0{forever}",
+        f"eth0 10.0.0.2 metric 100 brd 10.0.0.255 scope global secondary dynamic eth0{hour}",
+        f"eth0 fd00::3 scope global dynamic mngtmpaddr noprefixroute {hour}",
+        f"eth0 fd00::4 scope global temporary dynamic {hour}",
+        f"eth0 10.0.0.5 scope global deprecated dynamic eth0{hour}",
+        f"dynamic 10.0.0.6 scope global dynamic{forever}",
+    )
+    assert read("trixie", address=told).addresses == (
+        Address("eth0", "10.0.0.1"),
+        Address("eth0", "10.0.0.2", leased=True),
+        Address("eth0", "fd00::3", leased=True),
+        Address("dynamic", "10.0.0.6"),
+    )
+
+
 def test_a_package_that_was_removed_is_not_installed() -> None:
     found = read(
         "trixie", package=("redis-server deinstall config-files 5:7.0.15-1", "openssl unknown not-installed ")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.changes import How
-from noevict.listening import missing
+from noevict.listening import missing, opened
 from noevict.state import Address, Listener
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, managed
@@ -47,6 +47,26 @@ def test_what_is_not_listened_on_is_found(case: str) -> None:
 def test_a_host_without_ipv6_misses_nothing_of_it() -> None:
     words = ("*", "-::*", "-::1", "-fd00::5")
     assert missing(words, [ALL], ["10.0.0.5"], ipv6=False) == []
+
+
+# What bind was, what it is -> what is open only since then.
+OPENED = {
+    "nothing": ((*LOOPBACK, "10.0.0.5"), (*LOOPBACK, "10.0.0.5"), []),
+    "one": (LOOPBACK, (*LOOPBACK, "-10.0.0.5"), ["10.0.0.5"]),
+    "one instead of another": (("10.0.0.5",), ("10.0.0.6", "-fd00::6"), ["10.0.0.6", "fd00::6"]),
+    "none that becomes optional": (("10.0.0.5",), ("-10.0.0.5",), []),
+    "none by loopback": (("10.0.0.5",), ("127.0.0.1", "-::1", "10.0.0.5"), []),
+    "none after all of its kind": (("*",), ("10.0.0.5",), []),
+    "one after all of another kind": (("::*",), ("10.0.0.5",), ["10.0.0.5"]),
+    "every one": (LOOPBACK, ("*", "-::*"), ["*", "::*"]),
+    "one after a name": (("localhost", "10.0.0.5"), ("10.0.0.5", "10.0.0.6"), ["10.0.0.6"]),
+}
+
+
+@pytest.mark.parametrize("case", OPENED)
+def test_what_a_change_opens_is_found(case: str) -> None:
+    before, after, expected = OPENED[case]
+    assert opened(before, after) == expected
 
 
 V4 = st.sampled_from(["10.0.0.5", "10.0.0.6", "192.168.1.1", "127.0.0.1", "127.0.0.9"])

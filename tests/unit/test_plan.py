@@ -330,8 +330,37 @@ def test_the_memory_of_a_huge_host_is_shared_as_that_of_any() -> None:
 
 
 def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:
-    plan = fresh().but(addresses=(Address("eth0", "203.0.113.5"),)).plan
-    assert any("loopback alone" in notice for notice in plan.notices)
+    host = fresh().but(addresses=(Address("eth0", "203.0.113.5"),))
+    assert any("loopback alone" in notice for notice in host.plan.notices)
+    asked = replace(host, settings=build_settings("fresh", {"redis_bind": "loopback"}))
+    assert not any("loopback" in notice for notice in asked.plan.notices)
+
+
+def test_a_leased_address_is_opened_live_and_said() -> None:
+    """As on a managed host when noevict learns of leased addresses, and after each other lease."""
+    host = managed("trixie")
+    own = host.state.addresses
+    leasing = host.but(addresses=(*own, Address("eth1", "10.0.0.5", leased=True)))
+    [change] = leasing.plan.due(How.LIVE)
+    assert str(change).endswith("[live] (opens port 6379 on 10.0.0.5 (DHCP))")
+    assert leasing.plan.due(How.RESTART) == ()
+    assert any("10.0.0.5" in change.found for change in leasing.plan.due(How.CERTIFICATE))
+    assert f"{host.engine.dropin}: other content → ours [file]" in map(str, leasing.plan.changes)
+    [notice] = leasing.plan.notices
+    assert "listens on 10.0.0.5, leased by DHCP" in notice
+    assert "set redis_address to a name" in notice
+    for address, advised in (("10.0.0.5", True), ("cache.example.com", False)):
+        [notice] = leasing.but_set(redis_address=address).plan.notices
+        assert ("set redis_address" in notice) is advised
+
+    plain = leasing.but_set(redis_plaintext_port=6380).but_config(port="6380")
+    assert "(opens port 6379 and port 6380 without TLS on 10.0.0.5 (DHCP))" in str(
+        plain.plan.due(How.LIVE)[0]
+    )
+    fixed = host.but(addresses=(*own, Address("eth1", "10.0.0.6"), Address("eth1", "10.0.0.5", leased=True)))
+    assert "(opens port 6379 on 10.0.0.5 (DHCP), 10.0.0.6)" in str(fixed.plan.due(How.LIVE)[0])
+    lost = host.but_config(bind=f"{host.target.live['bind']} -10.0.0.5")
+    assert [change.why for change in lost.plan.due(How.LIVE)] == [""]
 
 
 def test_the_end_of_the_fleets_ca_is_said_in_time() -> None:

@@ -100,13 +100,14 @@ def test_the_readme_names_every_file_on_a_host() -> None:
 
 
 def messages() -> str:
-    """All text in noevict's sources, scripts included; what an f-string fills in stands between lines."""
+    """All text in noevict's sources, scripts and templates included; what an f-string fills in stands between lines."""
     found = []
     for path in sorted((PROJECT / "noevict").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
-    found += [path.read_text() for path in sorted((PROJECT / "noevict/scripts").glob("*.sh"))]
+    texts = (*(PROJECT / "noevict/scripts").glob("*.sh"), *(PROJECT / "templates").glob("*.j2"))
+    found += [path.read_text() for path in sorted(texts)]
     return "\n".join(found)
 
 

@@ -15,6 +15,8 @@ from noevict.settings import Settings, build_settings
 from noevict.state import Address, HostState
 from noevict.target import (
     MIB,
+    Target,
+    leased_addresses,
     make_target,
     private_addresses,
     wanted_bind,
@@ -133,15 +135,56 @@ def test_an_address_on_two_devices_is_bound_once() -> None:
     assert private_addresses((Address("eth0", "10.0.0.1"), Address("eth1", "10.0.0.1"))) == ("10.0.0.1",)
 
 
+def test_a_leased_address_is_optional_and_a_permanent_one_is_not() -> None:
+    leased, fixed = Address("eth0", "10.0.0.1", leased=True), Address("eth1", "10.0.0.2")
+    assert private_addresses((leased, fixed)) == ("-10.0.0.1", "10.0.0.2")
+    assert private_addresses((leased, replace(leased, device="eth1", leased=False))) == ("10.0.0.1",)
+    assert private_addresses((replace(leased, device="docker0"),)) == ()
+
+
 @given(
     st.lists(
-        st.builds(Address, st.sampled_from(["eth0", "docker0"]), st.ip_addresses().map(str)), max_size=14
+        st.builds(
+            Address, st.sampled_from(["eth0", "docker0"]), st.ip_addresses().map(str), leased=st.booleans()
+        ),
+        max_size=14,
     )
 )
 def test_any_addresses_give_loopback_and_private_ones(addresses: list[Address]) -> None:
     ipv4, ipv6, *private = wanted_bind(settings(), tuple(addresses))
     assert (ipv4, ipv6) == ("127.0.0.1", "-::1")
-    assert all(ip_address(address).is_private for address in private)
+    assert all(ip_address(address.removeprefix("-")).is_private for address in private)
+    leased = {entry.address for entry in addresses if entry.leased}
+    assert set(leased_addresses((ipv4, ipv6, *private))) <= leased
+
+
+WAITS = "ExecStartPre=+"
+
+
+def leasing(*leased: str, **values: object) -> Target:
+    """The target of a host with these leased addresses beside its own."""
+    host = fresh(**{f"redis_{name}": value for name, value in values.items()})
+    addresses = tuple(Address("ens5", address, leased=True) for address in leased)
+    return host.but(addresses=(*host.state.addresses, *addresses)).target
+
+
+def test_a_start_waits_for_leased_addresses_that_noevict_chose_and_for_no_others() -> None:
+    target = leasing("10.0.0.5", "fd00::5")
+    assert {"-10.0.0.5", "-fd00::5"} < set(target.bind)
+    assert {"10.0.0.5", "fd00::5"} < set(target.names)
+    [line] = [each for each in target.text(target.engine.dropin).splitlines() if each.startswith(WAITS)]
+    assert line.endswith(" sh 10.0.0.5 fd00::5")
+    for other in (
+        leasing(),
+        leasing("10.0.0.5", bind="127.0.0.1 -10.0.0.5"),
+        leasing("10.0.0.5", bind="loopback"),
+    ):
+        assert other.leased == ()
+        assert WAITS not in other.text(other.engine.dropin)
+
+
+def test_loopback_alone_can_be_asked_for() -> None:
+    assert wanted_bind(settings(bind="loopback"), (Address("eth0", "10.0.0.1"),)) == ("127.0.0.1", "-::1")
 
 
 def test_addresses_that_were_asked_for_are_bound_as_they_are() -> None:
