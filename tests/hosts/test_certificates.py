@@ -102,7 +102,8 @@ def test_a_certificate_that_ends_within_30_days_is_renewed_under_connected_clien
     for host in fleet.hosts:
         assert served(host).not_valid_after_utc - datetime.now(UTC) > timedelta(days=390)
         assert served(host) == in_place(host)
-    assert [host.read(f"{tls(host)}/server.key") for host in fleet.hosts] == keys
+    for host, key in zip(fleet.hosts, keys, strict=True):  # one that leaked ends with its certificate
+        assert host.read(f"{tls(host)}/server.key") != key
     assert run_ids(fleet) == before
     assert_clean(fleet.checkout)
 
