@@ -28,9 +28,22 @@ if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
     fi
   }
 fi
+there() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]]; }
+# apt renames a list that has changed into this directory; a refresh that fails, or finds nothing new, leaves its time,
+# and so does everything else: files have the archive's times, and apt's caches are written by any command. Ubuntu's
+# stamp is of refreshes that did not fail.
+recent() {
+  [[ $(find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp -maxdepth 0 -mmin -1440 2>/dev/null) ]]
+}
 found=$(candidate)
-if [[ -z $found || $found == "(none)" ]]; then
-  apt update
+# What is to be installed is not to be a release with flaws that are known and fixed.
+if [[ -z $found || $found == "(none)" ]] || { { [[ $tools ]] || ! there; } && ! recent; }; then
+  # By itself apt takes what it cannot fetch for no failure, and the lists of before for good.
+  unlocked apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any update || {
+    why=$(sed -n 's/^E: //p' "$said" | head -n 1)
+    echo "the package lists, missing or older than a day, could not be refreshed: ${why:-apt-get update failed}: mend the host's network or its apt sources, then run again"
+    exit 1
+  }
   found=$(candidate)
 fi
 [[ $found && $found != "(none)" ]] || { echo "no package $package in this host's apt sources"; exit 1; }

@@ -77,6 +77,7 @@ def run(*commands: str) -> Callable[[Host], None]:
 UNPACKED = "dpkg --unpack /opt/debs/redis-server_*.deb /opt/debs/redis-tools_*.deb"
 NEEDED = "dpkg -i $(ls /opt/debs/lib*.deb | grep -E '/lib(jemalloc|lzf|atomic|hiredis|lua)')"
 OLD_DEBS = "rm -r /opt/debs && mv /root/debs /opt/debs && apt-get update -q"
+FIX = "+fix1"
 FRONTEND, LISTS = "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"
 
 
@@ -108,6 +109,14 @@ CASES = {
         rebuild("postinst"),
         "the disk is on fire",
         (OLD_DEBS, "rm /var/lib/dpkg/info/redis-server.postinst"),
+    ),
+    "stale": Case(
+        run(
+            "apt-get update -q && touch -d '25 hours ago' /var/lib/apt/lists",
+            "echo 'deb [trusted=yes] http://127.0.0.1:9/ ./' >>/etc/apt/sources.list",
+        ),
+        "the package lists, missing or older than a day, could not be refreshed: Failed to fetch http://127.0.0.1:9/",
+        ("sed -i /127.0.0.1/d /etc/apt/sources.list",),
     ),
     "onhold": Case(
         run("apt-get update -q && apt-mark hold redis-server"),
@@ -153,6 +162,50 @@ def test_each_failure_of_apt_is_told_by_its_host_alone_and_once_mended_the_next_
             hosts[name].run(command)
     deploy(checkout)
     assert_clean(checkout)
+
+
+def release_fix(host: Host, *packages: str) -> None:
+    """The next version of these in the host's source, which its lists do not know yet."""
+    for package in packages:
+        # Of packages that depend on this very version of each other too.
+        host.run(
+            f"rm -rf /root/deb && dpkg-deb -R /opt/debs/{package}_*.deb /root/deb && "
+            "version=$(dpkg-deb -f /opt/debs/redis-server_*.deb Version) && "
+            f'sed -i "s/^Version: .*/&{FIX}/; s/(= $version)/(= $version{FIX})/" /root/deb/DEBIAN/control && '
+            f"dpkg-deb -Znone -b /root/deb /opt/debs/fixed-{package}.deb"
+        )
+    index(host)
+
+
+def installed(host: Host, package: str) -> str:
+    return host.run(f"dpkg-query -W -f '${{Version}}' {package}").stdout
+
+
+def age(host: Host, hours: int) -> None:
+    host.run(f"touch -d '{hours} hours ago' /var/lib/apt/lists")
+
+
+def test_a_first_installation_is_from_lists_no_older_than_a_day(boot: Boot, checkout: Checkout) -> None:
+    old, young = hosts = boot(Spec("bookworm", name="old"), Spec("bookworm", name="young"))
+    for host, hours in ((old, 25), (young, 23)):
+        # Lists of "file:" are links to the source itself.
+        host.run("echo 'deb [trusted=yes] copy:/opt/debs ./' >/etc/apt/sources.list && apt-get update -q")
+        release_fix(host, "redis-server", "redis-tools")
+        age(host, hours)
+    checkout.list_hosts(hosts)
+    deploy(checkout)
+    assert installed(old, "redis-server").endswith(FIX)
+    assert not installed(young, "redis-server").endswith(FIX)
+
+    exporter = "prometheus-redis-exporter"
+    release_fix(old, exporter)
+    age(old, 25)
+    before = old.run("stat -c %Y /var/lib/apt/lists").stdout
+    assert_clean(checkout)
+    assert old.run("stat -c %Y /var/lib/apt/lists").stdout == before
+    done = checkout.run("pyinfra", "-y", "inventory", "deploys/monitoring.py", "--limit", "old")
+    assert done.returncode == 0, done
+    assert installed(old, exporter).endswith(FIX)
 
 
 def serving(host: Host) -> str:
