@@ -106,11 +106,12 @@ class Page:
         return sorted((self._make(view) for view in views), key=lambda made: rank(made.card))
 
     def _make(self, view: View) -> Made:
-        of, before = (view.health.poll.at, view.record), self._made.get(view.name)
+        dense = _dense(self._fleet.hosts)
+        of, before = (view.health.poll.at, view.record, dense), self._made.get(view.name)
         if before is None or before.of != of:
             shown = card(view, datetime.now(UTC))
             id_ = before.id if before else f"host-{len(self._made)}"
-            row = render_row(shown, id_) if _dense(self._fleet.hosts) else ""
+            row = render_row(shown, id_) if dense else ""
             self._made[view.name] = Made(of, shown, id_, render_card(shown, id_), row)
         return self._made[view.name]
 

@@ -259,6 +259,9 @@ def test_a_warning_leads_to_its_runbook(page: Page) -> None:
     wait_for("it is in sight", lambda: heading.evaluate("(it) => it.getBoundingClientRect().top") < 100)
     page.locator("main a").first.click()
     assert page.locator("h1").inner_text() == "Runbooks"
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(FAINT) == []
     page.locator("a", has_text="All hosts").click()
     page.locator("#hosts > li").first.wait_for()
     assert page.request.get("/docs/runbooks/nothing").status == 404
@@ -403,6 +406,9 @@ def test_of_many_hosts_there_is_a_table_beside_the_cards(browser: Browser, schem
             site.add("h29", port)  # 30 are no longer many
             page.locator("#rows").wait_for(state="detached")
             assert len(shown(page)) == 10
+            site.add("h30", port)
+            page.locator("#rows > tr").nth(30).wait_for(state="attached")
+            assert (len(shown(page)), shown(page, "#rows")) == (10, shown(page))
             context.close()
             assert service.end() == 0
         finally:
