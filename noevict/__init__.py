@@ -21,6 +21,7 @@ secrets                                                  the controller's secret
 tls                                                      whom a client trusts, and its own certificate
 watch                                                    monitoring: who is well, over kept connections
 conf_reader, conf                                        the text of redis.conf: read, rendered, compared
+console                                                  ``noevict cli``: a client at a terminal
 state, emptied                                           what one look at a host found; a server without its keys
 patience, room                                           waiting for what large data takes; room for a copy of it
 changes, password_moves                                  what is to change; a host's own passwords on their way there

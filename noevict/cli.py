@@ -6,6 +6,7 @@ pyinfra, which takes longer than most answers do.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -79,13 +80,62 @@ def url(host: str, user: str, ca: bool) -> None:
     if ca:
         click.echo(_ca_path(root, settings))
         return
-    users = user_names(settings.redis_users)
-    if user not in users:
-        hint = nearest(user, users)
-        raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
+    _check_user(host, user, settings)
     # Before its own, the host has the one that all hosts had.
     password = load_secrets(root).known_host(host, fleet.hosts).unseen(user)[-1]
     click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
+
+
+class _CommandLast(click.Command):
+    """What follows HOST and the options is a Redis command, whatever it looks like: ``LRANGE list 0 -1``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
+        at = hosts = 0
+        while at < len(args) and args[at] != "--":
+            hosts += not args[at].startswith("-")
+            if hosts == 2:
+                args = [*args[:at], "--", *args[at:]]
+                break
+            at += 2 if args[at] in valued else 1
+        return super().parse_args(ctx, args)
+
+
+@noevict.command("cli", cls=_CommandLast)
+@click.argument("host")
+@click.argument("command", nargs=-1, metavar="[COMMAND ...]")
+@click.option("--user", default="app", show_default=True, help="Who to log in as.")
+def cli_(host: str, command: tuple[str, ...], user: str) -> int:
+    """Run a COMMAND on HOST's Redis, or ask for one after the other: as redis-cli does, without a password to type.
+
+    \b
+    noevict cli cache-1 --user admin INFO memory
+    noevict cli cache-1 LRANGE bull:email:wait 0 -1
+    noevict cli cache-1
+
+    In a pipe it prints the reply as it is, and reads commands from its input where none is given.
+    Ctrl-C ends SUBSCRIBE and MONITOR. What is typed is kept in no file; a COMMAND can be seen in the list of processes.
+    Exit codes: 0 fine; 1 an error reply, or a mistake.
+    """
+    from noevict.console.connection import connect  # noqa: PLC0415 - as below
+    from noevict.console.prompt import Console  # noqa: PLC0415 - no other command needs it
+    from noevict.watch.targets import Access, target_of  # noqa: PLC0415 - it imports ssl
+
+    root = find_root()
+    fleet = read_fleet(root)
+    settings = build_settings(host, _data(fleet, host))
+    _check_user(host, user, settings)
+    target, access = target_of(fleet, host, settings), Access(root)
+    context, passwords = access.context(target, datetime.now(UTC)), access.passwords(user, host)
+    console = Console(host, lambda: connect(target, context, user, passwords))
+    console.connect()
+    try:
+        fine = console.run([os.fsencode(word) for word in command]) if command else console.converse()
+    except BrokenPipeError:  # who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fine = True
+    console.close()
+    return 0 if fine else 1
 
 
 @noevict.command()
@@ -305,6 +355,13 @@ def redis_url(host: str, port: int, user: str, password: str) -> str:
     """As every Redis client parses it: percent-encoded, IPv6 in brackets."""
     bracketed = f"[{quote(host, safe=':')}]" if ":" in host else quote(host)
     return f"rediss://{quote(user, safe='')}:{quote(password, safe='')}@{bracketed}:{port}/0"
+
+
+def _check_user(host: str, user: str, settings: Settings) -> None:
+    users = user_names(settings.redis_users)
+    if user not in users:
+        hint = nearest(user, users)
+        raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
 
 
 def _ask_whose_state(root: Path) -> None:

@@ -45,9 +45,17 @@ def together(name: str, lines: Sequence[str]) -> str:
 
 def split(line: str) -> list[str]:
     """The words of a line as the servers split them (sdssplitargs)."""
-    words = _WORD.finditer(line.encode("utf-8", "replace"))
-    pieces = (map(_plain, _PIECES.finditer(word["word"])) for word in words)
-    return [b"".join(each).decode("utf-8", "backslashreplace") for each in pieces]
+    return [word.decode("utf-8", "backslashreplace") for word in split_bytes(line.encode("utf-8", "replace"))]
+
+
+def split_bytes(line: bytes) -> list[bytes]:
+    """As ``split``. An unclosed quote ends with the line: see ``is_whole``."""
+    return [b"".join(map(_plain, _PIECES.finditer(word["word"]))) for word in _WORD.finditer(line)]
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether all its quotes are closed: in an open one another word would be no word of its own."""
+    return split_bytes(line + b" end") == [*split_bytes(line), b"end"]
 
 
 def _plain(piece: re.Match[bytes]) -> bytes:

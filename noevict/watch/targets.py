@@ -11,7 +11,7 @@ from noevict import pki
 from noevict.acl import user_names
 from noevict.certificates import certificates_in
 from noevict.errors import NoevictError
-from noevict.inventory import client_host, read_fleet
+from noevict.inventory import Fleet, client_host, read_fleet
 from noevict.secrets import IDS, load_secrets, locate
 from noevict.settings import Settings, read_settings
 from noevict.tls import client_context
@@ -113,18 +113,20 @@ def read_targets(root: Path, only: Collection[str] = ()) -> list[Target]:
     names = [name for name in fleet.hosts if not only or name in only]
     if mistakes := [line for name in names for line in _mistakes(name, settings[name])]:
         raise NoevictError.collect(mistakes)
-    return [
-        Target(
-            name,
-            client_host(name, fleet.data(name)),
-            settings[name].redis_port,
-            _own_ca(root, name, settings[name]),
-            asks_certificate=settings[name].redis_tls_auth_clients == "yes",
-            queues=settings[name].redis_queues,
-            runbooks=settings[name].redis_runbooks,
-        )
-        for name in names
-    ]
+    return [target_of(fleet, name, settings[name]) for name in names]
+
+
+def target_of(fleet: Fleet, name: str, settings: Settings) -> Target:
+    """One host's. Raises NoevictError for a redis_tls_ca that cannot be read."""
+    return Target(
+        name,
+        client_host(name, fleet.data(name)),
+        settings.redis_port,
+        _own_ca(fleet.root, name, settings),
+        asks_certificate=settings.redis_tls_auth_clients == "yes",
+        queues=settings.redis_queues,
+        runbooks=settings.redis_runbooks,
+    )
 
 
 def _own_ca(root: Path, name: str, settings: Settings) -> str | None:

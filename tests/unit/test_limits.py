@@ -36,7 +36,7 @@ WAITS = {
     "get_file": set(),
     "rsync": set(),
     "getpass": set(),
-    "input": {"command_line"},  # pyinfra's own question, which a person answers
+    "input": {"command_line", "prompt"},  # what a person answers
 }
 
 

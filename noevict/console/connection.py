@@ -1,0 +1,113 @@
+"""Redis over TLS, the host's name checked, and every reply as the server sent it: bytes, and which kind each is."""
+
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from noevict.errors import NoevictError
+from noevict.watch.reasons import reason
+from noevict.watch.targets import Target
+from noevict.watch.wire import Refused
+
+SECONDS = 10  # to connect and log in; a reply may take as long as it takes
+SILENT_SECONDS = 15  # from then on the network is asked whether the host is there
+LONGEST = 512 << 20  # bytes of one text: the servers' own limit (proto-max-bulk-len)
+LONGEST_LINE = 1 << 16
+DEEPEST = 64  # arrays in arrays
+
+
+@dataclass(frozen=True)
+class Status:
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error reply, without its ``-``."""
+
+    text: bytes
+
+
+Reply = Status | Failure | bytes | int | None | list["Reply"]
+
+
+class Connection:
+    """What it does raises OSError or EOFError where the server is gone, or answers as no Redis does."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream, self._file = stream, stream.makefile("rb")
+
+    def ask(self, *words: bytes) -> Reply:
+        self.send(words)
+        return self.read()
+
+    def send(self, words: Sequence[bytes]) -> None:
+        packed = (b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+        self._stream.sendall(b"*%d\r\n%b" % (len(words), b"".join(packed)))
+
+    def read(self, depth: int = 0) -> Reply:
+        """The next reply."""
+        line = self._file.readline(LONGEST_LINE)
+        if not line:
+            raise EOFError
+        kind, text = line[:1], line[1:].removesuffix(b"\r\n")
+        if kind == b"+":
+            return Status(text)
+        if kind == b"-":
+            return Failure(text)
+        if kind not in b":$*" or not line.endswith(b"\r\n") or not text.removeprefix(b"-").isdigit():
+            raise _garbage()
+        number = int(text)
+        if kind == b":":
+            return number
+        if number < 0:
+            return None
+        if kind == b"*":
+            if depth == DEEPEST:
+                raise _garbage()
+            return [self.read(depth + 1) for _ in range(number)]
+        if number > LONGEST:
+            raise _garbage()
+        found = self._file.read(number + 2)
+        if len(found) < number + 2:
+            raise EOFError
+        return found[:-2]
+
+    def close(self) -> None:
+        self._file.close()
+        self._stream.close()
+
+
+def connect(target: Target, context: ssl.SSLContext, user: str, passwords: Sequence[str]) -> Connection:
+    """Logged in by the first of the passwords that is taken. Raises NoevictError, with no password in it."""
+    try:
+        stream = socket.create_connection((target.host, target.port), SECONDS)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
+        stream = context.wrap_socket(stream, server_hostname=target.host)
+        connection = Connection(stream)
+        refusal = Failure(b"")
+        for password in passwords:
+            answer = connection.ask(b"AUTH", user.encode(), password.encode())
+            if not isinstance(answer, Failure):
+                stream.settimeout(None)
+                return connection
+            # A server whose AUTH is renamed repeats what it does not know.
+            text = answer.text.partition(b", with args beginning with")[0]
+            refusal = Failure(text.replace(password.encode(), b"(hidden)"))
+        connection.close()
+    except TimeoutError:
+        raise NoevictError(
+            f"{target.name}: no answer from {target.host} port {target.port} in {SECONDS} s"
+        ) from None
+    except (OSError, EOFError) as error:
+        raise NoevictError(
+            f"{target.name}: {target.host} port {target.port}: {reason(error, user)}"
+        ) from None
+    why = reason(Refused(refusal.text.decode("utf-8", "backslashreplace")), user)
+    raise NoevictError(f"{target.name}: {why}")
+
+
+def _garbage() -> OSError:
+    return ConnectionAbortedError("is no Redis, or speaks RESP3: its reply makes no sense")
