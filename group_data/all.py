@@ -61,7 +61,7 @@ redis_maxmemory = None
 # HAZARD: any other deletes keys without a word: jobs, sessions, locks.
 redis_maxmemory_policy = "noeviction"
 
-# True: yes, all that this server holds is a cache, and keys may vanish.
+# True: yes, all that this server holds is a cache, and keys may vanish. Full memory is no alarm there then.
 redis_allow_eviction = False
 
 # --- Persistence --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ kinds, lists, directive_uses, directives, values         every redis.conf direct
 users_file                                               users.yml: passwords, and what is beside them in it
 acl_rules, acl, acl_check, acl_live                      ACL users: profiles, rules, comparison by meaning
 queues                                                   BullMQ's queues and their keys
+writes                                                   whether a server takes writes; why not, what to do
 setting_kinds, settings                                  the checked settings of one host
 alerts                                                   what Prometheus is given
 certificates, host_names                                 certificates as they are read; which host has which name
@@ -38,6 +39,7 @@ scripts, facts, lock                                     what runs on hosts; the
 lane, turns                                              hosts beside each other: none waits long for another
 shell                                                    scripts run on a host of a run, and what is said of it
 fleet, reach, run                                        all hosts of a run, one host in it, the way to its Redis
+kept                                                     what runs keep of a host; whether it takes writes
 loading, verify                                          waiting for its data; the host as a client sees it
 exporter                                                 Prometheus' exporter beside Redis, but for the changes
 operations                                               the changes (pyinfra operations)

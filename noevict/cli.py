@@ -179,7 +179,8 @@ def cert(name: str, renew: bool, days: int) -> None:
 def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | None) -> int:
     """Tell what differs from the settings on HOSTS (all of them), over SSH. Nothing is changed.
 
-    Exit codes: 0 no drift; 2 drift; 1 a host that could not be looked at, or that noevict leaves alone.
+    Exit codes: 0 no drift; 2 drift, or a server that refuses writes; 1 a host that could not be looked at, or that
+    noevict leaves alone.
     """
     from noevict import reports  # noqa: PLC0415 - it imports rich
     from noevict.drift import look_for_drift, record  # noqa: PLC0415 - it imports pyinfra
@@ -202,7 +203,7 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
         reports.write_html(found, html, at)
     if any(report.failure for report in found):
         return 1
-    return 2 if any(report.drifted for report in found) else 0
+    return 2 if any(report.drifted or report.writes for report in found) else 0
 
 
 @noevict.command()

@@ -18,6 +18,7 @@ from noevict.fleet import Fleet
 from noevict.host_names import Owners, given_names
 from noevict.hosts_file import LOCAL
 from noevict.inventory import Fleet as Hosts
+from noevict.kept import seen, writes_refused
 from noevict.reports.report import Report
 from noevict.run import HostRun
 from noevict.transport import prepare_known_hosts, transport_factory, within
@@ -59,8 +60,7 @@ def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
         differences = None if report.failure else len(report.changes) + len(report.faults)
         failure = report.failure[0] if report.failure else None
         looks[report.host] = records.Drift(now, "drift", differences, failure)
-    exporters = {report.host: report.exporter_ends for report in reports if not report.failure}
-    records.write_drift(records.place(root), looks, exporters)
+    records.write_drift(records.place(root), looks, {report.host: report.seen for report in reports})
 
 
 def _settings(data: dict[str, Any]) -> dict[str, Any]:
@@ -104,5 +104,6 @@ def _report(run: HostRun, seconds: float) -> Report:
         plan.blocked,
         str(server or ""),
         seconds,
-        run.found.exporter_ends,
+        writes_refused(run),
+        seen(run),
     )

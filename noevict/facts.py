@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from noevict.errors import NoevictError
 from noevict.state import Address, DropIn, File, HostState, Listener, OtherServer, Package, Sysctl
 from noevict.users_file import Generation
+from noevict.writes import Disk
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
@@ -73,6 +74,7 @@ def _state(facts: dict[str, list[str]]) -> HostState:
         listeners=tuple(map(_listener, facts.get("listener", []))),
         files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
         data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
+        disk=_disk(one("disk"), read_only="disk-read-only" in facts),
         rdb=dict(map(_rdb, facts.get("rdb", []))),
         aof_before=one("aof-before") == "yes" if "aof-before" in facts else None,
         empty_rdb="rdb-empty" in facts,
@@ -171,6 +173,14 @@ def _limits(facts: dict[str, list[str]], unit: dict[str, str]) -> Iterator[int]:
 def key_digest_of(line: str) -> str:
     """Of the public key's PEM on one line: SHA-256 of its DER, hex; of nothing where the key could not be read."""
     return hashlib.sha256(b64decode("".join(line.split()[3:-3]), validate=True)).hexdigest()
+
+
+def _disk(line: str, *, read_only: bool) -> Disk | None:
+    """Of "FREE SIZE UNIT": blocks, and the bytes of each; None where nothing is said of it."""
+    if not line:
+        return None
+    free, size, unit = map(int, line.split(" "))
+    return Disk(free * unit, size * unit, read_only)
 
 
 def _rdb(line: str) -> tuple[str, int]:

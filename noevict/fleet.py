@@ -18,6 +18,7 @@ from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
 from noevict.turns import Turns
 from noevict.watch import records
+from noevict.writes import Refusals
 
 # The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
 # others until its server's answers seem late. So many still hide a second of the way to a host.
@@ -130,23 +131,27 @@ class Fleet:
         return self._client_pem
 
     def record(
-        self, host: str, look: records.Drift | None, exporter: Mapping[str, datetime | None] | None = None
+        self, host: str, look: records.Drift | None, seen: Mapping[str, Any] | None = None
     ) -> str | None:
         """Leave for monitoring what a verification saw; where that cannot be written why, once a run.
 
-        ``exporter``: host -> when its exporter's client certificate ends, where that was looked at; without ``look``
-        that only.
+        ``seen``: other fields of the host's Record; without ``look`` the end of its exporter's certificate only.
         """
+        seen = seen or {}
         try:
             state = records.place(self.root)
             if look is not None:
-                records.write_drift(state, {host: look}, exporter)
+                records.write_drift(state, {host: look}, {host: seen})
             else:
-                records.write_exporter(state, exporter or {})
+                records.write_exporter(state, {host: seen["exporter_ends"]})
         except NoevictError as error:
             told, self._record_failed = self._record_failed, True
             return None if told else str(error)
         return None
+
+    def refusals(self, host: str) -> Refusals | None:
+        """How many writes its server had refused when a run looked at it last."""
+        return records.read_one(records.locate(self.root), host).refusals
 
     def trusting(self, settings: Settings) -> ssl.SSLContext:
         """How noevict comes to a host: with the CA of its certificate, and strict if that is the fleet's own.

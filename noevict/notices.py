@@ -44,7 +44,6 @@ def notices(
     if evicted and state.live.ours:
         yield f"{evicted} keys were evicted since this server started: data was lost"
     yield from _not_taken_later(settings, target)
-    yield from _full(state, target)
     yield from _headroom(settings, state, target)
 
 
@@ -88,15 +87,6 @@ def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
                 f"redis_config: {name}: {other} does not take {value}: set another, or none, before this host's "
                 "release is upgraded"
             )
-
-
-def _full(state: HostState, target: Target) -> Iterator[str]:
-    used = state.live.number("used_memory")
-    if state.live.ours and used > target.maxmemory:
-        yield (
-            f"memory is full: {mib(used)} MiB in use, maxmemory is {target.maxmemory // MIB} MiB: every write fails "
-            "until keys are deleted or redis_maxmemory is raised"
-        )
 
 
 def _headroom(settings: Settings, state: HostState, target: Target) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pyinfra.api.state import State
 
 from noevict import command_line
 from noevict.errors import NoevictError
+from noevict.kept import writes_refused
 from noevict.run import HostRun, fleet_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
         raise DeployError(str(error)) from error
     run.look()
     if tell:
+        if refused := writes_refused(run):
+            run.fail(refused)
+            if run.looked and not run.plan.changes:  # what is due may be the remedy
+                command_line.failing.add(run.name)
         tell_due(run, run)
     return run
 

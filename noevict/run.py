@@ -75,6 +75,7 @@ class HostRun(Shell):
         self.fresh: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
+        self.refused_before = fleet.refusals(host.name)  # what refusals of writes are counted from
         _runs[self.host] = self
 
     @property

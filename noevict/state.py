@@ -14,6 +14,7 @@ from noevict.certificates import Certificate
 from noevict.conf_reader import parse
 from noevict.engine import Engine, Server
 from noevict.users_file import Generation
+from noevict.writes import Disk
 
 NOT_UNDERSTOOD = "?"  # in exporter_passwords
 
@@ -200,6 +201,7 @@ class HostState:
     listeners: tuple[Listener, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
+    disk: Disk | None = field(default=None, compare=False)  # that data is written to
     # RDB versions of what is there to load: of "dump.rdb", and of "base", the append-only files' base
     rdb: Mapping[str, int] = field(default_factory=dict, compare=False)
     # Path -> keys in it that do not expire, None where that is not known: of what emptied.py asks about

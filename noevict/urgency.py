@@ -24,9 +24,11 @@ class Urgency(StrEnum):
         return self.rank <= Urgency.UNHEALTHY.rank
 
 
-def urgency(status: str, *, stopped: bool) -> Urgency:
+def urgency(status: str, *, stopped: bool, refuses_writes: bool) -> Urgency:
     """Of a server by its health: healthy, degraded or unhealthy."""
-    return Urgency.STOPPED if stopped else Urgency(status)
+    if stopped:
+        return Urgency.STOPPED
+    return Urgency.REFUSES_WRITES if refuses_writes else Urgency(status)
 
 
 def most_urgent(*found: Urgency) -> Urgency:

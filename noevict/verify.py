@@ -1,25 +1,30 @@
 """A host as a client sees it: over TLS, CA and host name checked, with a password."""
 
+import time
 from collections.abc import Callable
 
 from noevict.changes import Change, How
 from noevict.client import rewrite
 from noevict.errors import NoevictError
+from noevict.kept import refusals, writes_refused
 from noevict.loading import wait_until_loaded
 from noevict.password_moves import is_finishing, left_over
 from noevict.run import HostRun
 from noevict.state import HostState, Live, Reach
 from noevict.target import TAKEOVER, UNVERIFIED
 
+GOES_ON_SECONDS = 1  # in which clients that are refused try again
 CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
-def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
+def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
     """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
 
     A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
-    again, over a connection made under the lock. ``finish``: what is done to the passwords then. Raises NoevictError
-    with a line for each thing that is wrong: name, wanted, found.
+    again, over a connection made under the lock. ``finish``: what is done to the passwords then.
+
+    Returns why the server refuses writes, "" if it takes them: that makes the run fail, and is no reason to leave
+    anything of it unfinished. Raises NoevictError with a line for each thing that is wrong: name, wanted, found.
     """
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
@@ -33,6 +38,7 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
     if not looks and run.plan.clean:
         # Not over what is not as wanted: it would write a live value changed by hand into the file.
         rewrite(run.client)
+    refused = still_refused(run)
     wrong = [
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
@@ -48,14 +54,28 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> None:
         # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
         run.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
     if wrong:
-        raise NoevictError.collect(wrong)
+        raise NoevictError.collect(filter(None, (refused, *wrong)))
     if run.lock:
         finish(run)
     if run.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
         run.shell(CLEAN_UP, what="cleaning up")
-    run.log(summary(run))
+    if not refused:
+        run.log(summary(run))
     for notice in run.plan.notices:
         run.warn(notice)
+    return refused
+
+
+def still_refused(run: HostRun) -> str:
+    """Why the server refuses writes; "" if it takes them.
+
+    What was refused before this run changed something, a full memory made larger say, counts only if it goes on.
+    """
+    if run.changed and writes_refused(run):
+        run.refused_before = refusals(run)
+        time.sleep(GOES_ON_SECONDS)
+        run.ask_again()
+    return writes_refused(run)
 
 
 def _taking_over(run: HostRun) -> bool:

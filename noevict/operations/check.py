@@ -57,7 +57,7 @@ def failing() -> FunctionCommand:
 
 def _verify(run: HostRun) -> None:
     try:
-        verify(run, finish_passwords)
+        refused = verify(run, finish_passwords)
         if (key := run.secrets.host) is not None and (unwritten := run.fleet.record_id(run.name, key.id)):
             run.warn(f"for `noevict url`: {unwritten}")
     except NoevictError as error:
@@ -67,6 +67,8 @@ def _verify(run: HostRun) -> None:
         record(run, sentence(error))
         raise
     record(run)
+    if refused:
+        raise NoevictError(refused)
 
 
 def _fail(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name

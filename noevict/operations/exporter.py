@@ -108,7 +108,7 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
 def _verify(exporter: Exporter) -> None:
     run = exporter.run
     run.log(verify(exporter, finish_passwords))
-    if unwritten := run.fleet.record(run.name, None, {run.name: run.found.exporter_ends}):
+    if unwritten := run.fleet.record(run.name, None, {"exporter_ends": run.found.exporter_ends}):
         run.warn(f"for monitoring: {unwritten}")
     write_for_prometheus(run, exporter.plan.target, _groups(run.fleet.root))
     for notice in exporter.plan.notices:

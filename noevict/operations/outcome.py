@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from noevict.kept import seen
 from noevict.run import HostRun
 from noevict.watch.records import Drift
 
@@ -13,6 +14,5 @@ def record(run: HostRun, failure: str | None = None) -> None:
     if differences:
         failure = None
     look = Drift(datetime.now(UTC), "deploy", None if failure else differences, failure)
-    exporter = {run.name: run.found.exporter_ends} if run.looked else None
-    if unwritten := run.fleet.record(run.name, look, exporter):
+    if unwritten := run.fleet.record(run.name, look, seen(run)):
         run.warn(f"for monitoring: {unwritten}")

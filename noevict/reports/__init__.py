@@ -31,7 +31,10 @@ def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
     else:
         print_table(reports, sys.stdout)
     for report in reports:
-        for line in report.failure or report.notices:
+        for line in (
+            *([report.writes] if report.failure and report.writes else ()),
+            *(report.failure or report.notices),
+        ):
             click.echo(one_line(f"{report.host}: {line}"), err=True)
 
 

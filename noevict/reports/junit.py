@@ -1,8 +1,8 @@
 """JUnit XML, as CI systems read it: one suite, and a test case for each host.
 
-A host that drifted is a failure, one that could not be looked at, or is left alone, an error. A case keeps its name
-from run to run, so that CI can tell since when it fails. The form is one that the schemas of Apache Ant (Windy Road's
-JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept.
+A host that drifted, or that refuses writes, is a failure, one that could not be looked at, or is left alone, an error.
+A case keeps its name from run to run, so that CI can tell since when it fails. The form is one that
+the schemas of Apache Ant (Windy Road's JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept.
 """
 
 import platform
@@ -29,7 +29,7 @@ def as_junit(reports: Sequence[Report], at: datetime) -> str:
         timestamp=f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}",  # the schema has no time zone
         hostname=one_line(platform.node()) or "localhost",
         tests=str(len(reports)),
-        failures=str(sum(report.drifted and not report.failure for report in reports)),
+        failures=str(sum(not report.fine and not report.failure for report in reports)),
         errors=str(sum(bool(report.failure) for report in reports)),
         time=_seconds(max((report.seconds for report in reports), default=0)),  # all at once
     )
@@ -50,13 +50,15 @@ def _add_case(suite: ElementTree.Element, report: Report) -> None:
         suite, "testcase", classname=SUITE, name=name, time=_seconds(report.seconds)
     )
     if report.failure:
-        said = {"message": one_line(report.failure[0]), "type": "failed"}
-        ElementTree.SubElement(case, "error", said).text = _lines(report.failure)
-    elif report.drifted:
+        told = [*filter(None, (report.writes, *report.failure))]
+        said = {"message": one_line(told[0]), "type": "failed"}
+        ElementTree.SubElement(case, "error", said).text = _lines(told)
+    elif not report.fine:
         told = [*map(str, report.changes), *(f"{fault} [by hand]" for fault in report.faults)]
         stopped = "the server is stopped: " if report.urgency is Urgency.STOPPED else ""
         message = told[0] if len(told) == 1 else f"{stopped}{len(told)} things are not as wanted"
-        said = {"message": one_line(message), "type": report.urgency}
+        said = {"message": one_line(report.writes or message), "type": report.urgency}
+        told = [*filter(None, (report.writes, *told))]
         ElementTree.SubElement(case, "failure", said).text = _lines(told)
 
 

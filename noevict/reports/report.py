@@ -1,9 +1,8 @@
 """What ``noevict drift`` tells of one host, and how programs read it."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from noevict.changes import Change
@@ -29,7 +28,13 @@ class Report:
     blocked: bool = False
     server: str = ""
     seconds: float = 0.0
-    exporter_ends: datetime | None = None  # the client certificate of its exporter, where it was looked at
+    writes: str = ""  # why its server refuses writes, and what to do; "" if it takes them
+    seen: Mapping[str, Any] = field(default_factory=dict)  # fields of its Record, for monitoring
+
+    @property
+    def fine(self) -> bool:
+        """Whether there is nothing to do about it."""
+        return not (self.failure or self.drifted or self.writes)
 
     @property
     def drifted(self) -> bool:
@@ -37,9 +42,9 @@ class Report:
 
     @property
     def urgency(self) -> Urgency:
-        if self.failure:
-            return Urgency.FAILED
-        return most_urgent(*(each.urgency for each in self.changes), *(Urgency.DRIFT for _ in self.faults))
+        found = [each.urgency for each in self.changes] + [Urgency.DRIFT for _ in self.faults]
+        refuses = [Urgency.REFUSES_WRITES] * bool(self.writes)
+        return most_urgent(*refuses, *([Urgency.FAILED] if self.failure else found))
 
     @property
     def restarts(self) -> bool:
@@ -53,13 +58,16 @@ def urgent_first(reports: Sequence[Report]) -> list[Report]:
 
 
 def as_data(reports: Sequence[Report]) -> dict[str, Any]:
-    """For ``--json``: {"drift": bool, "failed": bool, "hosts": {name: {...}}}."""
+    """For ``--json``: {"drift": bool, "failed": bool, "writesRefused": bool, "hosts": {name: {...}}}."""
     return {
         "drift": any(report.drifted for report in reports),
         "failed": any(report.failure for report in reports),
+        "writesRefused": any(report.writes for report in reports),
         "hosts": {
             report.host: {
                 "urgency": report.urgency,
+                "writesRefused": bool(report.writes),
+                **({"error": report.writes} if report.writes else {}),
                 "failure": list(report.failure),
                 "drift": [asdict(change) for change in report.changes],
                 "restarts": report.restarts,
@@ -73,7 +81,7 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
 
 def in_words(reports: Sequence[Report]) -> str:
     """``2 of 4 hosts as wanted, 1 failed, 1 stopped``."""
-    fine = sum(not report.drifted and not report.failure for report in reports)
+    fine = sum(report.fine for report in reports)
     urgent = Counter(report.urgency for report in urgent_first(reports) if report.urgency.needs_somebody_now)
     return ", ".join(
         (f"{fine} of {len(reports)} hosts as wanted", *(f"{count} {each}" for each, count in urgent.items()))

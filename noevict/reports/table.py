@@ -32,6 +32,9 @@ def print_table(reports: Sequence[Report], out: TextIO) -> None:
 
 def _rows(report: Report, *, host_once: bool) -> Iterator[tuple[Text, ...]]:
     host = report.host
+    if report.writes and not report.failure:
+        yield _row((host, "bold"), (report.writes, PILL), "", "", ("now", "bold red"))
+        host = "" if host_once else host
     for change in report.changes:
         yield _row(
             (host, "bold"),

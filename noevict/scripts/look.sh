@@ -236,6 +236,8 @@ sub empty {    # an RDB whose end comes right after what it says of its server
     }
     return $at > 9 && substr($rdb, $at, 1) eq "\xff";
 }
+my $disk = output('stat', '-f', '-c', '%a %b %S', $data);    # root's name, in a directory of root's
+say('disk', $1) if $disk =~ /^([0-9]+ [0-9]+ [0-9]+)$/;
 told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
 # Its own user may put another directory in its place: from here on this one is meant.
 if (sysopen my $directory, "$data/appendonlydir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
@@ -330,6 +332,8 @@ for file in /etc /etc/sysctl.d /etc/systemd/system "$etc" "$etc/$engine.conf" "$
   "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "${dropin%/*}" "$dropin" "$sysctl" "$data"; do
   [[ -e $file && (! -L $file || $file == "$tls") && ! -w $file ]] && say "unwritable $file"
 done
+
+[[ ! -d $data || -w $data ]] || [[ ,$(exec findmnt -n -o OPTIONS -T "$data"), != *,ro,* ]] || say "disk-read-only"
 
 # --- what is not noevict's: other servers of this host, and drop-ins of the unit (noevict/foreign.py) ---
 # Unit files, drop-ins and init scripts are root's. Of a process only what the kernel says: its arguments are its own to

@@ -1,8 +1,8 @@
 """What a program is told of hosts: the JSON of ``/health/redis`` and of ``noevict status --json``.
 
 One host: ``status``, ``timestamp`` and ``evictionPolicy`` are always there, in the form that its users' dashboards
-read, and ``warning`` where the policy is not noeviction; ``error`` where the host is unhealthy. Everything else is
-null where it is not known. ``stopped``: nothing listens there.
+read, and ``warning`` where the policy is not noeviction; then ``writesRefused``, and ``error`` where the host is
+unhealthy. Everything else is null where it is not known. ``stopped``: nothing listens there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ def host_answer(view: View) -> dict[str, Any]:
     health = view.health
     return {
         **_first(health.status, health.poll.at, health.policy, health.warning),
+        "writesRefused": health.writes_refused,
         "stopped": health.stopped,
         **({"error": health.error} if health.error else {}),
         **_figures(health),
@@ -41,9 +42,11 @@ def fleet_answer(views: Sequence[View]) -> dict[str, Any]:
     told = next((each for each in health if each.warning), None) or next(
         (each for each in health if each.policy), health[0]
     )
+    refused = {each.writes_refused for each in health}
     errors = [f"{view.name}: {view.health.error}" for view in views if view.health.error]
     return {
         **_first(worst(views), max(each.poll.at for each in health), told.policy, told.warning),
+        "writesRefused": True if True in refused else None if None in refused else False,
         **({"error": "; ".join(errors)} if errors else {}),
         "hosts": {view.name: host_answer(view) for view in views},
     }
@@ -110,7 +113,7 @@ def _queues(health: Health) -> Mapping[str, Any] | None:
 
 
 def _recorded(record: Record) -> dict[str, Any]:
-    drift = record.drift
+    drift, disk = record.drift, record.disk
     return {
         "drift": drift
         and {
@@ -120,4 +123,7 @@ def _recorded(record: Record) -> dict[str, Any]:
             "failure": drift.failure,
         },
         "lastBackup": record.backup and time_text(record.backup),
+        "dataDisk": disk
+        and disk.at
+        and {"at": time_text(disk.at), "free": disk.free, "size": disk.size, "readOnly": disk.read_only},
     }

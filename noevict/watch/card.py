@@ -8,9 +8,11 @@ from functools import cached_property
 from noevict.urgency import Urgency
 from noevict.watch import runbooks
 from noevict.watch.figures import path, size, sizes, span
-from noevict.watch.health import MEMORY_PERCENT, NOEVICTION, Health, Status
+from noevict.watch.health import LITTLE_PERCENT, Health, Status
 from noevict.watch.watched import View
+from noevict.writes import NOEVICTION
 
+SENTENCES = frozenset({"answer", "loading", "writes"})  # checks that need no name before their words
 WAITING = ("wait", "paused", "prioritized")  # all of them wait for a worker
 SOON = timedelta(days=30)  # a certificate is renewed from then on
 
@@ -72,6 +74,7 @@ class Card:
     warning: str
     odd: bool  # something is not as it should be, though it is healthy perhaps
     percent: float | None  # memory used of maxmemory
+    full: bool  # so much of it that somebody has to see to it: of a cache never
     unlimited: bool  # no maxmemory: the kernel kills the server where memory is full
     memory: Trend | None
     trends: tuple[Trend, ...]
@@ -98,7 +101,7 @@ class Card:
         drift = next(fact for fact in self.facts if fact.label == "Drift")
         every = {
             "ill": self.status != Status.HEALTHY,
-            "full": self.percent is not None and self.percent > MEMORY_PERCENT,
+            "full": self.full,
             "bare": any(fact.about == "backup" for fact in self.facts),
             "certificate": self.certificate_days is not None and self.certificate_days < SOON.days,
             "drift": drift.about == "drift",
@@ -138,6 +141,7 @@ def card(view: View, now: datetime) -> Card:
         or unlimited,
         unlimited=unlimited,
         percent=health.memory_percent,
+        full="memory" in health.checks and health.checks["memory"].status is not Status.HEALTHY,
         memory=_memory(view),
         trends=tuple(_trends(view)),
         facts=facts,
@@ -165,10 +169,15 @@ def _server(health: Health) -> str:
 def _reasons(health: Health) -> Iterator[Reason]:
     for name, check in health.checks.items():
         if check.status is not Status.HEALTHY:
-            prefix = "" if name in {"answer", "loading"} else f"{name}: "
-            yield Reason(
-                f"{prefix}{check.detail}", "stopped" if name == "answer" and health.stopped else name
-            )
+            yield Reason(f"{'' if name in SENTENCES else f'{name}: '}{check.detail}", _about(name, health))
+
+
+def _about(check: str, health: Health) -> str:
+    """What the runbook calls it: for writes that are refused, what failed, or else memory."""
+    if check == "answer" and health.stopped:
+        return "stopped"
+    failed = ("aof", "save") if check == "writes" else ()
+    return next((each for each in failed if each in health.checks and health.checks[each].status.rank), check)
 
 
 def _memory(view: View) -> Trend | None:
@@ -200,7 +209,8 @@ def _facts(health: Health) -> Iterator[Fact]:
     yield Fact("Policy", policy, "" if policy == NOEVICTION else "warn")
     evicted = health.evicted_lately
     lately = f"{evicted:,} in the last hour" if evicted else "none lately"
-    yield Fact("Evicted", lately, "bad" if evicted else "", short=f"{evicted:,}" if evicted else "none")
+    tone = "bad" if health.checks["evictions"].status is not Status.HEALTHY else ""
+    yield Fact("Evicted", lately, tone, short=f"{evicted:,}" if evicted else "none")
     yield _persistence(health)
     days = health.certificate_days
     if days is not None:
@@ -226,7 +236,11 @@ def _persistence(health: Health) -> Fact:
 
 
 def _recorded(view: View, now: datetime) -> Iterator[Fact]:
-    backup, drift = view.record.backup, view.record.drift
+    backup, drift, disk = view.record.backup, view.record.drift, view.record.disk
+    if disk and disk.at:
+        tone = "bad" if disk.read_only else "warn" if 100 * disk.free < LITTLE_PERCENT * disk.size else ""
+        found = "read-only" if disk.read_only else f"{size(disk.free)} free"
+        yield Fact("Disk", f"{found}, {span(now - disk.at)} ago", tone, "disk", found)
     yield Fact("Backup", f"{span(now - backup)} ago") if backup else Fact("Backup", "none", "warn", "backup")
     if drift is None:
         yield Fact("Drift", "not looked for yet", short="never")

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from noevict.watch import records
 from noevict.watch.dial import Resolver, Turns
+from noevict.watch.health import judge, refusals
 from noevict.watch.poll import Asker
 from noevict.watch.reasons import SECONDS
 from noevict.watch.records import NOTHING, Record
@@ -15,6 +17,7 @@ from noevict.watch.roster import Roster
 from noevict.watch.targets import Access, Target, read_targets
 from noevict.watch.watched import View, Watched, log
 from noevict.wording import one_line
+from noevict.writes import rise_since
 
 INTERVAL = 5.0
 ROSTER_SECONDS = 2.0  # between two looks at whether hosts.yml is another one
@@ -197,6 +200,16 @@ def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
         fleet = Fleet(targets, access, records.locate(root))
         await asyncio.wait([host.poll() for host in fleet.hosts.values()])
         fleet.close()
-        return fleet.views()
+        return [_since_last_look(view) for view in fleet.views()]
 
     return asyncio.run(look())
+
+
+def _since_last_look(view: View) -> View:
+    """Judged by what was refused since a run looked at it, if that is known."""
+    health, target = view.health, view.target
+    rise = rise_since(view.record.refusals, refusals(health.poll), health.number("uptime_in_seconds"))
+    if rise is None:
+        return view
+    judged = judge(health.poll, health.evicted_lately, rise, host=target.name, cache=target.cache)
+    return replace(view, health=judged)

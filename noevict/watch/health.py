@@ -3,9 +3,11 @@
 What makes it so, the worst first:
 
 ==========  ==============================================================================================
-unhealthy   no answer in time, a password or certificate not taken, still loading: clients cannot work
+unhealthy   no answer in time, a password or certificate not taken, still loading, writes refused: clients
+            cannot work
 degraded    memory over 90 % of maxmemory, the last save or AOF write failed, less than 14 days of the
             certificate left, keys evicted in the last hour: clients will not be able to for long, or lose data
+            (of a cache, which is to evict, neither memory nor evictions count)
 healthy     all else; an eviction policy other than ``noeviction`` is a warning in itself
 ==========  ==============================================================================================
 """
@@ -17,10 +19,11 @@ from datetime import datetime, timedelta
 
 from noevict.urgency import Urgency, urgency
 from noevict.wording import one_line
+from noevict.writes import CODES, NOEVICTION, Refusals, Rise, count_refusals, refused
 
 MEMORY_PERCENT = 90
+LITTLE_PERCENT = 10  # free of the data's disk
 CERTIFICATE_DAYS = 14
-NOEVICTION = "noeviction"
 _LONGEST = 60  # characters of a value that a server told
 
 Info = Mapping[str, str]  # INFO's fields, as text
@@ -30,12 +33,13 @@ FIELDS = frozenset(
     {
         *("redis_version", "valkey_version", "run_id", "uptime_in_seconds", "role"),
         *("connected_clients", "blocked_clients", "rejected_connections", "instantaneous_ops_per_sec"),
-        *("used_memory", "maxmemory", "maxmemory_policy", "evicted_keys"),
+        *("used_memory", "mem_not_counted_for_evict", "maxmemory", "maxmemory_policy", "evicted_keys"),
         *("loading", "async_loading", "loading_loaded_perc"),
         *("rdb_last_save_time", "rdb_last_bgsave_status", "rdb_changes_since_last_save"),
         *("aof_enabled", "aof_last_write_status", "aof_last_bgrewrite_status"),
     }
 )
+REFUSALS = {code: f"errorstat_{code}" for code in CODES}  # the fields for these: a number, if it is known
 _LONGEST_KEPT = 200  # characters of a field's value
 
 
@@ -66,6 +70,7 @@ class Poll:
     queues: Mapping[str, Mapping[str, int]] | None = None  # queue -> state -> jobs
     queues_failure: str | None = None
     workers: Mapping[str, bool] | None = None  # queue -> whether the mark of a worker that runs is there
+    misconf: bool = False  # PING was refused with MISCONF, as writes are
     stopped: bool = False  # nothing listens there
 
 
@@ -97,8 +102,14 @@ class Health:
         return True if self.poll.stopped else False if self.poll.info else None
 
     @property
+    def writes_refused(self) -> bool | None:
+        """Whether clients' writes are; None where that is not known."""
+        check = self.checks.get("writes")
+        return None if check is None else check.status is Status.UNHEALTHY
+
+    @property
     def urgency(self) -> Urgency:
-        return urgency(self.status, stopped=self.poll.stopped)
+        return urgency(self.status, stopped=self.poll.stopped, refuses_writes=bool(self.writes_refused))
 
     @property
     def policy(self) -> str | None:
@@ -137,11 +148,31 @@ class Health:
         return None if value is None else one_line(value)[:_LONGEST]
 
 
-def judge(poll: Poll, evicted_lately: int = 0) -> Health:
-    """How a host is that answered so, with so many keys evicted in the last hour."""
-    checks = {name: check for name, check in _checks(poll, evicted_lately) if check}
+def judge(
+    poll: Poll, evicted_lately: int = 0, rise: Rise | None = None, *, host: str = "HOST", cache: bool = False
+) -> Health:
+    """How a host is that answered so, with so many keys evicted in the last hour.
+
+    ``rise``: writes that were refused of late, None if that is not known. ``cache``: evicting is what it is for.
+    """
+    evicts = cache and poll.info.get("maxmemory_policy", NOEVICTION) != NOEVICTION
+    found = _checks(poll, evicted_lately, _writes(poll, rise, host), evicts=evicts)
+    checks = {name: check for name, check in found if check}
     status = max((check.status for check in checks.values()), key=lambda status: status.rank)
     return Health(poll, status, checks, evicted_lately)
+
+
+def parse_refusals(text: str) -> dict[str, str]:
+    """The REFUSALS of a reply to INFO errorstats; what is not known is left out."""
+    fields = {name: value for name, _, value in (line.partition(":") for line in text.splitlines())}
+    return {REFUSALS[code]: str(count) for code, count in count_refusals(fields).items()}
+
+
+def refusals(poll: Poll) -> Refusals:
+    """How often the server had refused writes when it was asked."""
+    counts = {code: number(poll.info, field) for code, field in REFUSALS.items()}
+    known = {code: count for code, count in counts.items() if count is not None}
+    return Refusals(poll.at, poll.info.get("run_id", ""), known)
 
 
 def parse_info(text: str) -> dict[str, str]:
@@ -161,15 +192,18 @@ def memory_percent(info: Info) -> float | None:
     return 100 * used / most if used is not None and most else None
 
 
-def _checks(poll: Poll, evicted: int) -> Iterator[tuple[str, Check | None]]:
+def _checks(
+    poll: Poll, evicted: int, writes: Check | None, *, evicts: bool
+) -> Iterator[tuple[str, Check | None]]:
     info = poll.info
     yield "answer", _answer(poll)
     if info:
         yield "loading", _loading(info)
-        yield "memory", _memory(info)
+        yield "writes", writes
+        yield "memory", _memory(info, evicts=evicts)
         yield "save", _last(info, "rdb_last_bgsave_status", "the last RDB save")
         yield "aof", _aof(info)
-        yield "evictions", _evictions(evicted)
+        yield "evictions", _evictions(evicted, evicts=evicts)
     if poll.certificate_ends:
         yield "certificate", _certificate(poll.certificate_ends - poll.at)
 
@@ -188,11 +222,22 @@ def _loading(info: Info) -> Check:
     return Check(Status.UNHEALTHY, f"is loading its data{far}")
 
 
-def _memory(info: Info) -> Check | None:
+def _writes(poll: Poll, rise: Rise | None, host: str) -> Check | None:
+    """None where nothing is known: while it loads its data nothing is taken, and that is said elsewhere."""
+    info = poll.info
+    if _loading(info).status is not Status.HEALTHY or (rise is None and "used_memory" not in info):
+        return None
+    if why := refused(host, info, rise, misconf=poll.misconf):
+        return Check(Status.UNHEALTHY, why)
+    counted = f"none refused {rise.when}" if rise else "refusals before this look are not known"
+    return Check(Status.HEALTHY, f"are taken, {counted}")
+
+
+def _memory(info: Info, *, evicts: bool) -> Check | None:
     percent = memory_percent(info)
     if percent is None:
         return None
-    status = Status.DEGRADED if percent > MEMORY_PERCENT else Status.HEALTHY
+    status = Status.DEGRADED if percent > MEMORY_PERCENT and not evicts else Status.HEALTHY
     return Check(status, f"{percent:.1f} % of maxmemory used")
 
 
@@ -214,11 +259,11 @@ def _aof(info: Info) -> Check | None:
     return next(failed, written)
 
 
-def _evictions(evicted: int) -> Check:
+def _evictions(evicted: int, *, evicts: bool) -> Check:
     if not evicted:
         return Check(Status.HEALTHY, "none in the last hour")
     keys = "1 key" if evicted == 1 else f"{evicted} keys"
-    return Check(Status.DEGRADED, f"{keys} evicted in the last hour")
+    return Check(Status.HEALTHY if evicts else Status.DEGRADED, f"{keys} evicted in the last hour")
 
 
 def _certificate(left: timedelta) -> Check:

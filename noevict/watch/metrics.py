@@ -16,6 +16,8 @@ GAUGES = {
     "noevict_exporter_certificate_not_after_timestamp_seconds": (
         "When the client certificate of the host's exporter ends, as the last run saw it; no exporter: no sample."
     ),
+    "noevict_data_disk_free_bytes": "Free on the disk of the host's data, as the last run saw it.",
+    "noevict_data_disk_size_bytes": "How large that disk is.",
     "noevict_last_backup_timestamp_seconds": "When the host's data was last backed up; none on record: no sample.",
     "noevict_drift": "How many things differed from the settings at the last look; no sample where that failed.",
     "noevict_last_look_timestamp_seconds": "When the host was last looked at for drift.",
@@ -34,6 +36,7 @@ def values(view: View) -> dict[str, float | None]:
     """The value of each of GAUGES, None where it is not known."""
     poll, drift, backup = view.health.poll, view.record.drift, view.record.backup
     ends, exporter_ends = poll.certificate_ends, view.record.exporter_ends
+    disk = view.record.disk
     looked = drift and {
         "noevict_drift": drift.differences,
         "noevict_last_look_timestamp_seconds": drift.at.timestamp(),
@@ -45,6 +48,8 @@ def values(view: View) -> dict[str, float | None]:
         "noevict_exporter_certificate_not_after_timestamp_seconds": (
             exporter_ends.timestamp() if exporter_ends else None
         ),
+        "noevict_data_disk_free_bytes": disk.free if disk else None,
+        "noevict_data_disk_size_bytes": disk.size if disk else None,
         "noevict_last_backup_timestamp_seconds": backup.timestamp() if backup else None,
         **(looked or {}),
     }

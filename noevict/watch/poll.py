@@ -5,12 +5,13 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from noevict import queues
 from noevict.errors import NoevictError
 from noevict.watch.dial import Dial, Resolver, Turns
-from noevict.watch.health import SECTIONS, Info, Poll, parse_info
+from noevict.watch.health import SECTIONS, Poll, parse_info, parse_refusals
 from noevict.watch.reasons import SECONDS, ShutOut, reason
 from noevict.watch.targets import EXPORTER, HEALTH, Access, Target
 from noevict.watch.wire import Connection, Garbage, Refused
@@ -134,18 +135,14 @@ class Asker:
     async def poll(self) -> Poll:
         """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
         health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
-        info, seconds, failure, stopped = health
         (counts, workers), queues_failure = lengths
-        return Poll(
-            datetime.now(UTC),
-            info,
-            seconds,
-            self._health.certificate_ends,
-            failure,
-            counts,
-            queues_failure,
-            workers,
-            stopped=stopped,
+        return replace(
+            health,
+            at=datetime.now(UTC),
+            certificate_ends=self._health.certificate_ends,
+            queues=counts,
+            queues_failure=queues_failure,
+            workers=workers,
         )
 
     def close(self) -> None:
@@ -153,17 +150,24 @@ class Asker:
         if self._exporter is not None:
             self._exporter.close()
 
-    async def _ask_health(self) -> tuple[Info, float | None, str | None, bool]:
-        """INFO, seconds to its answer, why there is none, and whether that is because nothing listens there."""
+    async def _ask_health(self) -> Poll:
+        """What PING and INFO answer."""
         try:
-            began, (ping, info) = await self._answers(self._health, ("PING",), ("INFO", *SECTIONS))
+            # errorstats by itself: it has no bound on Redis 7.0, and what is too long is left out alone.
+            began, (ping, info, errors) = await self._answers(
+                self._health, ("PING",), ("INFO", *SECTIONS), ("INFO", "errorstats")
+            )
         except FAILURES as error:
-            return {}, None, reason(error, self._health.user), isinstance(error, ConnectionRefusedError)
+            stopped = isinstance(error, ConnectionRefusedError)
+            return Poll(datetime.now(UTC), failure=reason(error, self._health.user), stopped=stopped)
         seconds = time.monotonic() - began
         for answer in (info, ping):
             if isinstance(answer, Refused) and answer.code not in ANSWERS:
-                return {}, None, reason(answer, self._health.user), False
-        return parse_info(str(info)), seconds, None, False
+                return Poll(datetime.now(UTC), failure=reason(answer, self._health.user))
+        refusals = {} if isinstance(errors, Refused) else parse_refusals(str(errors))
+        misconf = isinstance(ping, Refused) and ping.code == "MISCONF"
+        found = {**parse_info(str(info)), **refusals}
+        return Poll(datetime.now(UTC), found, seconds, misconf=misconf)
 
     async def _ask_queues(self) -> tuple[Queues, str | None]:
         if self._exporter is None:

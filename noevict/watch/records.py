@@ -3,7 +3,9 @@
 One file a host, ``HOST.json`` in the state directory of its hosts file (``locate``):
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
-     "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME}}
+     "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME},
+     "refusals": {"at": TIME, "run": "run_id of the server", "counts": {"OOM": N, "MISCONF": N}},
+     "disk": {"at": TIME, "free": BYTES, "size": BYTES, "read_only": BOOL}}
 
 TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
 ``differences`` is null. A part that is not there yet is left out. Files are replaced whole; of one that makes no
@@ -26,6 +28,7 @@ from noevict.hosts_file import read_hosts_file
 from noevict.inventory import HOSTS_FILE, hosts_path
 from noevict.private_files import locked, make_directory
 from noevict.wording import one_line
+from noevict.writes import CODES, Disk, Refusals
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Record:
     drift: Drift | None = None
     backup: datetime | None = None
     exporter_ends: datetime | None = None  # when the client certificate of its exporter ends
+    refusals: Refusals | None = None  # how many writes it had refused by then
+    disk: Disk | None = None  # of its data
 
 
 NOTHING = Record()
@@ -103,14 +108,19 @@ def read(directory: Path) -> dict[str, Record]:
     return found
 
 
+def read_one(directory: Path, host: str) -> Record:
+    """NOTHING if there is none, or none that this user may read."""
+    return _read_one(_path(directory, host)) or NOTHING
+
+
 def write_drift(
-    directory: Path, looks: Mapping[str, Drift], exporter_ends: Mapping[str, datetime | None] | None = None
+    directory: Path, looks: Mapping[str, Drift], seen: Mapping[str, Mapping[str, Any]] | None = None
 ) -> None:
-    """Host -> the look at it just now, and what it saw of its exporter: see ``write_exporter``.
+    """Host -> the look at it just now. ``seen``: host -> other fields of its Record that the look knows.
 
     Raises NoevictError where they cannot be written.
     """
-    seen = {host: {"exporter_ends": ends} for host, ends in (exporter_ends or {}).items()}
+    seen = seen or {}
     _update(directory, {host: {"drift": look, **seen.get(host, {})} for host, look in looks.items()})
 
 
@@ -128,7 +138,7 @@ def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     make_directory(directory)
     with locked(directory):
         for host, change in changes.items():
-            path = directory / f"{quote(host, safe='@')}.json"
+            path = _path(directory, host)
             record = replace(_read_one(path) or NOTHING, **change)
             new = path.with_name(f".{path.name}.new")
             try:
@@ -136,6 +146,10 @@ def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
                 new.replace(path)
             except OSError as error:
                 raise NoevictError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _path(directory: Path, host: str) -> Path:
+    return directory / f"{quote(host, safe='@')}.json"
 
 
 def _written(record: Record) -> dict[str, Any]:
@@ -147,17 +161,25 @@ def _written(record: Record) -> dict[str, Any]:
         parts["backup"] = {"at": record.backup.isoformat()}
     if record.exporter_ends:
         parts["exporter"] = {"certificate_ends": record.exporter_ends.isoformat()}
+    if record.refusals:
+        parts["refusals"] = {**asdict(record.refusals), "at": record.refusals.at.isoformat()}
+    if record.disk and record.disk.at:
+        parts["disk"] = {**asdict(record.disk), "at": record.disk.at.isoformat()}
     return parts
 
 
 def _read_one(path: Path) -> Record | None:
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
-        drift, backup, exporter = (parts.get(part) for part in ("drift", "backup", "exporter"))
+        drift, backup, exporter, refusals, disk = map(
+            parts.get, ("drift", "backup", "exporter", "refusals", "disk")
+        )
         return Record(
             _drift(drift) if drift else None,
             _time(backup["at"]) if backup else None,
             _time(exporter["certificate_ends"]) if exporter else None,
+            _refusals(refusals) if refusals else None,
+            _disk(disk) if disk else None,
         )
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
@@ -172,6 +194,21 @@ def _drift(part: Mapping[str, Any]) -> Drift:
     ):
         raise ValueError(part)
     return Drift(_time(part["at"]), by, differences, None if failure is None else one_line(str(failure)))
+
+
+def _refusals(part: Mapping[str, Any]) -> Refusals:
+    counts = {code: _size(count) for code, count in part["counts"].items() if code in CODES}
+    return Refusals(_time(part["at"]), str(part["run"]), counts)
+
+
+def _disk(part: Mapping[str, Any]) -> Disk:
+    return Disk(_size(part["free"]), _size(part["size"]), part["read_only"] is True, _time(part["at"]))
+
+
+def _size(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        raise ValueError(value)
+    return value
 
 
 def _time(text: str) -> datetime:

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from noevict.terminal import ENDLESS, PILL
 from noevict.urgency import Urgency, urgency
-from noevict.watch.health import CERTIFICATE_DAYS, MEMORY_PERCENT, NOEVICTION, Status
+from noevict.watch.health import CERTIFICATE_DAYS, LITTLE_PERCENT, MEMORY_PERCENT, Status
 from noevict.wording import one_line
+from noevict.writes import NOEVICTION
 
 Answer = Mapping[str, Any]  # of one host
 
@@ -123,7 +124,9 @@ def _badness(host: tuple[str, Answer]) -> tuple[int, bool, float]:
 
 
 def _urgency(answer: Answer) -> Urgency:
-    return urgency(answer["status"], stopped=answer["stopped"] is True)
+    return urgency(
+        answer["status"], stopped=answer["stopped"] is True, refuses_writes=answer["writesRefused"] is True
+    )
 
 
 def _reasons(answer: Answer) -> Iterator[Text]:
@@ -133,7 +136,7 @@ def _reasons(answer: Answer) -> Iterator[Text]:
     """
     for name, check in answer["checks"].items():
         if check["status"] != Status.HEALTHY:
-            about = "" if name == "answer" else f"{name}: "
+            about = "" if name in {"answer", "writes"} else f"{name}: "
             yield Text(one_line(f"{about}{check['detail']}"), STYLES[check["status"]])
     if "warning" in answer:
         yield Text(one_line(answer["warning"]), WARN)
@@ -192,7 +195,8 @@ def _evicted(answer: Answer, _: datetime) -> Text:
     if keys is None:
         return NOT_KNOWN
     if lately:
-        return Text(f"{keys}, {lately} lately", BAD)
+        fine = answer["checks"]["evictions"]["status"] == Status.HEALTHY  # of a cache
+        return Text(f"{keys}, {lately} lately", "" if fine else BAD)
     return Text(str(keys), WARN if keys else "")
 
 
@@ -206,6 +210,17 @@ def _certificate(answer: Answer, _: datetime) -> Text:
 def _backup(answer: Answer, now: datetime) -> Text:
     at = answer["lastBackup"]
     return Text("none", WARN) if at is None else Text(_age(at, now))
+
+
+def _disk(answer: Answer, now: datetime) -> Text:
+    found = answer["dataDisk"]
+    if found is None:
+        return NOT_KNOWN
+    age = _age(found["at"], now)
+    if found["readOnly"]:
+        return Text(f"read-only, {age}", BAD)
+    little = 100 * found["free"] < LITTLE_PERCENT * found["size"]
+    return Text(f"{_size(found['free'])} free, {age}", WARN if little else "")
 
 
 def _drift(answer: Answer, now: datetime) -> Text:
@@ -239,6 +254,7 @@ FIGURES = {
     "persistence": _persistence,
     "evicted": _evicted,
     "certificate": _certificate,
+    "disk": _disk,
     "backup": _backup,
     "drift": _drift,
 }

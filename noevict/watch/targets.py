@@ -33,6 +33,7 @@ class Target:
     asks_certificate: bool = False
     queues: tuple[str, ...] = ()  # as in redis_queues
     runbooks: str = "docs/runbooks"  # redis_runbooks
+    cache: bool = False  # redis_allow_eviction: at its maxmemory it is well
 
 
 class Access:
@@ -126,6 +127,7 @@ def target_of(fleet: Fleet, name: str, settings: Settings) -> Target:
         asks_certificate=settings.redis_tls_auth_clients == "yes",
         queues=settings.redis_queues,
         runbooks=settings.redis_runbooks,
+        cache=settings.redis_allow_eviction,
     )
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from noevict.watch.health import Health, Poll, Status, judge
-from noevict.watch.history import Evictions, Line
+from noevict.watch.health import REFUSALS, Health, Poll, Status, judge, number
+from noevict.watch.history import Line, Rises
 from noevict.watch.poll import Asker
 from noevict.watch.records import NOTHING, Record
 from noevict.watch.targets import Target
+from noevict.writes import Rise
 
+LATELY = 60.0  # seconds for which a write that was refused counts
 log = logging.getLogger("noevict")
 log.addHandler(logging.NullHandler())  # who is to read it says where
 
@@ -39,7 +41,8 @@ class Watched:
         self.health = judge(Poll(datetime.now(UTC), failure="was not looked at yet"))
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
         self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
-        self._evictions = Evictions()
+        self._evictions = Rises("evicted_keys")
+        self._refusals = {code: Rises(field, LATELY) for code, field in REFUSALS.items()}
         self._under_way: asyncio.Task[None] | None = None
 
     def poll(self) -> "asyncio.Task[None]":
@@ -64,7 +67,14 @@ class Watched:
 
     def _take(self, poll: Poll, now: float) -> None:
         self._evictions.add(now, poll.info)
-        before, self.health = self.health, judge(poll, self._evictions.lately(now))
+        before = self.health
+        self.health = judge(
+            poll,
+            self._evictions.lately(now),
+            self._refused(poll, now),
+            host=self.target.name,
+            cache=self.target.cache,
+        )
         figures = {
             "memory": self.health.memory_percent,
             "operations": self.health.number("instantaneous_ops_per_sec"),
@@ -80,11 +90,20 @@ class Watched:
             log.warning("%s: %s", self.target.name, summary(self.health))
         self.asked = now
 
+    def _refused(self, poll: Poll, now: float) -> Rise | None:
+        """Writes, in the last minute; None where that is not known: the first look counts from where."""
+        counts = {}
+        for code, rises in self._refusals.items():
+            rises.add(now, poll.info)
+            if number(poll.info, REFUSALS[code]) is not None:
+                counts[code] = rises.lately(now)
+        return Rise(counts, "in the last minute") if counts and self.asked else None
+
 
 def summary(health: Health) -> str:
     """How a host is, and why, in a line."""
     reasons = [
-        f"{name}: {check.detail}"
+        check.detail if name == "writes" else f"{name}: {check.detail}"
         for name, check in health.checks.items()
         if check.status is not Status.HEALTHY
     ]

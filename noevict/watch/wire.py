@@ -16,6 +16,7 @@ from typing import NoReturn
 sslproto.SSLProtocol.max_size = 32 << 10
 
 LONGEST = 1 << 16  # bytes of one reply: the sections of INFO that are asked for have five thousand
+SKIPPED = 1 << 20  # bytes of one reply that are read and dropped: Redis 7.0 has no bound on INFO errorstats
 _LINE = 1 << 14
 _SHOWN = 100  # characters of what a server says
 
@@ -71,11 +72,19 @@ class Connection:
         if sign == ":":
             return size
         if size > LONGEST:
-            raise Garbage(f"is no Redis: its answer has {size} bytes, should have {LONGEST} at most")
+            error = f"is no Redis: its answer has {size} bytes, should have {LONGEST} at most"
+            if size > SKIPPED:
+                raise Garbage(error)
+            await self._skip(size + 2)
+            return Refused(error)
         if size < 0:
             _garbage(line)
         text = await self._reader.readexactly(size + 2)
         return text[:-2].decode("utf-8", "backslashreplace")
+
+    async def _skip(self, size: int) -> None:
+        while size:
+            size -= len(await self._reader.readexactly(min(size, _LINE)))
 
     async def _line(self) -> str:
         try:

@@ -12,7 +12,7 @@ from noevict.state import HostState
 from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
 from tests.hosts.contradictions import RELOAD, ZZ
-from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, config, deploy, run_id, wait_for
+from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, changes, config, deploy, run_id, wait_for
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -226,18 +226,18 @@ def test_a_maxmemory_below_what_is_in_use_is_refused_with_both_numbers(fleet: Fl
         client.delete("big")
 
 
-def test_a_full_host_refuses_writes_and_is_as_wanted_all_the_same(fleet: Fleet) -> None:
+def test_a_full_host_refuses_writes_which_fails_it_and_changes_nothing(fleet: Fleet) -> None:
     host = fleet["valkey"]
     with admin(fleet.checkout, host) as client:
         for name in ("big", "bigger"):  # a write is done as long as there was room before it
             client.setrange(name, 120 * MIB, "x")
         with pytest.raises(redis.OutOfMemoryError):
             client.set("small", "1")
-        done = deploy(fleet.checkout)
-        assert "No changes" in said(done, host)
-        assert [line for line in said(done, host) if re.match(r"memory is full: 2\d\d MiB in use, ", line)], (
-            done
-        )
+        done = deploy(fleet.checkout, code=1)
+        assert done.json["results"]["failed_hosts"] == [host.name], done
+        assert changes(done) == 0, done
+        told = r"writes are refused: memory is full, 2\d\d of 204 MiB with noeviction"
+        assert [line for line in said(done, host) if re.match(told, line)], done
         client.delete("big", "bigger")
         assert client.set("small", "1")
     assert_clean(fleet.checkout)

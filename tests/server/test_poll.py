@@ -7,22 +7,23 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 
 from noevict import pki
 from noevict.errors import NoevictError
 from noevict.watch import dial, poll
 from noevict.watch.dial import Resolver, Turns
 from noevict.watch.fleet import Fleet
-from noevict.watch.health import Poll, Status, judge
+from noevict.watch.health import Poll, Status, judge, refusals
 from noevict.watch.poll import Asker
 from noevict.watch.targets import Access, Target, read_targets
-from tests.lab.servers import BINARIES
+from tests.lab.servers import BINARIES, Binary
 from tests.server.watched import Site
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
@@ -295,3 +296,21 @@ def test_a_fleet_that_is_not_asked_is_not_ready(site: Site) -> None:
     assert fleet.late == []
     fleet.hosts["a"].asked = time.monotonic() - 60
     assert fleet.late == ["a"]
+
+
+@pytest.mark.parametrize("binary", [BINARIES[0], BINARIES[1]], ids=lambda binary: binary.id)
+def test_a_server_with_very_many_error_codes_is_asked_all_the_same(site: Site, binary: Binary) -> None:
+    """Redis 7.0 lists them all, Redis 8 gives up on them: then it is not known what was refused."""
+    server = site.start("a", binary)
+    for number in range(4000):
+        with suppress(redis.ResponseError):
+            server.redis.eval("return redis.error_reply('CODE' .. ARGV[1] .. ' is one')", 0, number)
+
+    async def look() -> list[Poll]:
+        asked = asker(site)
+        return [await asked.poll() for _ in range(2)]
+
+    for found in asyncio.run(look()):
+        assert found.failure is None
+        assert judge(found).status is Status.HEALTHY
+        assert refusals(found).counts == {}

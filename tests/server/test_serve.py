@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from noevict.host_passwords import derive_id, derive_password
-from tests.lab.servers import BINARIES, wait_for
+from tests.lab.servers import BINARIES, Binary, wait_for
 from tests.server.watched import REPOSITORY, Service, Site
 
 HOSTS = 50
@@ -69,6 +70,32 @@ def test_it_ends_though_a_host_is_frozen_and_a_client_waits(site: Site) -> None:
     with socket.create_connection(service.address) as waiting:
         waiting.sendall(b"GET /livez HTTP/1.1\r\n")
         assert service.end() == 0
+
+
+@pytest.mark.parametrize("binary", [BINARIES[0], BINARIES[-1]], ids=lambda binary: binary.id)
+def test_a_cache_at_its_maxmemory_is_well_and_one_that_refuses_writes_is_not(
+    site: Site, binary: Binary
+) -> None:
+    server = site.start(
+        "cache", binary, redis_allow_eviction=True, redis_maxmemory_policy="allkeys-lru"
+    ).redis
+    server.config_set("maxmemory-policy", "allkeys-lru")
+    server.execute_command("DEBUG", "POPULATE", 20_000, "cache", 200)
+    service = Service(site.directory, "--interval", "1")
+    wait_for("it is looked at", lambda: service.health("cache")["usedMemoryPercent"])
+    server.config_set("maxmemory", server.info("memory")["used_memory"] - 100_000)
+    server.set("one", "more")
+    wait_for("keys are evicted", lambda: service.health("cache")["evictedKeysLastHour"])
+    told = service.health("cache")
+    assert (told["status"], told["writesRefused"]) == ("healthy", False), told
+    assert told["usedMemoryPercent"] > 90
+    server.config_set("maxmemory-policy", "volatile-lru")  # no key expires: nothing can be evicted
+    server.config_set("maxmemory", 1)
+    with pytest.raises(redis.OutOfMemoryError):
+        server.set("one", "more")
+    wait_for("it is told", lambda: service.get("/health/redis/cache").code == 503)
+    assert "1 command got OOM in the last minute" in service.health("cache")["error"]
+    assert service.end() == 0
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import redis
 
-from tests.lab.servers import BINARIES, Binary, Running
+from noevict.watch import records
+from noevict.watch.records import Drift
+from noevict.writes import Refusals, count_refusals
+from tests.lab.servers import BINARIES, Binary, Running, wait_for
 from tests.lab.terminal import Terminal, terminal
 from tests.server.watched import REPOSITORY, Service, Site
 from tests.spread import spread
 
+NOW = datetime.now(UTC)
 DEAD = 300  # hosts whose answers would be waited for in vain
 
 
@@ -60,6 +66,7 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
                 **{name: site.start(name, binary) for name in ("full", "evicts", "frozen")},
             }
             site.add("nobody", 1)
+            servers["full"].redis.execute_command("DEBUG", "POPULATE", 20_000, "key", 1000)
             used = servers["full"].redis.info("memory")["used_memory"]
             servers["full"].redis.config_set("maxmemory", int(used / 0.95))
             servers["evicts"].redis.config_set("maxmemory-policy", "volatile-lru")
@@ -96,6 +103,54 @@ def test_hosts_that_are_named_are_asked_alone(fleet: Fleet) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("2 of 2 hosts healthy, 1 may evict\n")
     assert fleet.status("full").returncode == 2
+
+
+def test_writes_that_were_refused_since_the_last_run_are_told(fleet: Fleet) -> None:
+    """By the count that the run kept; without one only what is so now counts. status itself keeps nothing."""
+    server, state = fleet.servers["cache-1"].redis, fleet.site.directory / "state"
+    server.config_set("maxmemory", 1)
+    with pytest.raises(redis.OutOfMemoryError):
+        server.set("a", 1)
+    told = fleet.status("cache-1")
+    assert "cache-1: writes are refused: memory is full, " in told.stdout
+    assert "got OOM" not in told.stdout
+    server.config_set("maxmemory", "200mb")
+    assert fleet.status("cache-1").returncode == 0
+    assert not state.exists()
+    info = server.info("everything")
+    kept = Refusals(datetime.now(UTC), info["run_id"], count_refusals(info))
+    assert kept.counts == {"OOM": 1, "MISCONF": 0}
+    for count, code in ((0, 2), (1, 0), (2, 2)):  # the last one fell since: what it has now is new
+        before = replace(kept, counts={**kept.counts, "OOM": count})
+        records.write_drift(state, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": {"refusals": before}})
+        files = {path.name: path.read_bytes() for path in state.iterdir()}
+        told = fleet.status("cache-1", "--json")
+        assert (told.returncode, json.loads(told.stdout)["writesRefused"]) == (code, code == 2)
+        assert ("1 command got OOM since 20" in told.stdout) is (code == 2)
+        assert {path.name: path.read_bytes() for path in state.iterdir()} == files
+    server.config_resetstat()
+    assert fleet.status("cache-1").returncode == 0
+    for path in state.iterdir():
+        path.unlink()
+    state.rmdir()
+
+
+def test_a_save_that_failed_where_it_stops_writes_is_told_at_once(fleet: Fleet) -> None:
+    server = fleet.servers["cache-1"]
+    (server.directory / "data/dump.rdb").mkdir()
+    server.redis.config_set("save", "3600 1")
+    server.redis.bgsave()
+    wait_for("it has failed", lambda: server.redis.info("persistence")["rdb_last_bgsave_status"] == "err")
+    told = fleet.status("cache-1")
+    assert told.returncode == 2
+    assert "cache-1: writes are refused: the last RDB save failed; it answers MISCONF. Free" in told.stdout
+    assert "deploys/verify.py --limit cache-1 (docs/runbooks/persistence.md#redissavefailed)" in told.stdout
+    server.redis.config_set("save", "")
+    (server.directory / "data/dump.rdb").rmdir()
+    server.redis.bgsave()
+    wait_for("it went well", lambda: server.redis.info("persistence")["rdb_last_bgsave_status"] == "ok")
+    assert fleet.status("cache-1").returncode == 0
+    server.redis.config_resetstat()
 
 
 def test_a_mistake_is_one_line_and_another_exit_code(fleet: Fleet) -> None:

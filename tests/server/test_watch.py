@@ -44,7 +44,7 @@ class Case:
 
     @property
     def host(self) -> str:
-        return self.id.replace(" ", "-")
+        return self.id.replace(" ", "-").replace(",", "")
 
 
 def kill_clients(server: Running) -> None:
@@ -102,11 +102,25 @@ def speak_plainly(_site: Site, server: Running) -> None:
 
 
 def fill_memory(_site: Site, server: Running) -> None:
+    """So much that a connection more does not count."""
+    server.redis.execute_command("DEBUG", "POPULATE", FILL, "key", 1000)
     server.redis.config_set("maxmemory", int(server.redis.info("memory")["used_memory"] / 0.93))
 
 
 def empty_memory(_site: Site, server: Running) -> None:
     server.redis.config_set("maxmemory", "200mb")
+
+
+def overfill_memory(_site: Site, server: Running) -> None:
+    server.redis.config_set("maxmemory", server.redis.info("memory")["used_memory"] - 100_000)
+
+
+def be_full_once(site: Site, server: Running) -> None:
+    """Full for one write, and not any more when it is looked at."""
+    overfill_memory(site, server)
+    with pytest.raises(redis.OutOfMemoryError):
+        server.redis.set("a", 1)
+    empty_memory(site, server)
 
 
 def block_rdb(_site: Site, server: Running) -> None:
@@ -187,22 +201,26 @@ CASES = (
         "answer",
         "no answer in 2 s",
     ),
-    Case("full", fill_memory, "degraded", "memory", "of maxmemory used", empty_memory),
+    Case("nearly full", fill_memory, "degraded", "memory", "of maxmemory used", empty_memory),
+    Case("full", overfill_memory, "unhealthy", "writes", "refused: memory is full, ", empty_memory),
+    Case("full once", be_full_once, "unhealthy", "writes", "1 command got OOM in the last minute"),
+    Case(
+        "a save failed, and none is asked for", block_rdb, "degraded", "save", "RDB save failed", unblock_rdb
+    ),
     Case(
         "BGSAVE failed",
         block_rdb,
-        "degraded",
-        "save",
-        "RDB save failed",
-        unblock_rdb,
+        "unhealthy",
+        "writes",
+        "the last RDB save failed; ",
         lines=("save 3600 1",),
     ),
     Case(
         "AOF write failed",
         write,
-        "degraded",
-        "aof",
-        "AOF write failed",
+        "unhealthy",
+        "writes",
+        "the last AOF write failed; ",
         lines=("appendonly yes", "appendfsync no"),
         prepare=full_disk,
     ),
@@ -267,6 +285,16 @@ def test_each_status_is_told_once_it_is_so_and_no_longer(watched: Watched, case:
     wait_for(f"{case.status} is told", says(service, case.host, case.status, case.check, case.why))
     if case.status == "unhealthy":
         assert case.why in service.health(case.host)["error"]
+    if case.check == "writes":
+        answer = service.get(f"/health/redis/{case.host}")
+        assert list(answer.json)[3] == "writesRefused"
+        assert answer.json["writesRefused"] is True
+        assert service.get("/health/redis").json["writesRefused"] is True
+        page = service.get("/").text
+        assert page.index(f'data-name="{case.host}" data-status="unhealthy"') < page.index(
+            'data-status="healthy"'
+        )
+        assert f"--limit {case.host} (docs/runbooks/" in page
     if case.back:
         case.back(watched.site, server)
         wait_for("it is well again", says(service, case.host, "healthy", "", ""), 30)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from noevict import watch
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer
-from noevict.watch.health import FIELDS, Poll, Status, judge, number, parse_info
-from noevict.watch.history import HOUR, POINTS, STEP, Evictions, Line
+from noevict.watch.health import FIELDS, Poll, Status, judge, number, parse_info, parse_refusals, refusals
+from noevict.watch.history import HOUR, POINTS, STEP, Line, Rises
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
+from noevict.writes import Refusals, Rise
 
 WATCH = Path(watch.__file__).parent
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -43,7 +44,7 @@ WELL = Poll(NOW, FINE, 0.0004, NOW + timedelta(days=90))
 
 
 def view(poll: Poll, name: str = "cache-1", evicted: int = 0, record: Record | None = None) -> View:
-    return View(Target(name, "10.0.0.5", 6379), judge(poll, evicted), record or Record())
+    return View(Target(name, "10.0.0.5", 6379), judge(poll, evicted, host=name), record or Record())
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,20 @@ CASES = (
     Case("well", HEALTHY),
     Case("memory at 90 %", HEALTHY, "memory", "90.0 %", {"used_memory": "180000000"}),
     Case("memory over 90 %", DEGRADED, "memory", "90.5 %", {"used_memory": "181000000"}),
-    Case("memory over maxmemory", DEGRADED, "memory", "120.0 %", {"used_memory": "240000000"}),
+    Case(
+        "memory over maxmemory, by what does not count",
+        DEGRADED,
+        "memory",
+        "120.0 %",
+        {"used_memory": "240000000", "mem_not_counted_for_evict": "50000000"},
+    ),
+    Case(
+        "a policy set by hand, and full of keys",
+        DEGRADED,
+        "memory",
+        "100.0 %",
+        {"used_memory": "200000000", "maxmemory_policy": "allkeys-lru"},
+    ),
     Case("no maxmemory", HEALTHY, "", "", {"maxmemory": "0"}),
     Case("a wrong policy", HEALTHY, "", "", {"maxmemory_policy": "volatile-lru"}),
     Case("the last save failed", DEGRADED, "save", "save failed", {"rdb_last_bgsave_status": "err"}),
@@ -112,6 +126,58 @@ def test_a_host_is_what_its_worst_check_is(case: Case) -> None:
     assert (health.error is not None) is (case.status is UNHEALTHY)
 
 
+FULL = {**FINE, "used_memory": "200000000"}
+REFUSED = {
+    "memory is full": judge(replace(WELL, info=FULL)),
+    "12 commands got OOM in the last minute": judge(WELL, 0, Rise({"OOM": 12}, "in the last minute")),
+    "3 commands got MISCONF": judge(WELL, 0, Rise({"MISCONF": 3}, "since yesterday")),
+    "the last AOF write failed; it answers MISCONF": judge(
+        replace(WELL, info={**FINE, "aof_last_write_status": "err"}, misconf=True)
+    ),
+    "memory is full, 191": judge(replace(WELL, info=FULL), cache=True),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_server_that_refuses_writes_is_unhealthy_before_all_else_that_is_wrong(why: str) -> None:
+    health = REFUSED[why]
+    assert health.status is UNHEALTHY
+    assert health.writes_refused is True
+    assert health.error is not None
+    assert f"writes are refused: {why}" in health.error
+    worse = [name for name, check in health.checks.items() if check.status is not HEALTHY]
+    assert worse[0] == "writes"
+
+
+def test_writes_are_taken_as_far_as_is_known() -> None:
+    none = judge(WELL, 0, Rise({"OOM": 0, "MISCONF": 0}, "in the last minute"))
+    assert none.checks["writes"].detail == "are taken, none refused in the last minute"
+    assert judge(WELL).checks["writes"].detail == "are taken, refusals before this look are not known"
+    assert (none.writes_refused, judge(WELL).writes_refused) == (False, False)
+    gone = judge(Poll(NOW, failure="no answer in 2 s"))
+    loading = judge(replace(WELL, info={**FULL, "loading": "1"}))
+    unknown = judge(replace(WELL, info={"role": "master"}))
+    assert {gone.writes_refused, loading.writes_refused, unknown.writes_refused} == {None}
+
+
+def test_a_cache_at_its_maxmemory_that_evicts_is_well_and_one_that_is_none_is_not() -> None:
+    info = {**FULL, "maxmemory_policy": "allkeys-lru"}
+    assert judge(replace(WELL, info=info), 7, cache=True).status is HEALTHY
+    assert judge(replace(WELL, info=info), 7).status is DEGRADED
+    refusing = judge(replace(WELL, info=info), 7, Rise({"OOM": 1}, "in the last minute"), cache=True)
+    assert refusing.status is UNHEALTHY
+
+
+def test_refusals_are_read_from_errorstats() -> None:
+    assert parse_refusals("# Errorstats\r\nerrorstat_ERR:count=3\r\nerrorstat_OOM:count=5\r\n") == {
+        "errorstat_OOM": "5",
+        "errorstat_MISCONF": "0",
+    }
+    assert parse_refusals("# Errorstats\r\nerrorstat_ERRORSTATS_DISABLED:count=1\r\n") == {}
+    poll = replace(WELL, info={**FINE, "errorstat_OOM": "5"})
+    assert refusals(poll) == Refusals(NOW, "a" * 40, {"OOM": 5})
+
+
 def test_the_worst_of_several_reasons_counts() -> None:
     info = {**FINE, "loading": "1", "rdb_last_bgsave_status": "err"}
     assert judge(replace(WELL, info=info), 5).status is UNHEALTHY
@@ -122,7 +188,8 @@ def test_the_worst_of_several_reasons_counts() -> None:
 
 def test_the_answer_is_in_the_form_that_dashboards_read() -> None:
     answer = host_answer(view(WELL))
-    assert list(answer)[:3] == ["status", "timestamp", "evictionPolicy"]
+    assert list(answer)[:4] == ["status", "timestamp", "evictionPolicy", "writesRefused"]
+    assert answer["writesRefused"] is False
     assert {name: answer[name] for name in list(answer)[:3]} == {
         "status": "healthy",
         "timestamp": "2026-01-15T10:30:00.000Z",
@@ -159,6 +226,7 @@ def test_another_policy_is_a_warning_in_the_words_that_dashboards_know() -> None
 def test_of_several_hosts_the_worst_decides_and_each_is_told() -> None:
     dead = Poll(NOW, failure="no answer in 2 s")
     full = replace(WELL, info={**FINE, "used_memory": "199000000"})
+    refusing = replace(WELL, info=FULL)
     answer = fleet_answer([view(WELL, "a"), view(dead, "b"), view(full, "c")])
     assert (answer["status"], answer["evictionPolicy"]) == ("unhealthy", "noeviction")
     assert answer["error"] == "b: no answer in 2 s"
@@ -167,6 +235,11 @@ def test_of_several_hosts_the_worst_decides_and_each_is_told() -> None:
         "b": "unhealthy",
         "c": "degraded",
     }
+    assert answer["writesRefused"] is None  # of b that is not known
+    assert fleet_answer([view(WELL, "a"), view(full, "c")])["writesRefused"] is False
+    answer = fleet_answer([view(dead, "b"), view(WELL, "a"), view(refusing, "d")])
+    assert (answer["status"], answer["writesRefused"]) == ("unhealthy", True)
+    assert "; d: writes are refused: memory is full" in answer["error"]
     assert HTTP_STATUS == {HEALTHY: 200, DEGRADED: 200, UNHEALTHY: 503}
 
 
@@ -257,14 +330,14 @@ def told(evicted: int, run: str = "a", up: int = 86400) -> dict[str, str]:
 
 
 def test_evictions_of_before_the_first_look_count_where_the_server_is_younger_than_an_hour() -> None:
-    old, young = Evictions(), Evictions()
+    old, young = Rises("evicted_keys"), Rises("evicted_keys")
     old.add(10000, told(50))
     young.add(10000, told(50, up=1800))
     assert (old.lately(10000), young.lately(10000)) == (0, 50)
 
 
 def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
-    seen = Evictions()
+    seen = Rises("evicted_keys")
     for now, counter in ((0, 10), (5, 10), (10, 13), (1000, 14)):
         seen.add(now, told(counter))
     assert seen.lately(1000) == 4
@@ -274,7 +347,7 @@ def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
 
 
 def test_a_restart_and_a_reset_of_the_counter_lose_no_eviction_and_invent_none() -> None:
-    seen = Evictions()
+    seen = Rises("evicted_keys")
     seen.add(0, told(100))
     seen.add(5, told(102))
     seen.add(10, told(0, run="b", up=3))
@@ -290,13 +363,20 @@ def test_a_restart_and_a_reset_of_the_counter_lose_no_eviction_and_invent_none()
 
 @given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 9)), max_size=30))
 def test_of_a_counter_that_only_rises_the_rise_of_the_last_hour_is_told(steps: list[tuple[int, int]]) -> None:
-    seen, now, counter, rises = Evictions(), 0, 0, []
+    seen, now, counter, rises = Rises("evicted_keys"), 0, 0, []
     seen.add(0, told(0))
     for passed, rise in steps:
         now, counter = now + passed, counter + rise
         rises.append((now, rise))
         seen.add(now, told(counter))
     assert seen.lately(now) == sum(rise for at, rise in rises if at > now - HOUR)
+
+
+def test_a_rise_counts_for_as_long_as_it_is_asked_for() -> None:
+    seen = Rises("errorstat_OOM", 60)
+    for now, counter in ((0, 10), (5, 12), (30, 12)):
+        seen.add(now, {"errorstat_OOM": str(counter), "run_id": "a", "uptime_in_seconds": "86400"})
+    assert (seen.lately(30), seen.lately(64), seen.lately(65)) == (2, 2, 0)
 
 
 # --- an hour of a figure ---

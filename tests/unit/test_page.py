@@ -18,6 +18,7 @@ from noevict.watch.overview import Filter, figures
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
+from noevict.writes import Disk
 from tests.unit.test_health import FINE, NOW, WELL, view
 
 HOUR = timedelta(hours=1)
@@ -100,6 +101,55 @@ def test_a_host_that_is_well_has_its_facts_without_a_tone() -> None:
     bare = facts(view(WELL))["Backup"]
     assert (bare.value, bare.tone) == ("none", "warn")
     assert not card(view(WELL), NOW).odd  # it may be so everywhere
+
+
+def test_a_host_that_refuses_writes_is_first_and_says_why() -> None:
+    full = view(replace(WELL, info={**FINE, "used_memory": FINE["maxmemory"]}), "full")
+    gone = view(Poll(NOW, failure="no answer in 2 s"), "gone")
+    shown = sorted((card(each, NOW) for each in (gone, view(WELL), full)), key=rank)
+    assert [each.name for each in shown] == ["full", "gone", "cache-1"]
+    assert shown[0].status == "unhealthy"
+    assert shown[0].pill == "refuses writes"
+    assert shown[0].reasons[0].about == "writes"
+    assert shown[0].reasons[0].text.startswith("writes are refused: memory is full, 191 of 191 MiB with ")
+    assert "pyinfra inventory deploy.py --limit full " in shown[0].reasons[0].text
+    assert '<p class="reason">Writes are refused: ' in render_card(shown[0], "host-0")
+
+
+def test_what_refuses_writes_leads_to_its_own_runbook() -> None:
+    for name, section in (("aof_last_write_status", "aof"), ("rdb_last_bgsave_status", "save")):
+        failed = view(replace(WELL, info={**FINE, name: "err"}, misconf=True))
+        assert card(failed, NOW).reasons[0].about == section
+
+
+def test_a_cache_that_evicts_is_not_counted_as_full() -> None:
+    info = {**FINE, "used_memory": FINE["maxmemory"], "maxmemory_policy": "allkeys-lru"}
+    target = Target("cache-1", "10.0.0.5", 6379, cache=True)
+    cache = View(target, judge(replace(WELL, info=info), 7, cache=True))
+    assert "full" not in card(cache, NOW).tags
+    assert "full" in card(view(replace(WELL, info=info)), NOW).tags
+    assert facts(cache)["Evicted"].tone == ""
+
+
+@pytest.mark.parametrize(
+    ("disk", "fact"),
+    [
+        (
+            Disk(5 << 30, 10 << 30, at=NOW - HOUR),
+            Fact("Disk", "5.0 GiB free, 60 min ago", "", "disk", "5.0 GiB free"),
+        ),
+        (
+            Disk(1 << 29, 10 << 30, at=NOW - HOUR),
+            Fact("Disk", "512 MiB free, 60 min ago", "warn", "disk", "512 MiB free"),
+        ),
+        (
+            Disk(5 << 30, 10 << 30, True, NOW - 3 * HOUR),
+            Fact("Disk", "read-only, 3 h ago", "bad", "disk", "read-only"),
+        ),
+    ],
+)
+def test_the_disk_is_shown_as_the_last_run_saw_it(disk: Disk, fact: Fact) -> None:
+    assert facts(view(WELL, record=Record(disk=disk)))["Disk"] == fact
 
 
 def test_what_is_not_as_it_should_be_has_a_tone() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from noevict.errors import NoevictError
 from noevict.watch import records
 from noevict.watch.records import Drift, Record
+from noevict.writes import Disk, Refusals
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -48,12 +49,37 @@ def test_when_an_exporters_certificate_ends_is_kept_until_it_is_gone(tmp_path: P
     # What is not known leaves it, what was looked at and is not there removes it.
     records.write_drift(tmp_path, {"cache-1": Drift(NOW, "deploy", None, "is gone")})
     assert records.read(tmp_path)["cache-1"].exporter_ends == ends
-    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": ends + timedelta(days=1)})
+    records.write_drift(
+        tmp_path,
+        {"cache-1": Drift(NOW, "drift", 0)},
+        {"cache-1": {"exporter_ends": ends + timedelta(days=1)}},
+    )
     assert records.read(tmp_path)["cache-1"] == Record(
         Drift(NOW, "drift", 0), exporter_ends=ends + timedelta(days=1)
     )
-    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": None})
+    records.write_drift(tmp_path, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": {"exporter_ends": None}})
     assert records.read(tmp_path)["cache-1"] == Record(Drift(NOW, "drift", 0))
+
+
+def test_refusals_and_the_disk_are_kept_until_a_look_knows_better(tmp_path: Path) -> None:
+    refusals, disk = Refusals(NOW, "a" * 40, {"OOM": 5, "MISCONF": 0}), Disk(1 << 40, 1 << 41, True, NOW)
+    records.write_drift(tmp_path, {"a": Drift(NOW, "drift", 0)}, {"a": {"refusals": refusals, "disk": disk}})
+    assert records.read(tmp_path)["a"] == Record(Drift(NOW, "drift", 0), refusals=refusals, disk=disk)
+    records.write_drift(tmp_path, {"a": Drift(NOW, "drift", 1)})
+    assert records.read_one(tmp_path, "a") == Record(Drift(NOW, "drift", 1), refusals=refusals, disk=disk)
+    assert records.read_one(tmp_path, "b") == Record()
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["refusals"] == {
+        "at": "2026-01-15T10:30:00+00:00",
+        "run": "a" * 40,
+        "counts": {"OOM": 5, "MISCONF": 0},
+    }
+    assert found["disk"] == {
+        "at": "2026-01-15T10:30:00+00:00",
+        "free": 1 << 40,
+        "size": 1 << 41,
+        "read_only": True,
+    }
 
 
 @given(
@@ -85,6 +111,10 @@ def test_a_host_may_have_any_name(tmp_path_factory: pytest.TempPathFactory, name
         '{"drift": {"at": "2026-01-15", "by": "me", "differences": 1, "failure": null}}',
         '{"drift": {"at": "2026-01-15", "by": "drift", "differences": "1", "failure": null}}',
         '{"drift": {"at": "2026-01-15", "by": "drift", "differences": true, "failure": null}}',
+        '{"refusals": {"at": "2026-01-15", "run": "a", "counts": {"OOM": -1}}}',
+        '{"refusals": {"at": "2026-01-15", "run": "a", "counts": 5}}',
+        '{"disk": {"at": "2026-01-15", "free": "1", "size": 1, "read_only": false}}',
+        '{"disk": {"at": "2026-01-15", "free": true, "size": 1, "read_only": false}}',
         "[" * 100_000,
     ],
 )

@@ -33,6 +33,9 @@ GONE = Report("cache-3", ("cannot be reached: no route to host", "and more"), se
 FAULTY = Report("cache-4", faults=("/etc/redis: cannot be changed",), notices=("12 keys were evicted",))
 
 
+REFUSING = Report("cache-7", writes="writes are refused: memory is full. Raise it")
+
+
 def drifted() -> Managed:
     """Live, in the file, in both, in neither."""
     host = managed("trixie").but_config(maxmemory_policy="volatile-lru", databases="32")
@@ -119,6 +122,32 @@ def test_a_terminal_obeys_nothing_of_a_report(text: str, terminal: bool) -> None
     told = table(Terminal() if terminal else io.StringIO(), report_with(text))
     for line in re.sub(r"\x1b\[[0-9;]*m", "", told).split("\n"):
         assert line.isprintable(), ascii(line)
+
+
+def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reports = urgent_first([FINE, report_of(drifted()), GONE, REFUSING])
+    told = table(io.StringIO(), *reports).splitlines()
+    assert re.split(" {2,}", told[1]) == ["cache-7", REFUSING.writes, "now"]
+    assert told[-1] == "1 of 4 hosts as wanted, 1 refuses writes, 1 failed"
+    data = as_data(reports)
+    assert (data["writesRefused"], data["drift"]) == (True, True)
+    assert data["hosts"]["cache-7"]["writesRefused"] is True
+    assert data["hosts"]["cache-7"]["error"] == REFUSING.writes
+    assert data["hosts"]["cache-7"]["drift"] == []
+    assert data["hosts"]["cache-7"]["urgency"] == "refuses writes"
+    assert (as_data([REFUSING])["drift"], as_data([REFUSING])["writesRefused"]) == (False, True)
+    [failure] = junit(REFUSING).findall("testcase/failure")
+    assert failure.attrib == {"message": REFUSING.writes, "type": "refuses writes"}
+    assert failure.text == REFUSING.writes
+    html = as_html(reports, NOW)
+    assert '<span class="badge refuses-writes">refuses writes</span>' in html
+    assert "Writes are refused: memory is full. Raise it</p>" in html
+    first = [html.index(f">{name}<") for name in ("cache-7", "cache-3", "cache-1", "cache-9")]
+    assert first == sorted(first)
+    tell([Report("cache-8", ("is a replica",), writes=REFUSING.writes)], "table", NOW)
+    assert capsys.readouterr().err == f"cache-8: {REFUSING.writes}\ncache-8: is a replica\n"
 
 
 # JUnit XML: what the schemas of Ant (Windy Road's JUnit.xsd) and Jenkins (junit-10.xsd) have in common
@@ -357,8 +386,11 @@ def test_there_is_one_order_and_none_is_as_urgent_as_a_server_that_serves_nobody
     assert [each for each in Urgency if not each.needs_somebody_now] == ["degraded", "drift", "healthy"]
     assert most_urgent() is Urgency.HEALTHY
     assert most_urgent(Urgency.DRIFT, Urgency.STOPPED, Urgency.HEALTHY) is Urgency.STOPPED
-    assert urgency("unhealthy", stopped=True) is Urgency.STOPPED
-    assert [urgency(each, stopped=False) for each in ("unhealthy", "degraded", "healthy")] == [
+    assert urgency("unhealthy", stopped=True, refuses_writes=True) is Urgency.STOPPED
+    assert urgency("unhealthy", stopped=False, refuses_writes=True) is Urgency.REFUSES_WRITES
+    assert [
+        urgency(each, stopped=False, refuses_writes=False) for each in ("unhealthy", "degraded", "healthy")
+    ] == [
         Urgency.UNHEALTHY,
         Urgency.DEGRADED,
         Urgency.HEALTHY,
@@ -394,6 +426,7 @@ def test_json_tells_the_plan_and_whether_a_repair_restarts() -> None:
     }
     assert data["hosts"]["cache-9"] == {
         "urgency": "healthy",
+        "writesRefused": False,
         "failure": [],
         "drift": [],
         "restarts": False,

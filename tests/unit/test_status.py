@@ -17,6 +17,7 @@ from noevict.watch.records import NOTHING, Drift, Record
 from noevict.watch.status import Screen
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
+from noevict.writes import Disk
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -44,7 +45,7 @@ def view(name: str = "cache-1", info: Mapping[str, str] | None = None, **more: A
     record, evicted = more.pop("record", NOTHING), more.pop("evicted", 0)
     standing = {"seconds": 0.001, "certificate_ends": NOW + timedelta(days=89, hours=1)}
     poll = Poll(NOW, {**INFO, **(info or {})}, **{**standing, **more})
-    return View(Target(name, "127.0.0.1", 6379), judge(poll, evicted), record)
+    return View(Target(name, "127.0.0.1", 6379), judge(poll, evicted, host=name), record)
 
 
 def gone(name: str = "gone", why: str = "no answer in 2 s") -> View:
@@ -115,6 +116,12 @@ CELLS: dict[str, tuple[View, str, str]] = {
     "evicted lately": (view(info={"evicted_keys": "7"}, evicted=2), "EVICTED", "7, 2 lately"),
     "certificate ends": (view(certificate_ends=NOW + timedelta(days=3, hours=1)), "CERTIFICATE", "3d"),
     "certificate ended": (view(certificate_ends=NOW - timedelta(hours=1)), "CERTIFICATE", "expired"),
+    "disk": (view(record=Record(disk=Disk(3 * GIB, 9 * GIB, at=NOW))), "DISK", "3 GiB free, now"),
+    "disk cannot be written": (
+        view(record=Record(disk=Disk(3 * GIB, 9 * GIB, True, NOW - timedelta(hours=2)))),
+        "DISK",
+        "read-only, 2h ago",
+    ),
     "drifted": (view(record=Record(Drift(NOW, "deploy", 2))), "DRIFT", "2, now"),
     "not looked at": (view(record=Record(Drift(NOW, "drift", None, "no route"))), "DRIFT", "failed now"),
     "queues not read": (view(queues_failure="NOPERM"), "QUEUES", "not read"),
@@ -167,6 +174,15 @@ def test_the_worst_come_first_and_below_it_is_why() -> None:
     ]
 
 
+def test_a_host_that_refuses_writes_is_first_with_the_reason_and_the_command_to_type() -> None:
+    told = shown(view("a"), gone(), view("full", {"used_memory": str(GIB)})).splitlines()
+    assert told[1].startswith("full  ")
+    assert re.split(" {2,}", told[1])[1] == "refuses writes"
+    reason = told[told.index("") + 1]
+    assert reason.startswith("full: writes are refused: memory is full, 1024 of 1024 MiB with noeviction. ")
+    assert "pyinfra inventory deploy.py --limit full " in reason
+
+
 def test_columns_that_nobody_has_anything_in_are_left_out() -> None:
     assert table(gone())["gone"] == {"HOST": "gone", "STATUS": "unhealthy", "BACKUP": "none"}
     assert "QUEUES" not in table(view())["cache-1"]
@@ -217,7 +233,7 @@ def test_a_stopped_server_comes_first_and_is_called_that(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 160, 240])
 def test_everything_is_seen_on_a_terminal_of_any_width(columns: int) -> None:
     record = Record(Drift(NOW - timedelta(hours=3), "drift", 4), NOW - timedelta(days=2))
-    hosts = (view(queues=QUEUES, record=record), view("full", {"used_memory": str(GIB)}), gone())
+    hosts = (view(queues=QUEUES, record=record), view("full", {"used_memory": str(GIB - 1)}), gone())
     told = shown(*hosts, columns=columns)
     assert max(map(len, told.splitlines())) <= columns
     words = " ".join(told.split())

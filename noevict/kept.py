@@ -1,0 +1,38 @@
+"""What runs keep of a host in ``state/``, and whether its server refuses writes: by what is so now, and since then."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from noevict.run import HostRun
+from noevict.writes import Refusals, count_refusals, refused, rise_since
+
+
+def refusals(run: HostRun) -> Refusals | None:
+    """How many writes its server had refused at the last look; None if it is not ours, or was not reached."""
+    live = run.state.live if run.state else None
+    if live is None or not live.ours:
+        return None
+    return Refusals(datetime.now(UTC), live.run_id, count_refusals(live.info))
+
+
+def writes_refused(run: HostRun) -> str:
+    """Why its server refuses writes, by the last look, and what to do: a line; "" if nothing speaks for it."""
+    now = refusals(run)
+    if now is None or run.found.live.loading:
+        return ""
+    live, disk = run.found.live, run.found.disk
+    rise = rise_since(run.refused_before, now, live.number("uptime_in_seconds"))
+    return refused(run.name, live.info, rise, read_only=disk is not None and disk.read_only)
+
+
+def seen(run: HostRun) -> dict[str, Any]:
+    """Fields of its Record, by the last look; what is not known is left out, and stays as it is there."""
+    if not run.looked:
+        return {}
+    disk = run.found.disk and replace(run.found.disk, at=datetime.now(UTC))
+    known = {"refusals": refusals(run), "disk": disk}
+    return {
+        "exporter_ends": run.found.exporter_ends,
+        **{name: value for name, value in known.items() if value},
+    }
