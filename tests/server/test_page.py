@@ -399,7 +399,8 @@ def test_of_many_hosts_there_is_a_table_beside_the_cards(browser: Browser, schem
             assert (right["x"] > left["x"] + left["width"]) == (width > 2000)
             page.locator("#rows a", has_text="h30").click()
             card = page.locator("li[data-name='h30']")
-            wait_for("it is in sight", lambda: 0 <= (card.bounding_box() or {"y": -1})["y"] < 900)
+            inside = "(it) => it.getBoundingClientRect().bottom > 0 && it.getBoundingClientRect().top < innerHeight"
+            wait_for("it is in sight", lambda: card.evaluate(inside))
             page.locator("#search").fill("h1")
             assert len(shown(page)) == len(shown(page, "#rows")) == 10
             del site.hosts["h30"]
