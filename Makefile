@@ -62,6 +62,13 @@ clean: ## remove the virtual environment and caches; secrets/ and a running lab 
 # --- the virtual environment: what `make deploy` needs, and on top of it what the tests need -----------------
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# What pip says without a network is a page of attempts.
+OFFLINE := Failed to establish a new connection|NameResolutionError|ConnectTimeout|ProxyError|from versions: none
+INSTALL = @set -x; $(PIP) --editable $(1) >.venv/pip.log 2>&1 || { set +x; \
+  if grep -qE "$(OFFLINE)" .venv/pip.log; then \
+    echo "pip cannot reach its package index: connect this machine, or set HTTPS_PROXY or PIP_INDEX_URL; then run it again" \
+      "(all that pip said: .venv/pip.log)"; \
+  else cat .venv/pip.log; fi >&2; exit 1; }
 
 .venv/deploy: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -70,9 +77,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "noevict needs Python 3.11 or later: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP) --editable .
+	$(call INSTALL,.)
 	@touch $@
 
 .venv/dev: .venv/deploy
-	$(PIP) --editable '.[dev]'
+	$(call INSTALL,'.[dev]')
 	@touch $@

@@ -31,7 +31,7 @@ other_fleets, kernel, foreign                            whose a host is; what o
 refusals, faults, notices                                what is refused, not ours to repair, or said
 certificate_changes, succession, plan                    Settings + HostState -> what is due; nothing else decides
 findings, reports                                        what is due, told: a table, JSON, JUnit XML, a page of HTML
-command_line                                             which hosts pyinfra's command names; its exit code
+ssh_words, command_line                                  which hosts pyinfra's command names; its exit code
 transport                                                the SSH connection
 login_shell, commands                                    commands on a host, in bounded time, in a known environment
 streams, wire, client                                    bytes through that connection; Redis over them

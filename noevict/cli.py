@@ -21,7 +21,7 @@ from noevict.acl import user_names
 from noevict.errors import NoevictError
 from noevict.inventory import Fleet, client_host, read_fleet
 from noevict.secrets import load_secrets
-from noevict.settings import Settings, build_settings, read_settings
+from noevict.settings import Settings, read_settings, settings_of
 from noevict.watch import records
 from noevict.watch.health import Status
 from noevict.wording import nearest, one_line, shown
@@ -76,7 +76,7 @@ def url(host: str, user: str, ca: bool) -> None:
     root = find_root()
     fleet = read_fleet(root)
     data = _data(fleet, host)
-    settings = build_settings(host, data)
+    settings = settings_of(fleet, host)
     if ca:
         click.echo(_ca_path(root, settings))
         return
@@ -123,7 +123,8 @@ def cli_(host: str, command: tuple[str, ...], user: str) -> int:
 
     root = find_root()
     fleet = read_fleet(root)
-    settings = build_settings(host, _data(fleet, host))
+    _data(fleet, host)
+    settings = settings_of(fleet, host)
     _check_user(host, user, settings)
     target, access = target_of(fleet, host, settings), Access(root)
     context, passwords = access.context(target, datetime.now(UTC)), access.passwords(user, host)

@@ -17,6 +17,7 @@ from pyinfra.context import state
 
 from noevict.errors import NoevictError
 from noevict.inventory import FILE_GROUP, Fleet
+from noevict.ssh_words import key_mistakes, shorten_log
 from noevict.wording import nearest, shown
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -33,33 +34,36 @@ def take_charge(fleet: Fleet) -> None:
     context = click.get_current_context(silent=True)
     if context is None:
         return
-    check_limits(fleet, context.params["limit"], context.params["exclude"])
+    hosts = check_limits(fleet, context.params["limit"], context.params["exclude"])
+    if mistakes := key_mistakes(fleet, hosts):
+        raise NoevictError.collect(mistakes)
+    shorten_log()
     signal.signal(signal.SIGINT, _interrupt)
     builtins.input = partial(_answer, builtins.input)
     context.call_on_close(partial(_end, context.params))
 
 
-def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...]) -> None:
-    """As ``take_charge``. A pattern is a group's name, or matches names of hosts, as pyinfra has it."""
+def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...]) -> list[str]:
+    """The hosts left. A pattern is the name of a group, or matches those of hosts. Raises as ``take_charge``."""
     groups = {**fleet.groups(), FILE_GROUP: list(fleet.hosts)}
-    # pyinfra knows @ssh/NAME as NAME.
-    names = {host: host.removeprefix("@ssh/") for host in fleet.hosts}
 
     def matched(pattern: str) -> set[str]:
-        return set(groups.get(pattern) or (host for host, name in names.items() if fnmatch(name, pattern)))
+        return set(groups.get(pattern) or (host for host in fleet.hosts if fnmatch(host, pattern)))
 
-    known = (*names.values(), *groups)
+    known = (*fleet.hosts, *groups)
     mistakes = [
         f"{option} {shown(pattern)}: should be a host or group of hosts.yml{nearest(pattern, known)}, matches none"
         for option, patterns in (("--limit", limits), ("--exclude", excluded))
         for pattern in patterns
         if not matched(pattern)
     ]
-    wanted = set().union(*map(matched, limits)) if limits else set(names)
-    if not mistakes and not wanted.difference(*map(matched, excluded)):
+    wanted = set().union(*map(matched, limits)) if limits else set(fleet.hosts)
+    left = wanted.difference(*map(matched, excluded))
+    if not (mistakes or left):
         mistakes = ["--exclude: should leave at least one host, leaves none"]
     if mistakes:
         raise NoevictError.collect(mistakes)
+    return [host for host in fleet.hosts if host in left]
 
 
 def _answer(ask: Callable[..., str], prompt: object = "", /) -> str:

@@ -21,6 +21,7 @@ from noevict.inventory import Fleet as Hosts
 from noevict.kept import seen, writes_refused
 from noevict.reports.report import Report
 from noevict.run import HostRun
+from noevict.ssh_words import reworded, shorten_log
 from noevict.transport import prepare_known_hosts, transport_factory, within
 from noevict.watch import records
 
@@ -43,6 +44,7 @@ def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tu
     owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
     fleet = Fleet(root, {name: _settings(data[name]) for name in names}, owners)
     prepare_known_hosts()
+    shorten_log()
     state = State(check_for_changes=False)
     state.cwd = str(root)
     hosts_data = [(name, _connection(name, data[name])) for name in names]
@@ -82,7 +84,7 @@ def _look(state: State, host: Host, fleet: Fleet) -> tuple[HostRun, float]:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)
     except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
-        run.failure = (sentence(error),)
+        run.failure = (reworded(sentence(error)),)
     else:
         run.look().close_client()
     return run, time.monotonic() - began

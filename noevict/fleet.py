@@ -118,7 +118,7 @@ class Fleet:
                 if managed and not self.made_before:
                     raise NoevictError(
                         f"{self.secrets.path}: should hold the secrets that {', '.join(managed)} was made with: "
-                        "copy them there; nothing was changed"
+                        "copy them there, or name their directory in NOEVICT_SECRETS; nothing was changed"
                     )
                 self._take(self.secrets.save())
                 self._saved = True

@@ -5,7 +5,7 @@ password.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class HostsFile:
 
     groups: Groups = field(repr=False)
     mistakes: tuple[str, ...]
+    label: str = ""
+    lines: Mapping[Places, int] = field(
+        default_factory=dict, repr=False
+    )  # of a name, by the names that lead to it
 
 
 def read_hosts_file(path: Path, label: str, settings: Collection[str] = ()) -> HostsFile:
@@ -53,7 +57,7 @@ def parse_hosts(text: str, label: str, settings: Collection[str] = ()) -> HostsF
     groups = reader.groups({} if document.value is None else document.value)
     if not (groups or document.mistakes or reader.mistakes):
         reader.say((), "groups with at least one host", "none")
-    return HostsFile(groups, (*document.mistakes, *reader.mistakes))
+    return HostsFile(groups, (*document.mistakes, *reader.mistakes), label, document.lines)
 
 
 def _only(mistake: str) -> HostsFile:

@@ -8,12 +8,12 @@ import ast
 import os
 import runpy
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from noevict.errors import NoevictError
-from noevict.hosts_file import LOCAL, Groups, read_hosts_file
+from noevict.hosts_file import LOCAL, Groups, HostsFile, read_hosts_file
 from noevict.pyinfra_keys import KEYS, key_problem
 from noevict.wording import kind
 
@@ -43,6 +43,7 @@ class Fleet:
     hosts: Mapping[str, Host]
     group_data: Mapping[str, Mapping[str, Any]] = field(repr=False)
     file_groups: tuple[str, ...] = ()  # every group of hosts.yml, in its order
+    file: HostsFile = field(default=HostsFile({}, ()), repr=False)
 
     def data(self, host: str) -> dict[str, Any]:
         """All data of a host, ``--data`` of a pyinfra command line aside. KeyError for an unknown host."""
@@ -50,6 +51,19 @@ class Fleet:
         for group in ("all", *self._pyinfra_groups(self.hosts[host])):
             merged |= self.group_data.get(group, {})
         return merged | dict(self.hosts[host].own)
+
+    def place(self, host: str, key: str) -> str:
+        """Where a host's data has this key from, ``hosts.yml:5``; "" for a default that is set nowhere."""
+        if key in self.hosts[host].own:
+            groups = reversed(self.hosts[host].groups)
+            line = next(
+                (self.file.lines[at] for each in groups if (at := (each, host, key)) in self.file.lines), None
+            )
+            return f"{self.file.label}:{line}" if line else self.file.label
+        for group in reversed(("all", *self._pyinfra_groups(self.hosts[host]))):
+            if key in self.group_data.get(group, {}):
+                return f"group_data/{group}.py{_line_in(self.root / 'group_data' / f'{group}.py', key)}"
+        return ""
 
     def groups(self) -> dict[str, list[str]]:
         """The hosts of each group of hosts.yml."""
@@ -88,7 +102,7 @@ def scan_fleet(
     label = path.name if path.parent == root else str(path)
     found = read_hosts_file(path, label, settings)
     group_data, mistakes = _read_group_data(root / "group_data")
-    fleet = Fleet(root, _hosts(found.groups), group_data, tuple(found.groups))
+    fleet = Fleet(root, _hosts(found.groups), group_data, tuple(found.groups), found)
     return _with_sudo(fleet), (*found.mistakes, *mistakes)
 
 
@@ -120,7 +134,7 @@ def _with_sudo(fleet: Fleet) -> Fleet:
     if local is None or os.geteuid() == 0 or any(key in fleet.data(LOCAL) for key in _BECOMES_ROOT):
         return fleet
     hosts = {**fleet.hosts, LOCAL: Host(LOCAL, local.groups, {**local.own, "_sudo": True})}
-    return Fleet(fleet.root, hosts, fleet.group_data, fleet.file_groups)
+    return replace(fleet, hosts=hosts)
 
 
 def _read_group_data(directory: Path) -> tuple[GroupData, tuple[str, ...]]:
@@ -152,6 +166,18 @@ def _run(path: Path) -> dict[str, Any]:
     names = runpy.run_path(str(path))
     exported = names.get("__all__", names.keys() - imported)
     return {key: value for key, value in names.items() if key in exported and not key.startswith("__")}
+
+
+def _line_in(path: Path, name: str) -> str:
+    """Of the last plain ``name = ...`` there."""
+    lines = [
+        node.lineno
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    return f":{lines[-1]}" if lines else ""
 
 
 def _line_of(error: BaseException, path: Path) -> str:

@@ -41,5 +41,5 @@ def other_ca(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
         return
     yield (
         f"is managed with other secrets: its CA is {theirs.fingerprint}, and not one of {secrets.path}: "
-        "copy the secrets/ it was made with"
+        "copy the secrets/ it was made with, or name them in NOEVICT_SECRETS"
     )

@@ -108,7 +108,10 @@ def stale(secrets: Secrets, state: HostState) -> Iterator[str]:
     given, ours = state.given, secrets.generation
     if given is None:
         return
-    way_out = "copy the current secrets/ here, or let this one count (`noevict secrets accept`); nothing was changed"
+    way_out = (
+        "copy the current secrets/ here or name them in NOEVICT_SECRETS, or let this one count "
+        "(`noevict secrets accept`); nothing was changed"
+    )
     if not given.number:
         yield f"{GIVEN}: should be a number and a digest, is not: remove it, then run again"
     elif ours.number < given.number:

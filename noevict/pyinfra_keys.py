@@ -6,7 +6,7 @@ and ``name``, which would name every operation alike.
 
 from collections.abc import Callable, Mapping
 
-from noevict.wording import kind
+from noevict.wording import kind, unquoted
 
 Check = tuple[str, Callable[[object], bool]]
 
@@ -93,5 +93,7 @@ def key_problem(key: str, value: object) -> str | None:
     should, check = KEYS[key]
     if check(value):
         return None
+    if (plain := unquoted(value)) is not None and check(plain):
+        return f"{should} (without quotes)"
     wants_text = should == "text" or should.startswith('"')
     return f"{should} (in quotes)" if wants_text and kind(value) != "text" and value is not None else should

@@ -44,7 +44,10 @@ def load_secrets(root: Path) -> "Secrets":
     path = locate(root)
     found = Secrets.load(path)
     if found is None:
-        raise NoevictError(f"{path}: should hold the fleet's secrets, does not: the first deploy makes them")
+        raise NoevictError(
+            f"{path}: should hold the fleet's secrets, does not: the first deploy makes them, or "
+            "NOEVICT_SECRETS names where they are"
+        )
     return found
 
 

@@ -4,12 +4,12 @@ A check raises ValueError, and the setting's own description answers; or Mistake
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from noevict import directives, queues
-from noevict.acl_check import user_problem
+from noevict.acl_check import user_problems
 from noevict.kinds import memory
 from noevict.wording import kind, shown
 
@@ -107,7 +107,7 @@ def check_bind(value: object) -> str | tuple[str, ...]:
 
 
 def check_users(value: object) -> dict[str, Any]:
-    return _entries(value, user_problem, lambda _, user: kind(user))
+    return _entries(value, user_problems, lambda _, user: kind(user))
 
 
 def check_queues(value: object) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def check_queues(value: object) -> tuple[str, ...]:
 
 
 def check_config(value: object) -> dict[str, Any]:
-    config = _entries(value, directives.problem, _shown_directive)
+    config = _entries(value, _directive_problems, _shown_directive)
     if doubles := directives.twice(config):
         raise Mistakes(
             *(f".{again}: should be left out beside {first}, got both" for first, again in doubles)
@@ -133,16 +133,20 @@ def check_config(value: object) -> dict[str, Any]:
     return config
 
 
+def _directive_problems(name: str, value: Any) -> Iterator[str]:
+    if problem := directives.problem(name, value):
+        yield problem
+
+
 def _entries(
-    value: object, problem: Callable[[str, Any], str | None], got: Callable[[str, object], str]
+    value: object, problems: Callable[[str, Any], Iterable[str]], got: Callable[[str, object], str]
 ) -> dict[str, Any]:
     """A mapping whose every entry is checked."""
     if not isinstance(value, Mapping):
         raise ValueError("no mapping")
     lines = []
     for name, each in value.items():
-        should = problem(name, each) if isinstance(name, str) else "named by text"
-        if should:
+        for should in problems(name, each) if isinstance(name, str) else ("named by text",):
             end = "" if ", got " in should else f", got {got(name, each)}"
             lines.append(f".{_entry(name)}: should be {should}{end}")
     if lines:

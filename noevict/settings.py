@@ -3,7 +3,8 @@
 A field's description is the end of the sentence "should be ..." that answers a mistake in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +30,7 @@ from noevict.setting_kinds import (
     size,
     to_bytes,
 )
-from noevict.wording import kind, nearest, shown
+from noevict.wording import kind, nearest, shown, unquoted
 
 PREFIX = "redis_"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -138,12 +139,22 @@ class Settings(BaseModel):
         return self.redis_tls_cert is not None
 
 
-def build_settings(host: str, data: Mapping[str, Any]) -> Settings:
+Place = Callable[[str], str]
+
+
+def settings_of(fleet: Fleet, host: str) -> Settings:
+    """``build_settings`` of one host of a fleet: a mistake names its file and line."""
+    return build_settings(host, fleet.data(host), partial(fleet.place, host))
+
+
+def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: "") -> Settings:
     """The settings in a host's data; what does not begin with ``redis_`` is not looked at.
+
+    ``place``: setting -> where it was set, for mistakes in it; "" if that is not known.
 
     Raises NoevictError with every mistake of that host, a line each: ``HOST: setting: should be X, got Y``.
     """
-    settings, mistakes = _check(host, data)
+    settings, mistakes = _check(host, data, place)
     if mistakes:
         raise NoevictError.collect(mistakes)
     return settings
@@ -170,12 +181,13 @@ def _check_all(fleet: Fleet) -> tuple[dict[str, Settings], list[str]]:
     settings: dict[str, Settings] = {}
     mistakes: list[str] = []
     for host in fleet.hosts:
-        settings[host], found = _check(host, fleet.data(host))
-        mistakes += found + _missing_files(host, settings[host], fleet.root)
+        place = partial(fleet.place, host)
+        settings[host], found = _check(host, fleet.data(host), place)
+        mistakes += found + _missing_files(host, settings[host], fleet.root, place)
     return settings, mistakes
 
 
-def _check(host: str, data: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+def _check(host: str, data: Mapping[str, Any], place: Place) -> tuple[Settings, list[str]]:
     """The settings without those that are mistaken, and the mistakes."""
     given = {name: value for name, value in data.items() if name.startswith(PREFIX)}
     wrong = {
@@ -188,9 +200,19 @@ def _check(host: str, data: Mapping[str, Any]) -> tuple[Settings, list[str]]:
             name = str(each["loc"][0])
             wrong.setdefault(name, _answer(name, given[name], each.get("ctx", {}).get("error")))
         settings = Settings(**{name: value for name, value in given.items() if name not in wrong})
-    lines = [f"{host}: {line}" for answers in wrong.values() for line in answers]
-    contradictions = (line for names, line in _contradictions(settings) if not names & wrong.keys())
-    return settings, lines + [f"{host}: {line}" for line in contradictions]
+    lines = [f"{host}: {line}{_at(place, name)}" for name, answers in wrong.items() for line in answers]
+    contradictions = ((names, line) for names, line in _contradictions(settings) if not names & wrong.keys())
+    return settings, lines + [
+        f"{host}: {line}{_at(place, line.partition(':')[0], *sorted(names))}"
+        for names, line in contradictions
+    ]
+
+
+def _at(place: Place, *names: str) -> str:
+    """Where the first of the settings is set, rather elsewhere than among the defaults."""
+    places = sorted(filter(None, map(place, names)), key=lambda each: each.startswith("group_data/all.py"))
+    where = next(iter(places), "")
+    return f" ({where})" if where else ""
 
 
 def _answer(name: str, value: object, cause: object) -> list[str]:
@@ -202,7 +224,18 @@ def _answer(name: str, value: object, cause: object) -> list[str]:
         known = nearest(name, Settings.model_fields)
         label = name if name.isprintable() else shown(name)
         return [f"{label}: should be a setting of noevict's{known}, got an unknown name"]
-    return [f"{name}: should be {field.description}, got {shown(value) if field.repr else kind(value)}"]
+    got = shown(value) if field.repr else kind(value)
+    return [f"{name}: should be {field.description}{_without_quotes(name, value)}, got {got}"]
+
+
+def _without_quotes(name: str, value: object) -> str:
+    plain = unquoted(value)
+    given: dict[str, Any] = {name: plain}
+    try:
+        Settings(**given)
+    except ValidationError:
+        return ""
+    return "" if plain is None else " (without quotes)"
 
 
 def _contradictions(of: Settings) -> Iterator[tuple[set[str], str]]:
@@ -238,11 +271,11 @@ def _contradictions(of: Settings) -> Iterator[tuple[set[str], str]]:
             yield set(files), f"{name}: should be set too: {', '.join(files)} go together, got None"
 
 
-def _missing_files(host: str, settings: Settings, root: Path) -> list[str]:
+def _missing_files(host: str, settings: Settings, root: Path, place: Place) -> list[str]:
     """Paths are relative to the directory of ``inventory``."""
     named = {name: getattr(settings, name) for name in ("redis_tls_cert", "redis_tls_key", "redis_tls_ca")}
     return [
-        f"{host}: {name}: should be a file on this machine, got {shown(path)} (not there)"
+        f"{host}: {name}: should be a file on this machine, got {shown(path)} (not there){_at(place, name)}"
         for name, path in named.items()
         if path is not None and not (root / Path(path).expanduser()).is_file()
     ]

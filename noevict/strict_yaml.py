@@ -48,16 +48,18 @@ def parse(text: str, label: str, levels: Sequence[str]) -> Document:
         sieve = _Sieve(loader, label, levels)
         value = loader.construct_document(root) if root is not None and sieve.keeps(root) else None
     except yaml.YAMLError as error:
-        return Document(mistakes=(_syntax(label, error),))
+        return Document(mistakes=(_syntax(label, text, error),))
     except RecursionError:
         return Document(mistakes=(f"{label}: should be a few levels of YAML, got too many",))
     return Document(value, tuple(sieve.mistakes), sieve.lines)
 
 
-def _syntax(label: str, error: yaml.YAMLError) -> str:
+def _syntax(label: str, text: str, error: yaml.YAMLError) -> str:
     """YAML's own complaint without what it quotes, which may be a password (``*secret`` reads as an alias)."""
     mark = getattr(error, "problem_mark", None)
     place = f"{label}:{mark.line + 1}" if mark else label
+    if mark and text[mark.index : mark.index + 1] == "\t":
+        return f"{place}: should be indented with spaces, got a tab"
     problem = getattr(error, "problem", None) or "characters that YAML does not allow"
     problem = re.sub(r"\s*'(?!<|.')..+'", "", str(problem).replace("\n", " "), count=1)
     return f"{place}: should be valid YAML, got: {problem}"

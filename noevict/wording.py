@@ -1,6 +1,7 @@
 """The words that messages about mistakes have in common. None of them can carry a secret."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -23,6 +24,14 @@ def kind(value: object) -> str:
         (date, "a date"),
     )
     return next((words for types, words in kinds if isinstance(value, types)), f"a {type(value).__name__}")
+
+
+def unquoted(value: object) -> int | bool | None:
+    """What a text would be without its quotes, if that is a number or true or false."""
+    if not isinstance(value, str):
+        return None
+    flag = {"true": True, "false": False}.get(value.lower())
+    return int(value) if flag is None and re.fullmatch(r"-?[0-9]{1,18}", value) else flag
 
 
 def shown(value: object) -> str:

@@ -52,7 +52,8 @@ def _tls(error: ssl.SSLError) -> str:
 
 def _refusal(error: Refused, user: str) -> str:
     if error.code in {"WRONGPASS", "NOAUTH"}:
-        return f"the password of user {user} is not taken: copy the current secrets/ here, or deploy"
+        way_out = "copy the current secrets/ here, name them in NOEVICT_SECRETS, or deploy"
+        return f"the password of user {user} is not taken: {way_out}"
     if error.code == "NOPERM":
         return f"user {user} may not do what it should: the next deploy repairs it"
     return str(error)

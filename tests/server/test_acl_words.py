@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noevict import acl, acl_live
-from noevict.acl_check import user_problem
+from noevict.acl_check import user_problems
 from noevict.acl_rules import Catalogue
 from noevict.errors import NoevictError
 from noevict.settings import build_settings
@@ -40,9 +40,9 @@ def test_very_many_patterns(
 def arrive(
     binary: Binary, start_server: StartServer, short_path: Path, keys: list[str], channels: list[str]
 ) -> None:
-    keys = [key for key in keys if user_problem("shop", {"profile": "app", "keys": [key]}) is None]
+    keys = [key for key in keys if not list(user_problems("shop", {"profile": "app", "keys": [key]}))]
     channels = [
-        each for each in channels if user_problem("shop", {"profile": "app", "channels": [each]}) is None
+        each for each in channels if not list(user_problems("shop", {"profile": "app", "channels": [each]}))
     ]
     entry = {"profile": "app", "keys": keys or ["*"], "channels": channels or ["*"]}
     try:

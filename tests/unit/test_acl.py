@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.acl import PROFILES, User, render_acl, rules_for, user_names, wanted_users
-from noevict.acl_check import user_problem
+from noevict.acl_check import user_problems
 from noevict.acl_live import differences, repair_commands, unknown_words
 from noevict.acl_rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
 from noevict.engine import Server
@@ -150,7 +150,7 @@ def test_writing_a_rule_in_canonical_form_keeps_its_meaning(rule: list[str]) -> 
 @given(st.text())
 def test_any_text_is_read_without_an_error(text: str) -> None:
     Selector.read(words(text), SMALL)
-    user_problem(text, text)
+    list(user_problems(text, text))
 
 
 # --- users ---
@@ -261,7 +261,7 @@ def test_every_profile_says_what_it_is_for() -> None:
     ],
 )
 def test_what_makes_sense_is_taken(name: str, value: object) -> None:
-    assert user_problem(name, value) is None
+    assert list(user_problems(name, value)) == []
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,11 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", "", "got ''"),
         ("x", True, "got True"),
         ("x", ["app"], "got a list"),
-        ("x", "raedonly", "a profile (admin, app, readonly, health, exporter) or rules"),
+        (
+            "x",
+            "raedonly",
+            "a profile (admin, app, readonly, health, exporter) (did you mean readonly?) or rules",
+        ),
         ("x", "+get\n+set", "rules on one line"),
         ("x", "~a\t+get", "rules on one line"),
         ("x", "+@raed", "rules with categories among all, admin,"),
@@ -301,7 +305,11 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", "(on +get)", "got 'on'"),
         ("x", "((+get))", "got '(+get)'"),
         ("x", "(~a +get", "got '(~a +get'"),
-        ("x", {"profile": "app", "key": ["a"]}, "made of profile, keys and channels, got 'key'"),
+        (
+            "x",
+            {"profile": "app", "key": ["a"]},
+            "made of profile, keys and channels (did you mean keys?), got 'key'",
+        ),
         ("x", {"keys": ["a"]}, "with a profile (admin, app, readonly, health, exporter), got None"),
         ("x", {"profile": "app", "keys": "a"}, "with keys that are a list of patterns, got 'a'"),
         ("x", {"profile": "app", "keys": [1]}, "with keys that are patterns alone"),
@@ -320,8 +328,7 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
     ],
 )
 def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: object, answer: str) -> None:
-    problem = user_problem(name, value)
-    assert problem is not None
+    [problem] = user_problems(name, value)
     assert answer in problem
     assert "\n" not in problem
 
@@ -329,8 +336,7 @@ def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: ob
 @pytest.mark.parametrize("sign", list("><#!"))
 def test_a_password_in_rules_is_refused_and_never_shown(sign: str) -> None:
     for rule in (f"~* {sign}hunter2 +get", f"(~* {sign}hunter2)"):
-        problem = user_problem("x", rule)
-        assert problem is not None
+        [problem] = user_problems("x", rule)
         assert "hunter2" not in problem
 
 

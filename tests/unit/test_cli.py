@@ -158,7 +158,10 @@ def test_a_user_whose_password_no_deploy_has_made_yet_is_one_line(secrets: Secre
 
 def test_before_the_first_deploy_there_is_no_url(root: Path, mistake: Any) -> None:
     line = mistake("url", "cache-2")
-    assert line == f"{root}/secrets: should hold the fleet's secrets, does not: the first deploy makes them"
+    assert line == (
+        f"{root}/secrets: should hold the fleet's secrets, does not: the first deploy makes them, or "
+        "NOEVICT_SECRETS names where they are"
+    )
     assert not (root / "secrets").exists()
 
 
@@ -169,7 +172,9 @@ def test_unsafe_secrets_are_refused(secrets: Secrets, mistake: Any) -> None:
 
 def test_a_mistake_in_hosts_yml_or_settings_is_told_as_everywhere(root: Path, mistake: Any) -> None:
     (root / "hosts.yml").write_text("redis:\n  cache-1: {redis_port: 99999}\n")
-    assert mistake("url", "cache-1") == "cache-1: redis_port: should be a port from 1 to 65535, got 99999"
+    assert mistake("url", "cache-1") == (
+        "cache-1: redis_port: should be a port from 1 to 65535, got 99999 (hosts.yml:2)"
+    )
     (root / "hosts.yml").unlink()
     assert "hosts.yml" in mistake("url", "cache-1")
 

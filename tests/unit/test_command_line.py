@@ -1,6 +1,8 @@
 """pyinfra's exit codes: 0 is for what was done, and hosts that are named are there."""
 
+import logging
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from noevict import command_line
 from noevict.command_line import check_limits
 from noevict.errors import NoevictError
 from noevict.inventory import read_fleet
+from noevict.ssh_words import key_mistakes, shorten_log
 from tests.lab.terminal import terminal
 from tests.unit.project_copy import copy_project, environment, run_pyinfra
 
@@ -34,22 +37,23 @@ python.call(name="Execute", function=leave_a_trace)
 
 
 @pytest.mark.parametrize(
-    ("limits", "excluded"),
+    ("limits", "excluded", "left"),
     [
-        ((), ()),
-        (("cache-1",), ()),
-        (("cache-[12]", "valkey"), ()),
-        (("inventory",), ()),
-        (("cache-4",), ("cache-1",)),
-        (("redis",), ("cache-1",)),
-        ((), ("valkey",)),
+        ((), (), "1 2 3 4"),
+        (("cache-1",), (), "1"),
+        (("cache-[12]", "valkey"), (), "1 2 3 4"),
+        (("inventory",), (), "1 2 3 4"),
+        (("@ssh/cache-4",), ("cache-1",), "4"),
+        (("*cache-4",), (), "4"),
+        (("redis",), ("cache-1",), "2"),
+        ((), ("valkey",), "1 2"),
     ],
 )
 def test_names_groups_and_patterns_of_hosts_are_accepted(
-    tmp_path: Path, limits: tuple[str, ...], excluded: tuple[str, ...]
+    tmp_path: Path, limits: tuple[str, ...], excluded: tuple[str, ...], left: str
 ) -> None:
     (tmp_path / "hosts.yml").write_text(HOSTS)
-    check_limits(read_fleet(tmp_path), limits, excluded)
+    assert [host[-1] for host in check_limits(read_fleet(tmp_path), limits, excluded)] == left.split()
 
 
 @pytest.mark.parametrize(
@@ -62,9 +66,10 @@ def test_names_groups_and_patterns_of_hosts_are_accepted(
             ("valkye",),
             "--exclude 'valkye': should be a host or group of hosts.yml (did you mean valkey?)",
         ),
-        (("valkey",), ("cache-[34]",), "--exclude: should leave at least one host, leaves none"),
+        (("valkey",), ("*cache-[34]",), "--exclude: should leave at least one host, leaves none"),
         ((), ("inventory",), "--exclude: should leave at least one host, leaves none"),
         (("all",), (), "--limit 'all': should be"),  # pyinfra knows no such group either
+        (("cache-4",), (), "--limit 'cache-4': should be"),  # nor this host, but as @ssh/cache-4
     ],
 )
 def test_what_matches_no_host_is_a_mistake(
@@ -150,3 +155,60 @@ def test_ctrl_c_has_the_exit_code_of_an_interrupted_program(tmp_path: Path, when
     assert ("interrupted; run it again to finish" in seat.shown) == (when == "at work")
     assert "interrupted" in seat.shown
     assert "Traceback" not in seat.shown
+
+
+def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_path: Path) -> None:
+    """Of hosts that are named: who has no key of another host goes on."""
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "good"), check=True)
+    subprocess.run(
+        ("ssh-keygen", "-q", "-t", "ed25519", "-N", "geheim", "-f", tmp_path / "locked"), check=True
+    )
+    (tmp_path / "text").write_text("hello\n")
+    hosts = {
+        "a.invalid": "ssh_key: good",
+        "b.invalid": "ssh_key: nowhere",
+        "c.invalid": "ssh_key: text",
+        "d.invalid": "ssh_key: good.pub",
+        "e.invalid": "ssh_key: locked, ssh_key_password: geheim",
+        "f.invalid": "ssh_key: locked, ssh_key_password: hunter2",
+    }
+    text = "redis:\n" + "".join(f"  {name}: {{{data}}}\n" for name, data in hosts.items())
+    project = copy_project(tmp_path, text)
+    mistakes = [
+        "b.invalid: ssh_key: should be the file of a private key on this machine (it is not there), got 'nowhere' "
+        "(hosts.yml:3)",
+        "c.invalid: ssh_key: should be the file of a private key, got 'text' (hosts.yml:4)",
+        "d.invalid: ssh_key: should be the file of a private key (that is a public one), got 'good.pub' (hosts.yml:5)",
+        "f.invalid: ssh_key_password: should be the passphrase of ssh_key, is not (hosts.yml:7)",
+    ]
+    fleet = read_fleet(project)
+    assert key_mistakes(fleet, fleet.hosts) == mistakes
+    assert key_mistakes(fleet, ["a.invalid", "e.invalid"]) == []
+    done = run_pyinfra(project, "-y", "--limit", "b.invalid", "inventory", "deploy.py")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == ["1 to put right, no host was connected to:", mistakes[0]]
+    assert "Connecting" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", None),
+        ("    ssh-keygen -R 10.0.0.1", None),
+        ("No host key for 10.0.0.1 found in known_hosts", None),
+        ("[a] SSH error (StrictPolicy: No host key for 10.0.0.1 found in known_hosts)", "as it is"),
+        (
+            "[a] SSH host key error (Host key for 10.0.0.1 does not match.)",
+            "[a] SSH host key error (Host key for 10.0.0.1 is not the one in known_hosts: somebody may be in between. "
+            "Only if the host was set up anew: ssh-keygen -R 10.0.0.1 (with -f FILE for its ssh_known_hosts_file))",
+        ),
+        ("[a] the certificate does not match.", "as it is"),
+    ],
+)
+def test_a_changed_host_key_is_one_line_with_what_to_do(
+    said: str, left: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    shorten_log()
+    shorten_log()
+    logging.getLogger("pyinfra").warning("%s", said)
+    assert caplog.messages == ([] if left is None else [said if left == "as it is" else left])

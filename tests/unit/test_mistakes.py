@@ -1,5 +1,6 @@
 """Wrong inputs: every mistake is answered in exactly one line that names place, host, setting, what it should be."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ HOSTS: dict[str, tuple[str, list[str]]] = {
         ["a: redis_port: ", "from 1 to 65535", "'6380'"],
     ),
     "no end of a list": ("redis: [\n", ["hosts.yml:", "valid YAML"]),
-    "a tab": ("redis:\n\ta:\n", ["hosts.yml:2: ", "valid YAML"]),
+    "a tab": ("redis:\n\ta:\n", ["hosts.yml:2: ", "indented with spaces", "got a tab"]),
     "a colon too many": ("redis: a: b\n", ["hosts.yml:1: ", "valid YAML", "mapping values"]),
     "two documents": ("redis:\n  a:\n---\nredis:\n  b:\n", ["hosts.yml:3: ", "valid YAML"]),
     "an unquoted password with a star": (
@@ -140,7 +141,12 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
         {"redis_engine": "keydb"},
         ["redis_engine: ", '"redis" or "valkey"', "'keydb'"],
     ),
-    "a port as text": ({"redis_port": "6379"}, ["redis_port: ", "1 to 65535", "'6379'"]),
+    "a port as text": ({"redis_port": "6379"}, ["redis_port: ", "1 to 65535 (without quotes)", "'6379'"]),
+    "a flag as text": ({"redis_takeover": "True"}, ["redis_takeover: ", "(without quotes)", "'True'"]),
+    "a size as text that is a number": (
+        {"redis_maxmemory": "5"},
+        ["redis_maxmemory: ", "1mb or more", "'5'"],
+    ),
     "a port too high": ({"redis_port": 65536}, ["redis_port: ", "1 to 65535", "65536"]),
     "no TLS port": ({"redis_port": 0}, ["redis_port: ", "1 to 65535", "got 0"]),
     "a port that is true": ({"redis_port": True}, ["redis_port: ", "1 to 65535", "got True"]),
@@ -320,6 +326,53 @@ def test_every_mistake_of_every_host_is_in_one_list(tmp_path: Path) -> None:
     assert [line.split(":")[1].strip() for line in lines[5:]] == ["redis_prot", "redis_appendonly"]
 
 
+def test_each_mistake_of_one_user_is_told_with_the_nearest_name() -> None:
+    users = {
+        "shop": {"profil": "app", "keys": ["~a", "b c"]},
+        "x": "~* +@raed >hunter2 ~b (+@wirte)",
+        "y": "raedonly",
+    }
+    with pytest.raises(NoevictError) as caught:
+        build_settings("a", {"redis_users": users})
+    starts = [
+        "a: redis_users.shop: should be made of profile, keys and channels (did you mean profile?), got 'profil'",
+        "a: redis_users.shop: should be with a profile (admin, app, readonly, health, exporter), got None",
+        "a: redis_users.shop: should be with keys that are patterns alone, without spaces, ~ and &, got '~a'",
+        "a: redis_users.shop: should be with keys that are patterns alone, without spaces, ~ and &, got 'b c'",
+        "a: redis_users.x: should be rules with categories among all, admin, ",
+        "a: redis_users.x: should be rules without a password (it is in secrets/users.yml), got >...",
+        "a: redis_users.x: should be rules with categories among all, admin, ",
+        "a: redis_users.x: should be rules with ~* or other patterns, not both, got '~b' after it",
+        "a: redis_users.y: should be a profile (admin, app, readonly, health, exporter) (did you mean readonly?) or ",
+    ]
+    lines = caught.value.lines
+    assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
+    assert (" (did you mean read?), got '+@raed'" in lines[4], " (did you mean write?)" in lines[6]) == (
+        True,
+        True,
+    )
+
+
+def test_a_mistake_names_the_file_and_line_that_count(tmp_path: Path) -> None:
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data/all.py").write_text("redis_port = 6379\nredis_exporter_port = 9121\n")
+    (tmp_path / "group_data/fast.py").write_text("redis_port = 1\n\nredis_port = 0\n")
+    (tmp_path / "group_data/slow.py").write_text("redis_port = 5\nif True:\n    redis_connect = 'no'\n")
+    text = (
+        "fast:\n  a:\n  b:\n    redis_port: 70000\n"
+        "slow:\n  b:\n    redis_save: x\n  c:\n    <<: {redis_appendfsync: x}\n    redis_plaintext_port: 5\n"
+    )
+    assert [re.sub(": should be .*, got ", ": ", line) for line in mistakes_of_hosts(tmp_path, text)] == [
+        "a: redis_port: 0 (group_data/fast.py:3)",
+        "b: redis_port: 70000 (hosts.yml:4)",
+        "b: redis_connect: 'no' (group_data/slow.py)",
+        "b: redis_save: 'x' (hosts.yml:7)",
+        "c: redis_connect: 'no' (group_data/slow.py)",
+        "c: redis_appendfsync: 'x' (hosts.yml:9)",
+        "c: redis_plaintext_port: 5 for both (hosts.yml:10)",
+    ]
+
+
 def test_a_mistake_does_not_drag_a_contradiction_along() -> None:
     with pytest.raises(NoevictError) as caught:
         build_settings("a", {"redis_port": "6380", "redis_plaintext_port": 6379})
@@ -349,12 +402,18 @@ def test_a_hosts_file_that_is_a_directory_or_no_text_is_one_line(tmp_path: Path)
         ("x = 1\nredis_port = y\n", "group_data/redis.py:2: should be plain Python, got NameError"),
         ("raise SystemExit(0)\n", "group_data/redis.py:1: should be plain Python, got SystemExit"),
         ("import nothing_at_all\n", "group_data/redis.py:1: should be plain Python, got ModuleNotFoundError"),
-        ("ssh_port = '22'\n", "group_data/redis.py: ssh_port: should be a port from 1 to 65535, got text"),
+        (
+            "ssh_port = '22'\n",
+            "group_data/redis.py: ssh_port: should be a port from 1 to 65535 (without quotes), got text",
+        ),
         (
             "_sudo_password = 12\n",
             "group_data/redis.py: _sudo_password: should be text (in quotes), got a number",
         ),
-        ("redis_port = '22'\n", "a: redis_port: should be a port from 1 to 65535, got '22'"),
+        (
+            "redis_port = '22'\n",
+            "a: redis_port: should be a port from 1 to 65535 (without quotes), got '22' (group_data/redis.py:1)",
+        ),
     ],
 )
 def test_a_mistake_in_group_data_is_answered_in_one_line(text: str, answer: str, tmp_path: Path) -> None:
@@ -368,8 +427,8 @@ def test_certificate_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     names = "redis_tls_cert: a.crt, redis_tls_key: keys/a.key, redis_tls_ca: /nowhere/ca.crt"
     lines = mistakes_of_hosts(tmp_path, f"redis: {{a: {{{names}}}}}")
     assert lines == [
-        "a: redis_tls_key: should be a file on this machine, got 'keys/a.key' (not there)",
-        "a: redis_tls_ca: should be a file on this machine, got '/nowhere/ca.crt' (not there)",
+        "a: redis_tls_key: should be a file on this machine, got 'keys/a.key' (not there) (hosts.yml:1)",
+        "a: redis_tls_ca: should be a file on this machine, got '/nowhere/ca.crt' (not there) (hosts.yml:1)",
     ]
 
 
@@ -400,6 +459,7 @@ def test_the_pyinfra_command_lists_all_mistakes_and_connects_to_nothing(
     assert done.returncode == 1
     assert "Traceback" not in output
     assert "Connecting" not in output
+    assert "inventory line" not in output
     assert not (tmp_path / "deployed").exists()
     assert "hunter2" not in output
     assert "1234567" not in output
