@@ -1,16 +1,18 @@
-"""A server with 0 keys beside data of before its start: did it lose them, or were they deleted? Pure.
+"""A server with 0 keys that had some, or has data of before its start: did it lose them, or were they deleted? Pure.
 
 Files alone do not say. What does: whether this process ever had keys, or saved; and whether its append-only files are
 older than it, and go on after the file in question.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from noevict.engine import Engine
 from noevict.state import File, HostState
+from noevict.watch.records import Keys
 
 EMPTY = 200  # bytes: an RDB without keys has 80 to 150
+TOLD = timedelta(days=7)  # how long after keys were last seen their absence is told
 SLACK = 2  # seconds: file times and the server's uptime are whole ones
 
 
@@ -49,6 +51,17 @@ def faults(state: HostState, engine: Engine) -> Iterator[str]:
             "may overwrite it, then see docs/runbooks/persistence.md (a server that started empty); if those keys were "
             "deleted on purpose, remove it, then run again"
         )
+
+
+def notices(state: HostState, before: Keys | None, now: datetime) -> Iterator[str]:
+    """A fall to nothing, for some days: files do not say whether it was meant, as on a host that was replaced."""
+    live = state.live
+    if before is None or not live.ours or live.loading or live.keys or now - before.at > TOLD:
+        return
+    yield (
+        f"has 0 keys, had {before.count} on {before.at:%Y-%m-%d %H:%M} UTC: if nobody deleted them, stop its clients "
+        "and restore them (docs/life-of-a-host.md)"
+    )
 
 
 def _began(state: HostState) -> int:

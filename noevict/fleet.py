@@ -18,7 +18,6 @@ from noevict.secrets import Secrets, locate
 from noevict.settings import Settings, build_settings
 from noevict.turns import Turns
 from noevict.watch import records
-from noevict.writes import Refusals
 
 # The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
 # others until its server's answers seem late. So many still hide a second of the way to a host.
@@ -149,9 +148,9 @@ class Fleet:
             return None if told else str(error)
         return None
 
-    def refusals(self, host: str) -> Refusals | None:
-        """How many writes its server had refused when a run looked at it last."""
-        return records.read_one(records.locate(self.root), host).refusals
+    def record_before(self, host: str) -> records.Record:
+        """What earlier runs left of the host."""
+        return records.read_one(records.locate(self.root), host)
 
     def trusting(self, settings: Settings) -> ssl.SSLContext:
         """How noevict comes to a host: with the CA of its certificate, and strict if that is the fleet's own.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noevict.run import HostRun
+from noevict.watch.records import Keys
 from noevict.writes import Refusals, count_refusals, refused, rise_since
 
 
@@ -30,8 +31,11 @@ def seen(run: HostRun) -> dict[str, Any]:
     """Fields of its Record, by the last look; what is not known is left out, and stays as it is there."""
     if not run.looked:
         return {}
-    disk = run.found.disk and replace(run.found.disk, at=datetime.now(UTC))
-    known = {"refusals": refusals(run), "disk": disk}
+    now, live = datetime.now(UTC), run.found.live
+    disk = run.found.disk and replace(run.found.disk, at=now)
+    # Of a server without any those stay that it had last.
+    keys = Keys(now, live.keys) if live.ours and live.keys else None
+    known = {"refusals": refusals(run), "disk": disk, "keys": keys}
     return {
         "exporter_ends": run.found.exporter_ends,
         **{name: value for name, value in known.items() if value},

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from noevict.target import Target
+
 Address = IPv4Address | IPv6Address
 # Redis and Valkey set IPV6_V6ONLY on each socket, so ``::`` is all of IPv6 and nothing of IPv4.
 # https://github.com/redis/redis/blob/7.0.15/src/anet.c (_anetTcpServer, anetV6Only)
@@ -24,6 +26,15 @@ def missing(bind: Iterable[str], sockets: Collection[str], own: Collection[str],
     bound = {ip_address(each) for each in sockets}
     held = {ip_address(each) for each in own}
     return list(dict.fromkeys(_missing(bind, bound, held, ipv6=ipv6)))
+
+
+def opens(before: str, target: Target) -> str:
+    """Say where anybody can connect after a change of bind that could not before; "" for nowhere."""
+    where = ", ".join(
+        f"{each} (DHCP)" if each in target.leased else each for each in opened(before.split(), target.bind)
+    )
+    plain = "" if target.live["port"] == "0" else f" and port {target.live['port']} without TLS"
+    return f"opens port {target.live['tls-port']}{plain} on {where}" if where else ""
 
 
 def opened(before: Iterable[str], after: Iterable[str]) -> list[str]:

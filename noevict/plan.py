@@ -28,6 +28,7 @@ from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
 from noevict.target import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target, WantedFile
 from noevict.urgency import Urgency
+from noevict.watch.records import Keys
 
 SHORT = 60
 BIND = "bind"
@@ -65,6 +66,7 @@ def make_plan(
     secrets: Secrets,
     own: OwnCertificate | None,
     now: datetime,
+    keys_before: Keys | None = None,
 ) -> Plan:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
     live = tuple(_told_otherwise(state.live, target))
@@ -91,7 +93,10 @@ def make_plan(
         *_unit(state, target),
         *_restart(state, target, live),
     )
-    said = tuple(notices(settings, state, target, secrets, own, now))
+    said = (
+        *notices(settings, state, target, secrets, own, now),
+        *emptied.notices(state, keys_before, now),
+    )
     lost = tuple(emptied.faults(state, target.engine))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
@@ -128,16 +133,8 @@ def _told_otherwise(live: Live, target: Target) -> tuple[conf.Difference, ...]:
 def _live(live: Live, target: Target, differences: tuple[conf.Difference, ...]) -> Iterator[Change]:
     for found in differences:
         if live.server is not None and directives.changes_live(found.name, live.server):
-            why = _opens(found, target) if found.name == BIND else ""
+            why = listening.opens(found.found, target) if found.name == BIND else ""
             yield _of_directive(How.LIVE, found.name, found, target, why)
-
-
-def _opens(found: conf.Difference, target: Target) -> str:
-    """Where anybody can connect after a change of bind that could not before."""
-    opened = listening.opened(found.found.split(), target.bind)
-    where = ", ".join(f"{each} (DHCP)" if each in target.leased else each for each in opened)
-    plain = "" if target.live["port"] == "0" else f" and port {target.live['port']} without TLS"
-    return f"opens port {target.live['tls-port']}{plain} on {where}" if where else ""
 
 
 def _listening(

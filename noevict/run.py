@@ -75,7 +75,9 @@ class HostRun(Shell):
         self.fresh: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        self.refused_before = fleet.refusals(host.name)  # what refusals of writes are counted from
+        before = fleet.record_before(host.name)
+        self.refused_before = before.refusals  # what refusals of writes are counted from
+        self.keys_before = before.keys  # when its server was last seen to have some
         _runs[self.host] = self
 
     @property
@@ -286,7 +288,7 @@ class HostRun(Shell):
             running,
             self.fleet.owners.of(self.name),
         )
-        return make_plan(settings, found, target, secrets, own, self.fleet.now)
+        return make_plan(settings, found, target, secrets, own, self.fleet.now, self.keys_before)
 
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""

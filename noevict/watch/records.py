@@ -3,13 +3,13 @@
 One file a host, ``HOST.json`` in the state directory of its hosts file (``locate``):
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
-     "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME},
+     "keys": {"at": TIME, "count": N}, "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME},
      "refusals": {"at": TIME, "run": "run_id of the server", "counts": {"OOM": N, "MISCONF": N}},
      "disk": {"at": TIME, "free": BYTES, "size": BYTES, "read_only": BOOL}}
 
 TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
-``differences`` is null. A part that is not there yet is left out. Files are replaced whole; of one that makes no
-sense nothing is known.
+``differences`` is null. ``keys`` is of the last look that found any. A part that is not there yet is left out. Files
+are replaced whole; of one that makes no sense nothing is known.
 """
 
 import json
@@ -42,6 +42,14 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Keys:
+    """How many a server had; never 0."""
+
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
 class Record:
     """What is known of one host; None: nothing yet."""
 
@@ -50,6 +58,7 @@ class Record:
     exporter_ends: datetime | None = None  # when the client certificate of its exporter ends
     refusals: Refusals | None = None  # how many writes it had refused by then
     disk: Disk | None = None  # of its data
+    keys: Keys | None = None  # that it had when it last had any
 
 
 NOTHING = Record()
@@ -157,6 +166,8 @@ def _written(record: Record) -> dict[str, Any]:
     if record.drift:
         failure = None if record.drift.failure is None else one_line(record.drift.failure)
         parts["drift"] = {**asdict(record.drift), "at": record.drift.at.isoformat(), "failure": failure}
+    if record.keys:
+        parts["keys"] = {"at": record.keys.at.isoformat(), "count": record.keys.count}
     if record.backup:
         parts["backup"] = {"at": record.backup.isoformat()}
     if record.exporter_ends:
@@ -171,8 +182,8 @@ def _written(record: Record) -> dict[str, Any]:
 def _read_one(path: Path) -> Record | None:
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
-        drift, backup, exporter, refusals, disk = map(
-            parts.get, ("drift", "backup", "exporter", "refusals", "disk")
+        drift, backup, exporter, refusals, disk, keys = map(
+            parts.get, ("drift", "backup", "exporter", "refusals", "disk", "keys")
         )
         return Record(
             _drift(drift) if drift else None,
@@ -180,6 +191,7 @@ def _read_one(path: Path) -> Record | None:
             _time(exporter["certificate_ends"]) if exporter else None,
             _refusals(refusals) if refusals else None,
             _disk(disk) if disk else None,
+            Keys(_time(keys["at"]), _size(keys["count"])) if keys else None,
         )
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

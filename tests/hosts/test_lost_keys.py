@@ -7,7 +7,7 @@ import pytest
 from tests.hosts.big import Deploy, fill_big
 from tests.hosts.by_hand import assert_filled, do, fill, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, config, deploy, run_id, wait_for
+from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, config, deploy, run_id, wait_for
 from tests.lab.checkout import Checkout
 from tests.lab.disk import MEMINFO, Spec
 from tests.lab.host import Host
@@ -142,8 +142,12 @@ def test_one_that_was_emptied_on_purpose_is_as_wanted(boot: Boot, checkout: Chec
     provision(checkout, host, **NO_SAVES)
     with admin(checkout, host) as client:
         client.save()  # of a time when there were keys
+        keys = sum(each["keys"] for each in client.info("keyspace").values())
+        assert checkout.run("noevict", "drift").returncode == 0
         client.flushall()
-    assert_clean(checkout)
+    done = deploy(checkout)
+    assert changes(done) == 0
+    assert [line for line in said(done, host) if line.startswith(f"has 0 keys, had {keys} on 20")], done
     for _ in range(2):
         host.run("systemctl restart redis-server")
         wait_until_loaded(checkout, host)

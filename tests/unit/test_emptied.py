@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from noevict import emptied
+from noevict.plan import make_plan
 from noevict.state import File
+from noevict.watch.records import Keys
 from tests.unit.looks.managed import Managed, managed
 
 DATA = "/var/lib/redis"
@@ -121,3 +123,27 @@ def test_files_kept_from_a_server_that_went_on_are_no_fault() -> None:
     named = f"{AOF}.kept-by-hand"
     assert suspected(host({**BORN, named: (80, SINCE)})) == ()
     assert suspected(host({**BORN, named: (80, BEFORE)})) == (named,)
+
+
+HAD = Keys(datetime(2026, 1, 15, 10, 30, tzinfo=UTC), 31_081)
+TOLD = (
+    "has 0 keys, had 31081 on 2026-01-15 10:30 UTC: if nobody deleted them, stop its clients and restore them "
+    "(docs/life-of-a-host.md)"
+)
+
+
+def told(found: Managed, before: Keys | None = HAD, days: float = 1) -> list[str]:
+    """What a plan says of its keys."""
+    plan = make_plan(
+        found.settings, found.state, found.target, found.secrets, None, HAD.at + timedelta(days=days), before
+    )
+    return [each for each in plan.notices if "0 keys" in each]
+
+
+def test_a_fall_to_no_keys_is_said_with_both_numbers_and_the_date() -> None:
+    empty = host(BORN)
+    assert told(empty) == told(empty, days=6.9) == [TOLD]
+    assert told(empty, before=None) == told(empty, days=7.1) == []
+    assert told(empty.but_info(db3={"keys": 1, "expires": 0})) == []
+    assert told(host(BORN, loading=1)) == []
+    assert told(empty.but({"user": "default"})) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from noevict.errors import NoevictError
 from noevict.watch import records
-from noevict.watch.records import Drift, Record
+from noevict.watch.records import Drift, Keys, Record
 from noevict.writes import Disk, Refusals
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -80,6 +80,19 @@ def test_refusals_and_the_disk_are_kept_until_a_look_knows_better(tmp_path: Path
         "size": 1 << 41,
         "read_only": True,
     }
+
+
+def test_the_last_keys_are_kept_until_there_are_others(tmp_path: Path) -> None:
+    looks = [{"cache-1": Drift(NOW + timedelta(days=day), "deploy", 0)} for day in range(3)]
+    records.write_drift(tmp_path, looks[0], {"cache-1": {"keys": Keys(NOW, 31_081)}})
+    assert json.loads((tmp_path / "cache-1.json").read_text())["keys"] == {
+        "at": "2026-01-15T10:30:00+00:00",
+        "count": 31_081,
+    }
+    records.write_drift(tmp_path, looks[1], {"cache-1": {}})
+    assert records.read_one(tmp_path, "cache-1").keys == Keys(NOW, 31_081)
+    records.write_drift(tmp_path, looks[2], {"cache-1": {"keys": Keys(NOW, 5)}})
+    assert records.read_one(tmp_path, "cache-1").keys == Keys(NOW, 5)
 
 
 @given(
