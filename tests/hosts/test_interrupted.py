@@ -102,7 +102,7 @@ SCENARIOS = {
             "take-over",
             foreign,
             (
-                *(*FIRST, "Certificate", "Test the new configuration"),
+                *(*FIRST, "Owners and modes", "Certificate", "Test the new configuration"),
                 *("Change the running server", FILES, RESTART, *LAST),
             ),
         ),
