@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contestants import TLS, Contestant, Ring
-from tests.server.bullmq import installed
+from tests.server import installed
+from tests.server.bullmq import HERE
 
 JOBS = 20_000
 USER = "app"
@@ -76,7 +77,7 @@ def bullmq(ring: Ring, contestant: Contestant) -> dict[str, Felt]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"NODE_PATH": str(installed.node_modules())},
+        env=os.environ | {"NODE_PATH": str(installed.node_modules(HERE))},
     ) as node:
         say(node, json.dumps(ring.way(contestant, USER)))
         felt = {}

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, deploy, wait_for, write_settings
+from tests.hosts.deployed import assert_clean, deploy, wait_for, write_settings
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
@@ -61,8 +61,8 @@ class Clients:
 
 
 def connected_as(user: str, checkout: Checkout, host: Host) -> list[int]:
-    with admin(checkout, host) as client:
-        return [int(each["id"]) for each in client.client_list() if each["user"] == user]
+    told = checkout.run("noevict", "cli", host.name, "--user", "admin", "CLIENT", "LIST").stdout
+    return [int(line.split()[0].removeprefix("id=")) for line in told.splitlines() if f"user={user} " in line]
 
 
 def test_the_password_of_app_changes_by_way_of_a_second_user(boot: Boot, checkout: Checkout) -> None:

@@ -3,40 +3,20 @@
 import json
 import os
 import subprocess
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from noevict.acl import render_acl, wanted_users
-from tests.lab.servers import BINARIES, Binary, Running, free_port
-from tests.server.bullmq import installed
+from tests.lab.servers import BINARIES, Binary, Running
+from tests.server import bullmq, installed
 from tests.server.conftest import StartServer
+from tests.server.with_users import PASSWORDS, serve
 
-PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 NODE = [
     *(("bullmq", binary) for binary in BINARIES),
     *(("bullmq-5", binary) for binary in (BINARIES[0], BINARIES[3])),
 ]
-
-
-def serve(binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: Path) -> Running:
-    """A server as noevict sets one up: TLS only, default off, no eviction."""
-    digests = {name: sha256(password.encode()).hexdigest() for name, password in PASSWORDS.items()}
-    (tmp_path / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
-    conf = f"""port 0
-tls-port {free_port()}
-tls-cert-file "{tls_files}/server.crt"
-tls-key-file "{tls_files}/server.key"
-tls-ca-cert-file "{tls_files}/ca.crt"
-tls-auth-clients no
-aclfile "{tmp_path}/users.acl"
-maxmemory 200mb
-maxmemory-policy noeviction
-dir "{{directory}}"
-"""
-    return start_server(binary, conf, client={"username": "admin", "password": PASSWORDS["admin"]})
 
 
 def work(server: Running, tls_files: Path, *command: str | Path, package: str = "") -> dict[str, Any]:
@@ -52,7 +32,7 @@ def work(server: Running, tls_files: Path, *command: str | Path, package: str = 
     done = subprocess.run(
         [*map(str, command)],
         input=json.dumps(told),
-        env=os.environ | {"NODE_PATH": str(installed.node_modules()) if package else ""},
+        env=os.environ | {"NODE_PATH": str(installed.node_modules(bullmq.HERE)) if package else ""},
         capture_output=True,
         text=True,
         timeout=120,
@@ -70,9 +50,9 @@ def test_bullmq_is_refused_nothing_and_warns_of_nothing(
     package: str, binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: Path
 ) -> None:
     server = serve(binary, start_server, tls_files, tmp_path)
-    modules = installed.node_modules()
+    modules = installed.node_modules(bullmq.HERE)
     assert modules.is_dir()
-    assert work(server, tls_files, "node", installed.HERE / "work.cjs", package=package) == {
+    assert work(server, tls_files, "node", bullmq.HERE / "work.cjs", package=package) == {
         "done": 500,
         "repeated": True,
         "schedulers": 1,
@@ -92,7 +72,7 @@ def test_the_python_port_is_refused_nothing_and_warns_of_nothing(
     binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: Path
 ) -> None:
     server = serve(binary, start_server, tls_files, tmp_path)
-    assert work(server, tls_files, installed.python(), installed.HERE / "python_port.py") == {
+    assert work(server, tls_files, installed.python(bullmq.HERE), bullmq.HERE / "python_port.py") == {
         "done": 200,
         "paused": True,
         "failed": 0,

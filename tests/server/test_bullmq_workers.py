@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.lab.servers import BINARIES, free_port, wait_for
-from tests.server.bullmq import installed
+from tests.server import bullmq, installed
 from tests.server.conftest import StartServer
 
 
@@ -18,8 +18,8 @@ def test_jobs_of_a_killed_worker_stay_active_and_its_mark_of_life_ends(
     port = free_port()
     server = start_server(BINARIES[0], f'port {port}\nbind 127.0.0.1\nsave ""\n')
     worker = subprocess.Popen(
-        ["node", installed.HERE / "worker.cjs"],
-        env=os.environ | {"NODE_PATH": str(installed.node_modules())},
+        ["node", bullmq.HERE / "worker.cjs"],
+        env=os.environ | {"NODE_PATH": str(installed.node_modules(bullmq.HERE))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,4 +1,7 @@
-"""The real BullMQ clients, installed once per machine beside the servers, for the versions the files here name."""
+"""The real clients that tests run, installed once per machine beside the servers.
+
+``where`` is a directory of the tests' with a package.json and package-lock.json, or a requirements.txt, or both.
+"""
 
 import functools
 import hashlib
@@ -12,25 +15,23 @@ from pathlib import Path
 
 from tests.lab.servers import CACHE
 
-HERE = Path(__file__).parent
-
 
 @functools.cache
-def node_modules() -> Path:
+def node_modules(where: Path) -> Path:
     """The directory of the npm packages that package-lock.json names."""
-    return _once("npm", _npm, "package.json", "package-lock.json") / "node_modules"
+    return _once(where, "npm", _npm, "package.json", "package-lock.json") / "node_modules"
 
 
 @functools.cache
-def python() -> Path:
-    """The Python of an environment that has what requirements.txt names."""
-    return _once("python", _pip, "requirements.txt") / "bin/python"
+def python(where: Path, requirements: str = "requirements.txt") -> Path:
+    """The Python of an environment that has what that file names."""
+    return _once(where, "python", functools.partial(_pip, requirements), requirements) / "bin/python"
 
 
-def _once(kind: str, install: Callable[[Path], None], *names: str) -> Path:
+def _once(where: Path, kind: str, install: Callable[[Path], None], *names: str) -> Path:
     """A directory that ``install`` filled; the first caller of the machine does it, others wait."""
-    recipe = hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in names)).hexdigest()[:16]
-    target = CACHE / "bullmq" / f"{kind}-{recipe}"
+    recipe = hashlib.sha256(b"\0".join((where / name).read_bytes() for name in names)).hexdigest()[:16]
+    target = CACHE / where.name / f"{kind}-{recipe}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f".{kind}.lock").open("w") as lock:
         flock(lock, LOCK_EX)
@@ -38,7 +39,7 @@ def _once(kind: str, install: Callable[[Path], None], *names: str) -> Path:
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir()
             for name in names:
-                shutil.copy(HERE / name, target)
+                shutil.copy(where / name, target)
             install(target)
             (target / ".done").touch()
     return target
@@ -64,7 +65,7 @@ def _npm(target: Path) -> None:
     subprocess.run(command, cwd=target, check=True)
 
 
-def _pip(target: Path) -> None:
+def _pip(requirements: str, target: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
     pip = [str(target / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", str(target / "requirements.txt")], check=True)
+    subprocess.run([*pip, "-r", str(target / requirements)], check=True)
