@@ -11,6 +11,7 @@ from noevict.engine import ENGINES
 from noevict.errors import NoevictError
 from noevict.facts import read_look
 from noevict.state import Address, HostState, Listener, Package, Sysctl
+from noevict.writes import Disk
 from tests.unit.looks.captured import HOSTS, MANAGED, edited, lines
 
 MIB = 1 << 20
@@ -34,6 +35,20 @@ def test_a_look_at_a_real_host_is_read_whole(name: str) -> None:
     assert found.kernel_writable == {"overcommit", "somaxconn"}
     [address] = found.addresses
     assert address.device == "host0"
+
+
+def test_the_disk_of_the_data_is_known_in_bytes_and_whether_it_can_be_written() -> None:
+    assert read("trixie").disk is None  # of a look that says nothing of it
+    found = {"disk": "250 1000 4096"}
+    assert read("trixie", **found).disk == Disk(250 * 4096, 1000 * 4096)
+    assert read_look(["disk-read-only", *edited("trixie", **found)]).disk == Disk(
+        250 * 4096, 1000 * 4096, True
+    )
+    assert read("trixie", **found) == read(
+        "trixie", disk="9 1000 4096"
+    )  # that it fills is no change of the host
+    with pytest.raises(NoevictError, match="makes no sense"):
+        read("trixie", disk=("250 1000 4096", "0 0 0"))
 
 
 @pytest.mark.parametrize("name", MANAGED)
