@@ -22,7 +22,10 @@ from noevict.wording import one_line
 
 
 def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
-    """Print them in a form: table, json or junit; failures and notices go to stderr. Urgent hosts first."""
+    """Print them in a form: table, json or junit. Urgent hosts first.
+
+    Failures, notices, and why a server refuses writes go to stderr: a line each.
+    """
     reports = urgent_first(reports)
     if form == "json":
         click.echo(json.dumps(as_data(reports), indent=2))
@@ -31,10 +34,7 @@ def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
     else:
         print_table(reports, sys.stdout)
     for report in reports:
-        for line in (
-            *([report.writes] if report.failure and report.writes else ()),
-            *(report.failure or report.notices),
-        ):
+        for line in filter(None, (report.writes, *(report.failure or report.notices))):
             click.echo(one_line(f"{report.host}: {line}"), err=True)
 
 

@@ -16,7 +16,7 @@ COLUMNS = ("HOST", "WHAT", "IS", "SHOULD BE", "HOW")
 
 
 def print_table(reports: Sequence[Report], out: TextIO) -> None:
-    """Failures are not in it: they are for stderr."""
+    """Failures, and why writes are refused, are not in it: they are for stderr."""
     console = console_for(out)
     rows = [row for report in reports for row in _rows(report, host_once=out.isatty())]
     if rows:
@@ -33,7 +33,7 @@ def print_table(reports: Sequence[Report], out: TextIO) -> None:
 def _rows(report: Report, *, host_once: bool) -> Iterator[tuple[Text, ...]]:
     host = report.host
     if report.writes and not report.failure:
-        yield _row((host, "bold"), (report.writes, PILL), "", "", ("now", "bold red"))
+        yield _row((host, "bold"), "writes", ("refused", PILL), ("accepted", "green"), ("now", "bold red"))
         host = "" if host_once else host
     for change in report.changes:
         yield _row(

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -129,7 +130,8 @@ def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
 ) -> None:
     reports = urgent_first([FINE, report_of(drifted()), GONE, REFUSING])
     told = table(io.StringIO(), *reports).splitlines()
-    assert re.split(" {2,}", told[1]) == ["cache-7", REFUSING.writes, "now"]
+    assert re.split(" {2,}", told[1]) == ["cache-7", "writes", "refused", "accepted", "now"]
+    assert REFUSING.writes not in "".join(told)
     assert told[-1] == "1 of 4 hosts as wanted, 1 refuses writes, 1 failed"
     data = as_data(reports)
     assert (data["writesRefused"], data["drift"]) == (True, True)
@@ -146,8 +148,24 @@ def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
     assert "Writes are refused: memory is full. Raise it</p>" in html
     first = [html.index(f">{name}<") for name in ("cache-7", "cache-3", "cache-1", "cache-9")]
     assert first == sorted(first)
-    tell([Report("cache-8", ("is a replica",), writes=REFUSING.writes)], "table", NOW)
-    assert capsys.readouterr().err == f"cache-8: {REFUSING.writes}\ncache-8: is a replica\n"
+    failed = Report("cache-8", ("is a replica",), writes=REFUSING.writes)
+    noticed = replace(REFUSING, notices=("12 keys were evicted",))
+    for form in ("table", "json", "junit"):
+        tell([noticed, failed], form, NOW)
+        assert capsys.readouterr().err.splitlines() == [
+            f"cache-7: {REFUSING.writes}",
+            "cache-7: 12 keys were evicted",
+            f"cache-8: {REFUSING.writes}",
+            "cache-8: is a replica",
+        ]
+
+
+def test_a_terminal_has_room_for_the_drift_of_a_host_that_refuses_writes() -> None:
+    sentence = f"writes are refused: memory is full. {'Raise its redis_maxmemory. ' * 10}"
+    told = table(Terminal(), report_of(drifted(), writes=sentence))
+    rows = re.sub(r"\x1b\[[0-9;]*m", "", told).splitlines()
+    assert re.split(" {2,}", rows[1].strip()) == ["cache-1", "writes", "refused", "accepted", "now"]
+    assert re.split(" {2,}", rows[2].strip())[0] == "maxmemory-policy"
 
 
 # JUnit XML: what the schemas of Ant (Windy Road's JUnit.xsd) and Jenkins (junit-10.xsd) have in common
