@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from noevict.engine import Engine
 from noevict.state import File, HostState
-from noevict.watch.records import Keys
+from noevict.writes import Keys
 
 EMPTY = 200  # bytes: an RDB without keys has 80 to 150
 TOLD = timedelta(days=7)  # how long after keys were last seen their absence is told

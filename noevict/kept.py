@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from noevict.run import HostRun
-from noevict.watch.records import Keys
-from noevict.writes import Refusals, count_refusals, refused, rise_since
+from noevict.writes import Keys, Refusals, count_refusals, refused, rise_since
 
 
 def refusals(run: HostRun) -> Refusals | None:

@@ -28,7 +28,7 @@ from noevict.settings import Settings
 from noevict.state import HostState, Live, Reach
 from noevict.target import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target, WantedFile
 from noevict.urgency import Urgency
-from noevict.watch.records import Keys
+from noevict.writes import Keys
 
 SHORT = 60
 BIND = "bind"

@@ -41,6 +41,14 @@ class Refusals:
 
 
 @dataclass(frozen=True)
+class Keys:
+    """How many a server had; never 0."""
+
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
 class Rise:
     """Refusals of late: by code, and since when, in words."""
 

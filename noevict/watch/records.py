@@ -28,7 +28,7 @@ from noevict.hosts_file import read_hosts_file
 from noevict.inventory import HOSTS_FILE, hosts_path
 from noevict.private_files import locked, make_directory
 from noevict.wording import one_line
-from noevict.writes import CODES, Disk, Refusals
+from noevict.writes import CODES, Disk, Keys, Refusals
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,6 @@ class Drift:
     by: Literal["drift", "deploy"]
     differences: int | None  # None where the look failed
     failure: str | None = None
-
-
-@dataclass(frozen=True)
-class Keys:
-    """How many a server had; never 0."""
-
-    at: datetime
-    count: int
 
 
 @dataclass(frozen=True)

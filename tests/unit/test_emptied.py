@@ -9,7 +9,7 @@ import pytest
 from noevict import emptied
 from noevict.plan import make_plan
 from noevict.state import File
-from noevict.watch.records import Keys
+from noevict.writes import Keys
 from tests.unit.looks.managed import Managed, managed
 
 DATA = "/var/lib/redis"

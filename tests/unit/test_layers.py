@@ -48,3 +48,10 @@ def test_imports_go_one_way() -> None:
         if other in row and row[other] > row[name]
     ]
     assert backwards == []
+
+
+def test_nothing_that_decides_imports_what_watches() -> None:
+    """``watch`` reads, locks and writes files, and asks servers."""
+    row = rooms()
+    deciding = [name for name in modules() if row["state"] <= row[name] <= row["plan"]]
+    assert [path.name for name in deciding for path in modules()[name] if "watch" in imported(path)] == []

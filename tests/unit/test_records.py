@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from noevict.errors import NoevictError
 from noevict.watch import records
-from noevict.watch.records import Drift, Keys, Record
-from noevict.writes import Disk, Refusals
+from noevict.watch.records import Drift, Record
+from noevict.writes import Disk, Keys, Refusals
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
