@@ -10,7 +10,7 @@ from noevict.host_names import is_address
 from noevict.patience import loading
 from noevict.room import COPIED, mib
 from noevict.secrets import Secrets
-from noevict.setting_kinds import LOOPBACK
+from noevict.setting_kinds import LOOPBACK, MOST_ADDRESSES
 from noevict.settings import Settings
 from noevict.state import HostState
 from noevict.target import MIB, Target
@@ -60,6 +60,18 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
         yield (
             f"listens on {', '.join(target.leased)}, leased by DHCP: after another lease run noevict again"
             + ("" if named else "; set redis_address to a name that follows the lease, for clients")
+        )
+    if target.unbound:
+        more = f" and {len(target.unbound) - 3} more" if len(target.unbound) > 3 else ""
+        yield (
+            f"does not listen on {', '.join(target.unbound[:3])}{more}, leased: {target.engine.title} takes "
+            f"{MOST_ADDRESSES} addresses at most; set redis_bind to those that clients use"
+        )
+    for address, other in target.lent:
+        left = "in the certificate" if settings.bind_addresses is not None else "listened on, nor in the certificate"
+        yield (
+            f"has {address}, leased, which hosts.yml gives to {other}: it is not {left}; put hosts.yml right, or what "
+            "leases it"
         )
 
 

@@ -70,6 +70,8 @@ class Target:
     maxmemory: int  # bytes
     bind: tuple[str, ...]
     leased: tuple[str, ...]  # of these: the addresses that the host has for a time (DHCP)
+    unbound: tuple[str, ...]  # leased private addresses of its own for which Redis has no room
+    lent: tuple[tuple[str, str], ...]  # leased address -> the other host that hosts.yml gives it to
     names: tuple[str, ...]  # that the certificate covers
     claimed: tuple[
         tuple[str, str], ...
@@ -112,8 +114,12 @@ def make_target(
     running = running or server
     engine = ENGINES[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
-    bind = wanted_bind(settings, state.addresses)
-    leased = () if settings.bind_addresses is not None else leased_addresses(bind)
+    lent = lent_addresses(state.addresses, owner)
+    own_addresses = tuple(entry for entry in state.addresses if entry.address not in dict(lent))
+    bind = wanted_bind(settings, own_addresses)
+    chosen = settings.bind_addresses is None
+    leased = leased_addresses(bind) if chosen else ()
+    possible = leased_addresses(private_addresses(own_addresses)) if chosen else ()
     digests = secrets.digests(acl.user_names(settings.redis_users))
     names, claimed = wanted_names(host, settings, state, bind, ssh_hostname, owner)
     older = password_moves.kept(secrets, state)
@@ -145,6 +151,8 @@ def make_target(
         maxmemory,
         bind,
         leased,
+        tuple(address for address in possible if address not in leased),
+        lent,
         names,
         claimed if own is None else (),  # of another's CA nothing is signed
         owner,
@@ -167,17 +175,33 @@ def wanted_maxmemory(settings: Settings, state: HostState) -> int:
 def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str, ...]:
     """The words of redis.conf's ``bind``: those given, or loopback and the host's private addresses.
 
-    Raises NoevictError where those are more than Redis takes.
+    Leased ones get the room that permanent ones leave: whoever leases addresses to a host (or answers for a router)
+    cannot keep it from being deployed. Raises NoevictError if permanent ones are more than Redis takes.
     """
     if settings.bind_addresses is not None:
         return settings.bind_addresses
-    found = (*LOOPBACK, *private_addresses(addresses))
-    if len(found) > MOST_ADDRESSES:
+    private = private_addresses(addresses)
+    leased = [word for word in private if word.startswith("-")]
+    room = MOST_ADDRESSES - len(LOOPBACK) - (len(private) - len(leased))
+    if room < 0:
         raise NoevictError(
-            f"redis_bind: should be at most {MOST_ADDRESSES} addresses, got {len(found)} (loopback and all private "
-            "ones of this host): name those to listen on"
+            f"redis_bind: should be at most {MOST_ADDRESSES} addresses, got {MOST_ADDRESSES - room} (loopback and all "
+            "permanent private ones of this host): name those to listen on"
         )
-    return found
+    left = set(leased[room:])
+    return (*LOOPBACK, *(word for word in private if word not in left))
+
+
+def lent_addresses(addresses: tuple[Address, ...], owner: Owner) -> tuple[tuple[str, str], ...]:
+    """Leased addresses that hosts.yml gives to another host, with that host's name.
+
+    A host cannot refuse a lease, so that one is no fault; it is neither bound nor signed.
+    """
+    permanent = {entry.address for entry in addresses if not entry.leased}
+    leased = dict.fromkeys(entry.address for entry in addresses if entry.leased)
+    return tuple(
+        (each, other) for each in leased if each not in permanent and (other := owner(each)) is not None
+    )
 
 
 def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
@@ -225,7 +249,8 @@ def wanted_names(
         for name in possible
         if name not in given and (owner(name) or name.startswith("*"))
     }
-    claims = {*state.names, *(entry.address for entry in state.addresses)}
+    lent = dict(lent_addresses(state.addresses, owner))
+    claims = {*state.names, *(entry.address for entry in state.addresses if entry.address not in lent)}
     return (
         tuple(name for name in possible if name not in others),
         # One that is only listened on if it is there, and is not, is no claim.

@@ -108,6 +108,32 @@ def test_what_a_host_claims_of_its_neighbours_is_not_signed_and_is_a_fault() -> 
     assert not fleet.plan.refusals
 
 
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({}, "it is not listened on, nor in the certificate"),
+        ({"redis_bind": "* -::*"}, "it is not in the certificate"),
+        ({"redis_bind": "127.0.0.1 -10.0.0.2"}, "it is not in the certificate"),
+    ],
+    ids=str,
+)
+def test_a_leased_address_of_another_host_is_no_fault_and_is_neither_bound_nor_signed(
+    settings: dict[str, Any], left: str
+) -> None:
+    """To remove it would not help: the host gets it again."""
+    leased = Address("eth1", "10.0.0.2", leased=True)
+    fleet = claiming(addresses=("10.0.0.7",), **settings)
+    fleet = Fleet(fleet.host.but(addresses=(*fleet.host.state.addresses, leased)))
+    assert fleet.plan.faults == ()
+    assert "10.0.0.2" not in (*fleet.target.names, *fleet.target.leased, *fleet.target.unbound)
+    assert ("-10.0.0.2" in fleet.target.bind) == (settings.get("redis_bind") == "127.0.0.1 -10.0.0.2")
+    [said] = [each for each in fleet.plan.notices if "10.0.0.2" in each]
+    assert f"has 10.0.0.2, leased, which hosts.yml gives to cache-2: {left}" in said
+    also = Fleet(fleet.host.but(addresses=(*fleet.host.state.addresses, Address("eth2", "10.0.0.2"))))
+    assert also.plan.faults  # permanent too, so that it can be removed
+    assert not [each for each in also.plan.notices if "10.0.0.2, leased" in each]
+
+
 def test_what_hosts_yml_gives_to_both_is_signed_for_both() -> None:
     fleet = claiming("vip.example.com", addresses=("10.0.0.100",))
     assert {"vip.example.com", "10.0.0.100"} <= set(fleet.target.names)

@@ -200,6 +200,40 @@ def test_more_private_addresses_than_redis_binds_are_a_mistake_that_says_so() ->
         wanted_bind(settings(), addresses)
 
 
+@pytest.mark.parametrize(("permanent", "leased", "bound"), [(1, 20, 13), (14, 3, 0), (14, 0, 0), (0, 14, 14)])
+def test_leased_addresses_get_the_room_that_permanent_ones_leave(
+    permanent: int, leased: int, bound: int
+) -> None:
+    """Anybody who answers router advertisements gives a host as many as he likes."""
+    fixed = [Address("eth0", f"fd00::ffff:{number:x}") for number in range(permanent)]
+    given = [Address("eth0", f"fd00::{number:x}", leased=True) for number in range(1, leased + 1)]
+    words = wanted_bind(settings(), (*given, *fixed))
+    assert words[:2] == ("127.0.0.1", "-::1")
+    assert len(words) <= 16
+    assert words[2:] == (*(f"-{each.address}" for each in given[:bound]), *(each.address for each in fixed))
+
+
+def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_said() -> None:
+    many = [f"fd00::{number}" for number in range(1, 10)] + [f"fd00::{number}" for number in range(10, 21)]
+    host = fresh()
+    host = host.but(
+        addresses=(*host.state.addresses, *(Address("ens5", each, leased=True) for each in many))
+    )
+    target = host.target
+    own = len(private_addresses(fresh().state.addresses))
+    bound = 14 - own
+    assert target.leased == tuple(many[:bound])
+    assert target.unbound == tuple(many[bound:])
+    assert not {*many[bound:]} & {*target.names}
+    [said] = [each for each in host.plan.notices if each.startswith("does not listen on")]
+    assert f"{', '.join(many[bound : bound + 3])} and {len(many) - bound - 3} more, leased" in said
+    three = host.but(addresses=host.state.addresses[: own + bound + 3])
+    [said] = [each for each in three.plan.notices if each.startswith("does not listen on")]
+    assert f"{', '.join(many[bound : bound + 3])}, leased" in said
+    asked = replace(host, settings=settings(bind="loopback"))
+    assert asked.target.unbound == ()
+
+
 def names(
     host: str, ssh_hostname: str = "", addresses: tuple[str, ...] = (), **values: object
 ) -> tuple[str, ...]:
