@@ -13,7 +13,7 @@ from noevict.watch.wire import Refused
 SECONDS = 10  # to connect and log in; a reply may take as long as it takes
 SILENT_SECONDS = 15  # from then on the network is asked whether the host is there
 LONGEST = 512 << 20  # bytes of one text: the servers' own limit (proto-max-bulk-len)
-LONGEST_LINE = 1 << 16
+LONGEST_NUMBER = 22  # a 64-bit number, its sign and the end of the line
 DEEPEST = 64  # arrays in arrays
 
 
@@ -48,15 +48,15 @@ class Connection:
 
     def read(self, depth: int = 0) -> Reply:
         """The next reply."""
-        line = self._file.readline(LONGEST_LINE)
-        if not line:
+        kind = self._file.read(1)
+        if not kind:
             raise EOFError
-        kind, text = line[:1], line[1:].removesuffix(b"\r\n")
+        text = self._line(LONGEST if kind in b"+-" else LONGEST_NUMBER)
         if kind == b"+":
             return Status(text)
         if kind == b"-":
             return Failure(text)
-        if kind not in b":$*" or not line.endswith(b"\r\n") or not text.removeprefix(b"-").isdigit():
+        if kind not in b":$*" or not text.removeprefix(b"-").isdigit():
             raise _garbage()
         number = int(text)
         if kind == b":":
@@ -72,7 +72,18 @@ class Connection:
         found = self._file.read(number + 2)
         if len(found) < number + 2:
             raise EOFError
+        if not found.endswith(b"\r\n"):
+            raise _garbage()
         return found[:-2]
+
+    def _line(self, most: int) -> bytes:
+        """What is left of a line, without its end."""
+        line = self._file.readline(most)
+        if line.endswith(b"\r\n"):
+            return line[:-2]
+        if len(line) < most and not line.endswith(b"\n"):
+            raise EOFError
+        raise _garbage()
 
     def close(self) -> None:
         self._file.close()

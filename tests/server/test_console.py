@@ -116,6 +116,12 @@ def test_a_program_is_given_what_the_server_sent_and_nothing_else(host: Host) ->
     assert (lines[0].startswith(b"id="), lines[-2].startswith(b"id="), lines[-1]) == (True, True, b"")
 
 
+def test_a_status_longer_than_64_kib_comes_whole_and_the_next_reply_is_the_next_commands(host: Host) -> None:
+    typed = b"EVAL \"return redis.status_reply(string.rep('x', 70000))\" 0\nECHO next\n"
+    done = host.run("--user", "admin", typed=typed)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"x" * 70000 + b"\nnext\n", b"")
+
+
 @pytest.mark.parametrize(
     ("words", "typed", "said"),
     [

@@ -1,10 +1,12 @@
 """`noevict cli`: which words are the command, and how replies look."""
 
+import socket
+
 import pytest
 
 from noevict.cli import noevict
 from noevict.conf_reader import is_whole, split_bytes
-from noevict.console.connection import Failure, Reply, Status
+from noevict.console.connection import Connection, Failure, Reply, Status
 from noevict.console.replies import is_for_people, raw, readable
 
 
@@ -77,3 +79,29 @@ def test_a_line_is_split_as_redis_cli_does(line: bytes, words: list[bytes]) -> N
 @pytest.mark.parametrize("line", [b'GET "a', b"GET 'a", b'GET "a\\"', b"GET 'a\\'", b'"', b"GET \"a' "])
 def test_a_quote_that_is_not_closed_is_seen(line: bytes) -> None:
     assert not is_whole(line)
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (b"", EOFError),
+        (b"+OK", EOFError),
+        (b"-ERR", EOFError),
+        (b":12", EOFError),
+        (b"$5\r\nab", EOFError),
+        (b"+OK\n+next\r\n", OSError),
+        (b"-ERR\n+next\r\n", OSError),
+        (b":" + b"1" * 5000 + b"\r\n", OSError),
+        (b"$2\r\nabcd\r\n", OSError),
+    ],
+    ids=repr,
+)
+def test_a_reply_that_does_not_end_as_it_should_is_no_reply(sent: bytes, error: type[Exception]) -> None:
+    ours, server = socket.socketpair()
+    with ours, server:
+        server.sendall(sent)
+        server.shutdown(socket.SHUT_WR)
+        connection = Connection(ours)
+        with pytest.raises(error):
+            connection.read()
+        connection.close()
