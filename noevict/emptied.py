@@ -5,6 +5,7 @@ older than it, and go on after the file in question.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from noevict.engine import Engine
@@ -12,7 +13,7 @@ from noevict.state import File, HostState
 from noevict.writes import Keys
 
 EMPTY = 200  # bytes: an RDB without keys has 80 to 150
-TOLD = timedelta(days=7)  # how long after keys were last seen their absence is told
+REPORTED = timedelta(days=7)  # from the first look that found no keys
 SLACK = 2  # seconds: file times and the server's uptime are whole ones
 
 
@@ -56,12 +57,24 @@ def faults(state: HostState, engine: Engine) -> Iterator[str]:
 def notices(state: HostState, before: Keys | None, now: datetime) -> Iterator[str]:
     """A fall to nothing, for some days: files do not say whether it was meant, as on a host that was replaced."""
     live = state.live
-    if before is None or not live.ours or live.loading or live.keys or now - before.at > TOLD:
+    if before is None or not live.ours or live.loading or live.keys:
+        return
+    if now - (before.missing_since or now) > REPORTED:
         return
     yield (
         f"has 0 keys, had {before.count} on {before.at:%Y-%m-%d %H:%M} UTC: if nobody deleted them, stop its clients "
         "and restore them (docs/life-of-a-host.md)"
     )
+
+
+def remember(state: HostState, before: Keys | None, now: datetime) -> Keys | None:
+    """What the next look compares with; None if there is nothing to compare."""
+    live = state.live
+    if not live.ours or live.loading:
+        return before
+    if live.keys:
+        return Keys(now, live.keys)
+    return replace(before, missing_since=before.missing_since or now) if before else None
 
 
 def _began(state: HostState) -> int:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from noevict import emptied
 from noevict.run import HostRun
-from noevict.writes import Keys, Refusals, count_refusals, refused, rise_since
+from noevict.writes import Refusals, count_refusals, refused, rise_since
 
 
 def refusals(run: HostRun) -> Refusals | None:
@@ -30,10 +31,9 @@ def seen(run: HostRun) -> dict[str, Any]:
     """Fields of its Record, by the last look; what is not known is left out, and stays as it is there."""
     if not run.looked:
         return {}
-    now, live = datetime.now(UTC), run.found.live
+    now = datetime.now(UTC)
     disk = run.found.disk and replace(run.found.disk, at=now)
-    # Of a server without any those stay that it had last.
-    keys = Keys(now, live.keys) if live.ours and live.keys else None
+    keys = emptied.remember(run.found, run.keys_before, now)
     known = {"refusals": refusals(run), "disk": disk, "keys": keys}
     return {
         "exporter_ends": run.found.exporter_ends,

@@ -46,6 +46,7 @@ class Keys:
 
     at: datetime
     count: int
+    missing_since: datetime | None = None  # the first look after that which found none
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 One file a host, ``HOST.json`` in the state directory of its hosts file (``locate``):
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
-     "keys": {"at": TIME, "count": N}, "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME},
+     "keys": {"at": TIME, "count": N, "missing_since": TIME or null},
+     "backup": {"at": TIME}, "exporter": {"certificate_ends": TIME},
      "refusals": {"at": TIME, "run": "run_id of the server", "counts": {"OOM": N, "MISCONF": N}},
      "disk": {"at": TIME, "free": BYTES, "size": BYTES, "read_only": BOOL}}
 
 TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
-``differences`` is null. ``keys`` is of the last look that found any. A part that is not there yet is left out. Files
+``differences`` is null. ``keys`` is of the last look that found any,
+with the time of the first one since then that found none. A part that is not there yet is left out. Files
 are replaced whole; of one that makes no sense nothing is known.
 """
 
@@ -159,7 +161,12 @@ def _written(record: Record) -> dict[str, Any]:
         failure = None if record.drift.failure is None else one_line(record.drift.failure)
         parts["drift"] = {**asdict(record.drift), "at": record.drift.at.isoformat(), "failure": failure}
     if record.keys:
-        parts["keys"] = {"at": record.keys.at.isoformat(), "count": record.keys.count}
+        missing = record.keys.missing_since
+        parts["keys"] = {
+            "at": record.keys.at.isoformat(),
+            "count": record.keys.count,
+            "missing_since": missing and missing.isoformat(),
+        }
     if record.backup:
         parts["backup"] = {"at": record.backup.isoformat()}
     if record.exporter_ends:
@@ -183,7 +190,7 @@ def _read_one(path: Path) -> Record | None:
             _time(exporter["certificate_ends"]) if exporter else None,
             _refusals(refusals) if refusals else None,
             _disk(disk) if disk else None,
-            Keys(_time(keys["at"]), _size(keys["count"])) if keys else None,
+            _keys(keys) if keys else None,
         )
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
@@ -198,6 +205,11 @@ def _drift(part: Mapping[str, Any]) -> Drift:
     ):
         raise ValueError(part)
     return Drift(_time(part["at"]), by, differences, None if failure is None else one_line(str(failure)))
+
+
+def _keys(part: Mapping[str, Any]) -> Keys:
+    missing = part.get("missing_since")  # a release before had no such field
+    return Keys(_time(part["at"]), _size(part["count"]), _time(missing) if missing else None)
 
 
 def _refusals(part: Mapping[str, Any]) -> Refusals:

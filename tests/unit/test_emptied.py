@@ -142,8 +142,27 @@ def told(found: Managed, before: Keys | None = HAD, days: float = 1) -> list[str
 
 def test_a_fall_to_no_keys_is_said_with_both_numbers_and_the_date() -> None:
     empty = host(BORN)
-    assert told(empty) == told(empty, days=6.9) == [TOLD]
-    assert told(empty, before=None) == told(empty, days=7.1) == []
+    assert told(empty) == told(empty, days=365) == [TOLD]  # whenever it was looked at before
+    assert told(empty, before=None) == []
     assert told(empty.but_info(db3={"keys": 1, "expires": 0})) == []
     assert told(host(BORN, loading=1)) == []
     assert told(empty.but({"user": "default"})) == []
+
+
+def test_it_is_said_for_a_week_from_the_first_look_that_found_none() -> None:
+    empty, first = host(BORN), HAD.at + timedelta(days=14)
+    missing = emptied.remember(empty.state, HAD, first)
+    assert missing == replace(HAD, missing_since=first)
+    assert emptied.remember(empty.state, missing, first + timedelta(days=3)) == missing
+    assert told(empty, missing, days=20.9) == [TOLD]
+    assert told(empty, missing, days=21.1) == []
+
+
+def test_what_is_not_known_of_its_keys_leaves_what_was_and_keys_that_are_back_end_it() -> None:
+    later = HAD.at + timedelta(days=1)
+    missing = replace(HAD, missing_since=later)
+    for unknown in (host(BORN, loading=1), host(BORN).but({"user": "default"})):
+        assert emptied.remember(unknown.state, HAD, later) == HAD
+    back = host(BORN).but_info(db3={"keys": 1, "expires": 0})
+    assert emptied.remember(back.state, missing, later) == Keys(later, 1)
+    assert emptied.remember(host(BORN).state, None, later) is None

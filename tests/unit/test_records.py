@@ -88,10 +88,19 @@ def test_the_last_keys_are_kept_until_there_are_others(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "cache-1.json").read_text())["keys"] == {
         "at": "2026-01-15T10:30:00+00:00",
         "count": 31_081,
+        "missing_since": None,
     }
     records.write_drift(tmp_path, looks[1], {"cache-1": {}})
     assert records.read_one(tmp_path, "cache-1").keys == Keys(NOW, 31_081)
+    missing = Keys(NOW, 31_081, NOW + timedelta(days=1))
+    records.write_drift(tmp_path, looks[1], {"cache-1": {"keys": missing}})
+    assert records.read_one(tmp_path, "cache-1").keys == missing
     records.write_drift(tmp_path, looks[2], {"cache-1": {"keys": Keys(NOW, 5)}})
+    assert records.read_one(tmp_path, "cache-1").keys == Keys(NOW, 5)
+
+
+def test_keys_as_a_release_before_recorded_them_are_read(tmp_path: Path) -> None:
+    (tmp_path / "cache-1.json").write_text('{"keys": {"at": "2026-01-15T10:30:00+00:00", "count": 5}}')
     assert records.read_one(tmp_path, "cache-1").keys == Keys(NOW, 5)
 
 
