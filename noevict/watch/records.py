@@ -61,13 +61,17 @@ NOTHING = Record()
 def locate(root: Path) -> Path:
     """The state directory: $NOEVICT_STATE, else ``state`` in ``root``, where ``inventory`` and hosts.yml are.
 
-    Another hosts file ($NOEVICT_HOSTS) has its own beside it: ``fleets/staging.state`` for ``fleets/staging.yml``.
+    Another hosts file ($NOEVICT_HOSTS) has its own beside it: ``fleets/staging.state`` for ``fleets/staging.yml``,
+    ``staging.yaml.state`` for ``staging.yaml``, ``staging.hosts.state`` for ``staging``.
     """
     elsewhere = os.environ.get("NOEVICT_STATE")
     if elsewhere:
         return Path(elsewhere).expanduser().absolute()
     hosts = hosts_path(root)
-    return (root / "state" if _is_default(root, hosts) else hosts.with_name(f"{hosts.stem}.state")).absolute()
+    if _is_default(root, hosts):
+        return (root / "state").absolute()
+    name = hosts.stem if hosts.suffix == ".yml" else hosts.name if hosts.suffix else f"{hosts.name}.hosts"
+    return hosts.with_name(f"{name}.state").absolute()
 
 
 def place(root: Path) -> Path:

@@ -197,6 +197,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("link.yml", None, "state"),
         ("fleets/hosts.yml", None, "fleets/hosts.state"),
         ("fleets/staging.yml", None, "fleets/staging.state"),  # not there, and a mistake of its own
+        ("fleets/staging.yaml", None, "fleets/staging.yaml.state"),
+        ("fleets/staging", None, "fleets/staging.hosts.state"),
         ("fleets/hosts.yml", "elsewhere", "elsewhere"),
         (None, "elsewhere", "elsewhere"),
     ],
