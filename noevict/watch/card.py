@@ -100,9 +100,9 @@ class Card:
         """By which the line above all hosts counts it, and shows it."""
         drift = next(fact for fact in self.facts if fact.label == "Drift")
         every = {
-            "ill": self.status != Status.HEALTHY,
+            "unhealthy": self.status != Status.HEALTHY,
             "full": self.full,
-            "bare": any(fact.about == "backup" for fact in self.facts),
+            "no-backup": any(fact.about == "backup" for fact in self.facts),
             "certificate": self.certificate_days is not None and self.certificate_days < SOON.days,
             "drift": drift.about == "drift",
             "jobs": bool(self.waiting),

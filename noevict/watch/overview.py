@@ -38,9 +38,9 @@ def figures(cards: Sequence[Card]) -> list[Figure]:
     """Hosts, what is urgent, full, without a backup, the next certificate to end, drift, jobs that wait."""
     return [
         Figure(_hosts(len(cards)), ALL),
-        *_tagged(cards, "ill", "not healthy", "bad", least=1),
+        *_tagged(cards, "unhealthy", "not healthy", "bad", least=1),
         *_tagged(cards, "full", "full", "bad"),
-        *_tagged(cards, "bare", "without backup", "warn"),
+        *_tagged(cards, "no-backup", "without backup", "warn"),
         _certificate(cards),
         *_tagged(cards, "drift", "with drift", "warn", least=1),
         _jobs(cards),

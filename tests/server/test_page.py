@@ -233,7 +233,7 @@ def test_hosts_are_filtered_and_found_while_the_page_stays_live(page: Page, watc
     page.locator("#live", has_text="Live").wait_for()
     page.locator("#overview a", has_text="not healthy").click()
     assert shown(page) == ["c-dead", "b-full"]
-    assert page.url.endswith("/?show=ill")
+    assert page.url.endswith("/?show=unhealthy")
     page.evaluate("window.old = document.querySelector('#hosts > li:last-child')")
     wait_for("a newer card is in its place", lambda: page.evaluate("!window.old.isConnected"))
     assert shown(page) == ["c-dead", "b-full"]

@@ -37,18 +37,18 @@ def test_the_line_counts_hosts_and_each_figure_shows_those_it_counts() -> None:
     told = figures(made)
     assert [(each.text, each.show) for each in told] == [
         ("6 hosts", "all"),
-        ("2 not healthy", "ill"),
+        ("2 not healthy", "unhealthy"),
         ("1 full", "full"),
-        ("2 without backup", "bare"),
+        ("2 without backup", "no-backup"),
         ("next certificate: 20 days, soon", "certificate"),
         ("1 with drift", "drift"),
         ("14 jobs waiting", "jobs"),
     ]
     assert {each.show: [one.name for one in made if Filter(each.show).shows(one)] for each in told} == {
         "all": [each.name for each in made],
-        "ill": ["full", "dead"],
+        "unhealthy": ["full", "dead"],
         "full": ["full"],
-        "bare": ["soon", "dead"],
+        "no-backup": ["soon", "dead"],
         "certificate": ["soon"],
         "drift": ["drifted"],
         "jobs": ["busy"],
