@@ -8,7 +8,7 @@ from functools import cached_property
 from noevict.urgency import Urgency
 from noevict.watch import runbooks
 from noevict.watch.figures import path, size, sizes, span
-from noevict.watch.health import LITTLE_PERCENT, Health, Status
+from noevict.watch.health import Health, Status, is_little
 from noevict.watch.watched import View
 from noevict.writes import NOEVICTION
 
@@ -238,7 +238,7 @@ def _persistence(health: Health) -> Fact:
 def _recorded(view: View, now: datetime) -> Iterator[Fact]:
     backup, drift, disk = view.record.backup, view.record.drift, view.record.disk
     if disk and disk.at:
-        tone = "bad" if disk.read_only else "warn" if 100 * disk.free < LITTLE_PERCENT * disk.size else ""
+        tone = "bad" if disk.read_only else "warn" if is_little(disk.free, disk.size) else ""
         found = "read-only" if disk.read_only else f"{size(disk.free)} free"
         yield Fact("Disk", f"{found}, {span(now - disk.at)} ago", tone, "disk", found)
     yield Fact("Backup", f"{span(now - backup)} ago") if backup else Fact("Backup", "none", "warn", "backup")

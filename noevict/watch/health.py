@@ -187,6 +187,11 @@ def number(info: Info, name: str) -> int | None:
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else None
 
 
+def is_little(free: int, size: int) -> bool:
+    """Whether little of a disk is free. Bytes."""
+    return 100 * free < LITTLE_PERCENT * size
+
+
 def memory_percent(info: Info) -> float | None:
     used, most = number(info, "used_memory"), number(info, "maxmemory")
     return 100 * used / most if used is not None and most else None

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from noevict.terminal import ENDLESS, PILL
 from noevict.urgency import Urgency, urgency
-from noevict.watch.health import CERTIFICATE_DAYS, LITTLE_PERCENT, MEMORY_PERCENT, Status
+from noevict.watch.figures import size
+from noevict.watch.health import CERTIFICATE_DAYS, MEMORY_PERCENT, Status, is_little
 from noevict.wording import one_line
 from noevict.writes import NOEVICTION
 
@@ -163,14 +164,14 @@ def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
     if used is None:
         return NOT_KNOWN
     if percent is None:
-        return Text.assemble(_size(used), ", ", ("no maxmemory", BAD))
+        return Text.assemble(size(used), ", ", ("no maxmemory", BAD))
     style = BAD if percent > MEMORY_PERCENT else WARN if percent > ALMOST_FULL else GOOD
     full, empty, mark = ("#", ".", "|") if ascii_only else ("█", "░", "│")
     filled = min(cells, round(percent * cells / 100))
     at = MEMORY_PERCENT * cells // 100
     bar = Text(full * filled, style).append(empty * (cells - filled), SOFT)
     marked = Text.assemble(bar[:at], (mark, BAD if percent > MEMORY_PERCENT else ""), bar[at:])
-    return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {_size(most)}")
+    return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {size(most)}")
 
 
 def _policy(answer: Answer, _: datetime) -> Text:
@@ -219,8 +220,7 @@ def _disk(answer: Answer, now: datetime) -> Text:
     age = _age(found["at"], now)
     if found["readOnly"]:
         return Text(f"read-only, {age}", BAD)
-    little = 100 * found["free"] < LITTLE_PERCENT * found["size"]
-    return Text(f"{_size(found['free'])} free, {age}", WARN if little else "")
+    return Text(f"{size(found['free'])} free, {age}", WARN if is_little(found["free"], found["size"]) else "")
 
 
 def _drift(answer: Answer, now: datetime) -> Text:
@@ -265,17 +265,7 @@ def _age(time: str | None, now: datetime) -> str:
     if time is None:
         return "never"
     seconds = int((now - datetime.fromisoformat(time)).total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit} ago"
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
     return "now"
-
-
-def _size(number: int) -> str:
-    """``1.6 GiB``."""
-    size = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.3g} TiB"

@@ -89,7 +89,7 @@ def test_a_pipe_gets_a_line_for_each_host_with_all_its_figures() -> None:
         "cache-1": {
             "HOST": "cache-1",
             "STATUS": "healthy",
-            "MEMORY": f"{'█' * 5}{'░' * 13}│{'░' * 2}  25.0 % of 1 GiB",
+            "MEMORY": f"{'█' * 5}{'░' * 13}│{'░' * 2}  25.0 % of 1.0 GiB",
             "POLICY": "noeviction",
             "PERSISTENCE": "AOF, RDB 5m ago",
             "EVICTED": "0",
@@ -116,7 +116,7 @@ CELLS: dict[str, tuple[View, str, str]] = {
     "evicted lately": (view(info={"evicted_keys": "7"}, evicted=2), "EVICTED", "7, 2 lately"),
     "certificate ends": (view(certificate_ends=NOW + timedelta(days=3, hours=1)), "CERTIFICATE", "3d"),
     "certificate ended": (view(certificate_ends=NOW - timedelta(hours=1)), "CERTIFICATE", "expired"),
-    "disk": (view(record=Record(disk=Disk(3 * GIB, 9 * GIB, at=NOW))), "DISK", "3 GiB free, now"),
+    "disk": (view(record=Record(disk=Disk(3 * GIB, 9 * GIB, at=NOW))), "DISK", "3.0 GiB free, now"),
     "disk cannot be written": (
         view(record=Record(disk=Disk(3 * GIB, 9 * GIB, True, NOW - timedelta(hours=2)))),
         "DISK",
