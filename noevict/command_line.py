@@ -52,7 +52,8 @@ def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...
 
     known = (*fleet.hosts, *groups)
     mistakes = [
-        f"{option} {shown(pattern)}: should be a host or group of hosts.yml{nearest(pattern, known)}, matches none"
+        f"{option} {shown(pattern)}: should be a host or group of hosts.yml"
+        f"{f' (one {option} for each)' if ',' in pattern else nearest(pattern, known)}, matches none"
         for option, patterns in (("--limit", limits), ("--exclude", excluded))
         for pattern in patterns
         if not matched(pattern)
@@ -67,13 +68,13 @@ def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...
 
 
 def _answer(ask: Callable[..., str], prompt: object = "", /) -> str:
-    """To pyinfra's own questions, which have no prompt and take only Enter for a yes. Without a terminal it is a no."""
+    """To pyinfra's own questions, which have no prompt and take only Enter for a yes. The end of the input is a no."""
     if prompt:
         return ask(prompt)
     try:
         said = ask()
     except EOFError:
-        return "none (there is no terminal: -y does not ask)"
+        return "none (ctrl-d)" if sys.stdin.isatty() else "none (there is no terminal: -y does not ask)"
     return "" if said.strip().lower() in {"y", "yes"} else said
 
 

@@ -68,7 +68,11 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
             f"{MOST_ADDRESSES} addresses at most; set redis_bind to those that clients use"
         )
     for address, other in target.lent:
-        left = "in the certificate" if settings.bind_addresses is not None else "listened on, nor in the certificate"
+        left = (
+            "in the certificate"
+            if settings.bind_addresses is not None
+            else "listened on, nor in the certificate"
+        )
         yield (
             f"has {address}, leased, which hosts.yml gives to {other}: it is not {left}; put hosts.yml right, or what "
             "leases it"

@@ -8,6 +8,8 @@ from typing import Any
 
 _LONGEST = 40
 _LONGEST_LINE = 1500
+_MOST_NAMED = 5
+_ALIKE = 0.6  # difflib's own cutoff
 
 
 def kind(value: object) -> str:
@@ -69,13 +71,27 @@ def sentence(label: str, places: Iterable[str], should: str, got: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (did you mean NAME?)`` for what was mistyped or lacks its prefix; nothing where nothing is near.
 
-    Prefixes are left out of the comparison, for by them alone any two settings are alike.
+    Several that are equally near are all named: for cache-1O, cache-11 is no better a guess than cache-10. Prefixes are
+    left out of the comparison, for by them alone any two settings are alike.
     """
-    plain = name.lower().replace("-", "_")
+    plain = _plain(name)
     prefix = _prefix(plain)
-    bare = {each.removeprefix(_prefix(each)): each for each in known if each.startswith(prefix)}
-    found = difflib.get_close_matches(plain.removeprefix(prefix), bare, n=1, cutoff=0.6)
-    return f" (did you mean {bare[found[0]]}?)" if found else ""
+    bare = {
+        _plain(each).removeprefix(_prefix(each)): each for each in known if _plain(each).startswith(prefix)
+    }
+    bare_name = plain.removeprefix(prefix)
+    # The order of the two counts; this is get_close_matches' own.
+    alike = {each: difflib.SequenceMatcher(None, each, bare_name).ratio() for each in bare}
+    best = max(alike.values(), default=0)
+    found = [bare[each] for each, likeness in alike.items() if likeness == best >= _ALIKE]
+    if len(found) > _MOST_NAMED:
+        return f" (did you mean {', '.join(found[:_MOST_NAMED])}, ...?)"
+    *others, last = found or [""]
+    return f" (did you mean {', '.join(others) + ' or ' if others else ''}{last}?)" if found else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def _prefix(name: str) -> str:

@@ -60,6 +60,22 @@ def test_names_groups_and_patterns_of_hosts_are_accepted(
     ("limits", "excluded", "answer"),
     [
         (("cach-1",), (), "--limit 'cach-1': should be a host or group of hosts.yml (did you mean cache-1?)"),
+        (
+            ("cache-O",),
+            (),
+            "--limit 'cache-O': should be a host or group of hosts.yml (did you mean cache-1, cache-2 or cache-3?), "
+            "matches none",
+        ),
+        (
+            ("cache-1,cache-2",),
+            (),
+            "--limit 'cache-1,cache-2': should be a host or group of hosts.yml (one --limit for each), matches none",
+        ),
+        (
+            (),
+            ("cache-1, redis",),
+            "--exclude 'cache-1, redis': should be a host or group of hosts.yml (one --exclude",
+        ),
         (("cache-1", "db-*"), (), "--limit 'db-*': should be a host or group of hosts.yml, matches none"),
         (
             (),
@@ -101,7 +117,23 @@ def test_an_answer_but_enter_or_y_changes_nothing_and_says_so(
     done = run_pyinfra(project, "inventory", "deploy.py", answer=answer)
     assert (done.returncode, (project / "executed").exists()) == (code, executed), done.stderr
     assert ("nothing was changed: only Enter or y goes on" in done.stderr) == (not executed)
+    assert ("there is no terminal" in done.stdout + done.stderr) == (answer == "")
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_d_at_a_terminal_is_a_no(tmp_path: Path) -> None:
+    project = copy_project(tmp_path, LOCAL)
+    (project / "deploy.py").write_text(DEPLOY)
+    command = [str(Path(sys.executable).parent / "pyinfra"), "inventory", "deploy.py"]
+    with terminal(*command, cwd=project, env=environment()) as seat:
+        seat.read_until("Press enter to execute", 60)
+        seat.type("\x04")
+        seat.read_until("never said", 60)
+        assert seat.process.wait(60) == 1
+    assert "none (ctrl-d)" in seat.shown
+    assert "there is no terminal" not in seat.shown
+    assert "nothing was changed" in seat.shown
+    assert not (project / "executed").exists()
 
 
 @pytest.mark.parametrize(

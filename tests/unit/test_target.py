@@ -216,9 +216,7 @@ def test_leased_addresses_get_the_room_that_permanent_ones_leave(
 def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_said() -> None:
     many = [f"fd00::{number}" for number in range(1, 10)] + [f"fd00::{number}" for number in range(10, 21)]
     host = fresh()
-    host = host.but(
-        addresses=(*host.state.addresses, *(Address("ens5", each, leased=True) for each in many))
-    )
+    host = host.but(addresses=(*host.state.addresses, *(Address("ens5", each, leased=True) for each in many)))
     target = host.target
     own = len(private_addresses(fresh().state.addresses))
     bound = 14 - own
