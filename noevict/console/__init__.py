@@ -4,6 +4,6 @@ redis-cli itself does not check that the certificate is the host's, takes histor
 machine that deploys. iredis (1.16) pins releases of redis-py and others that noevict is newer than, writes a history
 file, and cannot be given a CA.
 
-The replies are not read by redis-py: it returns a status and a text as the same bytes, so that ``OK`` and ``"OK"`` would
-look alike, and an error decoded and without its first word (``ERR``).
+The replies are not read by redis-py: it returns a status and a text as the same bytes, so that ``OK`` and ``"OK"``
+would look alike, and an error decoded and without its first word (``ERR``).
 """
