@@ -5,7 +5,7 @@ from pyinfra import host, state
 from noevict import operations as redis
 from noevict.preview import look_at
 
-run = look_at(state, host)
+run = look_at(state, host, repairs=False)
 
 if run.failure:
     redis.refuse_host(run, name="Leave alone what noevict should not touch")

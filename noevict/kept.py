@@ -6,7 +6,7 @@ from typing import Any
 
 from noevict import emptied
 from noevict.run import HostRun
-from noevict.writes import Refusals, count_refusals, refused, rise_since
+from noevict.writes import Refusals, count_refusals, full_after, refused, rise_since
 
 
 def refusals(run: HostRun) -> Refusals | None:
@@ -25,6 +25,18 @@ def writes_refused(run: HostRun) -> str:
     live, disk = run.found.live, run.found.disk
     rise = rise_since(run.refused_before, now, live.number("uptime_in_seconds"))
     return refused(run.name, live.info, rise, read_only=disk is not None and disk.read_only)
+
+
+def refused_after(run: HostRun) -> bool:
+    """Whether its server refuses writes after a run that makes the changes due too, as far as a look shows that.
+
+    Once something was changed, refusals of before no longer count: see ``noevict.verify.still_refused``.
+    """
+    if not (run.plan.changes and writes_refused(run)):
+        return bool(writes_refused(run))
+    target, found = run.plan.target, run.found
+    read_only = found.disk is not None and found.disk.read_only
+    return read_only or full_after(found.live.info, target.maxmemory, target.live["maxmemory-policy"])
 
 
 def seen(run: HostRun) -> dict[str, Any]:

@@ -8,15 +8,18 @@ from pyinfra.api.state import State
 
 from noevict import command_line
 from noevict.errors import NoevictError
-from noevict.kept import writes_refused
+from noevict.kept import refused_after, writes_refused
 from noevict.run import HostRun, fleet_of
+from noevict.target import UNVERIFIED
 
 if TYPE_CHECKING:
     from noevict.exporter.look import Exporter
 
 
-def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
+def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True) -> HostRun:
     """This host's run, looked at and planned; what is due there is said, where ``tell``.
+
+    ``repairs``: whether what is due is then done; where it is not, it fails the run.
 
     Raises DeployError for mistakes in the settings of any host: nothing is done anywhere then.
     """
@@ -28,10 +31,15 @@ def look_at(state: State, host: Host, *, tell: bool = True) -> HostRun:
     if tell:
         if refused := writes_refused(run):
             run.fail(refused)
-            if run.looked and not run.plan.changes:  # what is due may be the remedy
-                command_line.failing.add(run.name)
+        if run.looked and (refused_after(run) if repairs else refused or differs(run)):
+            command_line.failing.add(run.name)
         tell_due(run, run)
     return run
+
+
+def differs(run: HostRun) -> bool:
+    """Whether something is not as wanted, but for what ends with the verification."""
+    return any(change.what not in UNVERIFIED for change in run.plan.changes)
 
 
 def tell_due(run: HostRun, looked_at: "HostRun | Exporter") -> None:

@@ -101,6 +101,11 @@ def full(info: Info) -> tuple[int, int] | None:
     return (used, limit) if used >= limit else None
 
 
+def full_after(info: Info, maxmemory: int, policy: str) -> bool:
+    """Whether memory is still full once a run has set these."""
+    return full({**info, "maxmemory": maxmemory, "maxmemory_policy": policy}) is not None
+
+
 def refused(
     host: str, info: Info, rise: Rise | None, *, read_only: bool = False, misconf: bool = False
 ) -> str:

@@ -80,7 +80,9 @@ def test_a_full_server_fails_its_run_with_all_else_done_and_the_remedy_is_the_co
     settle(fleet, redis_config={"databases": 32, "hz": 20})
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
     kept = record(fleet, full)
-    assert dry.returncode == 0, dry
+    assert (dry.returncode, "a run would fail on full\n" in dry.output) == (1, True), dry
+    verify = checkout.run("pyinfra", "--dry", "inventory", "deploys/verify.py")
+    assert (verify.returncode, "a run would fail on full, valkey\n" in verify.output) == (1, True), verify
     assert "writes are refused: memory is full, 65 of 64 MiB with noeviction; " in dry.output
     # A restart and a live change are due on both: they are done, one host after the other, and stay.
     done = checkout.run(*DEPLOY)
@@ -121,6 +123,7 @@ def test_a_full_server_fails_its_run_with_all_else_done_and_the_remedy_is_the_co
     with admin(checkout, full) as client, pytest.raises(redis.OutOfMemoryError):
         client.set("more", "1")
     settle(fleet, {"redis_maxmemory": "96mb"}, redis_config={"databases": 32, "hz": 20})
+    assert checkout.run("pyinfra", "--dry", "inventory", "deploy.py").returncode == 0
     deploy(checkout)
     assert_clean(checkout)
     assert run_ids(fleet) == after

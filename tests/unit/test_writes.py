@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from noevict.writes import Refusals, Rise, count_refusals, full, refused, rise_since
+from noevict.writes import Refusals, Rise, count_refusals, full, full_after, refused, rise_since
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -159,3 +159,20 @@ def test_a_save_that_failed_where_nothing_is_refused_for_it_is_no_refusal() -> N
 
 def test_a_name_of_a_host_is_one_word_of_the_command_to_type() -> None:
     assert "--limit 'a b; c' (" in refused("a b; c", {**WELL, "used_memory": 200 * MIB}, None)
+
+
+@pytest.mark.parametrize(
+    ("maxmemory", "policy", "still"),
+    [
+        (100 * MIB, "noeviction", True),  # what is due is about something else
+        (101 * MIB, "noeviction", False),
+        (99 * MIB, "allkeys-lru", False),
+        (99 * MIB, "noeviction", True),
+    ],
+)
+def test_a_full_memory_is_full_after_a_run_that_gives_it_neither_more_nor_a_policy_that_evicts(
+    maxmemory: int, policy: str, still: bool
+) -> None:
+    info = {**WELL, "maxmemory": 100 * MIB}
+    assert full_after(info, maxmemory, policy) is still
+    assert full_after({**info, "maxmemory_policy": "allkeys-lru"}, maxmemory, policy) is still
