@@ -39,7 +39,10 @@ def other_ca(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
     theirs = fleet_ca(state, target, secrets)
     if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
         return
-    yield (
-        f"is managed with other secrets: its CA is {theirs.fingerprint}, and not one of {secrets.path}: "
-        "copy the secrets/ it was made with, or name them in NOEVICT_SECRETS"
+    path, no_ca = secrets.path, secrets.no_ca
+    what = (
+        f"is managed with other secrets: {path} has no CA ({no_ca})"
+        if no_ca
+        else f"is managed with other secrets than {path}"
     )
+    yield f"{what}: set NOEVICT_SECRETS to a copy of those it was made with; its CA is {theirs.fingerprint}"

@@ -56,6 +56,7 @@ class Secrets:
     """What is in the directory. `passwords` holds the host secret too, and `takeover` where that is one for all hosts.
 
     ``host``: whose passwords ``password`` and the like return, of those that differ from host to host; see ``of_host``.
+    ``no_ca``: why the directory has no CA, if ``ca`` is only drafted; else "".
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Secrets:
     written: Generation | None = None  # as users.yml has it
     ids: Mapping[str, str] = field(default_factory=dict, repr=False)
     host: HostKey | None = None
+    no_ca: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Secrets | None":
@@ -99,7 +101,8 @@ class Secrets:
         users, key = read_private(path, "users.yml"), read_private(path, "ca.key")
         with _naming(path):
             ca = pki.make_ca(datetime.now(UTC), pki.parse_key(key) if key else None)
-        return cls._of(path, ca, users or "", read_private(path, IDS))
+        no_ca = "there is no ca.crt in it" if path.exists() else "it does not exist"
+        return replace(cls._of(path, ca, users or "", read_private(path, IDS)), no_ca=no_ca)
 
     @classmethod
     def create(cls, path: Path) -> "Secrets":

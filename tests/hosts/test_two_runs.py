@@ -25,7 +25,7 @@ SECONDS = 240  # for a run that is at work on one host
 HELD = (
     r"is being changed by \S+ at \S+ \(process {pid}\) since \d{{4}}-\S+ \S+ \w+: wait for it, then run again"
 )
-OTHERS = r"is managed with other secrets: its CA is .*"
+OTHERS = r"is managed with other secrets.*; its CA is .*"
 CHANGED = r"changed since looked at \(.*\): run again"
 LOST = "has given up this run's lock, which was silent for long: run again"
 

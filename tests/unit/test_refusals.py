@@ -173,7 +173,7 @@ REASONS: Mapping[str, Case] = {
     ),
     "other secrets": (
         lambda host: other_secrets(refused_us(host)),
-        ("is managed with other secrets", "copy the secrets/ it was made with"),
+        ("is managed with other secrets", "set NOEVICT_SECRETS to a copy of those it was made with"),
     ),
 }
 
@@ -285,6 +285,22 @@ def test_of_a_bundle_the_fleets_ca_is_told_and_not_the_last_one() -> None:
     ):
         [line] = host.but(ca=bundle, certificate=NAMELESS_CA).plan.refusals
         assert theirs.fingerprint in line
+
+
+def test_a_host_of_other_secrets_says_what_is_wrong_with_these_and_its_fingerprint_last() -> None:
+    host = refused_us(managed("trixie"))
+    ours = Certificate.parse(host.state.ca or "")
+    assert ours
+    other = other_secrets(host)
+    copy = "set NOEVICT_SECRETS to a copy of those it was made with"
+    assert other.plan.refusals == (
+        f"is managed with other secrets than {host.secrets.path}: {copy}; its CA is {ours.fingerprint}",
+    )
+    none = replace(other, secrets=replace(other.secrets, no_ca="it does not exist"))
+    assert none.plan.refusals == (
+        f"is managed with other secrets: {host.secrets.path} has no CA (it does not exist): {copy}; "
+        f"its CA is {ours.fingerprint}",
+    )
 
 
 def test_a_users_own_ca_is_no_fleets_whatever_else_is_lost() -> None:

@@ -93,6 +93,13 @@ def test_secrets_that_were_not_made_are_none_and_looking_makes_nothing(path: Pat
     assert not path.exists()
 
 
+def test_drafted_secrets_say_why_there_is_no_ca_until_they_are_made(path: Path) -> None:
+    assert Secrets.draft(path).no_ca == "it does not exist"
+    path.mkdir(mode=0o700)
+    assert Secrets.draft(path).draft_passwords(USERS).no_ca == "there is no ca.crt in it"
+    assert (Secrets.create(path).no_ca, load(path).no_ca) == ("", "")
+
+
 def test_what_is_made_is_there_for_its_owner_alone(path: Path, made: Secrets) -> None:
     assert load(path).passwords == made.passwords
     assert load(path).ca.certificate == made.ca.certificate
