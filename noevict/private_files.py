@@ -35,10 +35,13 @@ def read_private(directory: Path, name: str) -> str | None:
         raise NoevictError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def write_private(path: Path, text: str, mode: int = 0o600, *, through_links: bool = True) -> None:
+def write_private(
+    path: Path, text: str, mode: int = 0o600, *, through_links: bool = True, sync: bool = True
+) -> None:
     """Put a file in place, whole and on disk, or leave the old one. Hold the lock.
 
     ``through_links``: a symlink in its place is followed, as is right in a directory of one's own; else it gives way.
+    ``sync``: wait until the disk has it, which what can be lost in a crash does not need.
     """
     target = path.resolve() if through_links else path.absolute()
     new = target.with_name(f".{target.name}.new")
@@ -47,10 +50,12 @@ def write_private(path: Path, text: str, mode: int = 0o600, *, through_links: bo
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             os.fchmod(file.fileno(), mode)
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         new.replace(target)
-        _sync_directory(target.parent)
+        if sync:
+            _sync_directory(target.parent)
     except OSError as error:
         raise NoevictError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -62,6 +67,22 @@ def make_directory(path: Path) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise NoevictError(f"{path}: cannot be made: {error.strerror}") from None
+
+
+def make_own_directory(path: Path) -> None:
+    """As ``make_directory``. Raises NoevictError if others may write in it, or own it or a link in its place."""
+    make_directory(path)
+    try:
+        _check_owner(path, path.lstat())
+        status = path.stat()
+    except OSError as error:
+        raise NoevictError(f"{path}: cannot be read: {error.strerror}") from None
+    _check_owner(path, status)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise NoevictError(
+            f"{path}: should be writable only for its owner, has mode {mode:04o}: chmod go-w {shlex.quote(str(path))}"
+        )
 
 
 @contextmanager
@@ -78,9 +99,13 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _check(path: Path, status: os.stat_result, refused: int, mode: int) -> None:
+def _check_owner(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in _trusted_owners():
         raise NoevictError(f"{path}: should be owned by {os.geteuid()}, is by {status.st_uid} (user ids)")
+
+
+def _check(path: Path, status: os.stat_result, refused: int, mode: int) -> None:
+    _check_owner(path, status)
     found = stat.S_IMODE(status.st_mode)
     if found & refused:
         raise NoevictError(

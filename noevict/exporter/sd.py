@@ -9,7 +9,7 @@ from noevict.alerts import RULES, render_alerts, runbooks_of, target_labels
 from noevict.errors import NoevictError
 from noevict.exporter.target import Target, bracketed
 from noevict.hosts_file import LOCAL
-from noevict.private_files import locked, make_directory, write_private
+from noevict.private_files import locked, make_own_directory, write_private
 from noevict.run import HostRun
 from noevict.watch import records
 
@@ -24,7 +24,7 @@ def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tupl
     no more. Raises NoevictError.
     """
     directory = records.place(run.fleet.root) / "prometheus"
-    make_directory(directory.parent)
+    make_own_directory(directory.parent)
     directory.mkdir(mode=0o755, exist_ok=True)
     with locked(directory):
         file = directory / TARGETS

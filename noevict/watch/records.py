@@ -28,7 +28,7 @@ from urllib.parse import quote, unquote
 from noevict.errors import NoevictError
 from noevict.hosts_file import read_hosts_file
 from noevict.inventory import HOSTS_FILE, hosts_path
-from noevict.private_files import locked, make_directory
+from noevict.private_files import locked, make_own_directory, write_private
 from noevict.wording import one_line
 from noevict.writes import CODES, Disk, Keys, Refusals
 
@@ -56,6 +56,7 @@ class Record:
 
 
 NOTHING = Record()
+READABLE = 0o644  # `noevict serve` may run as another user, who may enter the directory
 
 
 def locate(root: Path) -> Path:
@@ -142,17 +143,14 @@ def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
 
 
 def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    make_directory(directory)
+    make_own_directory(directory)
     with locked(directory):
         for host, change in changes.items():
             path = _path(directory, host)
             record = replace(_read_one(path) or NOTHING, **change)
-            new = path.with_name(f".{path.name}.new")
-            try:
-                new.write_text(json.dumps(_written(record)) + "\n")
-                new.replace(path)
-            except OSError as error:
-                raise NoevictError(f"{path}: cannot be written: {error.strerror}") from None
+            text = json.dumps(_written(record)) + "\n"
+            # For every host of every run: no wait for the disk.
+            write_private(path, text, READABLE, through_links=False, sync=False)
 
 
 def _path(directory: Path, host: str) -> Path:

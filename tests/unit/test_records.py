@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,6 +161,52 @@ def test_where_it_cannot_be_written_one_line_says_so(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(NoevictError, match="state: cannot be made: File exists"):
         records.write_backup(tmp_path / "state", ["a"], NOW)
+
+
+def test_a_link_that_waits_for_a_record_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    victim, state = tmp_path / "victim", tmp_path / "state"
+    victim.write_text("of another's")
+    state.mkdir(mode=0o755)
+    for name in ("a.json", ".a.json.new"):
+        (state / name).symlink_to(victim)
+    records.write_backup(state, ["a"], NOW)
+    assert victim.read_text() == "of another's"
+    assert [(path.name, path.is_symlink()) for path in state.glob("*.json*")] == [("a.json", False)]
+    assert records.read(state) == {"a": Record(backup=NOW)}
+    assert (
+        stat.S_IMODE((state / "a.json").stat().st_mode) == 0o644
+    )  # whoever runs `serve` may be another user
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    state = tmp_path / "a state"
+    state.mkdir()
+    state.chmod(mode)
+    line = f"{state}: should be writable only for its owner, has mode {mode:04o}: chmod go-w '{state}'"
+    with pytest.raises(NoevictError, match=f"^{re.escape(line)}$"):
+        records.write_backup(state, ["a"], NOW)
+    assert list(state.iterdir()) == []
+    state.chmod(0o755)
+    records.write_backup(state, ["a"], NOW)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("what", ["directory", "link"])
+def test_a_state_directory_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
+    state, home = tmp_path / "hosts.state", tmp_path / "home"
+    home.mkdir()
+    if what == "link":
+        state.symlink_to(home)  # to a directory of ours
+    else:
+        state.mkdir()
+    os.chown(state, 65534, 65534, follow_symlinks=False)
+    line = f"{state}: should be owned by 0, is by 65534 (user ids)"
+    with pytest.raises(NoevictError, match=f"^{re.escape(line)}"):
+        records.write_backup(state, ["a"], NOW)
+    assert [*home.iterdir(), *state.iterdir()] == []
+    os.chown(state, 0, 0, follow_symlinks=False)
+    records.write_backup(state, ["a"], NOW)
 
 
 def test_readers_meet_whole_files_while_others_write(tmp_path: Path) -> None:
