@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from noevict.engine import Engine
 from noevict.state import File, HostState
-from noevict.writes import Keys
+from noevict.writes import MOST, Keys
 
 EMPTY = 200  # bytes: an RDB without keys has 80 to 150
 REPORTED = timedelta(days=7)  # from the first look that found no keys
@@ -70,7 +70,7 @@ def notices(state: HostState, before: Keys | None, now: datetime) -> Iterator[st
 def remember(state: HostState, before: Keys | None, now: datetime) -> Keys | None:
     """What the next look compares with; None if there is nothing to compare."""
     live = state.live
-    if not live.ours or live.loading:
+    if not live.ours or live.loading or (live.keys or 0) >= MOST:
         return before
     if live.keys:
         return Keys(now, live.keys)

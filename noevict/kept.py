@@ -24,7 +24,8 @@ def writes_refused(run: HostRun) -> str:
         return ""
     live, disk = run.found.live, run.found.disk
     rise = rise_since(run.refused_before, now, live.number("uptime_in_seconds"))
-    return refused(run.name, live.info, rise, read_only=disk is not None and disk.read_only)
+    found = refused(run.name, live.info, rise, read_only=disk is not None and disk.read_only)
+    return found.why if found else ""
 
 
 def refused_after(run: HostRun) -> bool:

@@ -14,9 +14,16 @@ from noevict.wording import one_line
 
 OOM, MISCONF = CODES = ("OOM", "MISCONF")  # memory is full; a save or an AOF write failed
 NOEVICTION = "noeviction"
+MOST = 1 << 63  # no count of a server reaches that; one that says so is not believed
+_LONGEST_UP = 1 << 32  # seconds, likewise
 # With very many codes a server counts no new ones (Redis 8), or all of them as one (Valkey): see INFO errorstats.
 _GIVEN_UP = "errorstat_ERRORSTATS_"
-_RUNBOOKS = "docs/runbooks"
+# What is to be done about it -> its section below docs/runbooks.
+SECTIONS = {
+    "writes": "memory.md#redisoutofmemoryerrors",
+    "save": "persistence.md#redissavefailed",
+    "aof": "persistence.md#redisaofwritefailed",
+}
 
 Info = Mapping[str, object]  # INFO's fields, as text or as redis-py parses them
 
@@ -50,6 +57,14 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """``why``: a line, with the command to type; ``about``: the first of SECTIONS that it names."""
+
+    why: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Rise:
     """Refusals of late: by code, and since when, in words."""
 
@@ -66,7 +81,7 @@ def count_refusals(errorstats: Info) -> dict[str, int]:
         if isinstance(value, Mapping):
             value = value.get("count")
         text = str(value).removeprefix("count=")
-        if value is not None and text.isascii() and text.isdecimal() and len(text) < 20:
+        if value is not None and text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < MOST:
             found[code] = int(text)
         elif value is None and not given_up:
             found[code] = 0
@@ -82,7 +97,7 @@ def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) ->
     if before is None or now is None:
         return None
     again = before.run != now.run
-    if again and (up is None or now.at - timedelta(seconds=up) < before.at):
+    if again and (up is None or up >= _LONGEST_UP or now.at - timedelta(seconds=up) < before.at):
         return None
     counts = {}
     for code, count in now.counts.items():
@@ -95,7 +110,7 @@ def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) ->
 def full(info: Info) -> tuple[int, int] | None:
     """Bytes in use and maxmemory, if memory is full and nothing is evicted for new keys."""
     used, limit = _number(info, "used_memory"), _number(info, "maxmemory")
-    if used is None or not limit or info.get("maxmemory_policy") != NOEVICTION:
+    if used is None or not limit or info.get("maxmemory_policy", NOEVICTION) != NOEVICTION:
         return None
     used -= min(used, _number(info, "mem_not_counted_for_evict") or 0)
     return (used, limit) if used >= limit else None
@@ -108,18 +123,22 @@ def full_after(info: Info, maxmemory: int, policy: str) -> bool:
 
 def refused(
     host: str, info: Info, rise: Rise | None, *, read_only: bool = False, misconf: bool = False
-) -> str:
-    """Why a server refuses writes, with the command to type: a line; "" if nothing speaks for it.
+) -> Refused | None:
+    """Why a server refuses writes, or did so of late; None if nothing speaks for it.
 
     ``read_only``: the disk of its data is. ``misconf``: it answers MISCONF now.
     """
     counts = {code: count for code, count in (rise.counts if rise else {}).items() if count}
     memory, disk = full(info), read_only or misconf or MISCONF in counts
     if not (memory or disk or counts):
-        return ""
-    return f"writes are refused: {'; '.join(_reasons(info, memory, counts, rise, read_only, misconf))}. " + (
-        " ".join(_advice(host, info, memory=bool(memory or OOM in counts), disk=disk, read_only=read_only))
-    )
+        return None
+    reasons = "; ".join(_reasons(info, memory, counts, rise, read_only, misconf))
+    advice = dict(_advice(host, info, memory=bool(memory or OOM in counts), disk=disk, read_only=read_only))
+    now = memory or read_only or misconf or (MISCONF in counts and any(_failed(info)))
+    if not now:
+        advice = {about: f"If that goes on: {what[:1].lower()}{what[1:]}" for about, what in advice.items()}
+    said = f"writes {'are' if now else 'were'} refused: {reasons}. {' '.join(advice.values())}"
+    return Refused(said, next(iter(advice)))
 
 
 def _reasons(
@@ -150,22 +169,20 @@ def _failed(info: Info) -> Iterable[str]:
         yield "the last RDB save failed"
 
 
-def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool) -> Iterable[str]:
+def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool) -> Iterable[tuple[str, str]]:
+    """One of SECTIONS, and what to do in words."""
     limit = f"--limit {shlex.quote(one_line(host))}"
     if memory:
-        yield (
-            f"Raise its redis_maxmemory in hosts.yml, then: pyinfra inventory deploy.py {limit} "
-            f"({_RUNBOOKS}/memory.md#redisoutofmemoryerrors)"
-        )
+        raised = "Raise its redis_maxmemory or redis_maxmemory_percent, then: pyinfra inventory deploy.py"
+        yield "writes", f"{raised} {limit} (docs/runbooks/{SECTIONS['writes']})"
     if disk:
         what = "Mount it read-write" if read_only else "Free space on the disk of its data"
         saves = (
             info.get("aof_last_write_status", "ok") == "ok" and info.get("rdb_last_bgsave_status") == "err"
         )
-        section = "redissavefailed" if saves else "redisaofwritefailed"
-        yield (
-            f"{what}, then: pyinfra inventory deploys/verify.py {limit} ({_RUNBOOKS}/persistence.md#{section})"
-        )
+        about = "save" if saves else "aof"
+        verify = f"{what}, then: pyinfra inventory deploys/verify.py {limit}"
+        yield about, f"{verify} (docs/runbooks/{SECTIONS[about]})"
 
 
 def _number(info: Info, name: str) -> int | None:

@@ -173,11 +173,10 @@ def _reasons(health: Health) -> Iterator[Reason]:
 
 
 def _about(check: str, health: Health) -> str:
-    """What the runbook calls it: for writes that are refused, what failed, or else memory."""
+    """What the runbook calls it."""
     if check == "answer" and health.stopped:
         return "stopped"
-    failed = ("aof", "save") if check == "writes" else ()
-    return next((each for each in failed if each in health.checks and health.checks[each].status.rank), check)
+    return health.checks[check].about or check
 
 
 def _memory(view: View) -> Trend | None:
@@ -219,7 +218,7 @@ def _facts(health: Health) -> Iterator[Fact]:
     clients = health.number("connected_clients")
     up = health.number("uptime_in_seconds")
     yield Fact("Clients", "not known" if clients is None else f"{clients:,}")
-    yield Fact("Up", "not known" if up is None else span(timedelta(seconds=up)))
+    yield Fact("Up", "not known" if up is None or up >= 1 << 32 else span(timedelta(seconds=up)))
 
 
 def _persistence(health: Health) -> Fact:

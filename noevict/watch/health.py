@@ -76,10 +76,11 @@ class Poll:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: how it is, and that in words."""
+    """One thing looked at: how it is, and that in words. ``about``: its runbook, if that is not the check's own."""
 
     status: Status
     detail: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,8 @@ def _writes(poll: Poll, rise: Rise | None, host: str) -> Check | None:
     info = poll.info
     if _loading(info).status is not Status.HEALTHY or (rise is None and "used_memory" not in info):
         return None
-    if why := refused(host, info, rise, misconf=poll.misconf):
-        return Check(Status.UNHEALTHY, why)
+    if found := refused(host, info, rise, misconf=poll.misconf):
+        return Check(Status.UNHEALTHY, found.why, found.about)
     counted = f"none refused {rise.when}" if rise else "refusals before this look are not known"
     return Check(Status.HEALTHY, f"are taken, {counted}")
 

@@ -12,14 +12,14 @@ POINTS = int(HOUR / STEP)
 
 
 class Rises:
-    """How far a counter of INFO rose of late; a restart, or CONFIG RESETSTAT, sets it back.
+    """How far a counter of INFO rose in the last hour; a restart, or CONFIG RESETSTAT, sets it back.
 
-    ``seconds``: how long a rise counts. Times are seconds of a clock that only goes forward.
+    Times are seconds of a clock that only goes forward.
     """
 
-    def __init__(self, field: str, seconds: float = HOUR) -> None:
-        self._field, self._seconds = field, seconds
-        self._run, self._counted, self._seen = "", 0, -seconds
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._run, self._counted, self._seen = "", 0, -HOUR
         self._rises: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, info: Info) -> None:
@@ -31,15 +31,15 @@ class Rises:
             new = counter - self._counted if counter >= self._counted else counter
         else:
             up = number(info, "uptime_in_seconds")
-            late = now - self._seen < self._seconds or (up is not None and up < self._seconds)
+            late = now - self._seen < HOUR or (up is not None and up < HOUR)
             new = counter if late else 0
         if new:
             self._rises.append((now, new))
         self._run, self._counted, self._seen = run, counter, now
 
     def lately(self, now: float) -> int:
-        """The rise in the ``seconds`` before now."""
-        while self._rises and self._rises[0][0] <= now - self._seconds:
+        """The rise in the hour before now."""
+        while self._rises and self._rises[0][0] <= now - HOUR:
             self._rises.popleft()
         return sum(rise for _, rise in self._rises)
 
@@ -52,7 +52,7 @@ class Line:
         self._step = 0
 
     def add(self, now: float, value: float | None) -> None:
-        """``now`` as for Evictions."""
+        """``now`` as for Rises."""
         self._move(now)
         if value is not None:
             last = self._points[self._step % POINTS]

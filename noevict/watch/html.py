@@ -1,6 +1,7 @@
 """The page of the fleet: rendered here, whole for a request, and by the card for those who have it open."""
 
 import json
+import logging
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from noevict.watch import runbooks
 from noevict.watch.answers import worst
 from noevict.watch.card import Card, card, rank
 from noevict.watch.fleet import Fleet
-from noevict.watch.health import MEMORY_PERCENT, Status
+from noevict.watch.health import MEMORY_PERCENT, Poll, Status, judge
 from noevict.watch.overview import Figure, Filter, figures
 from noevict.watch.watched import View
 
@@ -27,6 +28,7 @@ ASSETS = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+log = logging.getLogger("noevict")
 MANY = 30  # hosts; of more there is a table too, with a row for each
 
 _ENVIRONMENT = jinja2.Environment(
@@ -109,11 +111,21 @@ class Page:
         dense = _dense(self._fleet.hosts)
         of, before = (view.health.poll.at, view.record, dense), self._made.get(view.name)
         if before is None or before.of != of:
-            shown = card(view, datetime.now(UTC))
+            shown = _card(view)
             id_ = before.id if before else f"host-{len(self._made)}"
             row = render_row(shown, id_) if dense else ""
             self._made[view.name] = Made(of, shown, id_, render_card(shown, id_), row)
         return self._made[view.name]
+
+
+def _card(view: View) -> Card:
+    """What cannot be shown of a host, whatever its server told, is that host's failure alone."""
+    try:
+        return card(view, datetime.now(UTC))
+    except Exception as error:
+        log.exception("%s: showing it", view.name)
+        failure = f"could not be shown: {type(error).__name__}"
+        return card(View(view.target, judge(Poll(view.health.poll.at, failure=failure))), datetime.now(UTC))
 
 
 def render_card(shown: Card, id_: str) -> str:

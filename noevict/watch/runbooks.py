@@ -5,17 +5,17 @@ import posixpath
 import re
 from pathlib import Path
 
+from noevict import writes
+
 DOCS = Path(__file__).parents[2] / "docs"
 # What a host shows -> the section about it: names of checks (see health.py), and what card.py shows beside them.
 SECTIONS = {
     "stopped": "availability.md#redisdown",
     "answer": "availability.md#redisunreachable",
     "loading": "availability.md#redisloading",
-    "writes": "memory.md#redisoutofmemoryerrors",
     "memory": "memory.md#redismemory90",
     "unlimited": "memory.md#redismaxmemoryunset",
-    "save": "persistence.md#redissavefailed",
-    "aof": "persistence.md#redisaofwritefailed",
+    **writes.SECTIONS,
     "disk": "persistence.md#redisdiskfullsoon",
     "evictions": "eviction.md#rediskeysevicted",
     "policy": "eviction.md#redisevictionpolicy",

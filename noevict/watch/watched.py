@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from noevict.watch.health import REFUSALS, Health, Poll, Status, judge, number
+from noevict.watch.health import Health, Poll, Status, judge, number, refusals
 from noevict.watch.history import Line, Rises
 from noevict.watch.poll import Asker
 from noevict.watch.records import NOTHING, Record
 from noevict.watch.targets import Target
-from noevict.writes import Rise
+from noevict.writes import CODES, Refusals, Rise, rise_since
 
-LATELY = 60.0  # seconds for which a write that was refused counts
+LATELY = 60.0  # seconds for which a write that was refused counts; longer if the host is not asked so often
 log = logging.getLogger("noevict")
 log.addHandler(logging.NullHandler())  # who is to read it says where
 
@@ -42,7 +43,10 @@ class Watched:
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
         self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
         self._evictions = Rises("evicted_keys")
-        self._refusals = {code: Rises(field, LATELY) for code, field in REFUSALS.items()}
+        self._counted: Refusals | None = None  # how often it had refused writes at the last poll that told
+        self._refusals: deque[tuple[float, Mapping[str, int]]] = (
+            deque()
+        )  # when, and how often since the one before
         self._under_way: asyncio.Task[None] | None = None
 
     def poll(self) -> "asyncio.Task[None]":
@@ -91,13 +95,21 @@ class Watched:
         self.asked = now
 
     def _refused(self, poll: Poll, now: float) -> Rise | None:
-        """Writes, in the last minute; None where that is not known: the first look counts from where."""
-        counts = {}
-        for code, rises in self._refusals.items():
-            rises.add(now, poll.info)
-            if number(poll.info, REFUSALS[code]) is not None:
-                counts[code] = rises.lately(now)
-        return Rise(counts, "in the last minute") if counts and self.asked else None
+        """Writes, in the last minute; None if that is not known: the first poll that tells counts from where."""
+        counted = refusals(poll)
+        if not counted.counts:
+            return None
+        before, self._counted = self._counted, counted
+        rise = rise_since(before, counted, number(poll.info, "uptime_in_seconds"))
+        while self._refusals and self._refusals[0][0] <= now - LATELY:
+            self._refusals.popleft()
+        if before is None or rise is None:
+            return None
+        self._refusals.append((now, rise.counts))
+        long = (counted.at - before.at).total_seconds() > LATELY
+        known = [code for code in CODES if code in rise.counts]
+        counts = {code: sum(each.get(code, 0) for _, each in self._refusals) for code in known}
+        return Rise(counts, rise.when if long else "in the last minute")
 
 
 def summary(health: Health) -> str:

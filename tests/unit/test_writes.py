@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from noevict.writes import Refusals, Rise, count_refusals, full, full_after, refused, rise_since
+from noevict.writes import SECTIONS, Refusals, Rise, count_refusals, full, full_after, refused, rise_since
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -26,6 +26,10 @@ WELL = {
         ({}, {"OOM": 0, "MISCONF": 0}),
         ({"errorstat_OOM": "count=12"}, {"OOM": 12, "MISCONF": 0}),
         ({"errorstat_OOM": {"count": 12}, "errorstat_MISCONF": {"count": 3}}, {"OOM": 12, "MISCONF": 3}),
+        (
+            {"errorstat_OOM": f"count={1 << 63}", "errorstat_MISCONF": f"count={(1 << 63) - 1}"},
+            {"MISCONF": (1 << 63) - 1},
+        ),
         ({"errorstat_OOM": "many", "errorstat_MISCONF": {"count": -1}}, {}),
         # Redis 8 with more than 128 codes, and Valkey: what is not listed is not known.
         ({"errorstat_ERRORSTATS_DISABLED": "count=1"}, {}),
@@ -56,6 +60,7 @@ def look(run: str = "a", at: datetime = NOW, **counts: int) -> Refusals:
         # Another server of that name: of another hosts.yml.
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 86400, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), None, None),
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 10**15, None),  # no date is so old
         # A code that was not known then, or is not now.
         (look(OOM=5), look(OOM=5, MISCONF=3, at=NOW + HOUR), 86400, {"OOM": 0}),
         (look(), look(OOM=5, at=NOW + HOUR), 86400, None),
@@ -87,6 +92,7 @@ def test_only_what_came_since_the_last_look_counts(
         ({"used_memory": 201 * MIB, "maxmemory_policy": "allkeys-lru"}, False),
         ({"used_memory": 201 * MIB, "maxmemory": 0}, False),
         ({"used_memory": "no number"}, False),
+        ({"used_memory": 200 * MIB, "maxmemory_policy": None}, False),
     ],
 )
 def test_memory_is_full_where_redis_would_refuse_a_write(info: Mapping[str, object], is_full: bool) -> None:
@@ -94,7 +100,10 @@ def test_memory_is_full_where_redis_would_refuse_a_write(info: Mapping[str, obje
     assert bool(refused("a", {**WELL, **info}, None)) is is_full
 
 
-DEPLOY = "pyinfra inventory deploy.py --limit cache-1 (docs/runbooks/memory.md#redisoutofmemoryerrors)"
+RAISE = (
+    "aise its redis_maxmemory or redis_maxmemory_percent, then: pyinfra inventory deploy.py --limit cache-1 "
+    "(docs/runbooks/memory.md#redisoutofmemoryerrors)"
+)
 VERIFY = "pyinfra inventory deploys/verify.py --limit cache-1 (docs/runbooks/persistence.md#"
 LATE = "in the last minute"
 
@@ -108,20 +117,19 @@ LATE = "in the last minute"
             {"used_memory": 200 * MIB},
             Rise({"OOM": 1}, LATE),
             {},
-            "memory is full, 200 of 200 MiB with noeviction; 1 command got OOM in the last minute. "
-            f"Raise its redis_maxmemory in hosts.yml, then: {DEPLOY}",
+            f"memory is full, 200 of 200 MiB with noeviction; 1 command got OOM in the last minute. R{RAISE}",
         ),
         (
             {},
             Rise({"OOM": 12, "MISCONF": 0}, LATE),
             {},
-            f"12 commands got OOM in the last minute. Raise its redis_maxmemory in hosts.yml, then: {DEPLOY}",
+            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
         ),
         (
             {"maxmemory_policy": "volatile-lru"},  # and no key may go
             Rise({"OOM": 12}, LATE),
             {},
-            f"12 commands got OOM in the last minute. Raise its redis_maxmemory in hosts.yml, then: {DEPLOY}",
+            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
         ),
         (
             {"aof_last_write_status": "err"},
@@ -150,15 +158,20 @@ def test_why_and_what_to_type_is_one_line(
     info: Mapping[str, object], rise: Rise | None, how: dict[str, bool], told: str
 ) -> None:
     found = refused("cache-1", {**WELL, **info}, rise, **how)
-    assert found == (f"writes are refused: {told}" if told else "")
+    are = "were" if "If that goes on" in told else "are"
+    assert (found.why if found else "") == (f"writes {are} refused: {told}" if told else "")
+    if found:
+        assert SECTIONS[found.about] in found.why
 
 
 def test_a_save_that_failed_where_nothing_is_refused_for_it_is_no_refusal() -> None:
-    assert refused("a", {**WELL, "rdb_last_bgsave_status": "err"}, Rise({"MISCONF": 0}, LATE)) == ""
+    assert refused("a", {**WELL, "rdb_last_bgsave_status": "err"}, Rise({"MISCONF": 0}, LATE)) is None
 
 
 def test_a_name_of_a_host_is_one_word_of_the_command_to_type() -> None:
-    assert "--limit 'a b; c' (" in refused("a b; c", {**WELL, "used_memory": 200 * MIB}, None)
+    found = refused("a b; c", {**WELL, "used_memory": 200 * MIB}, None)
+    assert found
+    assert "--limit 'a b; c' (" in found.why
 
 
 @pytest.mark.parametrize(
