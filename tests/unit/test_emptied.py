@@ -163,6 +163,8 @@ def test_what_is_not_known_of_its_keys_leaves_what_was_and_keys_that_are_back_en
     missing = replace(HAD, missing_since=later)
     for unknown in (host(BORN, loading=1), host(BORN).but({"user": "default"})):
         assert emptied.remember(unknown.state, HAD, later) == HAD
+    lying = host(BORN).but_info(db3={"keys": 1 << 63, "expires": 0})  # no record could hold it
+    assert emptied.remember(lying.state, HAD, later) == HAD
     back = host(BORN).but_info(db3={"keys": 1, "expires": 0})
     assert emptied.remember(back.state, missing, later) == Keys(later, 1)
     assert emptied.remember(host(BORN).state, None, later) is None
