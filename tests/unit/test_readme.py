@@ -12,6 +12,7 @@ import pytest
 from noevict.cli import noevict
 from noevict.engine import ENGINES
 from noevict.target import tls_files, wanted_files
+from tests.unit.project_copy import copy_project, run_pyinfra
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
@@ -90,6 +91,19 @@ def test_every_noevict_command_and_option_named_is_there(page: Path) -> None:
         assert command is not None, name
         known = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
+
+
+@pages
+def test_pyinfra_is_always_run_from_the_virtual_environment(page: Path) -> None:
+    assert re.findall(r"(?m)(?<!bin/)\bpyinfra .*\binventory [\w/-]+\.py.*", code(page.read_text())) == []
+
+
+def test_the_readme_shows_mistakes_as_they_are_reported(tmp_path: Path) -> None:
+    block = re.search(r"```console\n\$ make deploy\n(2 to put right.*?)```", README, re.DOTALL)
+    assert block is not None
+    data = "    ssh_hostname: 10.231.1.10\n    redis_maxmemory_precent: 70\n    redis_port: '6380'\n"
+    done = run_pyinfra(copy_project(tmp_path, f"redis:\n  cache-1:\n{data}"), "-y", "inventory", "deploy.py")
+    assert block[1] in done.stderr
 
 
 def test_the_readme_names_every_file_on_a_host() -> None:
