@@ -484,3 +484,20 @@ def test_the_pyinfra_command_answers_broken_yaml_and_group_data_in_a_line(tmp_pa
     assert "Connecting" not in output
     told = [line.partition(": should be")[0] for line in output.splitlines() if "should be" in line]
     assert told == ["hosts.yml:2", "group_data/redis.py:1"]
+
+
+def test_the_pyinfra_command_answers_secrets_that_others_can_read_before_any_connection(
+    tmp_path: Path,
+) -> None:
+    project = copy_project(tmp_path, "redis:\n  cache-1.invalid:\n")
+    (project / "secrets").mkdir()
+    (project / "secrets").chmod(0o755)
+    done = run_pyinfra(project, "-y", "inventory", "deploy.py")
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "Connecting" not in output
+    assert "preview.py" not in output
+    path = project / "secrets"
+    assert output.splitlines()[-1] == (
+        f"{path}: should have mode 0700, for its owner alone, has 0755: chmod 0700 {path}"
+    )
