@@ -192,20 +192,21 @@ def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path, mode
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-@pytest.mark.parametrize("what", ["directory", "link"])
+@pytest.mark.parametrize("what", ["directory", "link", "directory behind a link of ours"])
 def test_a_state_directory_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
     state, home = tmp_path / "hosts.state", tmp_path / "home"
     home.mkdir()
-    if what == "link":
-        state.symlink_to(home)  # to a directory of ours
-    else:
+    if what == "directory":
         state.mkdir()
-    os.chown(state, 65534, 65534, follow_symlinks=False)
+    else:
+        state.symlink_to(home)
+    others = home if what.endswith("ours") else state
+    os.chown(others, 65534, 65534, follow_symlinks=False)
     line = f"{state}: should be owned by 0, is by 65534 (user ids)"
     with pytest.raises(NoevictError, match=f"^{re.escape(line)}"):
         records.write_backup(state, ["a"], NOW)
     assert [*home.iterdir(), *state.iterdir()] == []
-    os.chown(state, 0, 0, follow_symlinks=False)
+    os.chown(others, 0, 0, follow_symlinks=False)
     records.write_backup(state, ["a"], NOW)
 
 
