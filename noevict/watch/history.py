@@ -11,37 +11,35 @@ STEP = 30.0  # seconds that one point of a line stands for
 POINTS = int(HOUR / STEP)
 
 
-class Rises:
-    """How far a counter of INFO rose in the last hour; a restart, or CONFIG RESETSTAT, sets it back.
+class Evictions:
+    """How many keys a server evicted in the last hour, from a counter that a restart, or CONFIG RESETSTAT, sets back.
 
     Times are seconds of a clock that only goes forward.
     """
 
-    def __init__(self, field: str) -> None:
-        self._field = field
+    def __init__(self) -> None:
         self._run, self._counted, self._seen = "", 0, -HOUR
         self._rises: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, info: Info) -> None:
-        """What INFO told now. Of a server seen for the first time, what it counted since a start of late."""
-        counter, run = number(info, self._field), info.get("run_id", "")
+        """What INFO told now. Of a server seen for the first time, what it evicted since a start in this hour."""
+        counter, run = number(info, "evicted_keys"), info.get("run_id", "")
         if counter is None:
             return
         if run == self._run:
             new = counter - self._counted if counter >= self._counted else counter
         else:
             up = number(info, "uptime_in_seconds")
-            late = now - self._seen < HOUR or (up is not None and up < HOUR)
-            new = counter if late else 0
+            new = counter if now - self._seen < HOUR or (up is not None and up < HOUR) else 0
         if new:
             self._rises.append((now, new))
         self._run, self._counted, self._seen = run, counter, now
 
     def lately(self, now: float) -> int:
-        """The rise in the hour before now."""
+        """Keys evicted in the hour before now."""
         while self._rises and self._rises[0][0] <= now - HOUR:
             self._rises.popleft()
-        return sum(rise for _, rise in self._rises)
+        return sum(keys for _, keys in self._rises)
 
 
 class Line:
@@ -52,7 +50,7 @@ class Line:
         self._step = 0
 
     def add(self, now: float, value: float | None) -> None:
-        """``now`` as for Rises."""
+        """``now`` as for Evictions."""
         self._move(now)
         if value is not None:
             last = self._points[self._step % POINTS]

@@ -1,7 +1,6 @@
 """The page of the fleet: rendered here, whole for a request, and by the card for those who have it open."""
 
 import json
-import logging
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from noevict.watch.card import Card, card, rank
 from noevict.watch.fleet import Fleet
 from noevict.watch.health import MEMORY_PERCENT, Poll, Status, judge
 from noevict.watch.overview import Figure, Filter, figures
-from noevict.watch.watched import View
+from noevict.watch.watched import View, log
 
 HERE = Path(__file__).parent / "page"
 # What a browser may load: our own files, and nothing from anywhere else.
@@ -28,7 +27,6 @@ ASSETS = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-log = logging.getLogger("noevict")
 MANY = 30  # hosts; of more there is a table too, with a row for each
 
 _ENVIRONMENT = jinja2.Environment(

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from noevict.watch.health import Health, Poll, Status, judge, number, refusals
-from noevict.watch.history import Line, Rises
+from noevict.watch.history import Evictions, Line
 from noevict.watch.poll import Asker
 from noevict.watch.records import NOTHING, Record
 from noevict.watch.targets import Target
-from noevict.writes import CODES, Refusals, Rise, rise_since
+from noevict.writes import Refusals, Rise, rise_since
 
 LATELY = 60.0  # seconds for which a write that was refused counts; longer if the host is not asked so often
 log = logging.getLogger("noevict")
@@ -42,11 +42,10 @@ class Watched:
         self.health = judge(Poll(datetime.now(UTC), failure="was not looked at yet"))
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
         self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
-        self._evictions = Rises("evicted_keys")
+        self._evictions = Evictions()
         self._counted: Refusals | None = None  # how often it had refused writes at the last poll that told
-        self._refusals: deque[tuple[float, Mapping[str, int]]] = (
-            deque()
-        )  # when, and how often since the one before
+        # When, and how often since the poll before.
+        self._refusals: deque[tuple[float, Mapping[str, int]]] = deque()
         self._under_way: asyncio.Task[None] | None = None
 
     def poll(self) -> "asyncio.Task[None]":
@@ -107,8 +106,7 @@ class Watched:
             return None
         self._refusals.append((now, rise.counts))
         long = (counted.at - before.at).total_seconds() > LATELY
-        known = [code for code in CODES if code in rise.counts]
-        counts = {code: sum(each.get(code, 0) for _, each in self._refusals) for code in known}
+        counts = {code: sum(each.get(code, 0) for _, each in self._refusals) for code in rise.counts}
         return Rise(counts, rise.when if long else "in the last minute")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from noevict import watch
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer
 from noevict.watch.health import FIELDS, Poll, Status, judge, number, parse_info, parse_refusals, refusals
-from noevict.watch.history import HOUR, POINTS, STEP, Line, Rises
+from noevict.watch.history import HOUR, POINTS, STEP, Evictions, Line
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
@@ -330,14 +330,14 @@ def told(evicted: int, run: str = "a", up: int = 86400) -> dict[str, str]:
 
 
 def test_evictions_of_before_the_first_look_count_where_the_server_is_younger_than_an_hour() -> None:
-    old, young = Rises("evicted_keys"), Rises("evicted_keys")
+    old, young = Evictions(), Evictions()
     old.add(10000, told(50))
     young.add(10000, told(50, up=1800))
     assert (old.lately(10000), young.lately(10000)) == (0, 50)
 
 
 def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
-    seen = Rises("evicted_keys")
+    seen = Evictions()
     for now, counter in ((0, 10), (5, 10), (10, 13), (1000, 14)):
         seen.add(now, told(counter))
     assert seen.lately(1000) == 4
@@ -347,7 +347,7 @@ def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
 
 
 def test_a_restart_and_a_reset_of_the_counter_lose_no_eviction_and_invent_none() -> None:
-    seen = Rises("evicted_keys")
+    seen = Evictions()
     seen.add(0, told(100))
     seen.add(5, told(102))
     seen.add(10, told(0, run="b", up=3))
@@ -363,7 +363,7 @@ def test_a_restart_and_a_reset_of_the_counter_lose_no_eviction_and_invent_none()
 
 @given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 9)), max_size=30))
 def test_of_a_counter_that_only_rises_the_rise_of_the_last_hour_is_told(steps: list[tuple[int, int]]) -> None:
-    seen, now, counter, rises = Rises("evicted_keys"), 0, 0, []
+    seen, now, counter, rises = Evictions(), 0, 0, []
     seen.add(0, told(0))
     for passed, rise in steps:
         now, counter = now + passed, counter + rise
