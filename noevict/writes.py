@@ -15,7 +15,7 @@ from noevict.wording import one_line
 OOM, MISCONF = CODES = ("OOM", "MISCONF")  # memory is full; a save or an AOF write failed
 NOEVICTION = "noeviction"
 MOST = 1 << 63  # no count of a server reaches that; one that says so is not believed
-_LONGEST_UP = 1 << 32  # seconds, likewise
+LONGEST_UP = 1 << 32  # seconds, likewise
 # With very many codes a server counts no new ones (Redis 8), or all of them as one (Valkey): see INFO errorstats.
 _GIVEN_UP = "errorstat_ERRORSTATS_"
 # What is to be done about it -> its section below docs/runbooks.
@@ -80,9 +80,9 @@ def count_refusals(errorstats: Info) -> dict[str, int]:
         value = errorstats.get(f"errorstat_{code}")
         if isinstance(value, Mapping):
             value = value.get("count")
-        text = str(value).removeprefix("count=")
-        if value is not None and text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < MOST:
-            found[code] = int(text)
+        count = whole(str(value).removeprefix("count="))
+        if count is not None and count < MOST:
+            found[code] = count
         elif value is None and not given_up:
             found[code] = 0
     return found
@@ -97,7 +97,7 @@ def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) ->
     if before is None or now is None:
         return None
     again = before.run != now.run
-    if again and (up is None or up >= _LONGEST_UP or now.at - timedelta(seconds=up) < before.at):
+    if again and (up is None or up >= LONGEST_UP or now.at - timedelta(seconds=up) < before.at):
         return None
     counts = {}
     for code, count in now.counts.items():
@@ -109,10 +109,10 @@ def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) ->
 
 def full(info: Info) -> tuple[int, int] | None:
     """Bytes in use and maxmemory, if memory is full and nothing is evicted for new keys."""
-    used, limit = _number(info, "used_memory"), _number(info, "maxmemory")
+    used, limit = number(info, "used_memory"), number(info, "maxmemory")
     if used is None or not limit or info.get("maxmemory_policy", NOEVICTION) != NOEVICTION:
         return None
-    used -= min(used, _number(info, "mem_not_counted_for_evict") or 0)
+    used -= min(used, number(info, "mem_not_counted_for_evict") or 0)
     return (used, limit) if used >= limit else None
 
 
@@ -185,8 +185,13 @@ def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool)
         yield about, f"{verify} (docs/runbooks/{SECTIONS[about]})"
 
 
-def _number(info: Info, name: str) -> int | None:
-    text = str(info.get(name, ""))
+def number(info: Info, name: str) -> int | None:
+    """A field as a whole number, 0 or more; None where it is not there or is none."""
+    return whole(str(info.get(name, "")))
+
+
+def whole(text: str) -> int | None:
+    """A number of a server's, of 19 digits at most: it may tell one without end."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 

@@ -10,7 +10,7 @@ from noevict.watch import runbooks
 from noevict.watch.figures import path, size, sizes, span
 from noevict.watch.health import Health, Status, is_little
 from noevict.watch.watched import View
-from noevict.writes import NOEVICTION
+from noevict.writes import LONGEST_UP, NOEVICTION
 
 SENTENCES = frozenset({"answer", "loading", "writes"})  # checks that need no name before their words
 WAITING = ("wait", "paused", "prioritized")  # all of them wait for a worker
@@ -218,7 +218,7 @@ def _facts(health: Health) -> Iterator[Fact]:
     clients = health.number("connected_clients")
     up = health.number("uptime_in_seconds")
     yield Fact("Clients", "not known" if clients is None else f"{clients:,}")
-    yield Fact("Up", "not known" if up is None or up >= 1 << 32 else span(timedelta(seconds=up)))
+    yield Fact("Up", "not known" if up is None or up >= LONGEST_UP else span(timedelta(seconds=up)))
 
 
 def _persistence(health: Health) -> Fact:

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from noevict.urgency import Urgency, urgency
 from noevict.wording import one_line
-from noevict.writes import CODES, NOEVICTION, Refusals, Rise, count_refusals, refused
+from noevict.writes import CODES, NOEVICTION, Refusals, Rise, count_refusals, number, refused
 
 MEMORY_PERCENT = 90
 LITTLE_PERCENT = 10  # free of the data's disk
@@ -180,12 +180,6 @@ def parse_info(text: str) -> dict[str, str]:
     """The FIELDS of an INFO reply. Whatever the text, no error: anything else is left out."""
     fields = (line.partition(":") for line in text.splitlines())
     return {name: value[:_LONGEST_KEPT] for name, colon, value in fields if colon and name in FIELDS}
-
-
-def number(info: Info, name: str) -> int | None:
-    """A field as a whole number, 0 or more; None where it is not there or is none."""
-    value = info.get(name, "")
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else None
 
 
 def is_little(free: int, size: int) -> bool:

@@ -4,7 +4,8 @@ from array import array
 from collections import deque
 from math import nan
 
-from noevict.watch.health import Info, number
+from noevict.watch.health import Info
+from noevict.writes import number
 
 HOUR = 3600.0
 STEP = 30.0  # seconds that one point of a line stands for

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from noevict.watch.health import Health, Poll, Status, judge, number, refusals
+from noevict.watch.health import Health, Poll, Status, judge, refusals
 from noevict.watch.history import Evictions, Line
 from noevict.watch.poll import Asker
 from noevict.watch.records import NOTHING, Record
 from noevict.watch.targets import Target
-from noevict.writes import Refusals, Rise, rise_since
+from noevict.writes import Refusals, Rise, number, rise_since
 
 LATELY = 60.0  # seconds for which a write that was refused counts; longer if the host is not asked so often
 log = logging.getLogger("noevict")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from noevict import watch
 from noevict.watch.answers import HTTP_STATUS, fleet_answer, host_answer
-from noevict.watch.health import FIELDS, Poll, Status, judge, number, parse_info, parse_refusals, refusals
+from noevict.watch.health import FIELDS, Poll, Status, judge, parse_info, parse_refusals, refusals
 from noevict.watch.history import HOUR, POINTS, STEP, Evictions, Line
 from noevict.watch.records import Drift, Record
 from noevict.watch.targets import Target
 from noevict.watch.watched import View
-from noevict.writes import Refusals, Rise
+from noevict.writes import Refusals, Rise, number
 
 WATCH = Path(watch.__file__).parent
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
