@@ -287,11 +287,12 @@ class Tags(HTMLParser):
 )
 def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
     def shown(word: str) -> str:
-        info = {**FINE, "maxmemory_policy": word, "redis_version": word}
+        named = f"~{word}"  # where some words mean something to the page: noeviction, all, drift
+        info = {**FINE, "maxmemory_policy": named, "redis_version": word}
         poll = replace(WELL, info=info, queues={word: COUNTS}, queues_failure=word, failure=word)
         made = View(Target(word, word, 1), judge(poll), Record(Drift(NOW, "drift", None, word)))
         each = card(made, NOW)
-        line = render_overview(figures([each]), Filter(word, word))
+        line = render_overview(figures([each]), Filter(named, word))
         return render_card(each, "host-0") + render_row(each, "host-0") + line
 
     assert Tags(shown(text)).tags == Tags(shown("harmless")).tags
