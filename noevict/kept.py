@@ -22,22 +22,24 @@ def writes_refused(run: HostRun) -> str:
     now = refusals(run)
     if now is None or run.found.live.loading:
         return ""
-    live, disk = run.found.live, run.found.disk
+    live = run.found.live
     rise = rise_since(run.refused_before, now, live.number("uptime_in_seconds"))
-    found = refused(run.name, live.info, rise, read_only=disk is not None and disk.read_only)
+    found = refused(run.name, live.info, rise, read_only=_has_read_only_disk(run))
     return found.why if found else ""
 
 
 def refused_after(run: HostRun) -> bool:
-    """Whether its server refuses writes after a run that makes the changes due too, as far as a look shows that.
+    """Whether a server that refuses writes still does after the changes due, as far as a look shows that.
 
     Once something was changed, refusals of before no longer count: see ``noevict.verify.still_refused``.
     """
-    if not (run.plan.changes and writes_refused(run)):
-        return bool(writes_refused(run))
-    target, found = run.plan.target, run.found
-    read_only = found.disk is not None and found.disk.read_only
-    return read_only or full_after(found.live.info, target.maxmemory, target.live["maxmemory-policy"])
+    target = run.plan.target
+    full = full_after(run.found.live.info, target.maxmemory, target.live["maxmemory-policy"])
+    return full or _has_read_only_disk(run) or not run.plan.changes
+
+
+def _has_read_only_disk(run: HostRun) -> bool:
+    return run.found.disk is not None and run.found.disk.read_only
 
 
 def seen(run: HostRun) -> dict[str, Any]:

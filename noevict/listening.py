@@ -8,12 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from noevict.setting_kinds import address_of
 from noevict.target import Target
 
 Address = IPv4Address | IPv6Address
-# Redis and Valkey set IPV6_V6ONLY on each socket, so ``::`` is all of IPv6 and nothing of IPv4.
-# https://github.com/redis/redis/blob/7.0.15/src/anet.c (_anetTcpServer, anetV6Only)
-EVERY: dict[str, Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
 
 
 def missing(bind: Iterable[str], sockets: Collection[str], own: Collection[str], *, ipv6: bool) -> list[str]:
@@ -45,20 +43,15 @@ def opened(before: Iterable[str], after: Iterable[str]) -> list[str]:
     known = []
     for word in before:
         with suppress(ValueError):
-            known.append(str(_address(word)))
-    addresses = {word: _address(word) for word in after}
+            known.append(str(address_of(word)))
+    addresses = {word: address_of(word) for word in after}
     own = [str(address) for address in addresses.values() if not address.is_unspecified]
-    return [word for word in missing(addresses, known, own, ipv6=True) if not _address(word).is_loopback]
-
-
-def _address(word: str) -> Address:
-    bare = word.removeprefix("-")
-    return EVERY.get(bare) or ip_address(bare)
+    return [word for word in missing(addresses, known, own, ipv6=True) if not address_of(word).is_loopback]
 
 
 def _missing(bind: Iterable[str], bound: set[Address], held: set[Address], *, ipv6: bool) -> Iterator[str]:
     for word in bind:
-        address = _address(word)
+        address = address_of(word)
         if _there(address, held, ipv6=ipv6) and not bound & {address, type(address)(0)}:
             yield word.removeprefix("-")
 

@@ -31,7 +31,7 @@ def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True
     if tell:
         if refused := writes_refused(run):
             run.fail(refused)
-        if run.looked and (refused_after(run) if repairs else refused or differs(run)):
+        if run.looked and (refused and refused_after(run) if repairs else refused or differs(run)):
             command_line.failing.add(run.name)
         tell_due(run, run)
     return run

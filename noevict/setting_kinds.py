@@ -17,7 +17,8 @@ from noevict.wording import kind, shown
 MOST_ADDRESSES = 16
 LOOPBACK = ("127.0.0.1", "-::1")
 SMALLEST = 1024**2  # an empty server needs about as much: less is a slip (1600 for "1600mb")
-# Redis binds ``::*`` for IPv6 alone, so that both together are no conflict.
+# Redis and Valkey set IPV6_V6ONLY on each socket: ``::`` is all of IPv6 and nothing of IPv4, and both are no conflict.
+# https://github.com/redis/redis/blob/7.0.15/src/anet.c (_anetTcpServer, anetV6Only)
 _EVERY: Mapping[str, IPv4Address | IPv6Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.IGNORECASE | re.ASCII)
@@ -176,11 +177,16 @@ def _is_certificate_name(name: object) -> bool:
 
 
 def _is_bindable(address: str) -> bool:
-    bare = address.removeprefix("-")
     try:
-        return bare in _EVERY or getattr(ip_address(bare), "ipv4_mapped", None) is None
+        return getattr(address_of(address), "ipv4_mapped", None) is None
     except ValueError:
         return False
+
+
+def address_of(word: str) -> IPv4Address | IPv6Address:
+    """Of a word of redis.conf's ``bind``. Raises ValueError for a name."""
+    bare = word.removeprefix("-")
+    return _EVERY.get(bare) or ip_address(bare)
 
 
 def _bound_twice(bound: Iterable[str]) -> str | None:
@@ -190,8 +196,7 @@ def _bound_twice(bound: Iterable[str]) -> str | None:
     """
     seen: list[IPv4Address | IPv6Address] = []
     for address in bound:
-        bare = address.removeprefix("-")
-        found = _EVERY.get(bare) or ip_address(bare)
+        found = address_of(address)
         if any(_clash(found, held) for held in seen):
             return address
         seen.append(found)
