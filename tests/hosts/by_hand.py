@@ -146,6 +146,15 @@ def assert_filled(client: "redis.Redis", count: int) -> None:
     assert client.info("keyspace")["db9"]["keys"] == client.info("keyspace")["db9"]["expires"] == 1
 
 
+def gets_misconf(client: "redis.Redis") -> bool:
+    """Whether a write is refused because the server could not save."""
+    try:
+        client.set("more", "x" * 1_000_000)
+    except redis.ResponseError as error:
+        return "MISCONF" in str(error)
+    return False
+
+
 def files(host: Host) -> set[str]:
     """Every file and directory that a run could change, with its inode, time, owner and mode."""
     below = (

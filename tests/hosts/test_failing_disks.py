@@ -6,9 +6,7 @@ fails on some host.
 
 from dataclasses import dataclass
 
-import redis
-
-from tests.hosts.by_hand import assert_filled, do, fill, said, wait_until_loaded
+from tests.hosts.by_hand import assert_filled, do, fill, gets_misconf, said, wait_until_loaded
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, run_id, wait_for
 from tests.lab.checkout import Checkout, Result
@@ -103,7 +101,7 @@ def test_a_server_that_cannot_write_its_append_only_files_is_not_restarted(
         fill(client, KEYS)
         full(host, 0)
         # Redis hears of a full disk with its next write there, and takes no more then.
-        wait_for("writes are refused", lambda: refused(client))
+        wait_for("writes are refused", lambda: gets_misconf(client))
     server = run_id(checkout, host)
     checkout.list_hosts([host], redis_config={"databases": 32})
     done = deploy(checkout, code=1)
@@ -114,14 +112,6 @@ def test_a_server_that_cannot_write_its_append_only_files_is_not_restarted(
     assert_clean(checkout)
     with admin(checkout, host) as client:
         assert_filled(client, KEYS)
-
-
-def refused(client: "redis.Redis") -> bool:
-    try:
-        client.set("more", "x" * 1_000_000)
-    except redis.ResponseError as error:
-        return "MISCONF" in str(error)
-    return False
 
 
 @dataclass(frozen=True)

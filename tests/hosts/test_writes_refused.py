@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.hosts.by_hand import do, said
+from tests.hosts.by_hand import do, gets_misconf, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     DEPLOY,
@@ -192,7 +192,7 @@ def test_a_full_disk_is_told_as_what_it_does_to_clients(boot: Boot, checkout: Ch
     deploy(checkout)
     host.run("dd if=/dev/zero of=/filler bs=4k status=none 2>/dev/null; sync", check=False)
     with admin(checkout, host) as client:
-        wait_for("writes are refused", lambda: misconf(client))
+        wait_for("writes are refused", lambda: gets_misconf(client))
     done = deploy(checkout, code=1)
     for line in refusals(done, host):
         assert line.startswith("writes are refused: the last AOF write failed; ")
@@ -201,13 +201,5 @@ def test_a_full_disk_is_told_as_what_it_does_to_clients(boot: Boot, checkout: Ch
     assert refusals(done, host)
     host.run("rm /filler")
     with admin(checkout, host) as client:
-        wait_for("writes are taken", lambda: not misconf(client))
+        wait_for("writes are taken", lambda: not gets_misconf(client))
     assert_clean(checkout)
-
-
-def misconf(client: "redis.Redis") -> bool:
-    try:
-        client.set("more", "x" * 1_000_000)
-    except redis.ResponseError as error:
-        return "MISCONF" in str(error)
-    return False

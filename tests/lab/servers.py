@@ -142,6 +142,17 @@ def free_port() -> int:
     raise AssertionError("unreachable: the ports are a circle")
 
 
+def tls_conf(files: os.PathLike[str]) -> str:
+    """Lines of redis.conf for a server that speaks TLS alone, on a port that is free, with these files."""
+    return f"""port 0
+tls-port {free_port()}
+tls-cert-file "{files}/server.crt"
+tls-key-file "{files}/server.key"
+tls-ca-cert-file "{files}/ca.crt"
+tls-auth-clients no
+"""
+
+
 def wait_for(what: str, look: Callable[[], T | None], seconds: float = 20) -> T:
     """The first answer of ``look`` that is neither None nor False; AssertionError after ``seconds``."""
     deadline = time.monotonic() + seconds

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.lab.servers import Binary, Running, StartFailed, free_port, gone
+from tests.lab.servers import Binary, Running, StartFailed, free_port, gone, tls_conf
 from tests.server.conftest import StartServer
 
 
@@ -36,12 +36,5 @@ def test_a_server_that_does_not_start_says_why(binary: Binary, start_server: Sta
 def test_tls_with_the_files_of_the_fixture(
     binary: Binary, start_server: StartServer, tls_files: os.PathLike[str]
 ) -> None:
-    conf = f"""port 0
-tls-port {free_port()}
-tls-cert-file "{tls_files}/server.crt"
-tls-key-file "{tls_files}/server.key"
-tls-ca-cert-file "{tls_files}/ca.crt"
-tls-auth-clients no
-requirepass p
-"""
+    conf = f"{tls_conf(tls_files)}requirepass p\n"
     assert start_server(binary, conf, client={"password": "p"}).redis.ping()

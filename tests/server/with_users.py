@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from noevict.acl import render_acl, wanted_users
-from tests.lab.servers import Binary, Running, free_port
+from tests.lab.servers import Binary, Running, tls_conf
 from tests.server.conftest import StartServer
 
 PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
@@ -14,13 +14,7 @@ def serve(binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: 
     """A server as noevict sets one up: TLS only, default off, no eviction."""
     digests = {name: sha256(password.encode()).hexdigest() for name, password in PASSWORDS.items()}
     (tmp_path / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
-    conf = f"""port 0
-tls-port {free_port()}
-tls-cert-file "{tls_files}/server.crt"
-tls-key-file "{tls_files}/server.key"
-tls-ca-cert-file "{tls_files}/ca.crt"
-tls-auth-clients no
-aclfile "{tmp_path}/users.acl"
+    conf = f"""{tls_conf(tls_files)}aclfile "{tmp_path}/users.acl"
 maxmemory 200mb
 maxmemory-policy noeviction
 dir "{{directory}}"
