@@ -15,7 +15,7 @@ from noevict.wording import one_line
 OOM, MISCONF = CODES = ("OOM", "MISCONF")  # memory is full; a save or an AOF write failed
 NOEVICTION = "noeviction"
 MOST = 1 << 63  # no count of a server reaches that; one that says so is not believed
-LONGEST_UP = 1 << 32  # seconds, likewise
+LONGEST_UP = 1 << 32  # seconds that a server runs, likewise
 # With very many codes a server counts no new ones (Redis 8), or all of them as one (Valkey): see INFO errorstats.
 _GIVEN_UP = "errorstat_ERRORSTATS_"
 # What is to be done about it -> its section below docs/runbooks.

@@ -1,8 +1,8 @@
 """JUnit XML, as CI systems read it: one suite, and a test case for each host.
 
 A host that drifted, or that refuses writes, is a failure, one that could not be looked at, or is left alone, an error.
-A case keeps its name from run to run, so that CI can tell since when it fails. The form is one that
-the schemas of Apache Ant (Windy Road's JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept.
+A case keeps its name from run to run, so that CI can tell since when it fails. The form is one that the schemas of
+Apache Ant (Windy Road's JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept.
 """
 
 import platform

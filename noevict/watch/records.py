@@ -9,9 +9,9 @@ One file a host, ``HOST.json`` in the state directory of its hosts file (``locat
      "disk": {"at": TIME, "free": BYTES, "size": BYTES, "read_only": BOOL}}
 
 TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
-``differences`` is null. ``keys`` is of the last look that found any,
-with the time of the first one since then that found none. A part that is not there yet is left out. Files
-are replaced whole; of one that makes no sense nothing is known.
+``differences`` is null. ``keys`` is of the last look that found any, with the time of the first one since then that
+found none. A part that is not there yet is left out. Files are replaced whole; of one that makes no sense nothing is
+known.
 """
 
 import json
