@@ -168,8 +168,15 @@ def fine(boot_for_module: Boot, checkout_for_module: Checkout) -> Fine:
 def test_what_somebody_put_there_that_contradicts_nothing_is_no_drift(fine: Fine, name: str) -> None:
     host = fine.hosts[name]
     told = fine.drift.json["hosts"][host.name]
-    nothing: dict[str, object] = {"failure": [], "drift": [], "restarts": False, "faults": []}
-    assert told == {**nothing, "notices": told["notices"]}
+    assert told == {
+        "urgency": "healthy",
+        "writesRefused": False,
+        "failure": [],
+        "drift": [],
+        "restarts": False,
+        "faults": [],
+        "notices": told["notices"],
+    }
     assert "No changes" in said(fine.run, host), said(fine.run, host)
     # CONFIG REWRITE, at the end of each run, makes redis.conf and its directory anew.
     server, there = fine.before[name]
