@@ -229,18 +229,20 @@ def told(done: Result, host: Host) -> list[str]:
 def heal(stage: Stage) -> None:
     """What was moved or planted goes, as an admin would do it, and the next run repairs the rest.
 
-    A server that its attacker had stopped may just be coming back by itself: then the run says "run again".
+    A server that its attacker had stopped may just be coming back by itself: then the run says "run again". One that
+    could not write to its directory before this run says that its last rewrite failed: it is told to do it again.
     """
     for host in stage.hosts:
         clear(host)
-        # Of a server that runs on, what it wrote into a trap is in its memory still.
-        with suppress(redis.RedisError, AssertionError), admin(stage.checkout, host) as client:
-            client.bgrewriteaof()
-            wait_for("files written anew", lambda client=client: is_idle(client))
     stage.list_hosts()
     for _ in range(3):
+        for host in stage.hosts:
+            # Of a server that runs on, what it wrote into a trap is in its memory still.
+            with suppress(redis.RedisError, AssertionError), admin(stage.checkout, host) as client:
+                client.bgrewriteaof()
+                wait_for("files written anew", lambda client=client: is_idle(client))
         done = stage.checkout.run(*DEPLOY)
-        if "run again" not in done.output:
+        if not re.search("run again|aof_last_bgrewrite_status: should be ok", done.output):
             break
     assert done.returncode == 0, done
 

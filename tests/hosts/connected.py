@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import IncompleteRead
 from urllib.error import URLError
 
 import redis
@@ -106,7 +107,8 @@ class LoggingIn(Client):
 class Scraping(Client):
     """What Prometheus sees: an exporter that answers, and that Redis lets in.
 
-    While one is restarted nobody listens on its port: who restarts it, when, is for the test to compare.
+    While one is restarted nobody listens on its port, and an answer under way is cut: who restarts it, when, is for
+    the test to compare.
     """
 
     host: Host | None = None
@@ -115,8 +117,9 @@ class Scraping(Client):
         assert self.host
         try:
             samples = scrape(self.host)
-        except URLError as error:
-            if not isinstance(error.reason, ConnectionRefusedError):
+        except (OSError, IncompleteRead) as error:
+            cause = error.reason if isinstance(error, URLError) else error
+            if not isinstance(cause, ConnectionError | IncompleteRead):
                 raise
             self.done -= 1
             return
