@@ -3,8 +3,8 @@
 from pyinfra import host, state
 
 from noevict import operations as redis
-from noevict.changes import How
-from noevict.preview import look_at
+from noevict.plan.change import How
+from noevict.run.prepare import look_at
 
 run = look_at(state, host)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.environment import environment
 from benchmarks.measured import SECONDS, Case
-from noevict import pki
+from noevict.pki import authority
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 from tests.lab.machine import run
@@ -102,11 +102,11 @@ def prepare(checkout: Checkout, hosts: list[Host], rounds: int) -> Ansible:
 
 def _make_certificates(directory: Path, hosts: list[Host]) -> None:
     now = datetime.now(UTC)
-    ca = pki.make_ca(now)
+    ca = authority.make_ca(now)
     (directory / "ca.crt").write_text(ca.certificate_pem)
     for host in hosts:
         key = directory / f"{host.name}.key"
         new = f"-new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=redis -keyout {key}"
         request = run("openssl", "req", *shlex.split(new))
         names = [host.address, host.name, "localhost"]
-        (directory / f"{host.name}.crt").write_text(pki.sign_request(ca, request, names, now, 90))
+        (directory / f"{host.name}.crt").write_text(authority.sign_request(ca, request, names, now, 90))

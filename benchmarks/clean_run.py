@@ -44,9 +44,9 @@ server.shell(name="Look", commands=[StringCommand("bash -s", _stdin=text)])
 
 # All that deploy.py imports, and nothing of what it does.
 START_DEPLOY = """
-import noevict.changes
+import noevict.plan.change
 import noevict.operations
-import noevict.preview
+import noevict.run.prepare
 """
 
 

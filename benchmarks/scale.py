@@ -19,10 +19,10 @@ from pathlib import Path
 from benchmarks.clean_run import DEPLOY, SUITE, found_due, provision
 from benchmarks.environment import environment
 from benchmarks.measured import Case, Target, interleaved, table_of
-from noevict.engine import ENGINES
-from noevict.pki import sign_request
+from noevict.engines.engine import ENGINES
+from noevict.pki.authority import sign_request
 from noevict.scripts import script
-from noevict.secrets import Secrets
+from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
 from tests.lab.cost import Cost
 from tests.lab.host import Host

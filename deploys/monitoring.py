@@ -3,10 +3,10 @@
 from pyinfra import host, state
 
 from noevict import operations as redis
-from noevict.changes import How
-from noevict.monitoring import look_at_exporter
+from noevict.companions.exporter.prepare import look_at_exporter
 from noevict.operations import exporter as prometheus
-from noevict.preview import look_at
+from noevict.plan.change import How
+from noevict.run.prepare import look_at
 
 run = look_at(state, host, tell=False)
 exporter = look_at_exporter(run)

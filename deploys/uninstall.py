@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from noevict import operations as redis
-from noevict.preview import look_at
+from noevict.run.prepare import look_at
 
 run = look_at(state, host, tell=False)
 

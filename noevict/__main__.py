@@ -10,9 +10,9 @@ def main() -> None:
         from gevent import monkey  # noqa: PLC0415 - see above
 
         monkey.patch_all()
-    from noevict import cli  # noqa: PLC0415 - see above
+    from noevict.cli import main  # noqa: PLC0415 - see above
 
-    cli.main()
+    main.main()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from noevict.wording import one_line
+from noevict.messages import one_line
 
 
 class NoevictError(Exception):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from noevict.errors import NoevictError
-from noevict.watch.reasons import reason
-from noevict.watch.targets import Target
-from noevict.watch.wire import Refused
+from noevict.fleet.endpoint import Target
+from noevict.monitor.asking.reasons import reason
+from noevict.monitor.asking.wire import Refused
 
 SECONDS = 10  # to connect and log in; a reply may take as long as it takes
 SILENT_SECONDS = 15  # from then on the network is asked whether the host is there

@@ -6,11 +6,11 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from noevict.conf_reader import is_whole, split_bytes
 from noevict.console.connection import Connection, Failure, Reply, Status
 from noevict.console.replies import is_for_people, raw, readable
 from noevict.errors import NoevictError
-from noevict.wording import one_line
+from noevict.messages import one_line
+from noevict.redisconf.parser import is_whole, split_bytes
 
 _ENDLESS = {b"subscribe", b"psubscribe", b"ssubscribe", b"monitor"}  # what they answer has no end
 _ENDS = {b"quit", b"exit"}

@@ -5,7 +5,7 @@ Those of the exporter are in ``noevict.operations.exporter``: deploy.py need not
 
 from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
-from noevict.operations.data import prepare_data
+from noevict.operations.data.directories import prepare_data
 from noevict.operations.engine import change_engine
 from noevict.operations.files import mend_access, place_files, test_configuration
 from noevict.operations.live import set_live

@@ -1,10 +1,10 @@
 """The server's certificate: the host makes the key, the fleet's CA signs."""
 
-from noevict import pki
-from noevict.operations.step import step
-from noevict.run import HostRun
+from noevict.pki import authority
+from noevict.run.instance import HostRun
+from noevict.run.step import step
 from noevict.scripts import packed, script
-from noevict.shell import SYNC_SECONDS
+from noevict.ssh.shell import SYNC_SECONDS
 
 
 @step
@@ -23,7 +23,7 @@ def renew_certificate(run: HostRun) -> None:
         certificate, key = own.chain, own.key
     else:
         pem = "\n".join(lines) + "\n"
-        certificate, key = pki.sign_request(run.fleet.secrets.ca, pem, target.names, run.fleet.now), ""
+        certificate, key = authority.sign_request(run.fleet.secrets.ca, pem, target.names, run.fleet.now), ""
     run.shell(
         script(
             "certify",

@@ -8,13 +8,13 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 
-from noevict import command_line
-from noevict.client import sentence
+from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.operations.outcome import record
 from noevict.operations.passwords import finish_passwords
-from noevict.run import HostRun
-from noevict.verify import verify
+from noevict.run import command_line
+from noevict.run.instance import HostRun
+from noevict.run.outcome import record
+from noevict.run.verify import verify
 
 
 @operation()

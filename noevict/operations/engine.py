@@ -1,10 +1,11 @@
 """One engine's server in place of the other's, with all its keys; where that fails, the old one again."""
 
-from noevict.client import sentence
+from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.operations.data import seed, stamp
+from noevict.operations.data.directories import seed, stamp
+from noevict.operations.data.persistence import save, wait_for
+from noevict.operations.data.stopping import before_stopping
 from noevict.operations.packages import install
-from noevict.operations.persistence import save, wait_for
 from noevict.operations.service import (
     enable,
     last_words,
@@ -14,13 +15,12 @@ from noevict.operations.service import (
     stop_after_failure,
     wait_until_ready,
 )
-from noevict.operations.step import step
-from noevict.operations.stopping import before_stopping
 from noevict.operations.uninstall import let_go
-from noevict.run import HostRun
+from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
+from noevict.run.instance import HostRun
+from noevict.run.step import step
 from noevict.scripts import script
-from noevict.shell import HOST_FAILURES
-from noevict.succession import PREAMBLE, left_data, moves_append_only
+from noevict.ssh.shell import HOST_FAILURES
 
 COPY_SECONDS = 3600  # where the two data directories are on two disks
 PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop

@@ -9,22 +9,22 @@ from pathlib import Path
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
-from noevict import pki
-from noevict.changes import How
+from noevict.companions.exporter.discovery import write_for_prometheus
+from noevict.companions.exporter.look import Exporter
+from noevict.companions.exporter.scrape import verify
+from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, ETC, KEY, PACKAGE, UNIT
 from noevict.errors import NoevictError
-from noevict.exporter.look import Exporter
-from noevict.exporter.scrape import verify
-from noevict.exporter.sd import write_for_prometheus
-from noevict.exporter.target import BINARY, CERTIFICATE, ETC, KEY, PACKAGE, UNIT
-from noevict.inventory import read_fleet
+from noevict.inventory.reader import read_fleet
 from noevict.operations.check import failing
 from noevict.operations.files import is_due, placing
 from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
 from noevict.operations.passwords import finish_passwords
-from noevict.operations.step import step
+from noevict.pki import authority
+from noevict.plan.change import How
+from noevict.run.step import step
 from noevict.scripts import script
-from noevict.shell import SYNC_SECONDS
+from noevict.ssh.shell import SYNC_SECONDS
 
 
 @step
@@ -49,7 +49,7 @@ def configure_exporter(exporter: Exporter) -> None:
     if exporter.plan.due(How.CERTIFICATE) or KEY in due:
         said = run.shell(script("exporter_request", etc=ETC), what="openssl")
         request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
-        pem = pki.sign_client_request(run.fleet.secrets.ca, request, "exporter", run.fleet.now)
+        pem = authority.sign_client_request(run.fleet.secrets.ca, request, "exporter", run.fleet.now)
         made = script("exporter_key", etc=ETC)
         files.append(replace(target.file(CERTIFICATE), content=pem))
     access = (

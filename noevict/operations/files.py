@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from noevict.engine import Engine
-from noevict.operations.step import step
+from noevict.engines.engine import Engine
+from noevict.machine.files import WantedFile
+from noevict.machine.sysctl import KERNEL
 from noevict.operations.takeover import takes_over
-from noevict.run import HostRun
+from noevict.platforms.systemd.wanted import PREVIOUS
+from noevict.run.instance import HostRun
+from noevict.run.step import step
 from noevict.scripts import own_server, packed, script
-from noevict.shell import SYNC_SECONDS
-from noevict.target import KERNEL, PREVIOUS, WantedFile
+from noevict.ssh.shell import SYNC_SECONDS
 
 LOGS_MODE = "2750"
 

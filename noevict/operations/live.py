@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from noevict import acl_live, conf, directives
-from noevict.changes import How
-from noevict.client import Client
-from noevict.foreign import empty_elsewhere
-from noevict.operations.append_only import write_append_only_files
-from noevict.operations.data import keep_aside
-from noevict.operations.persistence import save
-from noevict.operations.step import step
-from noevict.plan import BIND, Plan
-from noevict.run import HostRun
-from noevict.target import Target
+from noevict.acl import diff as acl_diff
+from noevict.client.client import Client
+from noevict.directives import table
+from noevict.operations.data.append_only import write_append_only_files
+from noevict.operations.data.directories import keep_aside
+from noevict.operations.data.persistence import save
+from noevict.plan.change import How
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd.compare import BIND
+from noevict.platforms.systemd.takeover import empty_elsewhere
+from noevict.platforms.systemd.wanted import Target
+from noevict.redisconf import diff as conf_diff
+from noevict.run.instance import HostRun
+from noevict.run.step import step
 
 
 @step
@@ -32,15 +35,15 @@ def set_live(run: HostRun) -> None:
     _set(client, run.plan.target, live.config, live.server)
     _listen(client, run.plan)
     if live.catalogue is not None:
-        found = acl_live.differences(target.users, live.acl, live.catalogue)
-        change_users(client, acl_live.repair_commands(target.users, found))
+        found = acl_diff.differences(target.users, live.acl, live.catalogue)
+        change_users(client, acl_diff.repair_commands(target.users, found))
 
 
 def _set(client: Client, target: Target, config: Any, server: Any) -> None:
     values = {
         found.name: target.live[found.name]
-        for found in conf.differences(target.live, config, server)
-        if directives.changes_live(found.name, server)
+        for found in conf_diff.differences(target.live, config, server)
+        if table.changes_live(found.name, server)
     }
     if {"port", "tls-port"} <= values.keys():
         # One may want the port that the other has: it is given up first.
@@ -51,7 +54,7 @@ def _set(client: Client, target: Target, config: Any, server: Any) -> None:
         client.execute_command("CONFIG SET", *(word for pair in values.items() for word in pair))
 
 
-def _listen(client: Client, plan: Plan) -> None:
+def _listen(client: Client, plan: Plan[Target]) -> None:
     """On addresses that came after it bound its own. Connections that are open stay so."""
     if any(change.what == BIND and change.wanted == "listening" for change in plan.due(How.LIVE)):
         client.execute_command("CONFIG SET", "bind", plan.target.live["bind"])

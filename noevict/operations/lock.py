@@ -7,13 +7,13 @@ from typing import Any
 import redis
 
 from noevict.errors import NoevictError
-from noevict.loading import is_loading, wait_until_loaded
-from noevict.lock import Lock
 from noevict.operations.passwords import note_generation
-from noevict.operations.step import step
 from noevict.operations.takeover import begin_takeover, takes_over
-from noevict.run import HostRun
-from noevict.state import HostState
+from noevict.platforms.systemd.found import HostState
+from noevict.run.instance import HostRun
+from noevict.run.loading import is_loading, wait_until_loaded
+from noevict.run.step import step
+from noevict.ssh.lock import Lock
 
 
 @step

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from noevict.changes import How
-from noevict.engine import ENGINES, Server
+from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.service import wait_until_ready
-from noevict.operations.step import step
-from noevict.run import HostRun
+from noevict.plan.change import How
+from noevict.run.instance import HostRun
+from noevict.run.step import step
 from noevict.scripts import script
 
 APT_SECONDS = 1800

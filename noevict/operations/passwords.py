@@ -1,13 +1,14 @@
 """A host's own passwords: what root's files there say of them, and the end of the older ones."""
 
-from noevict import acl_live, password_moves
+from noevict.acl import diff as acl_diff
 from noevict.errors import NoevictError
 from noevict.operations.files import placing
 from noevict.operations.live import change_users
-from noevict.password_moves import DIRECTORY, GIVEN, ID
-from noevict.run import HostRun
+from noevict.run.instance import HostRun
 from noevict.scripts import script
-from noevict.shell import SYNC_SECONDS
+from noevict.server import password_rotation
+from noevict.server.password_rotation import DIRECTORY, GIVEN, ID
+from noevict.ssh.shell import SYNC_SECONDS
 
 
 def note_generation(run: HostRun) -> None:
@@ -16,7 +17,9 @@ def note_generation(run: HostRun) -> None:
     Should the run end in between, the next one with the same users.yml goes on; an older copy is refused already.
     """
     generation = run.secrets.generation
-    if run.found.given != generation and password_moves.gives_passwords(run.plan.changes, run.engine.aclfile):
+    if run.found.given != generation and password_rotation.gives_passwords(
+        run.plan.changes, run.engine.aclfile
+    ):
         _write(run, GIVEN, str(generation))
 
 
@@ -27,22 +30,22 @@ def finish_passwords(run: HostRun) -> None:
     host's own are found whatever the host is called.
     """
     plan, live, secrets = run.plan, run.found.live, run.secrets
-    key, due = secrets.host, any(map(password_moves.is_finishing, plan.changes))
+    key, due = secrets.host, any(map(password_rotation.is_finishing, plan.changes))
     if not due or key is None:
         return
     if run.found.id != key.id:
         _write(run, ID, key.id)
-    left = password_moves.left_over(secrets, run.found)
+    left = password_rotation.left_over(secrets, run.found)
     if left and live.catalogue is not None:
-        differences = acl_live.differences(plan.target.users, live.acl, live.catalogue)
+        differences = acl_diff.differences(plan.target.users, live.acl, live.catalogue)
         found = [each for each in differences if each.user in left]
-        change_users(run.client, acl_live.repair_commands(plan.target.users, found))
+        change_users(run.client, acl_diff.repair_commands(plan.target.users, found))
         files = [file for file in plan.target.files if file.path == run.engine.aclfile]
         run.shell(
             placing(run.engine.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
         )
         run.look_again()
-        if not run.found.live.ours or password_moves.left_over(run.secrets, run.found):
+        if not run.found.live.ours or password_rotation.left_over(run.secrets, run.found):
             raise NoevictError("its older passwords are still taken: run again")
 
 

@@ -3,16 +3,16 @@
 import contextlib
 from dataclasses import dataclass
 
-from noevict.client import sentence
+from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.loading import how_far, wait_for_first_answer
-from noevict.operations.step import step
-from noevict.operations.stopping import before_stopping, check_append_only_files, see_start
-from noevict.patience import Patience
-from noevict.run import HostRun
+from noevict.operations.data.stopping import before_stopping, check_append_only_files, see_start
+from noevict.platforms.systemd.wanted import PREVIOUS
+from noevict.run.instance import HostRun
+from noevict.run.loading import how_far, wait_for_first_answer
+from noevict.run.step import step
 from noevict.scripts import script
-from noevict.shell import HOST_FAILURES, SYNC_SECONDS
-from noevict.target import PREVIOUS
+from noevict.server.progress import Patience
+from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 

@@ -6,15 +6,15 @@ that is killed in between leaves it, and the next one goes on, or is refused as 
 
 from functools import partial
 
-from noevict.client import sentence
+from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.operations.data import keep_aside
-from noevict.operations.persistence import save
+from noevict.operations.data.directories import keep_aside
+from noevict.operations.data.persistence import save
 from noevict.operations.service import last_words, service, settled, stop
-from noevict.run import HostRun
+from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
+from noevict.run.instance import HostRun
 from noevict.scripts import script
-from noevict.shell import HOST_FAILURES, SYNC_SECONDS
-from noevict.target import PREVIOUS, SYSCTL
+from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 
 KERNEL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 

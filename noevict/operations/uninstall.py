@@ -1,11 +1,11 @@
 """The way out: a host that noevict no longer looks after, and whose Redis goes on as it is."""
 
-from noevict.exporter.target import DROPIN, ETC, PACKAGE
+from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
 from noevict.operations.lock import take_lock
-from noevict.operations.step import last_step
-from noevict.run import HostRun
+from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
+from noevict.run.instance import HostRun
+from noevict.run.step import last_step
 from noevict.scripts import script
-from noevict.target import PREVIOUS, SYSCTL
 
 
 @last_step

@@ -4,7 +4,7 @@ import base64
 import shlex
 from pathlib import Path
 
-from noevict.engine import Engine
+from noevict.engines.engine import Engine
 
 _HERE = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-# The look at a host's exporter: bash, read-only, as root. etc, dropin, unit, package, port. noevict/exporter/found.py
+# The look at a host's exporter: bash, read-only, as root. etc, dropin, unit, package, port. noevict/companions/exporter/found.py
 # reads what it prints: lines "key value". No secret is printed: of files and command lines their digests; of what the
 # process is told the words that begin with REDIS_, but for passwords.
 export LC_ALL=C

@@ -1,5 +1,5 @@
 # The one look at a host: bash, read-only, as root. engine, port, plaintext_port: 0 where there is none.
-# noevict/facts.py reads what it prints: lines "key value", the text of a file with its key before each line. Few
+# noevict/platforms/systemd/read.py reads what it prints: lines "key value", the text of a file with its key before each line. Few
 # processes: each costs the host milliseconds, for every host in every run. No password is printed: sed blanks them.
 export LC_ALL=C
 package=$engine-server unit=$engine-server.service etc=/etc/$engine data=/var/lib/$engine
@@ -335,7 +335,7 @@ done
 
 [[ ! -d $data || -w $data ]] || [[ ,$(exec findmnt -n -o OPTIONS -T "$data"), != *,ro,* ]] || say "disk-read-only"
 
-# --- what is not noevict's: other servers of this host, and drop-ins of the unit (noevict/foreign.py) ---
+# --- what is not noevict's: other servers of this host, and drop-ins of the unit (noevict/platforms/systemd/takeover.py) ---
 # Unit files, drop-ins and init scripts are root's. Of a process only what the kernel says: its arguments are its own to
 # write, and may hold a password. No text of it is more than one line or one field.
 field() { # text -> text

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engines.engine import ENGINES, EngineName
 from tests.lab.host import Host
 from tests.lab.machine import wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from noevict.engine import EngineName
+from noevict.engines.engine import EngineName
 from tests.hosts.attacked import MARK, Attack, clear
 from tests.hosts.by_hand import do, fill, install_foreign, plain
 from tests.hosts.deployed import DEPLOY, admin, wait_for

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import redis
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engines.engine import ENGINES, EngineName
 from tests.hosts.by_hand import named
 from tests.hosts.deployed import DEPLOY
 from tests.lab.checkout import Checkout, Result

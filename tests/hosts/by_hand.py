@@ -14,9 +14,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict import pki
-from noevict.engine import ENGINES, EngineName
-from noevict.secrets import Secrets
+from noevict.engines.engine import ENGINES, EngineName
+from noevict.pki import authority
+from noevict.secrets.store import Secrets
 from tests.hosts.deployed import admin, wait_for
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
@@ -74,13 +74,13 @@ def place_certificate(checkout: Checkout, host: Host, engine: EngineName, how: s
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None
     now, tls = datetime.now(UTC), ENGINES[engine].tls
-    ca = pki.make_ca(now) if how == "of another CA" else secrets.ca
+    ca = authority.make_ca(now) if how == "of another CA" else secrets.ca
     names = ["other.example.com"] if how == "for other names" else [host.address, host.name, "localhost"]
     request = host.run(f"openssl req -new -key {tls}/server.key -subj /CN=mine").stdout
     began, days = (now - timedelta(minutes=30), 0) if how == "expired" else (now, 90)
     with admin(checkout, host) as client:
         client.ping()  # before the certificate is one that this client would refuse
-        host.write(f"{tls}/server.crt", pki.sign_request(ca, request, names, began, days))
+        host.write(f"{tls}/server.crt", authority.sign_request(ca, request, names, began, days))
         host.write(f"{tls}/ca.crt", ca.certificate_pem)
         client.config_set("tls-cert-file", f"{tls}/server.crt")
 

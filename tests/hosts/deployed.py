@@ -11,8 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict.engine import ENGINES, EngineName
-from noevict.secrets import Secrets
+from noevict.engines.engine import ENGINES, EngineName
+from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 

@@ -3,11 +3,12 @@
 import functools
 from collections.abc import Iterator, Sequence
 
-from noevict import conf, directives
-from noevict.directives import Measured, table
-from noevict.engine import ENGINES, Server
-from noevict.kinds import Memory
-from noevict.settings import build_settings
+from noevict.directives.kinds import Memory
+from noevict.directives.table import Measured, find, table
+from noevict.engines.engine import ENGINES, Server
+from noevict.redisconf import render as conf
+from noevict.redisconf.parser import parse
+from noevict.settings.model import build_settings
 from tests.server.plain_values import edges
 
 # Changed alone by other drifts, or not at all.
@@ -79,7 +80,7 @@ def in_file(server: Server) -> tuple[str, ...]:
     """The directives that redis.conf, as shipped, has a line of."""
     settings, engine = build_settings("a host", {"redis_engine": server.engine}), ENGINES[server.engine]
     asked = conf.wanted(settings, engine, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
-    return tuple(conf.parse(conf.render(asked, server, engine)))
+    return tuple(parse(conf.render(asked, server, engine)))
 
 
 def measured(server: Server, *, live: bool) -> Iterator[tuple[str, Measured]]:
@@ -92,7 +93,7 @@ def measured(server: Server, *, live: bool) -> Iterator[tuple[str, Measured]]:
 
 def written(name: str, server: Server) -> str:
     """The name this server writes."""
-    directive = directives.find(name)
+    directive = find(name)
     return directive.name_on(server) if directive else name
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from noevict.engine import EngineName, Server
+from noevict.engines.engine import EngineName, Server
 from tests.hosts.directive_drifts import all_at_start, all_lines, all_live
 
 Kind = tuple[str, EngineName]  # a host's release of Debian, and its server

@@ -6,8 +6,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote
 
-from noevict.exporter.scrape import Sample, parse
-from noevict.exporter.target import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
+from noevict.companions.exporter.scrape import Sample, parse
+from noevict.companions.exporter.wanted import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import CertificateSigningRequestBuilder, Name, NameAttribute
 from cryptography.x509.oid import NameOID
 
-from noevict import pki
+from noevict.pki import authority
 
 
 @dataclass(frozen=True)
 class OwnFiles:
     """The three files, in PEM, and the CA that issues the next certificate."""
 
-    authority: pki.Authority
+    authority: authority.Authority
     certificate: Path
     key: Path
     ca: Path
@@ -26,7 +26,7 @@ class OwnFiles:
     def make(cls, directory: Path, names: Iterable[str], days: int = 90) -> "OwnFiles":
         """Written into the directory, as ``own.crt``, ``own.key`` and ``own-ca.crt``."""
         paths = (directory / name for name in ("own.crt", "own.key", "own-ca.crt"))
-        made = cls(pki.make_ca(datetime.now(UTC)), *paths)
+        made = cls(authority.make_ca(datetime.now(UTC)), *paths)
         made.ca.write_text(made.authority.certificate_pem)
         made.issue(names, days)
         return made
@@ -37,7 +37,9 @@ class OwnFiles:
         subject = Name([NameAttribute(NameOID.COMMON_NAME, "own")])
         request = CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
         pem = request.public_bytes(serialization.Encoding.PEM).decode()
-        self.certificate.write_text(pki.sign_request(self.authority, pem, names, datetime.now(UTC), days))
+        self.certificate.write_text(
+            authority.sign_request(self.authority, pem, names, datetime.now(UTC), days)
+        )
         form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         self.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
         self.key.chmod(0o600)

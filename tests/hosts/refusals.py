@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from noevict.engine import EngineName
+from noevict.engines.engine import EngineName
 
 OTHER = "timeout 10 sh -c 'until ss -Hltn sport = :PORT | grep -q .; do sleep 0.05; done'"  # it listens
 

@@ -21,8 +21,8 @@ from pyinfra.context import ctx_host
 from redis.client import Pipeline
 
 from noevict import scripts
-from noevict.client import Client
-from noevict.run import HostRun
+from noevict.client.client import Client
+from noevict.run.instance import HostRun
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.registry import kill
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engine import ENGINES, Engine, EngineName
+from noevict.engines.engine import ENGINES, Engine, EngineName
 from tests.hosts.big import Deploy, assert_big, count, fill_big, slow_loading
 from tests.hosts.by_hand import do, install_foreign, plain, said, wait_until_loaded
 from tests.hosts.conftest import Boot, booting

@@ -11,9 +11,9 @@ import pytest
 import redis
 from cryptography import x509
 
-from noevict import pki
-from noevict.engine import ENGINES
-from noevict.secrets import Secrets
+from noevict.engines.engine import ENGINES
+from noevict.pki import authority
+from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,
@@ -79,7 +79,7 @@ def issue(fleet: Fleet, days: int, now: datetime | None = None) -> None:
     for host in fleet.hosts:
         request = host.run(f"openssl req -new -key {tls(host)}/server.key -subj /CN=ours").stdout
         names = names_in(in_place(host))
-        pem = pki.sign_request(secrets.ca, request, names, now or datetime.now(UTC), days)
+        pem = authority.sign_request(secrets.ca, request, names, now or datetime.now(UTC), days)
         with admin(fleet.checkout, host) as client:
             client.ping()
             host.write(f"{tls(host)}/server.crt", pem)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from noevict import pki
-from noevict.secrets import Secrets
+from noevict.pki import authority
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import Fleet, admin, assert_clean, deploy
@@ -31,7 +31,7 @@ def sign_as_before(fleet: Fleet, host: Host, *names: str) -> None:
     secrets = Secrets.load(fleet.checkout.secrets)
     assert secrets
     request = host.run(f"openssl req -new -key {tls(host)}/server.key -subj /CN=ours").stdout
-    pem = pki.sign_request(secrets.ca, request, {*names_in(in_place(host)), *names}, datetime.now(UTC))
+    pem = authority.sign_request(secrets.ca, request, {*names_in(in_place(host)), *names}, datetime.now(UTC))
     with admin(fleet.checkout, host) as client:
         client.ping()
         host.write(f"{tls(host)}/server.crt", pem)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from noevict.engine import EngineName
-from noevict.secrets import Secrets
+from noevict.engines.engine import EngineName
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import assert_filled, changed, do, files, fill, named, process, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, changes, deploy

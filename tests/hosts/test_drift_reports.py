@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from noevict.engine import EngineName
-from noevict.secrets import Secrets
+from noevict.engines.engine import EngineName
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import do, named, process
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, deploy

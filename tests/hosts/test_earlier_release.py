@@ -19,7 +19,7 @@ import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict.exporter.target import WITHHELD
+from noevict.companions.exporter.wanted import WITHHELD
 from tests.hosts.by_hand import files, said
 from tests.hosts.conftest import Boot
 from tests.hosts.connected import Connected, connected

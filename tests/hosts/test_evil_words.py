@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from noevict.wording import one_line
+from noevict.messages import one_line
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, changes, deploy

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from noevict import pki
-from noevict.exporter.target import CERTIFICATE, KEY, UNIT
-from noevict.secrets import Secrets
-from noevict.watch import records
+from noevict.companions.exporter.wanted import CERTIFICATE, KEY, UNIT
+from noevict.fleet import records
+from noevict.pki import authority
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import changes, deploy, run_id
@@ -22,7 +22,9 @@ def issue(checkout: Checkout, host: Host, days: int) -> None:
     secrets = Secrets.load(checkout.secrets)
     assert secrets
     request = host.run(f"openssl req -new -key {KEY} -subj /CN=exporter").stdout
-    host.write(CERTIFICATE, pki.sign_client_request(secrets.ca, request, "exporter", datetime.now(UTC), days))
+    host.write(
+        CERTIFICATE, authority.sign_client_request(secrets.ca, request, "exporter", datetime.now(UTC), days)
+    )
     host.run(f"systemctl restart {UNIT}")
 
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from noevict.engine import ENGINES
-from noevict.watch import records
+from noevict.engines.engine import ENGINES
+from noevict.fleet import records
 from tests.hosts.big import Deploy, assert_big, fill_big, slow_loading
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
@@ -21,9 +21,9 @@ DATABASES = {"redis_config": {"databases": 32}}  # takes a restart
 
 def hurry(checkout: Checkout) -> None:
     """Nobody waits for another host longer than a second."""
-    lane = (REPOSITORY / "noevict/lane.py").read_text()
+    lane = (REPOSITORY / "noevict/ssh/lane.py").read_text()
     assert "LONGEST = 60.0" in lane
-    checkout.write("noevict/lane.py", lane.replace("LONGEST = 60.0", "LONGEST = 1.0"))
+    checkout.write("noevict/ssh/lane.py", lane.replace("LONGEST = 60.0", "LONGEST = 1.0"))
 
 
 def provision(checkout: Checkout, big: Host, *others: Host) -> None:

@@ -10,8 +10,8 @@ import pytest
 import redis
 import yaml
 
-from noevict import acl_live
-from noevict.secrets import sha256
+from noevict.acl import diff as acl_diff
+from noevict.secrets.store import sha256
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, connect, deploy, managed_files, run_ids
@@ -53,7 +53,7 @@ def gets_in(checkout: Checkout, host: Host, user: str, password: str) -> bool:
 
 def accepted(host: Host) -> Mapping[str, frozenset[str]]:
     """By its users.acl."""
-    return acl_live.passwords(host.run("cat /etc/redis/users.acl").stdout.splitlines())
+    return acl_diff.passwords(host.run("cat /etc/redis/users.acl").stdout.splitlines())
 
 
 def users_of(checkout: Checkout) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.facts import read_look
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.read import read_look
 from noevict.scripts import script
-from noevict.state import HostState
 from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
 from tests.hosts.contradictions import RELOAD, ZZ

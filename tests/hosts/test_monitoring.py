@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from noevict.engine import EngineName
-from noevict.exporter.target import DROPIN, ETC, PACKAGE, UNIT, WITHHELD
+from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, WITHHELD
+from noevict.engines.engine import EngineName
 from tests.hosts.by_hand import changed, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, changes, deploy, wait_for

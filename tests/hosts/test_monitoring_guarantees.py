@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from noevict.exporter.target import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
-from noevict.watch import records
+from noevict.companions.exporter.wanted import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
+from noevict.fleet import records
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, changes, deploy, host_password, wait_for

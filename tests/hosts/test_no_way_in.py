@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.engine import ENGINES
+from noevict.engines.engine import ENGINES
 from noevict.scripts import script
 from tests.hosts.by_hand import do, install_foreign, plain
 from tests.hosts.conftest import Boot

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.engine import ENGINES
+from noevict.engines.engine import ENGINES
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from noevict.certificates import Certificate
+from noevict.pki.certificate import Certificate
 from tests.hosts.by_hand import do, files, fill, install_foreign, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, run_id

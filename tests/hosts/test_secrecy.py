@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from noevict.engine import ENGINES, EngineName
-from noevict.host_passwords import PER_HOST
-from noevict.secrets import Secrets
+from noevict.engines.engine import ENGINES, EngineName
+from noevict.secrets.host_passwords import PER_HOST
+from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, assert_clean, deploy
 from tests.hosts.own_certificate import OwnFiles

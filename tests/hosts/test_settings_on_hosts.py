@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 import redis
 
-from noevict.engine import ENGINES
-from noevict.secrets import Secrets
+from noevict.engines.engine import ENGINES
+from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engines.engine import ENGINES, EngineName
 from tests.hosts.by_hand import (
     assert_filled,
     do,

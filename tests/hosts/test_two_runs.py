@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from noevict.certificates import Certificate
-from noevict.secrets import Secrets
+from noevict.pki.certificate import Certificate
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import do, files, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, assert_clean, config, deploy, run_id, wait_for

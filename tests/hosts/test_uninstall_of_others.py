@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from noevict.secrets import Secrets
+from noevict.secrets.store import Secrets
 from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import assert_clean, deploy

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 import redis
 
-from noevict.engine import ENGINES
+from noevict.engines.engine import ENGINES
 from tests.hosts.by_hand import assert_filled, changed, fill, named, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, managed_files, run_id

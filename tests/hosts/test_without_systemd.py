@@ -2,7 +2,7 @@
 
 import pytest
 
-from noevict.engine import ENGINES, Engine
+from noevict.engines.engine import ENGINES, Engine
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,

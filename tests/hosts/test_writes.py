@@ -19,7 +19,7 @@ from functools import partial
 import pytest
 import redis
 
-from noevict.engine import ENGINES
+from noevict.engines.engine import ENGINES
 from tests.hosts.by_hand import do, plain, wait_until_loaded
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import Fleet, admin, assert_clean, changes, connect, deploy, engine_of

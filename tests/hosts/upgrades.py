@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from noevict.engine import ENGINES, EngineName
+from noevict.engines.engine import ENGINES, EngineName
 from tests.hosts.by_hand import do
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host

@@ -1,4 +1,4 @@
-"""Measures every directive on the real servers and writes noevict/directives.json.
+"""Measures every directive on the real servers and writes noevict/directives/table.json.
 
 ``python -m tests.lab.measure_directives`` (a minute). Run it when a new release joins tests/lab/servers.py.
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import redis
 
 import noevict
-from noevict.directive_uses import ALIASES
+from noevict.directives.ownership import ALIASES
 from tests.lab.servers import BINARIES, Binary, Running, free_port
 
 TARGET = Path(noevict.__file__).with_name("directives.json")

@@ -27,7 +27,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict.engine import EngineName, Server
+from noevict.engines.engine import EngineName, Server
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from noevict.acl_rules import Catalogue
+from noevict.acl.rules import Catalogue
 from tests.lab.servers import Running
 
 # Answered before anybody has rights: no rule refuses them.

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from noevict import conf
-from noevict.engine import ENGINES, Engine
+from noevict.engines.engine import ENGINES, Engine
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf import render as conf
 from tests.lab.servers import Binary, Running, free_port
 from tests.server.conftest import StartServer
 
@@ -72,8 +73,8 @@ class Managed:
     def live(self) -> dict[str, str]:
         return conf.wanted_live(self.wanted, self.running.server)
 
-    def differences(self) -> tuple[conf.Difference, ...]:
-        return conf.differences(self.live, self.running.redis.config_get("*"), self.running.server)
+    def differences(self) -> tuple[conf_diff.Difference, ...]:
+        return conf_diff.differences(self.live, self.running.redis.config_get("*"), self.running.server)
 
     def rewritten(self) -> str:
         """The file after CONFIG REWRITE."""

@@ -7,10 +7,10 @@ from resource import RLIMIT_NOFILE, getrlimit
 
 from hypothesis import strategies as st
 
-from noevict.directives import find, table, text_of
-from noevict.engine import Server
-from noevict.kinds import Bool, Int, Kind, Memory, Octal, Text, Words
-from noevict.lists import BufferLimits, KeyspaceEvents, OomScores, Percentiles
+from noevict.directives.kinds import Bool, Int, Kind, Memory, Octal, Text, Words
+from noevict.directives.lists import BufferLimits, KeyspaceEvents, OomScores, Percentiles
+from noevict.directives.table import find, table, text_of
+from noevict.engines.engine import Server
 
 DH_PARAMETERS = Path(__file__).with_name("ffdhe2048.pem")  # RFC 7919's
 PRINTABLE = "".join(chr(code) for code in range(32, 127) if chr(code) not in '"\\')

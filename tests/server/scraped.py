@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noevict import queues
-from noevict.alerts import RULES, target_labels
-from noevict.exporter.target import STATES, USER
-from noevict.settings import Settings
-from noevict.watch import records
+from noevict.companions.exporter.alerts import RULES, target_labels
+from noevict.companions.exporter.wanted import STATES, USER
+from noevict.fleet import records
+from noevict.settings.model import Settings
 from tests.lab import prometheus
 from tests.lab.prometheus import Prometheus
 from tests.lab.servers import Binary, Running, free_port, wait_for

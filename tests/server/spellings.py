@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hypothesis import strategies as st
 
-from noevict.directives import find
-from noevict.engine import Server
-from noevict.kinds import Bool, Kind, Memory, Octal, Words, memory
-from noevict.lists import Bind, BufferLimits, KeyspaceEvents, OomScores, Percentiles, Save
+from noevict.directives.kinds import Bool, Kind, Memory, Octal, Words, memory
+from noevict.directives.lists import Bind, BufferLimits, KeyspaceEvents, OomScores, Percentiles, Save
+from noevict.directives.table import find
+from noevict.engines.engine import Server
 from tests.server import plain_values
 
 _BARE = set(string.ascii_letters + string.digits + "-_.:/%*+,=@")

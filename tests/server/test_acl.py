@@ -9,10 +9,10 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noevict.acl import User, render_acl, wanted_users
-from noevict.acl_live import AclDifference, differences, repair_commands, unknown_words
-from noevict.acl_rules import CATEGORIES, Catalogue, Selector, canonical, words
-from noevict.engine import Server
+from noevict.acl.diff import AclDifference, differences, repair_commands, unknown_words
+from noevict.acl.profiles import User, render_acl, wanted_users
+from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, words
+from noevict.engines.engine import Server
 from tests.lab.servers import Binary, Running
 from tests.server.allowed import FREE, catalogue_of, dry_run
 from tests.server.conftest import StartServer

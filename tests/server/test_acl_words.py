@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noevict import acl, acl_live
-from noevict.acl_check import user_problems
-from noevict.acl_rules import Catalogue
+from noevict.acl import diff as acl_diff
+from noevict.acl import profiles
+from noevict.acl.rules import Catalogue
+from noevict.acl.validation import user_problems
 from noevict.errors import NoevictError
-from noevict.settings import build_settings
+from noevict.settings.model import build_settings
 from tests.lab.servers import Binary
 from tests.server.conftest import StartServer
 from tests.server.properties import FEW, MANY
@@ -49,13 +50,13 @@ def arrive(
         host = build_settings("cache-1", {"redis_users": {"shop": entry}})
     except NoevictError:
         return
-    digests = dict.fromkeys(acl.user_names(host.redis_users), "0" * 64)
-    users = acl.wanted_users(host.redis_users, digests, binary.server)
+    digests = dict.fromkeys(profiles.user_names(host.redis_users), "0" * 64)
+    users = profiles.wanted_users(host.redis_users, digests, binary.server)
     file = short_path / "users.acl"
-    file.write_text(acl.render_acl(users).replace("user default off", "user default on nopass"))
+    file.write_text(profiles.render_acl(users).replace("user default off", "user default on nopass"))
     running = start_server(binary, None, "--aclfile", str(file), directory=short_path)
     try:
-        assert running.redis.acl_users() == sorted(["admin", "shop", *acl.BUILT_IN])
+        assert running.redis.acl_users() == sorted(["admin", "shop", *profiles.BUILT_IN])
         told = running.redis.acl_getuser("shop")
         assert set(told["keys"]) == {f"~{key}" for key in keys or ["*"]}
         assert set(told["channels"]) == {f"&{channel}" for channel in channels or ["*"]}
@@ -63,7 +64,7 @@ def arrive(
         for question in Catalogue.QUESTIONS:
             pipeline.execute_command(*question)
         catalogue = Catalogue.parse(pipeline.execute())
-        found = acl_live.differences(users, running.redis.acl_list(), catalogue)
+        found = acl_diff.differences(users, running.redis.acl_list(), catalogue)
         assert [each for each in found if each.user != "default"] == []
     finally:
         running.stop()

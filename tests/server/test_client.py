@@ -18,16 +18,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from noevict import client, pki, reach, streams
-from noevict.certificates import Certificate
-from noevict.client import LOOK, Client, certificate_fault, connect, look
-from noevict.engine import ENGINES
-from noevict.password_moves import admin_logins
-from noevict.refusals import MARKER
-from noevict.secrets import Secrets
-from noevict.settings import build_settings
-from noevict.state import HostState, Listener, Live, Reach
-from noevict.tls import trusting, unchecked
+from noevict.client import client
+from noevict.client.client import LOOK, Client, connect, look
+from noevict.client.failures import certificate_fault
+from noevict.client.login import Route, look_at_redis
+from noevict.engines.engine import ENGINES
+from noevict.machine.found import Listener
+from noevict.pki import authority
+from noevict.pki.certificate import Certificate
+from noevict.pki.contexts import trusting, unchecked
+from noevict.platforms.systemd.preflight import MARKER, managed
+from noevict.secrets.store import Secrets
+from noevict.server.live import Live, Reach
+from noevict.server.password_rotation import admin_logins
+from noevict.settings.model import build_settings
 from tests.lab.servers import Binary, Running, free_port
 from tests.server.conftest import StartServer
 
@@ -45,7 +49,7 @@ class Served:
     """A server with the TLS files of the fleet's CA, and ways to it."""
 
     running: Running
-    ca: pki.Authority
+    ca: authority.Authority
     ahead: Sequence[tuple[str, ...]] = ()  # what is sent along with the login
 
     @property
@@ -87,7 +91,7 @@ def serve(
         now: datetime = NOW,
         days: int = 30,
     ) -> Served:
-        ca = pki.make_ca(now)
+        ca = authority.make_ca(now)
         write_tls(short_path, ca, names, now, days)
         (short_path / "acl").write_text(users)
         conf = [
@@ -102,11 +106,11 @@ def serve(
     return start
 
 
-def write_tls(where: Path, ca: pki.Authority, names: tuple[str, ...], now: datetime, days: int) -> None:
+def write_tls(where: Path, ca: authority.Authority, names: tuple[str, ...], now: datetime, days: int) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     pem = request.public_bytes(serialization.Encoding.PEM).decode()
-    (where / "cert").write_text(pki.sign_request(ca, pem, names, now, days))
+    (where / "cert").write_text(authority.sign_request(ca, pem, names, now, days))
     (where / "ca-cert").write_text(ca.certificate_pem)
     (where / "key").write_bytes(
         key.private_bytes(
@@ -195,7 +199,7 @@ def test_a_certificate_of_another_ca_or_for_another_name_is_not_accepted_and_the
     serve: Serve,
 ) -> None:
     served = serve(OFF, names=("localhost", "10.1.2.3"))
-    other = trusting(pki.make_ca(NOW).certificate_pem.encode())
+    other = trusting(authority.make_ca(NOW).certificate_pem.encode())
     assert "certificate" in (fault(served, context=other) or "")
     assert fault(served, name="cache-2") == "Hostname mismatch, certificate is not valid for 'cache-2'."
     assert "IP address mismatch" in (fault(served, name="10.1.2.4") or "")
@@ -224,7 +228,7 @@ def test_a_server_that_asks_for_a_certificate_gets_one(serve: Serve) -> None:
     with pytest.raises(redis.ConnectionError) as refused:
         served.connect()
     assert certificate_fault(refused.value) is None
-    own = "".join(pki.make_client_certificate(served.ca, "noevict", NOW, 1))
+    own = "".join(authority.make_client_certificate(served.ca, "noevict", NOW, 1))
     for context in (trusting(ca, own), unchecked(own)):
         with closing(served.connect(context=context)) as connection:
             assert connection.ping()
@@ -314,79 +318,68 @@ def test_a_connection_that_the_server_closed_is_an_error_or_made_anew(serve: Ser
 
 
 class Direct:
-    """What reach.py asks of a host's run, where ``redis_connect`` is "direct"; ``ways``: how it was reached."""
+    """A server whose ``redis_connect`` is "direct"; ``ways``: how it was reached."""
 
-    name = client_name = "localhost"
-
-    def __init__(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, served: Served) -> None:
+        self.ca, self.opener, self.ways = served.ca, served.opener, list[str]()
         self.settings = build_settings("localhost", {"redis_connect": "direct", "redis_port": served.port})
-        secrets = Secrets(Path("secrets"), served.ca, {"admin": ADMIN, "takeover": MASTER})
-        self.secrets = secrets.known_host("localhost")
-        self.fleet = SimpleNamespace(
-            secrets=secrets,
-            made_before=True,
-            trusting=lambda _: trusting(served.ca.certificate_pem.encode()),
-            client_pem=lambda: None,
-        )
-        self.host, self.engine, self.ways = None, ENGINES["redis"], list[str]()
-        for way in ("open_direct", "open_tcp"):
-            monkeypatch.setattr(streams, way, functools.partial(self.open, way, served.opener))
+        drafted = Secrets(Path("secrets"), served.ca, {"admin": ADMIN, "takeover": MASTER})
+        self.secrets = drafted.known_host("localhost")
 
-    def admin_passwords(self, found: HostState) -> tuple[str, ...]:
-        return admin_logins(self.secrets, found)
-
-    def open(self, way: str, opener: Callable[[], socket.socket], *_: object) -> socket.socket:
+    def open(self, way: str, *_: object) -> socket.socket:
         self.ways.append(way)
-        return opener()
+        return self.opener()
 
     def look(self, answer: str, conf: str | None = MARKER) -> Live:
         """``conf``: redis.conf's text; as it is by default, noevict set this server up."""
         listeners = (Listener(True, "127.0.0.1", self.settings.redis_port, answer),)
-        found = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None, given=None)
-        connection, live = reach.look_at_redis(self, found)  # type: ignore[arg-type]
+        found: Any = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None, given=None)
+        route = Route(
+            "localhost",
+            self.settings.redis_port,
+            admin_logins(self.secrets, found),
+            self.secrets.takeover,
+            direct=functools.partial(self.open, "direct"),
+            tunnel=functools.partial(self.open, "tunnel"),
+            trusting=lambda: trusting(self.ca.certificate_pem.encode()),
+            unchecked=unchecked,
+        )
+        connection, live = look_at_redis(route, found, known=managed(found, ENGINES["redis"]))
         if connection is not None:
             connection.close()
         return live
 
 
-def test_a_direct_connection_carries_a_password_only_where_the_certificate_is_trusted(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    direct = Direct(serve(OFF), monkeypatch)
+def test_a_direct_connection_carries_a_password_only_where_the_certificate_is_trusted(serve: Serve) -> None:
+    direct = Direct(serve(OFF))
     assert direct.look("none").user == "admin"
-    assert direct.ways == ["open_direct"]
+    assert direct.ways == ["direct"]
 
 
-def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    direct = Direct(serve(OFF, now=NOW - timedelta(days=90), days=30), monkeypatch)
+def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(serve: Serve) -> None:
+    direct = Direct(serve(OFF, now=NOW - timedelta(days=90), days=30))
     live = direct.look("none")
     assert (live.user, live.untrusted) == ("admin", "certificate has expired")
-    assert direct.ways == ["open_direct", "open_tcp"]
+    assert direct.ways == ["direct", "tunnel"]
 
 
-def test_plaintext_is_looked_at_through_ssh_alone(
-    start_server: StartServer, binary: Binary, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plaintext_is_looked_at_through_ssh_alone(start_server: StartServer, binary: Binary) -> None:
     running = start_server(
         binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
     )
-    direct = Direct(Served(running, pki.make_ca(NOW)), monkeypatch)
+    direct = Direct(Served(running, authority.make_ca(NOW)))
     live = direct.look("answer -NOAUTH", conf="# the package's own\n")
     assert (live.reach, live.user) == (Reach.PLAINTEXT, "default")
-    assert set(direct.ways) == {"open_tcp"}
+    assert set(direct.ways) == {"tunnel"}
 
 
 def test_the_password_of_a_take_over_is_not_told_to_a_server_of_ours(
-    start_server: StartServer, binary: Binary, monkeypatch: pytest.MonkeyPatch
+    start_server: StartServer, binary: Binary
 ) -> None:
     running = start_server(
         binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
     )
-    assert (
-        Direct(Served(running, pki.make_ca(NOW)), monkeypatch).look("answer -NOAUTH").reach is Reach.REFUSED
-    )
+    assert Direct(Served(running, authority.make_ca(NOW))).look("answer -NOAUTH").reach is Reach.REFUSED
 
 
 def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up(
@@ -402,6 +395,6 @@ def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up
         return connect(*arguments, user=user, **more)
 
     monkeypatch.setattr(client, "connect", listen)
-    direct = Direct(Served(running, pki.make_ca(NOW)), monkeypatch)
+    direct = Direct(Served(running, authority.make_ca(NOW)))
     assert direct.look("answer -NOAUTH", conf="# the package's own\n").user == "default"
     assert "admin" not in logins

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict import directives, values
-from noevict.conf import Difference
+from noevict.directives import table, values
+from noevict.redisconf.diff import Difference
 from tests.lab.servers import Binary, free_port
 from tests.server import plain_values
 from tests.server.conftest import StartServer
@@ -73,11 +73,11 @@ def test_a_plaintext_port_answers_beside_tls(
 def test_every_directive_the_server_tells_is_in_the_table_and_has_a_default(managed: Managed) -> None:
     told = managed.running.redis.config_get("*")
     server = managed.running.server
-    found = directives.defaults(server)
+    found = table.defaults(server)
     assert found is not None
-    unknown = [name for name in told if directives.find(name) is None]
+    unknown = [name for name in told if table.find(name) is None]
     assert unknown == []
-    names = {directive.name_on(server) for name in told if (directive := directives.find(name))}
+    names = {directive.name_on(server) for name in told if (directive := table.find(name))}
     assert names <= told.keys()
     assert names - found.keys() == {"dir"}
 
@@ -85,7 +85,7 @@ def test_every_directive_the_server_tells_is_in_the_table_and_has_a_default(mana
 def test_the_defaults_are_those_of_a_fresh_server(binary: Binary, start_server: StartServer) -> None:
     fresh = start_server(binary, f"port {free_port()}\n").redis.config_get("*")
     again = "a new minor release: python -m tests.lab.measure_directives"
-    assert directives.portable(fresh, binary.server) == directives.defaults(binary.server), again
+    assert table.portable(fresh, binary.server) == table.defaults(binary.server), again
 
 
 def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> None:
@@ -93,7 +93,7 @@ def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> No
     pairs = [
         (name, directive.name_on(managed.running.server))
         for name in told
-        if (directive := directives.find(name)) and directive.name_on(managed.running.server) != name
+        if (directive := table.find(name)) and directive.name_on(managed.running.server) != name
     ]
     assert len(pairs) > 15
     for name, modern in pairs:
@@ -103,7 +103,7 @@ def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> No
 def _other_value(name: str, managed: Managed) -> str:
     """Some value that is not the wanted one."""
     server = managed.running.server
-    directive = directives.find(name)
+    directive = table.find(name)
     assert directive is not None
     measured = directive.on(server)
     assert measured is not None
@@ -119,9 +119,7 @@ def test_what_is_changed_by_hand_is_that_difference_and_gone_when_set_back(manag
     changed = {
         name: _other_value(name, managed)
         for name in managed.live
-        if directives.changes_live(name, server)
-        and plain_values.is_tried(name, server)
-        and name != "activedefrag"
+        if table.changes_live(name, server) and plain_values.is_tried(name, server) and name != "activedefrag"
     }
     assert len(changed) > 80
     for name, value in changed.items():
@@ -147,7 +145,7 @@ def test_changes_live_is_what_config_set_says(managed: Managed) -> None:
     server = managed.running.server
     for name, value in managed.live.items():
         if name != "rdma-bind":  # not built in
-            assert directives.changes_live(name, server) == _takes(managed, name, value), name
+            assert table.changes_live(name, server) == _takes(managed, name, value), name
 
 
 def _takes(managed: Managed, name: str, value: str) -> bool:

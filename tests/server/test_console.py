@@ -15,8 +15,8 @@ import pytest
 from noevict.console import connection as console
 from noevict.console.replies import readable
 from noevict.errors import NoevictError
-from noevict.settings import read_settings
-from noevict.watch.targets import Access, target_of
+from noevict.fleet.endpoint import Access, target_of
+from noevict.settings.model import read_settings
 from tests.lab.servers import BINARIES, Binary, Running, loaded, unpacked, wait_for
 from tests.lab.terminal import Terminal, terminal
 from tests.server.test_status import Fleet

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noevict import conf, directives
+from noevict.directives import table
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf import render as conf
 from tests.lab.servers import Binary, StartFailed, free_port
 from tests.server import plain_values
 from tests.server.conftest import StartServer
@@ -38,7 +40,7 @@ class Asked:
         )
 
 
-POLICIES = directives.table()["maxmemory-policy"].measured
+POLICIES = table.table()["maxmemory-policy"].measured
 SETTINGS = {
     **{f"maxmemory {size}": Asked(how={"maxmemory": size}) for size in
        (1, _MIB, _MIB + 1, 1023 * 1024, 1024**3 - 1, 1024**3, 1500 * _MIB, 2**40 + 1023, 2**63 - 1)},
@@ -84,7 +86,7 @@ class Served:
         try:
             assert server.differences() == (), asked.redis_config
             assert server.rewritten() == server.text, asked.redis_config
-            assert conf.file_differences(server.wanted, server.text, self.binary.server) == ()
+            assert conf_diff.file_differences(server.wanted, server.text, self.binary.server) == ()
         finally:
             server.running.end(signal.SIGKILL)
 
@@ -102,14 +104,12 @@ def test_all_directives_at_an_edge_of_what_they_take(served: Served, turn: int) 
     edges = served.all_edges()
     assert max(map(len, edges.values())) <= 20  # every edge has its turn
     asked = {name: values[turn % len(values)] for name, values in edges.items()}
-    assert {directives.problem(name, value, served.binary.server) for name, value in asked.items()} == {None}
+    assert {table.problem(name, value, served.binary.server) for name, value in asked.items()} == {None}
     served.stays(Settings(redis_config=asked))
 
 
 TRIED = [
-    name
-    for name, row in directives.table().items()
-    if row.use == "plain" and name not in plain_values.NOT_TRIED
+    name for name, row in table.table().items() if row.use == "plain" and name not in plain_values.NOT_TRIED
 ]
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_wants_clients_certificates_keeps_its_file(served: Served)
     ],
 )
 def test_a_socket_beside_the_ports_is_where_it_was_asked_for(served: Served, asked: dict[str, str]) -> None:
-    known = (name for name in asked if directives.known(name, served.binary.server))
+    known = (name for name in asked if table.known(name, served.binary.server))
     found = {name: asked[name].format(served.directory) for name in known}
     served.stays(Settings(redis_config=found))
 
@@ -150,7 +150,7 @@ def test_what_debians_servers_cannot_do_is_refused_before_it_is_used(served: Ser
 
 def test_every_plain_directive_but_one_is_tried(binary: Binary) -> None:
     server = binary.server
-    plain = {name for name, row in directives.table().items() if row.use == "plain" and row.on(server)}
+    plain = {name for name, row in table.table().items() if row.use == "plain" and row.on(server)}
     assert plain - set(plain_values.tried(server)) <= plain_values.NOT_TRIED
     assert all(plain_values.edges(name, plain_values.kind_on(name, server)) for name in plain)
 
@@ -178,9 +178,9 @@ def test_very_many_values_set_live(managed: Managed, data: st.DataObject) -> Non
 
 def set_live(managed: Managed, data: st.DataObject) -> None:
     server, client = managed.running.server, managed.running.redis
-    names = [name for name in plain_values.tried(server) if directives.changes_live(name, server)]
+    names = [name for name in plain_values.tried(server) if table.changes_live(name, server)]
     asked = data.draw(plain_values.configs(names, server, most=5))
-    assert [directives.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
+    assert [table.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
     wanted, text = want(managed.running.binary, managed.engine, wished)
     changed = {name: value for name, value in wanted.items() if value != managed.wanted.get(name)}
@@ -189,7 +189,7 @@ def set_live(managed: Managed, data: st.DataObject) -> None:
     try:
         live = client.config_get("*")
         assert {name: live[name] for name in changed} == changed
-        assert conf.differences(conf.wanted_live(wanted, server), live, server) == ()
+        assert conf_diff.differences(conf.wanted_live(wanted, server), live, server) == ()
         managed.running.conf.write_text(text)
         assert managed.rewritten() == text
     finally:

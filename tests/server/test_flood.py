@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from noevict.watch import roster
-from noevict.watch.service import MOST_STREAMS
-from noevict.watch.targets import Access
-from noevict.watch.wire import LONGEST
+from noevict.fleet.endpoint import Access
+from noevict.monitor.asking import roster
+from noevict.monitor.asking.wire import LONGEST
+from noevict.monitor.web.service import MOST_STREAMS
 from tests.lab.servers import BINARIES, Running, wait_for
 from tests.server.test_serve import MOST_MEMORY
 from tests.server.watched import REPOSITORY, Service, Site
@@ -224,7 +224,7 @@ def test_the_end_of_polling_is_the_end_of_the_process_with_a_line_and_a_code(sit
     code = (
         "import sys\n"
         "from noevict import cli\n"
-        "from noevict.watch.roster import Roster\n"
+        "from noevict.monitor.asking.roster import Roster\n"
         "def broken(self):\n    raise RuntimeError('a mistake')\n"
         "Roster.changed = broken\n"
         "sys.exit(cli.run(['serve', '--port', '0']))\n"

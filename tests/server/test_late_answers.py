@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engine import ENGINES, Engine
-from noevict.operations.persistence import rewrite_aof, save, turn_aof_on
+from noevict.engines.engine import ENGINES, Engine
+from noevict.operations.data.persistence import rewrite_aof, save, turn_aof_on
 from tests.lab.servers import Running
 
 LATE = 1.2  # seconds, four times what the client here waits for an answer

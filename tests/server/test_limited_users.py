@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.acl import render_acl, wanted_users
+from noevict.acl.profiles import render_acl, wanted_users
 from tests.lab.servers import Binary, Running
 from tests.server.conftest import StartServer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from noevict.listening import missing
+from noevict.server.listening import missing
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
 
 LATER = ("10.99.0.7", "fd99::7")

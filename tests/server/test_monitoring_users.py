@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.acl import render_acl, wanted_users
-from noevict.exporter.target import WITHHELD
+from noevict.acl.profiles import render_acl, wanted_users
+from noevict.companions.exporter.wanted import WITHHELD
 from tests.lab.servers import Binary, Running
 from tests.server.allowed import catalogue_of, dry_run
 from tests.server.conftest import StartServer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from noevict.watch import records
+from noevict.fleet import records
 from tests.lab.browser import chromium
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
 from tests.server.test_watch import NOW, fill_memory

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict import pki
 from noevict.errors import NoevictError
-from noevict.watch import dial, poll
-from noevict.watch.dial import Resolver, Turns
-from noevict.watch.fleet import Fleet
-from noevict.watch.health import Poll, Status, judge, refusals
-from noevict.watch.poll import Asker
-from noevict.watch.targets import Access, Target, read_targets
+from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.monitor.asking import dial, poll
+from noevict.monitor.asking.dial import Resolver, Turns
+from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.poll import Asker
+from noevict.monitor.health.health import Poll, Status, judge, refusals
+from noevict.pki import authority
 from tests.lab.servers import BINARIES, Binary
 from tests.server.watched import Site
 
@@ -154,7 +154,7 @@ def test_a_server_that_asks_for_a_certificate_that_we_were_not_told_of_is_told(s
 
 def test_a_host_with_a_certificate_of_the_users_own_is_checked_by_its_ca(site: Site) -> None:
     server = site.start("a", BINARIES[0])
-    other = pki.make_ca(datetime.now(UTC))
+    other = authority.make_ca(datetime.now(UTC))
     site.certify(server.directory, ca=other)
     server.redis.config_set("tls-cert-file", str(server.directory / "server.crt"))
     assert "not accepted" in str(asyncio.run(asker(site).poll()).failure)

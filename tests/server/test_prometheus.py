@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from noevict.alerts import RULES, render_alerts
+from noevict.companions.exporter.alerts import RULES, render_alerts
 from tests.lab import prometheus
 from tests.spread import spread
 

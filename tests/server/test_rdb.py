@@ -1,11 +1,11 @@
-"""What each release writes, and which of the others read it: noevict/rdb.py against real servers."""
+"""What each release writes, and which of the others read it: noevict/engines/rdb.py against real servers."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from noevict import rdb
+from noevict.engines import rdb
 from tests.lab.servers import BINARIES, Binary, Running, StartFailed, wait_for
 from tests.server.conftest import StartServer
 

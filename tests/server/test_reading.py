@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noevict import conf, directives, values
-from noevict.conf_reader import parse, together
+from noevict.directives import table, values
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf import render as conf
+from noevict.redisconf.parser import parse, together
 from tests.lab.servers import Binary, StartFailed
 from tests.server import plain_values, spellings
 from tests.server.conftest import StartServer
@@ -87,7 +89,7 @@ def test_the_packages_own_file_is_read_as_its_server_reads_it(binary: Binary, sa
     read = {name: together(name, lines) for name, lines in parse(text).items()}
     assert len(read) > 20
     for name in read.keys() - {"dir", "logfile", "pidfile", "daemonize", "port", "include"}:
-        directive = directives.find(name)
+        directive = table.find(name)
         assert directive is not None, name
         assert values.same(name, read[name], told[directive.name_on(binary.server)]), name
 
@@ -117,11 +119,11 @@ def means_the_same(managed: Managed, data: st.DataObject) -> None:
     known = running.redis.config_get("*")
     wanted, other = (_wanted(managed, data) for _ in range(2))
     text = data.draw(spellings.texts(wanted, server, spellings.aliases_of(known, server)))
-    assert conf.file_differences(wanted, text, server) == ()
+    assert conf_diff.file_differences(wanted, text, server) == ()
     # What is missing is at its default.
-    both = [{**(directives.defaults(server) or {}), **each} for each in (wanted, other)]
+    both = [{**(table.defaults(server) or {}), **each} for each in (wanted, other)]
     unlike = {name for name in both[0] if not values.same(name, both[0][name], both[1][name])}
-    assert {found.name for found in conf.file_differences(other, text, server)} == unlike
+    assert {found.name for found in conf_diff.file_differences(other, text, server)} == unlike
     running.end(signal.SIGKILL)
     # For the test's own client, which finds its way in the text that noevict renders.
     ways = ("port", "tls-port", "tls-ca-cert-file", "logfile")
@@ -131,9 +133,9 @@ def means_the_same(managed: Managed, data: st.DataObject) -> None:
         running.conf.write_text(text, newline="")
         running.start()
         live = running.redis.config_get("*")
-        assert conf.differences(conf.wanted_live(wanted, server), live, server) == ()
+        assert conf_diff.differences(conf.wanted_live(wanted, server), live, server) == ()
         running.redis.config_rewrite()
-        assert conf.file_differences(wanted, running.conf.read_text(), server) == ()
+        assert conf_diff.file_differences(wanted, running.conf.read_text(), server) == ()
     finally:
         running.end(signal.SIGKILL)
         running.arguments = standing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from noevict.alerts import RULES
+from noevict.companions.exporter.alerts import RULES
 from tests.lab import prometheus
 from tests.spread import spread
 

@@ -13,7 +13,7 @@ import redis
 import yaml
 
 from noevict import queues
-from noevict.alerts import RULES
+from noevict.companions.exporter.alerts import RULES
 from tests.lab import prometheus
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
 from tests.server.conftest import StartServer

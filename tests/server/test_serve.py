@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.host_passwords import derive_id, derive_password
+from noevict.secrets.host_passwords import derive_id, derive_password
 from tests.lab.servers import BINARIES, Binary, wait_for
 from tests.server.watched import REPOSITORY, Service, Site
 
@@ -194,7 +194,8 @@ def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site:
 
 
 def test_nothing_that_monitoring_imports_is_pyinfra_or_gevent() -> None:
-    code = "import sys, noevict.cli, noevict.watch.serve; print(*sorted(m.partition('.')[0] for m in sys.modules))"
+    imports = "noevict.cli.main, noevict.monitor.web.serve"
+    code = f"import sys, {imports}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"starlette", "uvicorn", "asyncio"} <= loaded

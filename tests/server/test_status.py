@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.watch import records
-from noevict.watch.records import Drift
-from noevict.writes import Refusals, count_refusals
+from noevict.fleet import records
+from noevict.fleet.records import Drift
+from noevict.server.writes import Refusals, count_refusals
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
 from tests.lab.terminal import Terminal, terminal
 from tests.server.watched import REPOSITORY, Service, Site
@@ -296,7 +296,7 @@ def test_watch_tells_a_mistake_before_it_takes_the_screen(fleet: Fleet) -> None:
 
 
 def test_status_needs_no_pyinfra(fleet: Fleet) -> None:
-    code = "import sys; from noevict.cli import run; run(['status', 'cache-1']); " + (
+    code = "import sys; from noevict.cli.main import run; run(['status', 'cache-1']); " + (
         "sys.exit('pyinfra' in sys.modules or 'gevent' in sys.modules)"
     )
     done = subprocess.run(

@@ -12,10 +12,11 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict import wire
-from noevict.client import certificate_fault, connect, look
-from noevict.state import Live, Reach
-from noevict.tls import unchecked
+from noevict.client import wire
+from noevict.client.client import connect, look
+from noevict.client.failures import certificate_fault
+from noevict.pki.contexts import unchecked
+from noevict.server.live import Live, Reach
 
 Talk = Callable[[socket.socket], None]
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engine import ENGINES, Engine
+from noevict.engines.engine import ENGINES, Engine
 from noevict.errors import NoevictError
-from noevict.operations.append_only import write_append_only_files
+from noevict.operations.data.append_only import write_append_only_files
 from noevict.scripts import script
-from noevict.state import Live, Reach
+from noevict.server.live import Live, Reach
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
 from tests.server.conftest import StartServer
 from tests.spread import spread

@@ -17,9 +17,9 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from noevict.host_passwords import PER_HOST
-from noevict.secrets import Secrets
-from noevict.watch import records
+from noevict.fleet import records
+from noevict.secrets.host_passwords import PER_HOST
+from noevict.secrets.store import Secrets
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
 from tests.server.watched import Service, Site
 from tests.spread import spread

@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from noevict import pki
-from noevict.acl import render_acl, user_names, wanted_users
-from noevict.host_passwords import PER_HOST
-from noevict.secrets import Secrets
+from noevict.acl.profiles import render_acl, user_names, wanted_users
+from noevict.pki import authority
+from noevict.secrets.host_passwords import PER_HOST
+from noevict.secrets.store import Secrets
 from tests.lab.servers import Binary, Running, free_port, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ class Site:
         (where / "users.acl").write_text(render_acl(wanted_users({}, digests, binary.server)))
 
     def certify(
-        self, where: Path, names: Sequence[str] = NAMES, days: int = 90, ca: pki.Authority | None = None
+        self, where: Path, names: Sequence[str] = NAMES, days: int = 90, ca: authority.Authority | None = None
     ) -> None:
         """A certificate, of the fleet's CA or another, that has so many days left, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -111,7 +111,7 @@ class Site:
             x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         )
         pem = request.public_bytes(serialization.Encoding.PEM).decode()
-        certificate = pki.sign_request(ca or self.secrets.ca, pem, names, datetime.now(UTC), days)
+        certificate = authority.sign_request(ca or self.secrets.ca, pem, names, datetime.now(UTC), days)
         (where / "server.crt").write_text(certificate)
         (where / "ca.crt").write_text(self.secrets.ca.certificate_pem)
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

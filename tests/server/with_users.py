@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from noevict.acl import render_acl, wanted_users
+from noevict.acl.profiles import render_acl, wanted_users
 from tests.lab.servers import Binary, Running, tls_conf
 from tests.server.conftest import StartServer
 

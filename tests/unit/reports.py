@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
-from noevict.changes import Change, How
-from noevict.findings import Finding, Found, findings
-from noevict.reports.html import as_html
-from noevict.reports.report import Report
+from noevict.drift.findings import Finding, Found, findings
+from noevict.drift.html import as_html
+from noevict.drift.report import Report
+from noevict.plan.change import Change, How
 from tests.unit.looks.managed import Managed
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

@@ -9,22 +9,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from noevict import acl, conf, directives
-from noevict.certificates import normalise
-from noevict.changes import Change, How
-from noevict.cli import run
-from noevict.conf_reader import split
-from noevict.engine import ENGINES, Server
+from noevict.acl import profiles
+from noevict.cli.main import run
+from noevict.directives import table
+from noevict.drift.junit import as_junit
+from noevict.drift.report import Report
+from noevict.drift.table import print_table
+from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
-from noevict.facts import read_look
-from noevict.hosts_file import parse_hosts
-from noevict.reports.junit import as_junit
-from noevict.reports.report import Report
-from noevict.reports.table import print_table
-from noevict.secrets import Secrets
-from noevict.setting_kinds import endpoint
-from noevict.settings import Settings, build_settings, read_settings
-from noevict.wording import one_line
+from noevict.inventory.hosts_file import parse_hosts
+from noevict.messages import one_line
+from noevict.pki.certificate import normalise
+from noevict.plan.change import Change, How
+from noevict.platforms.systemd.read import read_look
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf import render as conf
+from noevict.redisconf.parser import split
+from noevict.secrets.store import Secrets
+from noevict.settings.model import Settings, build_settings, read_settings
+from noevict.settings.validators import endpoint
 from tests.unit.looks.captured import HOSTS, lines
 from tests.unit.reports import NOW, page_of, read_xml, report_with
 
@@ -198,23 +201,23 @@ def assert_contained(host: Settings) -> None:
     """What is rendered from settings that were taken has the lines it should have, and no others."""
     for server in SERVERS:
         engine = ENGINES[server.engine]
-        users = acl.wanted_users(
-            host.redis_users, dict.fromkeys(acl.user_names(host.redis_users), "0" * 64), server
+        users = profiles.wanted_users(
+            host.redis_users, dict.fromkeys(profiles.user_names(host.redis_users), "0" * 64), server
         )
-        rendered = acl.render_acl(users)
+        rendered = profiles.render_acl(users)
         assert [split(line)[:2] for line in rendered.split("\n")[:-1]] == [
-            ["user", name] for name in sorted({"admin", *acl.BUILT_IN, *host.redis_users})
+            ["user", name] for name in sorted({"admin", *profiles.BUILT_IN, *host.redis_users})
         ]
         assert all(character.isprintable() or character == "\n" for character in rendered)
-        config = {name: value for name, value in host.redis_config.items() if directives.known(name, server)}
-        if any(directives.problem(name, value, server) for name, value in config.items()):
+        config = {name: value for name, value in host.redis_config.items() if table.known(name, server)}
+        if any(table.problem(name, value, server) for name, value in config.items()):
             continue
         host_here = host.model_copy(update={"redis_config": config})
         bind = host.bind_addresses or ("127.0.0.1",)
         wanted = conf.wanted(host_here, engine, server, maxmemory=1 << 20, bind=bind, systemd=True)
         text = conf.render(wanted, server, engine)
         assert set(text) <= PRINTABLE | {"\n"}
-        assert conf.file_differences(wanted, text, server) == ()
+        assert conf_diff.file_differences(wanted, text, server) == ()
         assert {line.split()[0] for line in text.splitlines() if line and line[0] != "#"} <= wanted.keys()
 
 
@@ -234,7 +237,7 @@ def test_an_evil_text_for_a_setting_is_refused_in_a_line_or_stays_in_its_place(
             {"x": {EVIL[evil]: "app"}},
         ]
     if setting == "redis_config":
-        forms += [{name: EVIL[evil]} for name, row in directives.table().items()]
+        forms += [{name: EVIL[evil]} for name, row in table.table().items()]
     for form in forms:
         check({setting: form})
 

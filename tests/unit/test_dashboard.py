@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from noevict.alerts import RULES
+from noevict.companions.exporter.alerts import RULES
 
 BOARD = json.loads(RULES.with_name("grafana.json").read_text())
 PANELS = {panel["title"]: panel for panel in BOARD["panels"] if panel["type"] != "row"}

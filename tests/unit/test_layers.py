@@ -1,57 +1,86 @@
-"""The map in noevict/__init__.py is true: it names every module, and imports go one way along it."""
+"""The layers of noevict/__init__.py are true: every module stands in one, and imports go one way."""
 
 import ast
-import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import noevict
 
 PACKAGE = Path(noevict.__file__).parent
+LAYERS = [layer for row in noevict.LAYERS for layer in row]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name not in ("__init__.py", "__main__.py") or path.parent.name in ("scripts", "operations")
+}
+MOST_MODULES = 12
 
 
-def rooms() -> dict[str, int]:
-    """Module -> the row of the map it stands in."""
-    rows = [line for line in (noevict.__doc__ or "").splitlines() if re.match(r"[a-z_, ]+  +\S", line)]
-    return {
-        name: number for number, row in enumerate(rows) for name in re.split(r", ", re.split(r"  +", row)[0])
-    }
+def layer(module: str) -> str:
+    """The longest that it is in: ``operations.data`` before ``operations``."""
+    found = [each for each in LAYERS if f"{module}.".startswith(f"{each}.")]
+    return max(found, key=len)
 
 
-def modules() -> dict[str, list[Path]]:
-    names = {path.stem: [path] for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
-    return names | {
-        path.parent.name: sorted(path.parent.glob("*.py")) for path in PACKAGE.glob("*/__init__.py")
-    }
+def imported(path: Path) -> Iterator[str]:
+    """Every module of noevict that a file imports: within functions and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("noevict."):
+            base = (node.module or "").removeprefix("noevict").removeprefix(".")
+            for alias in node.names:
+                name = f"{base}.{alias.name}".removeprefix(".")
+                yield name if name in MODULES else base
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("noevict."):
+                    yield alias.name.removeprefix("noevict.")
 
 
-def imported(path: Path) -> set[str]:
-    """The modules of noevict that a file imports when it is itself imported, type checking aside."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "noevict":
-            parts = (node.module or "").split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-    return found
+IMPORTS = {module: {name for name in imported(path) if name} for module, path in MODULES.items()}
 
 
-def test_the_map_names_every_module_and_no_other() -> None:
-    assert set(rooms()) == set(modules())
+def test_every_module_is_in_a_layer_and_every_layer_has_modules() -> None:
+    assert {layer(module) for module in MODULES} == set(LAYERS)
 
 
-def test_imports_go_one_way() -> None:
-    row = rooms()
-    backwards = [
-        f"{path.name} imports {other}"
-        for name, paths in modules().items()
-        for path in paths
-        for other in imported(path)
-        if other in row and row[other] > row[name]
-    ]
-    assert backwards == []
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_its_own_layer_and_those_before(module: str) -> None:
+    own = LAYERS.index(layer(module))
+    assert [name for name in IMPORTS[module] if LAYERS.index(layer(name)) > own] == []
 
 
-def test_nothing_that_decides_imports_what_watches() -> None:
-    """``watch`` reads, locks and writes files, and asks servers."""
-    row = rooms()
-    deciding = [name for name in modules() if row["state"] <= row[name] <= row["plan"]]
-    assert [path.name for name in deciding for path in modules()[name] if "watch" in imported(path)] == []
+def test_no_imports_go_in_a_circle() -> None:
+    left = {module: set(names) & MODULES.keys() - {module} for module, names in IMPORTS.items()}
+    while free := [module for module, names in left.items() if not names & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}
+
+
+def test_the_monitor_needs_neither_pyinfra_nor_gevent() -> None:
+    reached, todo = set[str](), [module for module in MODULES if module.startswith("monitor.")]
+    while todo:
+        module = todo.pop()
+        if module not in reached:
+            reached.add(module)
+            todo += IMPORTS[module] & MODULES.keys()
+    assert {layer(module) for module in reached}.isdisjoint(("ssh", "run", "operations", "drift"))
+    foreign = {
+        name.partition(".")[0]
+        for module in reached
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else
+                     [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+    }  # fmt: skip
+    assert foreign.isdisjoint(("pyinfra", "gevent", "paramiko"))
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in MODULES.values()}), ids=lambda path: path.name
+)
+def test_a_folder_has_two_to_twelve_modules(folder: Path) -> None:
+    modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= MOST_MODULES
+    assert len(modules) >= 2 or folder.name == "scripts"

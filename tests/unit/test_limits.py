@@ -14,20 +14,20 @@ import paramiko
 import pytest
 
 import noevict
-from noevict import transport
-from noevict.transport import transport_factory
+from noevict.ssh import transport
+from noevict.ssh.transport import transport_factory
 
 SOURCES = sorted(Path(noevict.__file__).parent.rglob("*.py"))
 WAITS = {
     # what begins something on a host, or waits for it: the one module that may, and sees to it that it ends
     "run_shell_command": {"shell"},  # which is commands.run: see test_the_look_and_all_scripts_have_limits
-    "exec_command": {"commands", "streams"},
-    "open_session": {"commands", "streams"},
-    "open_channel": {"streams"},
+    "exec_command": {"commands", "tunnel"},
+    "open_session": {"commands", "tunnel"},
+    "open_channel": {"tunnel"},
     "recv_exit_status": {"commands"},
     "Popen": {"commands"},
     "make_unix_command_for_host": {"commands"},
-    "get_transport": {"commands", "streams"},
+    "get_transport": {"commands", "tunnel"},
     "connect_all": set(),
     "get_fact": set(),
     "invoke_shell": set(),
@@ -79,8 +79,8 @@ def calls_outside(tree: ast.AST, name: str, block: str) -> list[int]:
     [
         ("commands", "_RemoteProgram"),
         ("commands", "_talk"),
-        ("streams", "_tunnel"),
-        ("drift", "connect"),
+        ("tunnel", "_tunnel"),
+        ("scan", "connect"),
         ("transport", "global_request"),
     ],
 )
@@ -152,7 +152,7 @@ def test_data_without_end_before_the_login_is_not_kept() -> None:
 POURS = """
 from gevent import monkey; monkey.patch_all()
 import socket, gevent
-from noevict.transport import LOGIN_BYTES, _Stream, transport_factory
+from noevict.ssh.transport import LOGIN_BYTES, _Stream, transport_factory
 
 class Pours:
     sent = 0
@@ -179,7 +179,7 @@ def test_a_host_that_sends_without_end_before_the_login_leaves_others_their_turn
 POLLS = """
 from gevent import monkey; monkey.patch_all()
 import socket, time, gevent
-from noevict.transport import POLL_SECONDS, _Stream
+from noevict.ssh.transport import POLL_SECONDS, _Stream
 
 with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
     stream = _Stream(sock, None)

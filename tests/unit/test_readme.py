@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from noevict.cli import noevict
-from noevict.engine import ENGINES
-from noevict.target import tls_files, wanted_files
+from noevict.cli.main import noevict
+from noevict.engines.engine import ENGINES
+from noevict.platforms.systemd.wanted import tls_files, wanted_files
 from tests.unit.project_copy import copy_project, run_pyinfra
 
 PROJECT = Path(__file__).parents[2]

@@ -10,10 +10,11 @@ import socket
 import tempfile
 from pathlib import Path
 
-from noevict import client, tls
+from noevict.client import client
+from noevict.pki import contexts
 from noevict.scripts import script
-from noevict.secrets import Secrets
-from noevict.state import Live, Reach
+from noevict.secrets.store import Secrets
+from noevict.server.live import Live, Reach
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -60,7 +61,7 @@ def told(checkout: Checkout, host: Host) -> dict[str, object]:
     assert secrets is not None
     connection = client.connect(
         functools.partial(socket.create_connection, (host.address, 6379)),
-        context=tls.trusting(secrets.ca.certificate_pem.encode()),
+        context=contexts.trusting(secrets.ca.certificate_pem.encode()),
         name=host.address,
         user="admin",
         password=secrets.known_host(host.name).password("admin"),

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from noevict.engine import EngineName
+from noevict.engines.engine import EngineName
 
 HERE = Path(__file__).parent
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from noevict.certificates import Certificate
-from noevict.pki import make_ca
-from noevict.state import File, Package, Reach
-from noevict.target import SYSCTL
+from noevict.machine.found import File, Package
+from noevict.pki.authority import make_ca
+from noevict.pki.certificate import Certificate
+from noevict.platforms.systemd.wanted import SYSCTL
+from noevict.server.live import Reach
 from tests.unit.looks.managed import Managed, managed
 
 CONF, ACL, TLS = "/etc/redis/redis.conf", "/etc/redis/users.acl", "/etc/redis/tls"

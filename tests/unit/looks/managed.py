@@ -10,19 +10,22 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from noevict.acl import user_names
-from noevict.acl_rules import Catalogue
-from noevict.certificates import Certificate, OwnCertificate
-from noevict.client import server_of
-from noevict.engine import ENGINES, Engine, Server
-from noevict.facts import read_look
-from noevict.pki import Authority, make_ca
-from noevict.plan import Plan, make_plan
-from noevict.secrets import Secrets
-from noevict.settings import Settings, build_settings
-from noevict.state import File, HostState, Live, Reach
-from noevict.target import Target, make_target
-from noevict.users_file import HOST_SECRET
+from noevict.acl.profiles import user_names
+from noevict.acl.rules import Catalogue
+from noevict.client.client import server_of
+from noevict.engines.engine import ENGINES, Engine, Server
+from noevict.machine.found import File
+from noevict.pki.authority import Authority, make_ca
+from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd.compare import make_plan
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.wanted import Target, make_target
+from noevict.secrets.passwords import HOST_SECRET
+from noevict.secrets.store import Secrets
+from noevict.server.live import Live, Reach
+from noevict.settings.model import Settings, build_settings
 from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, told
 
 

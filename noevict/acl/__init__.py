@@ -1,0 +1,1 @@
+"""ACL users: profiles, rules, validation, and comparison by meaning."""

@@ -1,0 +1,169 @@
+"""Live ACL users against those wanted: what differs in meaning, and the commands that repair it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from noevict.acl.profiles import ADMIN, User
+from noevict.acl.rules import Catalogue, Selector, inside, of_kind, words
+
+CREATED = "created"  # what is wanted of a user that is missing
+
+
+@dataclass(frozen=True)
+class AclDifference:
+    """One thing about one user that is not as wanted. No digest of a password is in it.
+
+    ``what``: user (of one that is missing, or should be), state, passwords, payload, keys, channels, databases,
+    commands or selectors.
+    """
+
+    user: str
+    what: str
+    wanted: str
+    found: str
+
+    @property
+    def subject(self) -> str:
+        """``user app commands``; of a whole user ``user app``."""
+        return f"user {self.user}" if self.what == "user" else f"user {self.user} {self.what}"
+
+    def __str__(self) -> str:
+        return f"{self.subject}: should be {self.wanted}, got {self.found}"
+
+
+@dataclass(frozen=True)
+class _Access:
+    """What a user's line means."""
+
+    state: str
+    payload: str
+    nopass: bool
+    passwords: frozenset[str] = field(repr=False)
+    root: Selector
+    selectors: frozenset[Selector]
+
+    @classmethod
+    def read(cls, line: Sequence[str], catalogue: Catalogue) -> Self:
+        """From the words after the user's name."""
+        return cls(
+            "off" if "off" in line else "on",
+            "not checked" if "skip-sanitize-payload" in line else "checked",
+            "nopass" in line,
+            frozenset(word[1:] for word in line if word.startswith("#")),
+            Selector.read(line, catalogue),
+            frozenset(Selector.read(inside(word), catalogue) for word in of_kind("selectors", line)),
+        )
+
+
+def differences(
+    wanted: Iterable[User], acl_list: Iterable[str], catalogue: Catalogue
+) -> tuple[AclDifference, ...]:
+    """What of the users differs, by user; empty where all mean the same. ``acl_list``: lines of ACL LIST."""
+    should = {user.name: _Access.read(user.words, catalogue) for user in wanted}
+    lines = (words(line)[1:] for line in acl_list)
+    live = {name: _Access.read(rule, catalogue) for name, *rule in lines}
+    found: list[AclDifference] = []
+    for name in sorted(should.keys() | live.keys()):
+        if name not in live:
+            found.append(AclDifference(name, "user", CREATED, "missing"))
+        elif name not in should:
+            found.append(AclDifference(name, "user", "deleted", "not in the settings"))
+        else:
+            found.extend(
+                AclDifference(name, what, wanted, got)
+                for what, wanted, got in _compare(should[name], live[name])
+            )
+    return tuple(found)
+
+
+def repair_commands(
+    wanted: Iterable[User], found: Iterable[AclDifference], me: str = ADMIN
+) -> tuple[tuple[str, ...], ...]:
+    """The commands that make live users as wanted, for one MULTI of a connection of user ``me``.
+
+    ``admin`` is mended first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
+    Connections stay (ACL LOAD of Redis 7.0 closes all), but those of users that are deleted and subscriptions
+    to channels that are no longer allowed, and those of users that are off: ``off`` itself counts for connections
+    to come. A user's connections have its new rights at once; a new password counts for connections to come.
+    """
+    users = {user.name: user for user in wanted}
+    names = sorted({each.user for each in found}, key=lambda name: (name != ADMIN, name == me, name))
+    return tuple(command for name in names for command in _repair(name, users.get(name)))
+
+
+def _repair(name: str, user: User | None) -> tuple[tuple[str, ...], ...]:
+    if user is None:
+        return (("ACL", "DELUSER", name),)
+    changed = ("ACL", "SETUSER", name, "reset", *user.words)
+    return (changed,) if user.enabled else (changed, ("CLIENT", "KILL", "USER", name))
+
+
+def passwords(acl_list: Iterable[str]) -> dict[str, frozenset[str]]:
+    """User → SHA-256 of each of its passwords, by lines of ACL LIST."""
+    lines = (words(line)[1:] for line in acl_list)
+    return {name: frozenset(word[1:] for word in rule if word.startswith("#")) for name, *rule in lines}
+
+
+def unknown_words(user: User, catalogue: Catalogue) -> tuple[str, ...]:
+    """The words of a user's rules that name commands or categories this server does not have."""
+    rule = words(user.rules)
+    every = [*rule, *(word for selector in of_kind("selectors", rule) for word in inside(selector))]
+    return tuple(word for word in of_kind("commands", every) if not catalogue.knows(word))
+
+
+def _compare(wanted: _Access, found: _Access) -> list[tuple[str, str, str]]:
+    """(what, wanted, found) of each thing that differs."""
+    texts = [
+        ("state", wanted.state, found.state),
+        ("payload", wanted.payload, found.payload),
+        ("passwords", *_passwords(wanted, found)),
+        *(
+            (what, _listed(getattr(wanted.root, what)), _listed(getattr(found.root, what)))
+            for what in ("keys", "channels", "databases")
+        ),
+        ("commands", *_commands(wanted.root.commands, found.root.commands)),
+        ("selectors", *_selectors(wanted.selectors, found.selectors)),
+    ]
+    return [(what, should, got) for what, should, got in texts if should != got]
+
+
+def _passwords(wanted: _Access, found: _Access) -> tuple[str, str]:
+    if (wanted.nopass, wanted.passwords) == (found.nopass, found.passwords):
+        return "", ""
+    should = "its own" if wanted.passwords else "none"
+    if found.nopass:
+        return should, "any, or none (nopass)"
+    if not found.passwords:
+        return should, "none, so that nobody gets in"
+    if wanted.passwords < found.passwords:
+        return should, f"{len(found.passwords - wanted.passwords)} more"
+    return should, "another"
+
+
+def _commands(wanted: frozenset[str], found: frozenset[str]) -> tuple[str, str]:
+    """Only those that differ: ``flushall, keys refused``, ``flushall, keys allowed``."""
+    more, less = _some(found - wanted), _some(wanted - found)
+    should = [f"{more} refused"] * bool(more) + [f"{less} allowed"] * bool(less)
+    got = [f"{more} allowed"] * bool(more) + [f"{less} refused"] * bool(less)
+    return "; ".join(should), "; ".join(got)
+
+
+def _selectors(wanted: frozenset[Selector], found: frozenset[Selector]) -> tuple[str, str]:
+    if wanted == found:
+        return "", ""
+    return _listed(map(_selector_text, wanted - found)), _listed(map(_selector_text, found - wanted))
+
+
+def _selector_text(selector: Selector) -> str:
+    return f"({_some(selector.keys | selector.channels)}: {_some(selector.commands) or 'no command'})"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return " ".join(sorted(texts)) or "none"
+
+
+def _some(names: frozenset[str], shown: int = 5) -> str:
+    """The first few, and how many more there are."""
+    text = ", ".join(sorted(names)[:shown])
+    return f"{text} and {len(names) - shown} more" if len(names) > shown else text

@@ -1,0 +1,42 @@
+"""The checkout that a command is run in, and the hosts and users that it names."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noevict.acl.profiles import user_names
+from noevict.errors import NoevictError
+from noevict.fleet import records
+from noevict.inventory.reader import Fleet
+from noevict.messages import nearest, one_line, shown
+from noevict.settings.model import Settings
+
+
+def find_root() -> Path:
+    """The directory of `inventory`: the current one if it has one, else the checkout of this package."""
+    for root in Path.cwd(), Path(__file__).resolve().parents[2]:
+        if (root / "inventory").is_file() and (root / "deploy.py").is_file():
+            return root
+    raise NoevictError("noevict: should be run in the checkout, where `inventory` and `deploy.py` are")
+
+
+def check_user(host: str, user: str, settings: Settings) -> None:
+    users = user_names(settings.redis_users)
+    if user not in users:
+        hint = nearest(user, users)
+        raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
+
+
+def ask_whose_state(root: Path) -> None:
+    """Who only reads is served without what is recorded elsewhere, and is not left to think that there is nothing."""
+    if question := records.unclaimed(root):
+        click.echo(one_line(question), err=True)
+
+
+def host_data(fleet: Fleet, host: str) -> dict[str, Any]:
+    if host not in fleet.hosts:
+        raise NoevictError(
+            f"{shown(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
+        )
+    return fleet.data(host)

@@ -1,0 +1,1 @@
+"""Redis over TLS, directly or through SSH."""

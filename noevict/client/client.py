@@ -1,0 +1,158 @@
+"""Redis as a client speaks it: redis-py over a stream that is already open, TLS and host name checked."""
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import redis
+from redis.connection import ConnectionPool
+
+from noevict.acl.rules import Catalogue
+from noevict.client.wire import SECONDS, Login, StreamConnection
+from noevict.engines.engine import EngineName, Server
+from noevict.server.live import Live, Reach
+
+SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-key-file-pass",
+                               "tls-client-key-file-pass"})  # fmt: skip
+
+# What a server is asked about itself; a command's name is one word, by which redis-py knows how to read its reply.
+LOOK = (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",))
+
+
+class Client(redis.Redis):
+    """A Redis client that holds one connection. ``close()`` ends it."""
+
+    connection_pool: ConnectionPool
+    wire: StreamConnection
+
+
+def connect(
+    opener: Callable[[], socket.socket],
+    *,
+    context: ssl.SSLContext | None = None,
+    name: str = "",
+    user: str | None = None,
+    password: str | None = None,
+    ahead: Sequence[tuple[str, ...]] = (),
+    seconds: float = SECONDS,
+) -> Client:
+    """Log in over the stream that ``opener`` opens; with no ``context`` in plaintext, with no password as nobody.
+
+    ``ahead``: LOOK, where ``look`` comes next and ``context`` checks who answers: both in one round trip.
+
+    Raises redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
+    ssl.SSLCertVerificationError for a certificate not trusted, redis.TimeoutError, redis.ConnectionError, OSError.
+    """
+    login = () if password is None else (password,) if user is None else (user, password)
+    pool = ConnectionPool(
+        connection_class=StreamConnection,
+        max_connections=1,
+        opener=opener,
+        context=context,
+        name=name,
+        login=Login(login),
+        ahead=ahead,
+        protocol=2,
+        driver_info=None,
+        decode_responses=True,
+        encoding_errors="backslashreplace",
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+    )
+    client = Client(connection_pool=pool)
+    wire = pool.get_connection()
+    assert isinstance(wire, StreamConnection)  # noqa: S101 - the class that was asked for
+    client.wire = wire
+    pool.release(wire)
+    return client
+
+
+def look(
+    client: Client,
+    reach: Reach,
+    *,
+    user: str,
+    port: int,
+    untrusted: str = "",
+) -> Live:
+    """What the server says of itself, in one round trip at most: LOOK. Passwords are blanked.
+
+    Raises redis.RedisError or OSError, also where a command is refused or answered as no Redis would.
+    """
+    try:
+        return _look(client, reach, user, port, untrusted)
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise redis.InvalidResponse("is no Redis: its answers make no sense") from error
+
+
+def ask_again(client: Client, before: Live) -> Live:
+    """As ``look``, over the connection by which ``before`` was found."""
+    return look(client, before.reach, user=before.user, port=before.port, untrusted=before.untrusted)
+
+
+def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
+    pairs, acl, info, commands = _answers(client)
+    config = pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))
+    for name in SECRET_DIRECTIVES & set(config):
+        config[name] = "(set)" if config[name] else ""
+    if not all(line.startswith("user ") for line in acl):
+        raise ValueError("no ACL LIST")
+    server = server_of(info)
+    return Live(
+        reach,
+        user=user,
+        port=port,
+        open=client.wire.open,
+        untrusted=untrusted,
+        certificate=client.wire.certificate,
+        server=server,
+        config=config,
+        acl=tuple(acl),
+        catalogue=_catalogue(client, server, commands),
+        info=info,
+    )
+
+
+def _answers(client: Client) -> list[Any]:
+    """To LOOK, as they came with the login or asked now."""
+    replies, client.wire.replies = client.wire.replies, []
+    if not replies:
+        pipe = client.pipeline(transaction=False)
+        for command in LOOK:
+            pipe.execute_command(*command)
+        return pipe.execute()
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+    read = client.response_callbacks
+    return [read.get(name, lambda it: it)(reply) for (name, *_), reply in zip(LOOK, replies, strict=True)]
+
+
+def rewrite(client: Client) -> None:
+    """CONFIG REWRITE. Raises redis.RedisError, also for an answer that is none of Redis'."""
+    answer = client.execute_command("CONFIG REWRITE")
+    if answer != "OK":
+        raise redis.InvalidResponse(f"is no Redis: it answered CONFIG REWRITE with {str(answer)[:60]!r}")
+
+
+_catalogues: dict[tuple[Server, int], Catalogue] = {}
+
+
+def _catalogue(client: Client, server: Server, commands: int) -> Catalogue:
+    """A server's commands by ACL category: asked once a run for each release (and number of modules' commands)."""
+    if (server, commands) not in _catalogues:
+        pipe = client.pipeline(transaction=False)
+        for question in Catalogue.QUESTIONS:
+            # One word, as redis-py knows the replies of commands by their whole names.
+            pipe.execute_command(" ".join(question))
+        _catalogues[server, commands] = Catalogue.parse(pipe.execute())
+    return _catalogues[server, commands]
+
+
+def server_of(info: Mapping[str, Any]) -> Server:
+    """The engine and release from INFO: Valkey tells a redis_version of old for its clients' sake."""
+    if info.get("server_name") == "valkey" or "valkey_version" in info:
+        return Server.parse("valkey", str(info.get("valkey_version", "")))
+    engine: EngineName = "redis"
+    return Server.parse(engine, str(info.get("redis_version", "")))

@@ -1,0 +1,198 @@
+"""How to get to a host's Redis: which port, which password, TLS or not; and what a failure to means."""
+
+import functools
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import redis
+
+from noevict.client import client as client_
+from noevict.client.client import Client
+from noevict.client.failures import certificate_fault, sentence, wants_certificate
+from noevict.machine.found import Listener
+from noevict.platforms.systemd.found import HostState
+from noevict.secrets.passwords import Takeover
+from noevict.server.live import Live, Reach
+
+EVERY = {"0.0.0.0": "127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0000": "::1"}  # noqa: S104 - told, not bound
+
+
+@dataclass(frozen=True)
+class Route:
+    """How noevict gets to one server, and what a login there takes.
+
+    ``name``: what clients call it, and its certificate is checked against. ``port``: the one of the settings.
+    ``admins``: the passwords to try as admin, in this order. ``direct``: opens a connection to a port of it as clients
+    do; None where all go through SSH, which ``tunnel`` does (address on the host, port). ``trusting`` makes the TLS
+    context that checks its certificate, ``unchecked`` one that does not.
+    """
+
+    name: str
+    port: int
+    admins: tuple[str, ...] = field(repr=False)
+    takeover: Takeover | None = field(repr=False)
+    direct: Callable[[int], socket.socket] | None
+    tunnel: Callable[[str, int], socket.socket]
+    trusting: Callable[[], ssl.SSLContext]
+    unchecked: Callable[[], ssl.SSLContext]
+
+    def opener(self, address: str, port: int) -> Callable[[], socket.socket]:
+        """To a port that TLS protects."""
+        if self.direct is not None:
+            return functools.partial(self.direct, port)
+        return self.through_ssh(address, port)
+
+    def through_ssh(self, address: str, port: int) -> Callable[[], socket.socket]:
+        """The way for a password that TLS does not protect."""
+        return functools.partial(self.tunnel, EVERY.get(address, address), port)
+
+
+def look_at_redis(route: Route, found: HostState, *, known: bool) -> tuple[Client | None, Live]:
+    """Log in where that is possible and ask. The connection is kept for what comes next.
+
+    ``known``: whether noevict set the server up.
+    """
+    if not found.pid:
+        return None, Live(Reach.NOT_RUNNING)
+    failures = []
+    for listener in _listeners(found, route.port):
+        client, live = _try(route, listener, known=known)
+        if live.reach is not Reach.UNREACHED:
+            return client, live
+        failures.append(live)
+    return None, failures[0] if failures else Live(Reach.UNREACHED, why="it listens on no TCP port")
+
+
+def _try(route: Route, listener: Listener, *, known: bool) -> tuple[Client | None, Live]:
+    look = _look_plaintext if listener.plaintext else _look_tls
+    try:
+        return look(route, listener, known=known)
+    except redis.AuthenticationError as error:
+        return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
+    except redis.ResponseError as error:
+        if known:  # one of ours that has commands renamed, or an admin that may do less
+            return None, Live(Reach.MUTE, why=sentence(error), port=listener.port)
+        return None, Live(Reach.UNREACHED, why=with_advice(error), port=listener.port)
+    except (redis.RedisError, OSError) as error:
+        return None, Live(Reach.UNREACHED, why=with_advice(error), port=listener.port)
+
+
+def with_advice(error: BaseException) -> str:
+    """Why a server could not be looked at and, where that is known, what lets noevict in."""
+    if wants_certificate(error):
+        return (
+            "it wants a client certificate of its own CA: CONFIG SET tls-auth-clients no there (its passwords are then "
+            "all that protects it: docs/taking-over.md), and run again"
+        )
+    text = sentence(error)
+    if command := re.search(r"unknown command '([^']+)'", text):
+        return (
+            f"its command {command[1].upper()} is renamed or disabled: remove rename-command from its redis.conf, stop "
+            "it with SHUTDOWN SAVE, which keeps every key, and start it (docs/taking-over.md); then run again"
+        )
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return f"{text}: name a user who may do everything as takeover in secrets/users.yml (docs/taking-over.md)"
+    return text
+
+
+def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
+    """As a client would: over TLS with the CA and the host name checked, with a password. ``bind``: where it listens.
+
+    Raises redis.RedisError or OSError.
+    """
+    address = next((a for a in bind if not a.startswith("-")), bind[0].removeprefix("-"))
+    address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(address, address)  # noqa: S104
+    opener, context = route.opener(address, route.port), route.trusting()
+    refusal = redis.AuthenticationError()
+    for password in route.admins:
+        try:
+            return client_.connect(opener, context=context, name=route.name, user="admin", password=password)
+        except redis.AuthenticationError as error:
+            refusal = error
+    raise refusal
+
+
+def _listeners(found: HostState, port: int) -> list[Listener]:
+    """A socket of each port, in the order to try them: what may be TLS first, the configured port first.
+
+    Loopback where there is a choice, for a server in protected mode answers there alone. What answers on one
+    address of a port is taken to answer on all of them; no answer at all may be another protocol than TLS too.
+    """
+    own = [listener for listener in found.listeners if listener.own]
+    answers = {listener.port: listener.answer for listener in own if listener.answer != "same"}
+    asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in own]
+    asked.sort(
+        key=lambda one: (
+            one.plaintext,
+            one.port != port,
+            one.port,
+            not _loopback(one.address),
+            ":" in one.address,
+        )
+    )
+    return list({one.port: one for one in reversed(asked)}.values())[::-1]
+
+
+def _loopback(address: str) -> bool:
+    return ipaddress.ip_address(EVERY.get(address, address)).is_loopback
+
+
+def _look_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
+    opener = route.opener(listener.address, listener.port)
+    connect = functools.partial(client_.connect, opener, name=route.name)
+    try:
+        trusted = functools.partial(connect, context=route.trusting(), ahead=client_.LOOK)
+        connection, user = _log_in(route, trusted, route.admins)
+        return _look(connection, Reach.TLS, user, listener.port)
+    except redis.ConnectionError as error:
+        untrusted = certificate_fault(error) or ""
+        if not untrusted:
+            raise
+    # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan. Not in the block
+    # above: an error of here is not about the certificate.
+    opener = route.through_ssh(listener.address, listener.port)
+    connect = functools.partial(client_.connect, opener, name=route.name, context=route.unchecked())
+    connection, user = _log_in(route, connect, route.admins if known else ())
+    return _look(connection, Reach.TLS, user, listener.port, untrusted)
+
+
+def _look_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
+    """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
+    connect = functools.partial(client_.connect, route.through_ssh(listener.address, listener.port))
+    connection, user = _log_in(route, connect, route.admins if known else ())
+    return _look(connection, Reach.PLAINTEXT, user, listener.port)
+
+
+def _log_in(route: Route, connect: Callable[..., Client], admins: Sequence[str]) -> tuple[Client, str]:
+    """As our admin, as nobody, or as users.yml says of a Redis to take over: whichever is let in first.
+
+    ``admins``: our passwords; a server gets to hear them only if noevict set it up, or our CA vouches for it.
+
+    Raises redis.AuthenticationError where none is.
+    """
+    attempts: list[tuple[str, str | None, str | None]] = [("admin", "admin", each) for each in admins]
+    attempts.append(("default", None, None))
+    # A server of ours does not get to hear the password of those that are not ours yet.
+    if (takeover := route.takeover) and not admins:
+        # Its admin, should it have one, is not ours.
+        who = "default" if takeover.user is None else f"its user {takeover.user}"
+        attempts.append((who, takeover.user, takeover.password))
+    refusal = redis.AuthenticationError()
+    for who, user, password in attempts:
+        try:
+            return connect(user=user, password=password), who
+        except redis.AuthenticationError as error:
+            refusal = error
+    raise refusal
+
+
+def _look(connection: Client, reach: Reach, user: str, port: int, untrusted: str = "") -> tuple[Client, Live]:
+    try:
+        return connection, client_.look(connection, reach, user=user, port=port, untrusted=untrusted)
+    except BaseException:
+        connection.close()
+        raise

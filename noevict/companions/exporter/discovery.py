@@ -1,0 +1,72 @@
+"""What Prometheus reads on the controller: targets.json (file_sd) and alerts.yml, in the state directory."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from noevict.companions.exporter.alerts import RULES, render_alerts, runbooks_of, target_labels
+from noevict.companions.exporter.wanted import Target, bracketed
+from noevict.errors import NoevictError
+from noevict.fleet import records
+from noevict.inventory.hosts_file import LOCAL
+from noevict.private_files import locked, make_own_directory, write_private
+from noevict.run.instance import HostRun
+
+TARGETS, ALERTS = "targets.json", "alerts.yml"
+READABLE = 0o644  # Prometheus is another user
+
+
+def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tuple[str, ...]]) -> None:
+    """The host's entry in targets.json, and the alert rules. Nothing is written where nothing differs.
+
+    ``groups``: every host of hosts.yml and its groups there; the entries of others stay, but for hosts that are there
+    no more. Raises NoevictError.
+    """
+    directory = records.place(run.fleet.root) / "prometheus"
+    make_own_directory(directory.parent)
+    directory.mkdir(mode=0o755, exist_ok=True)
+    with locked(directory):
+        file = directory / TARGETS
+        text = with_entry(_read(file), entry(run, target, groups.get(run.name, ())), run.name, groups)
+        _write(file, text)
+        rules = render_alerts(RULES.read_text("utf-8"), runbooks_of(run.fleet.settings))
+        _write(directory / ALERTS, rules)
+
+
+def entry(run: HostRun, target: Target, groups: tuple[str, ...]) -> dict[str, Any] | None:
+    """One of file_sd's; None where Prometheus cannot come from another machine, and would ask its own instead."""
+    if target.loopback and run.name != LOCAL:
+        return None
+    address = f"{bracketed(target.listen or run.client_name)}:{target.port}"
+    more = {"engine": run.engine.name, "groups": ",".join(groups)}
+    return {"targets": [address], "labels": target_labels(run.name, run.settings) | more}
+
+
+def with_entry(text: str, new: dict[str, Any] | None, host: str, known: Iterable[str]) -> str:
+    """targets.json with this host's entry in place of the one it had, and none of hosts that are not known any more.
+
+    Text that is not what noevict writes counts as none: every run writes what it knows.
+    """
+    try:
+        entries = {each["labels"]["host"]: each for each in json.loads(text)}
+    except (ValueError, TypeError, KeyError):
+        entries = {}
+    entries = {name: each for name, each in entries.items() if name in set(known) and name != host}
+    if new is not None:
+        entries[host] = new
+    return json.dumps([entries[name] for name in sorted(entries)], indent=2, ensure_ascii=False) + "\n"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+    except OSError as error:
+        raise NoevictError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    if _read(file) != text:
+        write_private(file, text, READABLE)

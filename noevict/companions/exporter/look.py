@@ -1,0 +1,118 @@
+"""One host's exporter in one run: looked at beside its Redis, planned, and at hand for the operations."""
+
+from collections.abc import Callable
+
+from noevict.acl.profiles import user_names
+from noevict.companions.exporter.alerts import runbooks_of
+from noevict.companions.exporter.found import Found, read_look
+from noevict.companions.exporter.plan import make_plan
+from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, USER, Target, make_target
+from noevict.errors import NoevictError
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd.preflight import clocks
+from noevict.run.instance import HostRun
+from noevict.scripts import script
+from noevict.server import password_rotation
+from noevict.ssh.lane import Lane
+
+
+class Exporter:
+    """Made once its Redis was looked at; the operations are handed it."""
+
+    def __init__(self, run: HostRun) -> None:
+        self.run = run
+        self.changed = False  # whether this run changed anything of it
+        self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to give back
+        self._found: Found | None = None
+        self._plan: Plan[Target] | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.run)
+
+    @property
+    def planned(self) -> bool:
+        """Whether there is a plan, and not just a failure."""
+        return self._plan is not None
+
+    @property
+    def plan(self) -> Plan[Target]:
+        """Of the last look. Raises NoevictError before there was one."""
+        if self._plan is None:
+            raise NoevictError("was not looked at")
+        return self._plan
+
+    @property
+    def found(self) -> Found:
+        """The last look. Raises NoevictError before there was one."""
+        if self._found is None:
+            raise NoevictError("was not looked at")
+        return self._found
+
+    @property
+    def lane(self) -> Lane:
+        return self.run.lane
+
+    def release_lock(self) -> None:
+        self.run.release_lock()
+
+    def log(self, line: str) -> None:
+        self.run.log(line)
+
+    def guard(self, work: Callable[[], object]) -> bool:
+        return self.run.guard(work)
+
+    def confirm_lock(self, since: float = 0) -> None:
+        self.run.confirm_lock(since)
+
+    def look(self) -> Plan[Target]:
+        """Once its Redis was looked at. Raises NoevictError where that is none to monitor, or one of HOST_FAILURES."""
+        run = self.run
+        runbooks_of(run.fleet.settings)  # where they differ, there are no rules to write
+        if reasons := not_yet(run):
+            raise NoevictError(*reasons)
+        look = script(
+            "exporter_look",
+            etc=ETC,
+            dropin=DROPIN,
+            unit=UNIT,
+            package=PACKAGE,
+            port=run.settings.redis_exporter_port,
+        )
+        found = read_look(run.shell(look, what="looking at its exporter"))
+        target = make_target(
+            run.settings,
+            run.plan.target,
+            run.found.addresses,
+            run.client_name,
+            run.secrets.password(USER),
+            run.fleet.own_certificate(run.settings),
+            found.systemd,
+        )
+        self._found, self._plan = (
+            found,
+            make_plan(found, target, run.fleet.secrets, run.fleet.now, left_over(run)),
+        )
+        return self._plan
+
+
+def left_over(run: HostRun) -> tuple[str, ...]:
+    """The users whose older password is not needed any more: the exporter has the new one."""
+    return password_rotation.left_over(run.secrets, run.found)
+
+
+def not_yet(run: HostRun) -> tuple[str, ...]:
+    """Why the Redis of a host that was looked at is none to monitor; nothing where it is."""
+    if left_alone := run.twin or run.of_others or tuple(password_rotation.stale(run.secrets, run.found)):
+        return left_alone
+    first = "run deploy.py first"
+    if not run.managed:
+        return (f"is not managed by noevict: {first}",)
+    if not run.found.live.ours:
+        return (f"{run.engine.title} {run.found.live.reach.value}: {first}",)
+    if USER not in user_names(run.settings.redis_users):
+        return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
+    # Of all users: where older passwords end, users.acl is placed whole, and is to have only what is live.
+    users = (change for change in run.plan.changes if change.what.startswith("user "))
+    if due := [change for change in users if not password_rotation.is_finishing(change)]:
+        return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
+    return tuple(clocks(run.found, run.fleet.now))

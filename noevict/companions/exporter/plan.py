@@ -1,0 +1,145 @@
+"""Found + Target -> what is due of a host's exporter, in words and in parts. Pure; nothing else decides."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from noevict.companions.exporter.found import COMMAND, Found
+from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE, UNIT, Target
+from noevict.machine.files import attributes
+from noevict.pki import authority
+from noevict.pki.certificate import Certificate
+from noevict.plan.change import Change, How
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd.conflicts import in_force, in_the_way, overridden_by, unwritable
+from noevict.secrets.store import Secrets
+from noevict.server.password_rotation import OLDER
+
+# Bytes of one word of a process' environment (MAX_ARG_STRLEN), its name aside.
+LONGEST_WORD = (128 << 10) - 64
+
+
+def make_plan(
+    found: Found, target: Target, secrets: Secrets, now: datetime, older: tuple[str, ...] = ()
+) -> Plan[Target]:
+    """``older``: users of Redis whose older password nobody needs any more."""
+    refused = tuple(_refusals(found, target))
+    wrong = tuple(_faults(found, target))
+    signed = tuple(_certificate(found, secrets, now))
+    changes = (
+        *_package(found),
+        *signed,
+        *_files(found, target),
+        *_unit(found),
+        *_restart(found, target, signed=bool(signed), overridden=bool(wrong)),
+        *(Change(How.LIVE, f"user {user} {OLDER}", "taken too", "not taken any more") for user in older),
+    )
+    return Plan(target, refused, tuple(_notices(found, target)), wrong, () if refused else changes)
+
+
+def _refusals(found: Found, target: Target) -> Iterator[str]:
+    if not found.systemd:
+        yield f"monitoring needs systemd, which hands {PACKAGE} its password, and does not run here"
+    if found.busy:
+        yield f"port {target.port} is in use by a program that is not {UNIT}: stop it, or set redis_exporter_port"
+    if max(map(len, target.environment.values())) > LONGEST_WORD:
+        yield (
+            f"redis_queues: should be fewer, or have shorter names: the {len(target.keys)} keys of these are more than "
+            f"{PACKAGE} can be told"
+        )
+    yield from unwritable(found.unwritable)
+    yield from in_the_way(target.files, found.files.get)
+
+
+def _faults(found: Found, target: Target) -> Iterator[str]:
+    """What the process would be told other than by us although our drop-in is read. Values may be passwords."""
+    if not in_force(found.unit, found.files.get(DROPIN), target.digest(DROPIN)):
+        return
+    by = overridden_by(found.unit, DROPIN)
+    for name in sorted(target.environment.keys() | found.loaded.keys()):
+        if found.loaded.get(name) != target.environment.get(name):
+            yield f"{UNIT}: {name} should be {target.environment.get(name, 'left out')}, is another: {by}"
+    if found.unit.get("EnvironmentFiles"):
+        yield f"{UNIT}: should read no EnvironmentFile: {by}"
+    if found.starts != COMMAND:
+        yield f"{UNIT}: should start {BINARY} without arguments: {by}"
+
+
+def _notices(found: Found, target: Target) -> Iterator[str]:
+    if target.loopback:
+        yield (
+            f"{PACKAGE} listens on loopback alone, as Redis does: Prometheus reaches it from this host only "
+            "(redis_bind says where)"
+        )
+    if found.arguments:
+        yield f"ARGS in /etc/default/{PACKAGE} are somebody's own: they stay there, and are not read any more"
+
+
+def _package(found: Found) -> Iterator[Change]:
+    if not found.installed:
+        status = found.package.status if found.package else "not installed"
+        yield Change(How.PACKAGE, f"package {PACKAGE}", status, "installed")
+
+
+def _certificate(found: Found, secrets: Secrets, now: datetime) -> Iterator[Change]:
+    """Its own, as a client of Redis: for servers that ask for one, now or later."""
+    if found.certificate is None:
+        yield Change(How.CERTIFICATE, CERTIFICATE, "none", "a certificate")
+        return
+    parsed = Certificate.parse(found.certificate)
+    problems = authority.problems(parsed, found.key_digest, secrets.ca, (), now)
+    if parsed is not None and authority.outlives(parsed):
+        problems += (f"was made for more than {authority.DAYS} days",)
+    for problem in problems:
+        yield Change(How.CERTIFICATE, CERTIFICATE, problem, "a new certificate")
+
+
+def _files(found: Found, target: Target) -> Iterator[Change]:
+    for wanted in target.files:
+        there = found.files.get(wanted.path)
+        if there is None:
+            if wanted.placed or wanted.directory:
+                yield Change(
+                    How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file"
+                )
+            continue
+        if not (there.is_directory or there.is_regular):
+            yield Change(How.FILE, wanted.path, there.kind, "regular file")
+            continue
+        yield from attributes(there, wanted)
+        if wanted.placed and there.sha256 != target.digest(wanted.path):
+            yield Change(How.FILE, wanted.path, "other content", "ours")
+
+
+def _unit(found: Found) -> Iterator[Change]:
+    unit = found.unit
+    if not found.installed:
+        return  # installing it enables and starts it
+    if "masked" in (unit.get("LoadState"), unit.get("UnitFileState")):
+        yield Change(How.UNIT, UNIT, "masked", "enabled")
+    elif unit.get("UnitFileState") != "enabled":
+        yield Change(How.UNIT, UNIT, unit.get("UnitFileState") or "disabled", "enabled")
+    if unit.get("NeedDaemonReload") == "yes":
+        yield Change(How.UNIT, UNIT, "files changed since systemd read them", "read again")
+    if unit.get("SubState") != "running":
+        yield Change(How.UNIT, UNIT, "not running", "running")
+
+
+def _restart(found: Found, target: Target, *, signed: bool, overridden: bool) -> Iterator[Change]:
+    """It reads all it is told as it starts. Where somebody's drop-in tells it otherwise, that would change nothing."""
+    if not found.pid or overridden:
+        return
+    for name in sorted(target.environment.keys() | found.told.keys()):
+        if found.told.get(name) != target.environment.get(name):
+            wanted = "set" if name in target.environment else "left out"
+            yield Change(How.RESTART, name, "another", wanted, "read at start only")
+    if found.started != COMMAND:
+        yield Change(How.RESTART, f"arguments of {PACKAGE}", "some", "none", "read at start only")
+    for path in HANDED:
+        digest = target.digest(path) or _sha256(found, path)
+        if found.handed.get(path.rpartition("/")[2]) != digest or (path == CERTIFICATE and signed):
+            yield Change(How.RESTART, path, "another one in use", "in use", "read at start only")
+
+
+def _sha256(found: Found, path: str) -> str | None:
+    there = found.files.get(path)
+    return there.sha256 if there is not None else None

@@ -1,0 +1,30 @@
+"""What deploys/monitoring.py does in Prepare: look at the exporter, plan, and say what is due."""
+
+from pyinfra import logger
+
+from noevict.client.failures import sentence
+from noevict.companions.exporter.look import Exporter
+from noevict.errors import NoevictError
+from noevict.run.instance import HostRun
+from noevict.run.prepare import tell_due
+
+
+def look_at_exporter(run: HostRun) -> Exporter:
+    """Its exporter, looked at and planned, and what is due said. What goes wrong is the run's ``failure``."""
+    exporter = Exporter(run)
+    if run.looked:
+        with run.fleet.looks:
+            run.failure = _failure(exporter)
+    tell_due(run, exporter.plan if exporter.planned else None)
+    return exporter
+
+
+def _failure(exporter: Exporter) -> tuple[str, ...]:
+    try:
+        plan = exporter.look()
+    except NoevictError as error:
+        return error.lines
+    except Exception as error:  # as in ``HostRun.look``
+        logger.debug("looking at the exporter of %s", exporter.run.name, exc_info=True)
+        return (f"its exporter could not be looked at: {sentence(error)}",)
+    return plan.refusals or (() if plan.changes else plan.faults)

@@ -1,0 +1,161 @@
+"""What Prometheus gets from a host's exporter, and whether that is all it should."""
+
+import http.client
+import re
+from collections.abc import Callable, Iterator
+
+import gevent
+
+from noevict.client.client import Client
+from noevict.client.failures import sentence
+from noevict.companions.exporter.look import Exporter, not_yet
+from noevict.companions.exporter.wanted import PACKAGE, UNIT, USER, WITHHELD
+from noevict.errors import NoevictError
+from noevict.run.instance import HostRun
+from noevict.scripts import script
+from noevict.server.password_rotation import is_finishing
+from noevict.ssh import tunnel
+from noevict.ssh.shell import HOST_FAILURES
+from noevict.ssh.transport import within
+
+SCRAPE_SECONDS = 10  # Prometheus' own limit
+START_SECONDS = 20  # from its start to the first answer
+MOST_BYTES = 16 << 20
+_SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+Sample = tuple[str, dict[str, str], float]
+
+
+def verify(exporter: Exporter, finish: Callable[[HostRun], object]) -> str:
+    """As Prometheus would, once it is up. What to tell of it.
+
+    A run that changed something looks again first. ``finish``: what is done to Redis' passwords once it has the new
+    one. Raises NoevictError with a line for each thing that is wrong.
+    """
+    run = exporter.run
+    if exporter.changed:
+        run.look_again()
+        exporter.look()
+    plan = exporter.plan
+    wrong = [
+        *not_yet(run),  # a second name of the machine was found when the other one was looked at
+        *(
+            f"{change.what}: should be {change.wanted}, is {change.found}"
+            for change in plan.changes
+            if not is_finishing(change)
+        ),
+        *plan.refusals,
+        *plan.faults,
+    ]
+    if wrong:
+        raise NoevictError.collect(wrong)
+    before = denials(run.client)
+    samples = _scrape_until_it_answers(exporter)
+    if wrong := [*_missing(exporter, samples), *_denied(before, denials(run.client))]:
+        raise NoevictError.collect(wrong)
+    if run.lock:
+        finish(run)
+    return f"verified: {named(exporter)}, redis_up 1, {len(samples)} samples, on {where(exporter)}"
+
+
+def named(exporter: Exporter) -> str:
+    package = exporter.found.package
+    return f"{PACKAGE} {package.version if package else ''}"
+
+
+def where(exporter: Exporter) -> str:
+    target = exporter.plan.target
+    return f"{target.listen or 'all addresses'} port {target.port}"
+
+
+def parse(text: str) -> Iterator[Sample]:
+    """The samples of Prometheus' text format. Raises ValueError for a line that is none."""
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        found = _SAMPLE.fullmatch(line)
+        if not found:
+            raise ValueError(f"no sample: {line[:60]!r}")
+        labels = {name: re.sub(r"\\.", _unescaped, value) for name, value in _LABEL.findall(found[2] or "")}
+        yield found[1], labels, float(found[3])
+
+
+def denials(client: Client) -> dict[tuple[str, str, str], int]:
+    """What the exporter's user was refused so far: reason, context and what -> how often."""
+    entries = client.acl_log()
+    told = (
+        (str(e["reason"]), str(e["context"]), str(e["object"]), e) for e in entries if e["username"] == USER
+    )
+    counts: dict[tuple[str, str, str], int] = {}
+    for reason, context, what, entry in told:
+        key = (reason, context, what)
+        counts[key] = counts.get(key, 0) + int(str(entry["count"]))
+    return counts
+
+
+def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
+    try:
+        with within(START_SECONDS):
+            while True:
+                try:
+                    return list(parse(_scrape(exporter)))
+                except tunnel.Refused:  # it is starting, or starts again and again
+                    gevent.sleep(0.2)
+    except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
+        log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")
+        said = exporter.run.shell(log, what="reading its log")
+        words = " / ".join(said) or "its log says nothing"
+        raise NoevictError(
+            f"{PACKAGE} does not answer on {where(exporter)} ({sentence(error)}): {words}"
+        ) from error
+
+
+def _scrape(exporter: Exporter) -> str:
+    """Through the host: whether others can reach the port is not tried. Raises OSError, HTTPException, ValueError."""
+    target = exporter.plan.target
+    connection = http.client.HTTPConnection(target.asked, target.port, timeout=SCRAPE_SECONDS)
+    connection.sock = tunnel.open_tcp(exporter.run.host, target.asked, target.port)
+    connection.sock.settimeout(SCRAPE_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        body = answer.read(MOST_BYTES)
+        if answer.status != http.HTTPStatus.OK:
+            raise ValueError(f"it answers {answer.status}")
+        return body.decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def _missing(exporter: Exporter, samples: list[Sample]) -> Iterator[str]:
+    if ("redis_up", {}, 1.0) not in samples:
+        errors = (
+            labels.get("err", "") for name, labels, _ in samples if name == "redis_exporter_last_scrape_error"
+        )
+        yield f"redis_up: should be 1, is 0: {next(filter(None, errors), 'it does not say why')}"
+        return
+    sizes = {labels.get("key"): size for name, labels, size in samples if name == "redis_key_size"}
+    keys = exporter.plan.target.keys
+    missing = [key for key in keys if key not in sizes]
+    # 1.69 leaves out all keys behind the first that is not there: github.com/oliver006/redis_exporter/issues/1008
+    stopped = next((place for place, key in enumerate(keys) if sizes.get(key) == 0), len(keys))
+    if missing and keys.index(missing[0]) > stopped:
+        exporter.run.warn(
+            f"{named(exporter)} does not tell the lengths of queues behind {keys[stopped]}, which has no jobs: "
+            "`noevict serve` tells all"
+        )
+    elif missing:
+        yield f"redis_key_size: should be there for {missing[0]}, is not"
+
+
+def _denied(before: dict[tuple[str, str, str], int], after: dict[tuple[str, str, str], int]) -> Iterator[str]:
+    for key, count in after.items():
+        reason, context, what = key
+        if count > before.get(key, 0) and what != WITHHELD:
+            yield f"user {USER}: was refused {what} ({reason}, {context}): redis_users says what it may, or deploy.py"
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _ESCAPED.get(found[0], found[0])

@@ -1,0 +1,108 @@
+"""What is not as wanted, with all the places it stands in: the file, the running server. For people; pure.
+
+Each finding is made of changes of the plan, which alone decides what is one: here values are only put side by side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from noevict.directives.table import defaults
+from noevict.directives.values import same, side_by_side
+from noevict.plan.change import RESTARTING, Change, How
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import Target
+from noevict.redisconf import diff as conf_diff
+from noevict.server.live import Reach
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one place has. ``right``: whether that is as wanted; None where it says neither."""
+
+    text: str
+    right: bool | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing. ``file``: what the file says for the next start; ``live``: what is in force; None: no such place.
+
+    ``how``: all that its repair takes. ``restarts``: whether a running server ends for it and starts again.
+    """
+
+    what: str
+    wanted: str
+    file: Found | None
+    live: Found | None
+    how: tuple[How, ...]
+    why: str
+    restarts: bool
+
+
+def findings(plan: Plan[Target], state: HostState) -> tuple[Finding, ...]:
+    """In the order of the plan; what is not as wanted of one directive, live and in the file, is one finding."""
+    about: dict[object, list[Change]] = {}
+    for number, change in enumerate(plan.changes):
+        about.setdefault(change.directive or number, []).append(change)
+    return tuple(_finding(plan, state, changes) for changes in about.values())
+
+
+def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) -> Finding:
+    first = changes[0]
+    return Finding(
+        first.directive or first.what,
+        *(_directive(plan.target, state, first) if first.directive else (first.wanted, *_thing(plan, first))),
+        tuple(dict.fromkeys(change.how for change in changes)),
+        "; ".join(dict.fromkeys(change.why for change in changes if change.why)),
+        any(_restarts(plan, state, change) for change in changes),
+    )
+
+
+def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
+    """apt, too, starts a running server anew whose package was left half upgraded."""
+    running = state.live.reach is not Reach.NOT_RUNNING
+    package = change.how is How.PACKAGE and change.what == f"package {plan.target.engine.package}"
+    return change.how in RESTARTING or (package and running)
+
+
+def _thing(plan: Plan[Target], change: Change) -> tuple[Found | None, Found | None]:
+    """(file, live) of what is no directive: a change is of one place, and the other's are changes of their own."""
+    found = Found(change.found, False)
+    if change.how is How.FILE or (change.how is How.CERTIFICATE and not change.file):
+        return found, None
+    if not change.file:
+        return None, found
+    differs = any(
+        other.what == change.file or other.what.startswith(f"{change.file}: ") for other in plan.changes
+    )
+    return Found("not as wanted" if differs else "as wanted", not differs), found
+
+
+def _directive(target: Target, state: HostState, change: Change) -> tuple[str, Found, Found]:
+    """(wanted, file, live) of a directive: whole values, where the change has them shortened, and sizes in one unit."""
+    name, live = change.directive, state.live
+    wanted = target.config.get(name, target.live.get(name))
+    line = None if state.conf is None else conf_diff.said(state.conf, target.server).get(name)
+    default = (target.fresh or defaults(target.server) or {}).get(name)
+    value = conf_diff.told(live.config, live.server).get(name) if live.ours and live.server else None
+    values = [each for each in (wanted, default if line is None else line, value) if each is not None]
+    texts = dict(zip(values, side_by_side(name, values), strict=True))
+
+    def found(value: str, how: str = "{}") -> Found:
+        right = wanted is not None and same(name, wanted, value)
+        return Found(how.format(conf_diff.shown(name, texts[value])), right)
+
+    if state.conf is None:
+        file = Found("no file", False)
+    elif line is not None:
+        file = found(line)
+    else:
+        file = (
+            Found("no line", wanted is None) if default is None else found(default, "no line; {} by default")
+        )
+    if not live.ours or live.server is None:
+        told = Found(live.reach.value, None)
+    else:
+        told = Found("not there", wanted is None) if value is None else found(value)
+    return change.wanted if wanted is None else conf_diff.shown(name, texts[wanted]), file, told

@@ -1,0 +1,111 @@
+"""``noevict drift``: every host looked at as ``pyinfra --dry`` does, from the same plan; nothing is changed."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import gevent.pool
+from pyinfra.api.config import Config
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+
+from noevict.client.failures import sentence
+from noevict.drift.findings import findings
+from noevict.drift.report import Report
+from noevict.fleet import records
+from noevict.inventory.hosts_file import LOCAL
+from noevict.inventory.reader import Fleet as Hosts
+from noevict.inventory.ssh_options import reworded, shorten_log
+from noevict.pki.host_names import Owners, given_names
+from noevict.run.context import Fleet
+from noevict.run.instance import HostRun
+from noevict.run.kept import seen, writes_refused
+from noevict.ssh.transport import prepare_known_hosts, transport_factory, within
+
+AT_ONCE = 500
+CONNECT_SECONDS = 300  # bastions and retries included; each connection has less of its own
+
+
+def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[Report]:
+    """A Report for each host, in the order of hosts.yml. A host that fails is a Report of its own, no error.
+
+    Raises NoevictError for mistakes in the settings or the secrets.
+    """
+    return [_report(run, seconds) for run, seconds in look_at_hosts(root, hosts, only)]
+
+
+def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[HostRun, float]]:
+    """Each host's run, looked at, and how many seconds that took. Raises as ``look_for_drift``."""
+    names = [name for name in hosts.hosts if not only or name in only]
+    data = {name: hosts.data(name) for name in names}
+    owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
+    fleet = Fleet(root, {name: _settings(data[name]) for name in names}, owners)
+    prepare_known_hosts()
+    shorten_log()
+    state = State(check_for_changes=False)
+    state.cwd = str(root)
+    hosts_data = [(name, _connection(name, data[name])) for name in names]
+    state.init(Inventory((hosts_data, {})), Config())  # type: ignore[no-untyped-call]
+    pool = gevent.pool.Pool(AT_ONCE)
+    return list(
+        pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
+    )
+
+
+def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
+    """Leave what was seen for monitoring. Raises NoevictError where that cannot be written."""
+    looks = {}
+    for report in reports:
+        differences = None if report.failure else len(report.changes) + len(report.faults)
+        failure = report.failure[0] if report.failure else None
+        looks[report.host] = records.Drift(now, "drift", differences, failure)
+    records.write_drift(records.place(root), looks, {report.host: report.seen for report in reports})
+
+
+def _settings(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name.startswith("redis_")}
+
+
+def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    if name == LOCAL:
+        return data
+    options = data.get("ssh_paramiko_connect_kwargs", {})
+    return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
+
+
+def _look(state: State, host: Host, fleet: Fleet) -> tuple[HostRun, float]:
+    """And how many seconds it took."""
+    began = time.monotonic()
+    run = HostRun(state, host, fleet)
+    try:
+        with within(CONNECT_SECONDS):
+            host.connect(raise_exceptions=True, show_errors=False)
+    except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
+        run.failure = (reworded(sentence(error)),)
+    else:
+        run.look().close_client()
+    return run, time.monotonic() - began
+
+
+def _report(run: HostRun, seconds: float) -> Report:
+    """Once all are looked at."""
+    failure = run.twin or (() if run.looked else run.failure)
+    if failure:
+        return Report(run.name, failure, seconds=seconds)
+    plan, server = run.plan, run.found.live.server or run.found.release(run.engine)
+    return Report(
+        run.name,
+        plan.refusals,
+        plan.changes,
+        plan.faults,
+        plan.notices,
+        findings(plan, run.found),
+        plan.blocked,
+        str(server or ""),
+        seconds,
+        writes_refused(run),
+        seen(run),
+    )

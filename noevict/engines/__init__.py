@@ -1,0 +1,1 @@
+"""Redis and Valkey: releases, packages, programs, and which of them reads whose data."""

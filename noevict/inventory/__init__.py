@@ -1,0 +1,1 @@
+"""hosts.yml and group_data, read once and with pyinfra's precedence."""

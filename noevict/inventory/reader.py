@@ -1,0 +1,196 @@
+"""The one reader of hosts.yml and group_data: who the hosts are, and what data each has.
+
+Data has pyinfra's precedence: a host's own, then its groups (the last wins), then ``all``. A test holds it
+equal to ``pyinfra inventory debug-inventory --json``. This module does without pyinfra, which is slow to import.
+"""
+
+import ast
+import os
+import runpy
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from noevict.errors import NoevictError
+from noevict.inventory.hosts_file import LOCAL, Groups, HostsFile, read_hosts_file
+from noevict.inventory.pyinfra_keys import KEYS, key_problem
+from noevict.messages import kind
+
+HOSTS_FILE = "hosts.yml"
+HOSTS_VARIABLE = "NOEVICT_HOSTS"
+# pyinfra puts every host into a group named as the inventory file is, and @local into one named so.
+FILE_GROUP = "inventory"
+_BECOMES_ROOT = ("_sudo", "_doas", "_dzdo", "_su_user")
+
+GroupData = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host as hosts.yml names it. ``groups`` are those of hosts.yml, in its order."""
+
+    name: str
+    groups: tuple[str, ...]
+    own: Mapping[str, Any] = field(repr=False)  # data of the host's own; may hold an SSH password
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All hosts by name, in the file's order. ``root`` is the directory of ``inventory``."""
+
+    root: Path
+    hosts: Mapping[str, Host]
+    group_data: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    file_groups: tuple[str, ...] = ()  # every group of hosts.yml, in its order
+    file: HostsFile = field(default=HostsFile({}, ()), repr=False)
+
+    def data(self, host: str) -> dict[str, Any]:
+        """All data of a host, ``--data`` of a pyinfra command line aside. KeyError for an unknown host."""
+        merged: dict[str, Any] = {}
+        for group in ("all", *self._pyinfra_groups(self.hosts[host])):
+            merged |= self.group_data.get(group, {})
+        return merged | dict(self.hosts[host].own)
+
+    def place(self, host: str, key: str) -> str:
+        """Where a host's data has this key from, ``hosts.yml:5``; "" for a default that is set nowhere."""
+        if key in self.hosts[host].own:
+            groups = reversed(self.hosts[host].groups)
+            line = next(
+                (self.file.lines[at] for each in groups if (at := (each, host, key)) in self.file.lines), None
+            )
+            return f"{self.file.label}:{line}" if line else self.file.label
+        for group in reversed(("all", *self._pyinfra_groups(self.hosts[host]))):
+            if key in self.group_data.get(group, {}):
+                return f"group_data/{group}.py{_line_in(self.root / 'group_data' / f'{group}.py', key)}"
+        return ""
+
+    def groups(self) -> dict[str, list[str]]:
+        """The hosts of each group of hosts.yml."""
+        return {
+            group: [host.name for host in self.hosts.values() if group in host.groups]
+            for group in self.file_groups
+        }
+
+    def _pyinfra_groups(self, host: Host) -> Iterator[str]:
+        yield from (group for group in host.groups if group != "all")
+        if FILE_GROUP not in self.file_groups:
+            yield FILE_GROUP
+        if host.name == LOCAL:
+            yield LOCAL
+
+
+def read_fleet(root: Path, hosts_file: Path | None = None) -> Fleet:
+    """The hosts of ``hosts_file``, else of the file in $NOEVICT_HOSTS, else of hosts.yml in ``root``.
+
+    Raises NoevictError with all mistakes there are in it and in group_data.
+    """
+    fleet, mistakes = scan_fleet(root, hosts_file)
+    if mistakes:
+        raise NoevictError.collect(mistakes)
+    return fleet
+
+
+def scan_fleet(
+    root: Path, hosts_file: Path | None = None, settings: Collection[str] = ()
+) -> tuple[Fleet, tuple[str, ...]]:
+    """As ``read_fleet``, but with what is left of the fleet beside the mistakes, for more to be found in it.
+
+    ``settings`` are names to suggest for mistyped ones.
+    """
+    path = hosts_path(root, hosts_file)
+    label = path.name if path.parent == root else str(path)
+    found = read_hosts_file(path, label, settings)
+    group_data, mistakes = _read_group_data(root / "group_data")
+    fleet = Fleet(root, _hosts(found.groups), group_data, tuple(found.groups), found)
+    return _with_sudo(fleet), (*found.mistakes, *mistakes)
+
+
+def client_host(name: str, data: Mapping[str, Any]) -> str:
+    """The name or address clients use for a host: its certificate covers it."""
+    if name == LOCAL:
+        name = "localhost"
+    return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
+
+
+def hosts_path(root: Path, hosts_file: Path | None = None) -> Path:
+    """The file that names the hosts."""
+    named = os.environ.get(HOSTS_VARIABLE)
+    return hosts_file or (Path(named) if named else root / HOSTS_FILE)
+
+
+def _hosts(groups: Groups) -> dict[str, Host]:
+    hosts: dict[str, Host] = {}
+    for group, members in groups.items():
+        for name, own in members.items():
+            known = hosts.get(name, Host(name, (), {}))
+            hosts[name] = Host(name, (*known.groups, group), {**known.own, **own})
+    return hosts
+
+
+def _with_sudo(fleet: Fleet) -> Fleet:
+    """This machine is changed as root, however the command was started, unless the user said how."""
+    local = fleet.hosts.get(LOCAL)
+    if local is None or os.geteuid() == 0 or any(key in fleet.data(LOCAL) for key in _BECOMES_ROOT):
+        return fleet
+    hosts = {**fleet.hosts, LOCAL: Host(LOCAL, local.groups, {**local.own, "_sudo": True})}
+    return replace(fleet, hosts=hosts)
+
+
+def _read_group_data(directory: Path) -> tuple[GroupData, tuple[str, ...]]:
+    """Group → its data, from each GROUP.py there, and the mistakes."""
+    data: GroupData = {}
+    mistakes: list[str] = []
+    for path in sorted(directory.glob("*.py")):
+        label = f"group_data/{path.name}"
+        try:
+            data[path.stem] = _run(path)
+        # A user's file may fail in any way; SystemExit would end the run without a word.
+        except (Exception, SystemExit) as error:
+            mistakes.append(f"{label}{_line_of(error, path)}: should be plain Python, got {_cause(error)}")
+            continue
+        for key, value in data[path.stem].items():
+            if key in KEYS and (should := key_problem(key, value)):
+                mistakes.append(f"{label}: {key}: should be {should}, got {kind(value)}")
+    return data, tuple(mistakes)
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """A group_data file's names as pyinfra takes them: what it defines, without what it imports."""
+    imported = {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.parse(path.read_bytes(), str(path)).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    names = runpy.run_path(str(path))
+    exported = names.get("__all__", names.keys() - imported)
+    return {key: value for key, value in names.items() if key in exported and not key.startswith("__")}
+
+
+def _line_in(path: Path, name: str) -> str:
+    """Of the last plain ``name = ...`` there."""
+    lines = [
+        node.lineno
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f":{line}" if line else ""
+
+
+def _cause(error: BaseException) -> str:
+    """The kind of error; the text only where it cannot hold a value."""
+    name = type(error).__name__
+    return f"{name}: {error.msg}" if isinstance(error, SyntaxError) else name

@@ -1,0 +1,33 @@
+"""Files and directories as they should be, and how those that were found differ. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from noevict.machine.found import File
+from noevict.plan.change import Change, How
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file or directory as it should be. ``content`` is None for a directory and for what is made elsewhere."""
+
+    path: str
+    owner: str
+    group: str
+    mode: str  # octal text, as stat tells it
+    content: str | None = field(default=None, repr=False)
+    directory: bool = False
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is put in place whole, owner and mode with it: a file with a content of ours."""
+        return self.content is not None
+
+
+def attributes(found: File, wanted: WantedFile, how: How = How.FILE) -> Iterator[Change]:
+    """Owner and mode, each a change of its own."""
+    if (found.owner, found.group) != (wanted.owner, wanted.group):
+        there, right = f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
+        yield Change(how, f"{wanted.path} owner", there, right)
+    if found.mode != wanted.mode:
+        yield Change(how, f"{wanted.path} mode", found.mode, wanted.mode)

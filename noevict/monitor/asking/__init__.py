@@ -1,0 +1,1 @@
+"""Servers asked every few seconds over kept connections."""

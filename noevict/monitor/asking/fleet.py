@@ -1,0 +1,215 @@
+"""All hosts asked every few seconds, and what is known of each, for whoever wants to know."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from noevict.fleet import records
+from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.fleet.records import NOTHING, Record
+from noevict.messages import one_line
+from noevict.monitor.asking.dial import Resolver, Turns
+from noevict.monitor.asking.poll import Asker
+from noevict.monitor.asking.reasons import SECONDS
+from noevict.monitor.asking.roster import Roster
+from noevict.monitor.asking.watched import View, Watched, log
+from noevict.monitor.health.health import judge, refusals
+from noevict.server.writes import rise_since
+
+INTERVAL = 5.0
+ROSTER_SECONDS = 2.0  # between two looks at whether hosts.yml is another one
+CONNECTING = 64  # at once: a handshake is a few milliseconds of work here
+PATIENCE = 0.25  # seconds that somebody who asks waits for an answer of now
+DEAD_SECONDS = 60.0  # behind its time, all of polling counts as dead
+STALE = 1.0  # seconds after which an answer is asked for anew for whoever asks
+# Younger ones too, so many a second: a flood of questions is answered from memory.
+ANEW, ANEW_AT_ONCE = 50, 200
+
+
+class Credit:
+    """So many a second, and so many at once after a pause."""
+
+    def __init__(self, rate: float, most: float) -> None:
+        self._rate, self._most, self._left, self._at = rate, most, most, time.monotonic()
+
+    def take(self, wanted: int) -> bool:
+        """Whether there is that much left; then it is taken."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < wanted:
+            return False
+        self._left -= wanted
+        return True
+
+
+class Fleet:
+    """Every host of ``targets``, asked from ``run`` on; with a ``roster``, those that it names from then on."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        access: Access,
+        state: Path,
+        interval: float = INTERVAL,
+        roster: Roster | None = None,
+    ) -> None:
+        self.interval = interval
+        self._access, self._resolver, self._turns = access, Resolver(), Turns(CONNECTING)
+        self.hosts = {target.name: self._watched(target) for target in targets}
+        self._roster = roster
+        self._state, self._records_of = state, -1
+        self._records: Mapping[str, Record] = {}
+        self._news, self.ended = asyncio.Event(), asyncio.Event()
+        self._died: str | None = None
+        self._credit = Credit(ANEW, max(ANEW_AT_ONCE, 2 * len(targets)))
+
+    async def first_look(self) -> None:
+        """Every host asked once, or nearly: where very many are dead, the last of them are not waited for."""
+        await asyncio.wait([host.poll() for host in self.hosts.values()], timeout=SECONDS + PATIENCE)
+
+    async def run(self) -> None:
+        """Ask, without end. The hosts take turns, so that their answers do not come all at once."""
+        tasks: dict[Watched, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for number, host in enumerate(self.hosts.values()):
+                    if host not in tasks:
+                        turn = (number + 1) / len(self.hosts)
+                        tasks[host] = group.create_task(self._keep_asking(host, turn))
+                for host in tasks.keys() - set(self.hosts.values()):
+                    tasks.pop(host).cancel()
+                    host.asker.close()
+                await asyncio.sleep(ROSTER_SECONDS)
+                if self._roster is not None and (targets := self._roster.changed()):
+                    await self._take(targets)
+
+    async def refresh(self, names: Collection[str]) -> None:
+        """Look again at these hosts, for somebody who asks now; PATIENCE at most.
+
+        Who did not answer last time is not asked: it would not this time either.
+        """
+        hosts = [host for name in names if (host := self.hosts[name]).health.poll.info]
+        if not self._credit.take(len(hosts)):
+            hosts = [host for host in hosts if time.monotonic() - host.asked > STALE]
+        if hosts:
+            await asyncio.wait([asyncio.create_task(host.poll_anew()) for host in hosts], timeout=PATIENCE)
+
+    def view(self, name: str) -> View:
+        return self.views([name])[0]
+
+    def views(self, names: Collection[str] | None = None) -> list[View]:
+        """Of all hosts or some, in the order of hosts.yml."""
+        records_, now = self._read_records(), time.monotonic()
+        return [
+            View(
+                host.target,
+                host.health,
+                records_.get(name, NOTHING),
+                {what: line.points(now) for what, line in host.lines.items()},
+            )
+            for name, host in self.hosts.items()
+            if names is None or name in names
+        ]
+
+    @property
+    def late(self) -> list[str]:
+        """Hosts that were not asked for so long that something is wrong with us."""
+        return self._not_asked_for(3 * self.interval + 2 * SECONDS)
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing is asked any more, in a line; None as long as it is."""
+        if self._died is None and self.hosts:
+            allowed = 3 * self.interval + 2 * SECONDS + DEAD_SECONDS
+            if len(self._not_asked_for(allowed)) == len(self.hosts):
+                return f"polling hangs: no host was asked for {allowed:g} s"
+        return self._died
+
+    def polling_ended(self, task: "asyncio.Task[None]") -> None:
+        """Take note that ``run`` ended, though nobody cancelled it."""
+        if not task.cancelled():
+            error = task.exception()
+            log.error("polling ended", exc_info=error)
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            self._died = one_line(f"polling ended: {type(error).__name__}: {error}")
+
+    async def news(self) -> None:
+        """Returns with the next answer of any host, or the end."""
+        await self._news.wait()
+
+    def end(self) -> None:
+        """Whoever waits for news goes."""
+        self.ended.set()
+        self._news.set()
+
+    def close(self) -> None:
+        for host in self.hosts.values():
+            host.asker.close()
+
+    def _not_asked_for(self, seconds: float) -> list[str]:
+        now = time.monotonic()
+        return [name for name, host in self.hosts.items() if now - host.asked > seconds or not host.asked]
+
+    def _watched(self, target: Target) -> Watched:
+        return Watched(Asker(target, self._access, self._resolver, self._turns))
+
+    async def _take(self, targets: Sequence[Target]) -> None:
+        """These from now on. A host that is as before keeps its past; a new one is asked before it is shown."""
+        hosts = {}
+        for target in targets:
+            known = self.hosts.get(target.name)
+            hosts[target.name] = known if known and known.target == target else self._watched(target)
+        new = [host.poll() for host in hosts.values() if not host.asked]
+        if new:
+            await asyncio.wait(new, timeout=SECONDS + PATIENCE)
+        self.hosts = hosts
+
+    async def _keep_asking(self, host: Watched, turn: float) -> None:
+        due = time.monotonic() + self.interval * turn
+        while True:
+            await asyncio.sleep(due - time.monotonic())
+            await asyncio.wait([host.poll()])
+            self._news.set()
+            self._news = asyncio.Event()
+            due = max(due + self.interval, time.monotonic())
+
+    def _read_records(self) -> Mapping[str, Record]:
+        """Again where one was replaced: the directory's time tells."""
+        try:
+            changed = self._state.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if changed != self._records_of:
+            # Of a change just now another may follow within what a file's time tells apart.
+            settled = time.time_ns() - changed > 1_000_000_000
+            with suppress(OSError):  # known is what was known
+                self._records_of, self._records = changed if settled else -1, records.read(self._state)
+        return self._records
+
+
+def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
+    """All hosts, or some, asked once. Raises NoevictError for mistakes; a host that fails is a View of its own."""
+    access, targets = Access(root), read_targets(root, only)
+
+    async def look() -> list[View]:
+        fleet = Fleet(targets, access, records.locate(root))
+        await asyncio.wait([host.poll() for host in fleet.hosts.values()])
+        fleet.close()
+        return [_since_last_look(view) for view in fleet.views()]
+
+    return asyncio.run(look())
+
+
+def _since_last_look(view: View) -> View:
+    """Judged by what was refused since a run looked at it, if that is known."""
+    health, target = view.health, view.target
+    rise = rise_since(view.record.refusals, refusals(health.poll), health.number("uptime_in_seconds"))
+    if rise is None:
+        return view
+    judged = judge(health.poll, health.evicted_lately, rise, host=target.name, cache=target.cache)
+    return replace(view, health=judged)

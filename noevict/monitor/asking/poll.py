@@ -1,0 +1,199 @@
+"""One host asked, again and again, over connections that are kept: a Poll each time, whatever happens."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from noevict import queues
+from noevict.errors import NoevictError
+from noevict.fleet.endpoint import EXPORTER, HEALTH, Access, Target
+from noevict.messages import one_line
+from noevict.monitor.asking.dial import Dial, Resolver, Turns
+from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason
+from noevict.monitor.asking.wire import Connection, Garbage, Refused
+from noevict.monitor.health.health import SECTIONS, Poll, parse_info, parse_refusals
+
+# A kept connection sees neither a new certificate nor a changed password: this often it is made anew, as clients' are.
+RENEW_SECONDS = 60.0
+# What a server says to PING that can be asked all the same: INFO tells more of it.
+ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and no client may write
+# Queue -> state -> jobs, and queue -> whether a worker has left its mark; None where not known.
+Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
+UNKNOWN: Queues = (None, None)
+_SHOWN = 100  # characters of an answer that makes no sense
+FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
+
+
+class Session:
+    """One user's kept connection to a host, made when it is needed, and anew when it is lost or old."""
+
+    def __init__(self, target: Target, user: str, access: Access, dial: Dial) -> None:
+        self.user = user
+        self._target, self._access, self._dial = target, access, dial
+        self._connection: Connection | None = None
+        self._made = 0.0
+        self._taken = ""  # the password
+
+    @property
+    def connects(self) -> bool:
+        """Whether the next question takes a new connection."""
+        return self._connection is None or time.monotonic() - self._made > RENEW_SECONDS
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """Of the certificate the server has shown."""
+        return self._connection.certificate_ends if self._connection else None
+
+    async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
+        """Raises one of FAILURES. A connection that was kept and is lost is made anew first."""
+        new = self.connects
+        if new:
+            await self._open()
+        try:
+            return await self._asked(commands)
+        except (OSError, EOFError):
+            if new:
+                raise
+        await self._open()
+        return await self._asked(commands)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _asked(self, commands: Sequence[Sequence[str]]) -> list[str | int | Refused]:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - opened before
+        try:
+            return await connection.ask(*commands)
+        except BaseException:  # out of time too: its answer would be the next question's
+            self.close()
+            raise
+
+    async def _open(self) -> None:
+        """In the old one's place only once it is logged in."""
+        self._made = time.monotonic()
+        try:
+            try:
+                connection = await self._logged_in()
+            except (Refused, ssl.SSLError):
+                if not self._access.refresh():
+                    raise
+                connection = await self._logged_in()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        self._connection = connection
+
+    async def _logged_in(self) -> Connection:
+        context = self._access.context(self._target, datetime.now(UTC))
+        connection = await self._dial.connect(context)
+        try:
+            await self._login(connection)
+        except (ConnectionError, EOFError) as error:
+            connection.close()
+            # With TLS 1.3 a client has done its part before the server looks for its certificate.
+            raise ShutOut from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _login(self, connection: Connection) -> None:
+        """With the password that was taken last time first. Raises Refused with what the server said to the last."""
+        passwords = self._access.passwords(self.user, self._target.name)
+        for password in sorted(passwords, key=lambda each: each != self._taken):
+            try:
+                await connection.login(self.user, password)
+            except Refused as error:
+                if error.code != "WRONGPASS":
+                    raise
+                refusal = error
+            else:
+                self._taken = password
+                return
+        raise refusal
+
+
+class Asker:
+    """A host and how it is asked. ``turns``: when it may be connected to."""
+
+    def __init__(self, target: Target, access: Access, resolver: Resolver, turns: Turns) -> None:
+        self.target = target
+        dial = Dial(target.host, target.port, resolver)
+        self._turns = turns
+        self._health = Session(target, HEALTH, access, dial)
+        # A connection of its own: what `health` may not, it asks.
+        self._exporter = Session(target, EXPORTER, access, dial) if target.queues else None
+
+    async def poll(self) -> Poll:
+        """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
+        health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
+        (counts, workers), queues_failure = lengths
+        return replace(
+            health,
+            at=datetime.now(UTC),
+            certificate_ends=self._health.certificate_ends,
+            queues=counts,
+            queues_failure=queues_failure,
+            workers=workers,
+        )
+
+    def close(self) -> None:
+        self._health.close()
+        if self._exporter is not None:
+            self._exporter.close()
+
+    async def _ask_health(self) -> Poll:
+        """What PING and INFO answer."""
+        try:
+            # errorstats by itself: it has no bound on Redis 7.0, and what is too long is left out alone.
+            began, (ping, info, errors) = await self._answers(
+                self._health, ("PING",), ("INFO", *SECTIONS), ("INFO", "errorstats")
+            )
+        except FAILURES as error:
+            stopped = isinstance(error, ConnectionRefusedError)
+            return Poll(datetime.now(UTC), failure=reason(error, self._health.user), stopped=stopped)
+        seconds = time.monotonic() - began
+        for answer in (info, ping):
+            if isinstance(answer, Refused) and answer.code not in ANSWERS:
+                return Poll(datetime.now(UTC), failure=reason(answer, self._health.user))
+        refusals = {} if isinstance(errors, Refused) else parse_refusals(str(errors))
+        misconf = isinstance(ping, Refused) and ping.code == "MISCONF"
+        found = {**parse_info(str(info)), **refusals}
+        return Poll(datetime.now(UTC), found, seconds, misconf=misconf)
+
+    async def _ask_queues(self) -> tuple[Queues, str | None]:
+        if self._exporter is None:
+            return UNKNOWN, None
+        kinds = {**queues.STATES, queues.WORKERS: queues.WORKERS_ASKED}
+        asked = [(queue, kind) for queue in self.target.queues for kind in kinds]
+        commands = [(kinds[kind], queues.key(queue, kind)) for queue, kind in asked]
+        try:
+            _, answers = await self._answers(self._exporter, *commands)
+        except FAILURES as error:
+            return UNKNOWN, reason(error, self._exporter.user)
+        counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
+        for (queue, kind), answer in zip(asked, answers, strict=True):
+            if not isinstance(answer, int):
+                return UNKNOWN, f"{queues.key(queue, kind)}: {one_line(str(answer)[:_SHOWN])}"
+            counts[queue][kind] = answer
+        workers = {queue: count.pop(queues.WORKERS) > 0 for queue, count in counts.items()}
+        return (counts, workers), None
+
+    async def _answers(
+        self, session: Session, *commands: Sequence[str]
+    ) -> tuple[float, list[str | int | Refused]]:
+        """When the question was asked, and the answers."""
+        async with self._turns.turn() if session.connects else nullcontext():
+            async with asyncio.timeout(SECONDS):
+                if session.connects:
+                    await session.ask(("PING",))  # the way there is no part of the latency
+                began = time.monotonic()
+                return began, await session.ask(*commands)

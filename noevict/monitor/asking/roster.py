@@ -1,0 +1,59 @@
+"""Which hosts are watched, while hosts.yml and group_data may change under a service that runs for months."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from noevict.errors import NoevictError
+from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.inventory.reader import hosts_path
+from noevict.messages import one_line
+from noevict.monitor.asking.watched import log
+
+AGAIN_SECONDS = 30.0  # until files with a mistake in them are read again, changed or not
+
+
+class Roster:
+    """The hosts of hosts.yml, read again when it, or group_data, has changed."""
+
+    def __init__(self, root: Path, access: Access) -> None:
+        self._root, self._access = root, access
+        self._read: object = None
+        self._mistakes: Sequence[str] = ()
+        self._again = 0.0
+
+    def read(self) -> list[Target]:
+        """Raises NoevictError for mistakes, and for a host that cannot be asked for want of a password."""
+        self._read = self._stamp()
+        targets = read_targets(self._root)
+        for target in targets:
+            self._access.check(target)
+        return targets
+
+    def changed(self) -> Sequence[Target] | None:
+        """The hosts, if they may be others now. The log reports mistakes, once; nothing changes then.
+
+        What could not be read may be read later, without having changed: no file descriptor was left, or a disk
+        was away.
+        """
+        try:
+            if self._stamp() == self._read and not (self._mistakes and time.monotonic() > self._again):
+                return None
+            self._access.refresh()  # a new host may need a new user's password
+            targets = self.read()
+        except (NoevictError, OSError) as error:
+            self._again = time.monotonic() + AGAIN_SECONDS
+            mistakes = (
+                error.lines if isinstance(error, NoevictError) else [f"{error.filename}: {error.strerror}"]
+            )
+            if list(mistakes) != list(self._mistakes):
+                for line in mistakes:
+                    log.warning("%s", one_line(f"not taken up: {line}"))
+            self._mistakes = mistakes
+            return None
+        self._mistakes = ()
+        return targets
+
+    def _stamp(self) -> object:
+        paths = [hosts_path(self._root), *sorted((self._root / "group_data").glob("*.py"))]
+        return [(path, path.stat().st_mtime_ns if path.exists() else 0) for path in paths]

@@ -1,0 +1,1 @@
+"""What a server answered -> healthy, degraded or unhealthy, and why. Pure."""

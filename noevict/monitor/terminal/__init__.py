@@ -1,0 +1,1 @@
+"""``noevict status``: on a terminal, or in a pipe."""

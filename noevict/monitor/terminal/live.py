@@ -1,0 +1,84 @@
+"""``noevict status --watch``: the fleet on a terminal, drawn anew with every answer, until ctrl-c."""
+
+import asyncio
+import signal
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from noevict.fleet import records
+from noevict.fleet.endpoint import Access, read_targets
+from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.watched import View
+from noevict.monitor.terminal.status import Screen
+from noevict.monitor.web.answers import fleet_answer
+
+PAUSE = 0.25  # seconds between two pictures at least, however many answers come
+AGES = 1.0  # seconds without an answer after which there is one all the same: ages go on
+
+
+class Picture:
+    """What is known now, cut to the terminal's height: what is worst is on top."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._now, self._interval = datetime.now(UTC), fleet.interval
+        self._screen = Screen(fleet_answer(fleet.views()), self._now)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = options.height or options.max_height
+        lines = console.render_lines(self._screen, options.update(height=None), pad=False)
+        shown = lines if len(lines) < height else lines[: height - 2]
+        yield Text.assemble(
+            (f"{self._now.astimezone():%H:%M:%S}", "bold"),
+            "  ",
+            self._screen.summary(),
+            (f"  every {self._interval:g} s; ctrl-c ends", "dim"),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for line in shown:
+            yield from line
+            yield Segment.line()
+        if shown is not lines:
+            yield Text(f"{len(lines) - len(shown)} more lines", "dim")
+
+
+def watch(root: Path, only: Collection[str], interval: float, console: Console) -> list[View]:
+    """Until SIGINT or SIGTERM; what was known then. Raises NoevictError for mistakes, before anything is drawn."""
+    access, targets = Access(root), read_targets(root, only)
+    for target in targets:
+        access.check(target)
+    return asyncio.run(_watch(Fleet(targets, access, records.locate(root), interval), console))
+
+
+async def _watch(fleet: Fleet, console: Console) -> list[View]:
+    end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    with Live(Text("asking all hosts"), console=console, screen=True, auto_refresh=False) as live:
+        live.refresh()
+        tasks = [asyncio.create_task(each) for each in (_ask_and_draw(fleet, live), end.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+    fleet.close()
+    return fleet.views()
+
+
+async def _ask_and_draw(fleet: Fleet, live: Live) -> None:
+    await fleet.first_look()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fleet.run())
+        while True:
+            live.update(Picture(fleet), refresh=True)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(fleet.news(), AGES)
+            await asyncio.sleep(PAUSE)

@@ -1,0 +1,271 @@
+"""``noevict status``: the answer that programs get (see ``answers``), as a person at a terminal reads it.
+
+A table where one fits, a few lines for each host where it does not; the worst first, and below it why they are not
+healthy. Any figure may be missing: a host that gives no answer has none.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from noevict.messages import one_line
+from noevict.monitor.health.figures import size
+from noevict.monitor.health.health import CERTIFICATE_DAYS, MEMORY_PERCENT, Status, is_little
+from noevict.server.writes import NOEVICTION
+from noevict.terminal import ENDLESS, PILL
+from noevict.urgency import Urgency, urgency
+
+Answer = Mapping[str, Any]  # of one host
+
+GOOD, WARN, BAD, SOFT = "green", "yellow", "bold red", "dim"
+STYLES = {"healthy": GOOD, "degraded": WARN, "unhealthy": BAD}
+NOT_KNOWN = Text("-", SOFT)
+# Cells of a bar, and whether the queues are in the table, as the width allows.
+LAYOUTS = ((20, True), (10, True), (10, False))
+WIDE = 60  # columns that the longer bar takes where there is no table
+ALMOST_FULL = 80  # percent of maxmemory: the bar is yellow
+
+
+class Screen:
+    """A renderable of the answer for several hosts. ``now``: what ages count to."""
+
+    def __init__(self, answer: Answer, now: datetime) -> None:
+        self.hosts: list[tuple[str, Answer]] = sorted(answer["hosts"].items(), key=_badness)
+        self._now = now
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        endless = options.update(width=ENDLESS)
+        for bar, queues in LAYOUTS:
+            table = self._table(bar, options, queues=queues)
+            if Measurement.get(console, endless, table).maximum <= options.max_width:
+                yield table
+                yield from () if queues else self._all_queues()
+                break
+        else:
+            yield from self._cards(options)
+            return
+        yield ""
+        for name, answer in self.hosts:
+            for reason in _reasons(answer):
+                yield Text.assemble((one_line(name), "bold"), ": ", reason)
+        yield self.summary()
+
+    def summary(self) -> Text:
+        """``2 of 3 hosts healthy, 1 degraded, 1 may evict``."""
+        every = [answer["status"] for _, answer in self.hosts]
+        others = [status for status in (Status.DEGRADED, Status.UNHEALTHY) if status in every]
+        odd = sum("warning" in answer for _, answer in self.hosts)
+        text = f"{every.count(Status.HEALTHY)} of {len(every)} hosts healthy"
+        counts = [
+            *(f", {every.count(status)} {status}" for status in others),
+            f", {odd} may evict" * bool(odd),
+        ]
+        style = STYLES[others[-1]] if others else WARN if odd else GOOD
+        return Text("".join((text, *counts)), style)
+
+    def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
+        """Without the columns that nobody has anything in; that nobody has a backup is something."""
+        columns = {
+            "host": [Text(one_line(name), "bold") for name, _ in self.hosts],
+            "status": [_status(answer) for _, answer in self.hosts],
+            "memory": [_memory(answer, bar, ascii_only=options.ascii_only) for _, answer in self.hosts],
+            **{
+                name: [figure(answer, self._now) for _, answer in self.hosts]
+                for name, figure in FIGURES.items()
+            },
+        }
+        if queues:
+            between = Text("; " if options.max_width == ENDLESS else "\n")  # a pipe's host stays one line
+            columns["queues"] = [between.join(_queues(answer)) or NOT_KNOWN for _, answer in self.hosts]
+        shown = {
+            name: cells
+            for name, cells in columns.items()
+            if name == "backup" or any(cell != NOT_KNOWN for cell in cells)
+        }
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for name in shown:
+            table.add_column(name.upper(), no_wrap=True)
+        for row in zip(*shown.values(), strict=True):
+            table.add_row(*row)
+        return table
+
+    def _all_queues(self) -> Iterator[Text]:
+        for name, answer in self.hosts:
+            for queue in _queues(answer):
+                yield Text.assemble((one_line(name), "bold"), "  ", queue)
+
+    def _cards(self, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Each host without a table: on as many lines as it takes."""
+        bar, _ = LAYOUTS[0 if options.max_width >= WIDE else 1]
+        for name, answer in self.hosts:
+            yield Text.assemble((one_line(name), "bold"), "  ", _status(answer))
+            memory = _memory(answer, bar, ascii_only=options.ascii_only)
+            named = [(each, figure(answer, self._now)) for each, figure in FIGURES.items()]
+            figures = [Text.assemble((f"{each} ", SOFT), text) for each, text in named if text != NOT_KNOWN]
+            lines = [
+                *_reasons(answer),
+                *([memory] if memory != NOT_KNOWN else []),
+                *([Text(", ").join(figures)] if figures else []),
+                *_queues(answer),
+            ]
+            yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
+        yield self.summary()
+
+
+def _badness(host: tuple[str, Answer]) -> tuple[int, bool, float]:
+    """Sorts the worst first: by urgency, then an eviction policy, then memory."""
+    _, answer = host
+    return _urgency(answer).rank, "warning" not in answer, -(answer["usedMemoryPercent"] or 0)
+
+
+def _urgency(answer: Answer) -> Urgency:
+    return urgency(
+        answer["status"], stopped=answer["stopped"] is True, refuses_writes=answer["writesRefused"] is True
+    )
+
+
+def _reasons(answer: Answer) -> Iterator[Text]:
+    """Why a host is not healthy, or what is wrong with it all the same: a line each.
+
+    A host that does not answer says so once: what else failed for that reason is not repeated.
+    """
+    for name, check in answer["checks"].items():
+        if check["status"] != Status.HEALTHY:
+            about = "" if name in {"answer", "writes"} else f"{name}: "
+            yield Text(one_line(f"{about}{check['detail']}"), STYLES[check["status"]])
+    if "warning" in answer:
+        yield Text(one_line(answer["warning"]), WARN)
+    if not _answers(answer):
+        return
+    if "error" in (answer["queues"] or {}):
+        yield Text(one_line(f"queues: {answer['queues']['error']}"), WARN)
+    if answer["drift"] and answer["drift"]["failure"] is not None:
+        yield Text(one_line(f"the last look for drift failed: {answer['drift']['failure']}"), WARN)
+
+
+def _answers(answer: Answer) -> bool:
+    return bool(answer["checks"]["answer"]["status"] == Status.HEALTHY)
+
+
+def _status(answer: Answer) -> Text:
+    found = _urgency(answer)
+    return Text.assemble((found, STYLES.get(found, PILL)))  # no style for the blanks behind it
+
+
+def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
+    """A bar with a mark where a host is degraded, and the figures."""
+    used, most, percent = answer["usedMemory"], answer["maxMemory"], answer["usedMemoryPercent"]
+    if used is None:
+        return NOT_KNOWN
+    if percent is None:
+        return Text.assemble(size(used), ", ", ("no maxmemory", BAD))
+    style = BAD if percent > MEMORY_PERCENT else WARN if percent > ALMOST_FULL else GOOD
+    full, empty, mark = ("#", ".", "|") if ascii_only else ("█", "░", "│")
+    filled = min(cells, round(percent * cells / 100))
+    at = MEMORY_PERCENT * cells // 100
+    bar = Text(full * filled, style).append(empty * (cells - filled), SOFT)
+    marked = Text.assemble(bar[:at], (mark, BAD if percent > MEMORY_PERCENT else ""), bar[at:])
+    return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {size(most)}")
+
+
+def _policy(answer: Answer, _: datetime) -> Text:
+    policy = answer["evictionPolicy"]
+    return NOT_KNOWN if policy is None else Text(one_line(policy), "" if policy == NOEVICTION else BAD)
+
+
+def _persistence(answer: Answer, now: datetime) -> Text:
+    found = answer["persistence"]
+    if found is None:
+        return NOT_KNOWN
+    wrote = {found["aofLastWriteStatus"], found["aofLastRewriteStatus"]} <= {"ok", None}
+    aof = Text("AOF" if wrote else "AOF fails", "" if wrote else BAD) if found["aofEnabled"] else None
+    saved = found["rdbLastSaveStatus"] in {"ok", None}
+    age = _age(found["rdbLastSave"], now)
+    rdb = Text(f"RDB {age}" if saved else f"RDB fails, {age}", "" if saved else BAD)
+    return Text(", ").join(filter(None, (aof, rdb)))
+
+
+def _evicted(answer: Answer, _: datetime) -> Text:
+    keys, lately = answer["evictedKeys"], answer["evictedKeysLastHour"]
+    if keys is None:
+        return NOT_KNOWN
+    if lately:
+        fine = answer["checks"]["evictions"]["status"] == Status.HEALTHY  # of a cache
+        return Text(f"{keys}, {lately} lately", "" if fine else BAD)
+    return Text(str(keys), WARN if keys else "")
+
+
+def _certificate(answer: Answer, _: datetime) -> Text:
+    days = answer["certificateDaysLeft"]
+    if days is None:
+        return NOT_KNOWN
+    return Text("expired" if days < 0 else f"{days}d", BAD if days < CERTIFICATE_DAYS else "")
+
+
+def _backup(answer: Answer, now: datetime) -> Text:
+    at = answer["lastBackup"]
+    return Text("none", WARN) if at is None else Text(_age(at, now))
+
+
+def _disk(answer: Answer, now: datetime) -> Text:
+    found = answer["dataDisk"]
+    if found is None:
+        return NOT_KNOWN
+    age = _age(found["at"], now)
+    if found["readOnly"]:
+        return Text(f"read-only, {age}", BAD)
+    return Text(f"{size(found['free'])} free, {age}", WARN if is_little(found["free"], found["size"]) else "")
+
+
+def _drift(answer: Answer, now: datetime) -> Text:
+    look = answer["drift"]
+    if look is None:
+        return NOT_KNOWN
+    age = _age(look["at"], now)
+    if look["failure"] is not None:
+        return Text(f"failed {age}", BAD)
+    return Text(f"{look['differences'] or 'none'}, {age}", WARN if look["differences"] else "")
+
+
+def _queues(answer: Answer) -> list[Text]:
+    """A line for each: the states that have jobs."""
+    queues = answer["queues"]
+    if not queues or "error" in queues:
+        return [Text("not read", WARN)] if queues and _answers(answer) else []
+    lines = []
+    for name, states in queues.items():
+        jobs = [
+            Text(f"{count} {state}", BAD if state == "failed" else "")
+            for state, count in states.items()
+            if count
+        ]
+        lines.append(Text.assemble(one_line(name), ": ", Text(", ").join(jobs) if jobs else ("empty", SOFT)))
+    return lines
+
+
+FIGURES = {
+    "policy": _policy,
+    "persistence": _persistence,
+    "evicted": _evicted,
+    "certificate": _certificate,
+    "disk": _disk,
+    "backup": _backup,
+    "drift": _drift,
+}
+
+
+def _age(time: str | None, now: datetime) -> str:
+    """``3m ago``, from the time as it is in an answer."""
+    if time is None:
+        return "never"
+    seconds = int((now - datetime.fromisoformat(time)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
+    return "now"

@@ -1,0 +1,1 @@
+"""The health endpoint, /metrics and the page over HTTP."""

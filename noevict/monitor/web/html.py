@@ -1,0 +1,177 @@
+"""The page of the fleet: rendered here, whole for a request, and by the card for those who have it open."""
+
+import json
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+
+from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.watched import View, log
+from noevict.monitor.health import runbooks
+from noevict.monitor.health.health import MEMORY_PERCENT, Poll, Status, judge
+from noevict.monitor.web.answers import worst
+from noevict.monitor.web.card import Card, card, rank
+from noevict.monitor.web.overview import Figure, Filter, figures
+
+HERE = Path(__file__).parent / "page"
+# What a browser may load: our own files, and nothing from anywhere else.
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+ASSETS = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+MANY = 30  # hosts; of more there is a table too, with a row for each
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE),
+    undefined=jinja2.StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the page has of one host. ``of``: what it was made from."""
+
+    of: object
+    card: Card
+    id: str
+    item: str
+    row: str
+
+
+class Page:
+    """The fleet as people see it. A host's card is made once for each of its answers, however many look."""
+
+    def __init__(self, fleet: Fleet, version: str) -> None:
+        self._fleet, self._version = fleet, version
+        self._made: dict[str, Made] = {}
+        self._figures: tuple[list[Figure], str] = ([], "")
+
+    def document(self, wanted: Filter) -> str:
+        """All of it, with the hosts that are wanted."""
+        views = self._fleet.views()
+        made = self._ordered(views)
+        shown = [each for each in made if wanted.shows(each.card)]
+        return _render(
+            "page.html.j2",
+            cards=[each.item for each in shown],
+            rows=[each.row for each in shown],
+            dense=_dense(views),
+            overview=render_overview(figures([each.card for each in made]), wanted),
+            wanted=wanted,
+            hosts=len(made),
+            summary=summary(views),
+            mood=mood(views),
+            at=_now(views),
+            version=self._version,
+        )
+
+    def news(self, sent: dict[str, str]) -> str:
+        """What changed since ``sent``, which is kept up to date: JSON for page.js."""
+        views = self._fleet.views()
+        made = self._ordered(views)
+        now = {each.id: each.item for each in made}
+        if _dense(views):
+            now |= {f"row-{each.id}": each.row for each in made}
+        now["overview"] = self._overview(figures([each.card for each in made]))
+        changed = {id_: text for id_, text in now.items() if sent.get(id_) != text}
+        sent.update(changed)
+        told = {
+            "summary": summary(views),
+            "mood": mood(views),
+            "at": f"{_now(views):%H:%M:%S} UTC",
+            "dense": _dense(views),
+            "order": [each.id for each in made],
+            "changed": changed,
+        }
+        return json.dumps(told)
+
+    def _overview(self, now: list[Figure]) -> str:
+        if now != self._figures[0]:
+            self._figures = (now, render_overview(now, Filter()))
+        return self._figures[1]
+
+    def _ordered(self, views: Sequence[View]) -> list[Made]:
+        """The worst first."""
+        return sorted((self._make(view) for view in views), key=lambda made: rank(made.card))
+
+    def _make(self, view: View) -> Made:
+        dense = _dense(self._fleet.hosts)
+        of, before = (view.health.poll.at, view.record, dense), self._made.get(view.name)
+        if before is None or before.of != of:
+            shown = _card(view)
+            id_ = before.id if before else f"host-{len(self._made)}"
+            row = render_row(shown, id_) if dense else ""
+            self._made[view.name] = Made(of, shown, id_, render_card(shown, id_), row)
+        return self._made[view.name]
+
+
+def _card(view: View) -> Card:
+    """What cannot be shown of a host, whatever its server told, is that host's failure alone."""
+    try:
+        return card(view, datetime.now(UTC))
+    except Exception as error:
+        log.exception("%s: showing it", view.name)
+        failure = f"could not be shown: {type(error).__name__}"
+        return card(View(view.target, judge(Poll(view.health.poll.at, failure=failure))), datetime.now(UTC))
+
+
+def render_card(shown: Card, id_: str) -> str:
+    """The list item that a host's card is."""
+    return _render("card.html.j2", card=shown, id=id_, mark=MEMORY_PERCENT)
+
+
+def render_row(shown: Card, id_: str) -> str:
+    """The row of the table for the same host, which leads to its card."""
+    return _render("row.html.j2", card=shown, id=id_, facts={fact.label: fact for fact in shown.facts})
+
+
+def render_overview(shown: Sequence[Figure], wanted: Filter) -> str:
+    """The line of figures above all hosts."""
+    return _render("overview.html.j2", figures=shown, wanted=wanted)
+
+
+def render_runbook(name: str, version: str) -> str:
+    """A page of docs/, for the links at warnings."""
+    title, text = runbooks.render(name)
+    return _render(
+        "runbook.html.j2", title=title, text=text, up="../" * (name.count("/") + 1), version=version
+    )
+
+
+def summary(views: Sequence[View]) -> str:
+    """``1 unhealthy, 2 degraded, 9 healthy, 1 may evict``, the worst first."""
+    counts = [
+        (str(status), sum(view.health.status is status for view in views)) for status in reversed(Status)
+    ]
+    counts.append(("may evict", sum(view.health.warning is not None for view in views)))
+    return ", ".join(f"{count} {what}" for what, count in counts if count)
+
+
+def mood(views: Sequence[View]) -> str:
+    """The class of the summary: the worst status; of hosts that are all healthy, ``odd`` where one warns."""
+    status = worst(views)
+    odd = status is Status.HEALTHY and any(view.health.warning for view in views)
+    return "odd" if odd else str(status)
+
+
+def _dense(hosts: Sized) -> bool:
+    return len(hosts) > MANY
+
+
+def _now(views: Sequence[View]) -> datetime:
+    return max(view.health.poll.at for view in views)
+
+
+def _render(name: str, **values: object) -> str:
+    return _ENVIRONMENT.get_template(name).render(**values)

@@ -1,0 +1,79 @@
+"""The line above all hosts, and which of them are shown: its figures are filters, too."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from noevict.monitor.health.health import CERTIFICATE_DAYS
+from noevict.monitor.web.card import Card
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``show``: the tag of the hosts that are counted, where there are some to be shown; ``tone`` as of a Fact."""
+
+    text: str
+    show: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What somebody wants to see: hosts with a tag (see ``Card.tags``), with a text in what names them."""
+
+    show: str = ALL
+    text: str = ""
+
+    def __bool__(self) -> bool:
+        return self.show != ALL or bool(self.text)
+
+    def shows(self, card: Card) -> bool:
+        """As page.js does it, while the page is open."""
+        words = self.text.lower().split()
+        return (self.show == ALL or self.show in card.tags) and all(word in card.names for word in words)
+
+
+def figures(cards: Sequence[Card]) -> list[Figure]:
+    """Hosts, what is urgent, full, without a backup, the next certificate to end, drift, jobs that wait."""
+    return [
+        Figure(_hosts(len(cards)), ALL),
+        *_tagged(cards, "unhealthy", "not healthy", "bad", least=1),
+        *_tagged(cards, "full", "full", "bad"),
+        *_tagged(cards, "no-backup", "without backup", "warn"),
+        _certificate(cards),
+        *_tagged(cards, "drift", "with drift", "warn", least=1),
+        _jobs(cards),
+    ]
+
+
+def _hosts(count: int) -> str:
+    return "1 host" if count == 1 else f"{count:,} hosts"
+
+
+def _tagged(cards: Iterable[Card], tag: str, words: str, tone: str, least: int = 0) -> list[Figure]:
+    count = sum(tag in card.tags for card in cards)
+    if count < least:
+        return []
+    return [Figure(f"{count:,} {words}", tag, tone) if count else Figure(f"none {words}")]
+
+
+def _certificate(cards: Iterable[Card]) -> Figure:
+    ends = [(card.certificate_days, card.name) for card in cards if card.certificate_days is not None]
+    if not ends:
+        return Figure("no certificate seen")
+    days, name = min(ends)
+    when = "expired" if days < 0 else "1 day" if days == 1 else f"{days} days"
+    show = "certificate" if any("certificate" in card.tags for card in cards) else ""
+    return Figure(f"next certificate: {when}, {name}", show, "bad" if days < CERTIFICATE_DAYS else "")
+
+
+def _jobs(cards: Sequence[Card]) -> Figure:
+    """Of a host that does not tell the lengths of its queues they are not known, and not 0."""
+    known = [card.waiting for card in cards if card.waiting is not None]
+    unknown = sum(card.watches_queues and card.waiting is None for card in cards)
+    if not known and not unknown:
+        return Figure("no queues watched")
+    jobs = sum(known)
+    text = f"{jobs:,} {'job' if jobs == 1 else 'jobs'} waiting"
+    return Figure(text + (f", {_hosts(unknown)} not known" if unknown else ""), "jobs" if jobs else "")

@@ -1,0 +1,119 @@
+"""``noevict serve``: the service as a process of its own, from its port to its end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from noevict.errors import NoevictError
+from noevict.fleet import records
+from noevict.fleet.endpoint import Access
+from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.roster import Roster
+from noevict.monitor.web import open_files
+from noevict.monitor.web.connections import Client, protocol
+from noevict.monitor.web.host_names import CheckedHost, HostNames, parse_names
+from noevict.monitor.web.log_limit import LogLimit
+from noevict.monitor.web.service import application
+
+END_SECONDS = 2  # for answers under way when it is to end
+
+
+class Server(uvicorn.Server):
+    """uvicorn, ended by SIGTERM and SIGINT with exit code 0 instead of by the signal once more."""
+
+    def __init__(self, config: uvicorn.Config, fleet: Fleet) -> None:
+        super().__init__(config)
+        self._fleet = fleet
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._fleet.end()
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. An end of polling is the end of all: whoever started this starts it again."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for client in list(self.server_state.connections):
+                if isinstance(client, Client):
+                    client.sweep(now)
+        if self._fleet.failure is not None:
+            self._fleet.end()
+            return True
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def serve(root: Path, host: str, port: int, interval: float, allowed: Collection[str] = ()) -> None:
+    """The page and the answers, until SIGTERM. ``allowed``: names to answer to, beside this machine's own.
+
+    Raises NoevictError for mistakes in hosts.yml or secrets/, for a port that cannot be had, and if polling ends.
+    """
+    names = HostNames(parse_names(allowed) | {host.lower()})
+    access = Access(root)
+    roster = Roster(root, access)
+    targets = roster.read()
+    fleet = Fleet(targets, access, records.locate(root), interval, roster)
+    _log()
+    limit = open_files.raise_limit()
+    with _listening(host, port) as listener:
+        address = listener.getsockname()
+        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+        hosts = "1 host" if len(targets) == 1 else f"{len(targets)} hosts"
+        logging.getLogger("noevict").info("%s at http://%s:%d/", hosts, shown, address[1])
+        if limit < (needed := open_files.needed(len(targets))):
+            logging.getLogger("noevict").warning(
+                "open files: should be %d or more for %s, are limited to %d (LimitNOFILE)",
+                needed,
+                hosts,
+                limit,
+            )
+        config = uvicorn.Config(
+            CheckedHost(application(fleet, version("noevict")), names),
+            http=protocol(lambda: open_files.clients(limit, len(fleet.hosts))),
+            backlog=open_files.BACKLOG,
+            ws="none",
+            loop="asyncio",
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=END_SECONDS,
+        )
+        asyncio.run(Server(config, fleet).serve([listener]))
+    if failure := fleet.failure:
+        raise NoevictError(failure)
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(open_files.BACKLOG)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NoevictError(
+            f"--host {host} --port {port}: should be free to listen on: {why.lower()}"
+        ) from None
+    return listener

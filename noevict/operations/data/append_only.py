@@ -1,0 +1,124 @@
+"""AOF turned on over data that is there, so that a server that dies meanwhile starts with that data."""
+
+import redis
+
+from noevict.client.client import Client
+from noevict.client.failures import sentence
+from noevict.errors import NoevictError
+from noevict.operations.data.directories import stamp
+from noevict.operations.data.persistence import save, turn_aof_on, wait_until_written
+from noevict.run.instance import HostRun
+from noevict.scripts import packed, script
+from noevict.server.space import Room, lacking
+from noevict.ssh.shell import SYNC_SECONDS
+
+
+def write_append_only_files(run: HostRun) -> None:
+    """Turn AOF on, or see a first rewrite through that an earlier run began. The configuration is still as found.
+
+    Raises NoevictError if there is no room or the rewrite fails. AOF is off then: a server with AOF on that cannot
+    write it refuses all writes, and tries again for ever. Only if redis.conf cannot say so, or the rewrite was an
+    earlier run's, it stays on.
+    """
+    found, live = run.found, run.found.live
+    on = live.config.get("appendonly") == "yes"
+    under_way = on and live.writing_aof and not live.number("aof_rewrites_consecutive_failures")
+    try:
+        # A start would find something: its append-only files, or else the RDB.
+        if under_way and (found.file(run.engine.manifest) is not None or not found.starts_with_aof):
+            wait_until_written(run, run.client, {})
+            _write_file(run, "yes")
+        else:
+            _turn_on(run, run.client, on=on)
+    except (NoevictError, redis.ResponseError) as error:
+        now = "AOF is on:" if _is_on(run.client) else "AOF is off now:" if on else "AOF stays off:"
+        raise NoevictError(f"{now} {sentence(error)}") from error
+
+
+def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
+    """At each moment a start finds all that was there when the save began, or what was found before it."""
+    saved = False
+    try:
+        _see_room(run, client)
+        since = int(client.time()[0])
+        save(run, client)
+        saved = True
+        # From here on a start loads the RDB, which later saves renew. Nothing is turned off while the file says yes.
+        _write_file(run, "no")
+        if on:
+            client.config_set("appendonly", "no")
+        _see_room(run, client, _make_base(run, since))
+        # From here on a start finds the same as the base of append-only files, and then the files themselves.
+        turn_aof_on(run, client, lambda: _write_file(run, "yes"))
+    except (NoevictError, redis.ResponseError):
+        _turn_off(run, client, write=saved or on)
+        raise
+    _base(run, written=True)
+
+
+def _turn_off(run: HostRun, client: Client, *, write: bool) -> None:
+    """``write``: also for the next start, which has an RDB that is as new as what append-only files there are."""
+    if write:
+        _write_file(run, "no")
+    if _is_on(client):
+        client.config_set("appendonly", "no")
+
+
+def _is_on(client: Client) -> bool:
+    return bool(client.config_get("appendonly").get("appendonly") == "yes")
+
+
+def _write_file(run: HostRun, value: str) -> None:
+    """Write ``appendonly`` into a configuration of ours, for the next start.
+
+    CONFIG REWRITE would write all that was changed by hand.
+    """
+    if run.found.live.ours:
+        engine = run.engine
+        whole = packed(run.plan.target.text(engine.conf)) if run.managed else ""
+        text = script("descriptors", user=engine.user) + script(
+            "appendonly", user=engine.user, conf=engine.conf, value=value, whole=whole
+        )
+        run.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
+
+
+def _see_room(run: HostRun, client: Client, size: int | None = None) -> None:
+    """Raises NoevictError if there is no room for a copy of all data, of ``size`` bytes if that is known."""
+    if size is not None and run.found.live.config.get("aof-use-rdb-preamble") != "yes":
+        size = None  # commands take more than an RDB
+    if why := no_room(run, client, size):
+        raise NoevictError(f"{why}, then run again")
+
+
+def no_room(run: HostRun, client: Client, size: int | None = None) -> str:
+    """Why there is none for a copy of all data; "" if there is."""
+    info = {**client.info("memory"), **client.info("persistence")}
+    return lacking(look_for_room(run), run.engine.data, info, run.found.memory, size)
+
+
+def look_for_room(run: HostRun) -> Room:
+    return Room.parse(run.shell(script("room", data=run.engine.data), what="looking for room"))
+
+
+def _make_base(run: HostRun, since: int) -> int:
+    """Make what was saved the base of append-only files. Returns its size in bytes."""
+    size = 0
+    for line in _base(run, since=since):
+        word, _, rest = line.partition(" ")
+        if word == "kept":
+            run.warn(f"append-only files of an earlier time are kept in {rest}")
+        else:
+            size = int(rest)
+    return size
+
+
+def _base(run: HostRun, *, since: int = 0, written: bool = False) -> list[str]:
+    text = script("as_user", user=run.engine.user) + script(
+        "base",
+        data=run.engine.data,
+        dump=run.found.live.config.get("dbfilename", "dump.rdb"),
+        since=since,
+        stamp=stamp(),
+        written="yes" if written else "no",
+    )
+    return run.shell(text, seconds=SYNC_SECONDS, what="preparing the append-only files")

@@ -1,0 +1,49 @@
+"""Data on disk, before a server starts on it."""
+
+from datetime import UTC, datetime
+
+from noevict.run.instance import HostRun
+from noevict.run.step import step
+from noevict.scripts import script
+from noevict.ssh.shell import SYNC_SECONDS
+
+
+@step
+def prepare_data(run: HostRun) -> None:
+    """See that a server with AOF on finds what an RDB file holds. The server is not running.
+
+    Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
+    """
+    seed(run, trust_rdb=not (run.found.starts_with_aof or run.found.empty_rdb))
+
+
+def seed(run: HostRun, *, trust_rdb: bool) -> None:
+    """Make an RDB file the base of append-only files, where that is due.
+
+    ``trust_rdb``: AOF was off when it was written.
+    """
+    said = run.shell(
+        script("as_user", user=run.engine.user)
+        + script(
+            "data",
+            data=run.engine.data,
+            aof="yes" if run.settings.redis_appendonly else "no",
+            trust_rdb="yes" if trust_rdb else "no",
+            stamp=stamp(),
+        ),
+        seconds=SYNC_SECONDS,
+        what="preparing the data",
+    )
+    if "seeded" in said:
+        run.log("dump.rdb is the base of the append-only files")
+
+
+def keep_aside(run: HostRun) -> None:
+    """Move append-only files that are not in use out of the way."""
+    aside = script("as_user", user=run.engine.user) + script("aside", data=run.engine.data, stamp=stamp())
+    for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
+        run.warn(f"append-only files of an earlier time are kept in {path}")
+
+
+def stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

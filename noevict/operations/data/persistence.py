@@ -1,0 +1,110 @@
+"""Saves, and append-only files written anew: what a server does in a child of its own, begun and waited for."""
+
+import contextlib
+from collections.abc import Callable
+
+import redis
+
+from noevict.client.client import Client
+from noevict.errors import NoevictError
+from noevict.run.instance import HostRun
+from noevict.server.progress import Info, Patience, is_saving, saving
+
+
+def turn_aof_on(run: HostRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
+    """Set ``appendonly yes`` and wait until the first rewrite is done. Raises NoevictError if it fails.
+
+    ``begun`` is called while that goes on.
+    """
+    before = _persistence(run, client)
+    _begin(client, "CONFIG SET", "appendonly", "yes")
+    begun()
+    wait_until_written(run, client, before)
+
+
+def rewrite_aof(run: HostRun, client: Client) -> None:
+    """Write the append-only files anew, of all that is in memory. Raises NoevictError if that fails."""
+    wait_until_idle(run, client)
+    before = _persistence(run, client)
+    _begin(client, "BGREWRITEAOF")
+    wait_until_written(run, client, before)
+
+
+def wait_until_written(run: HostRun, client: Client, before: Info) -> None:
+    """Wait for a rewrite that began after ``before``, an INFO persistence: the files hold everything then.
+
+    Raises NoevictError if writing them fails.
+    """
+
+    def grew(info: Info, name: str) -> bool:
+        return int(info.get(name, 0)) > int(before.get(name, 0))
+
+    def done(info: Info) -> bool:
+        # A first rewrite that failed is scheduled again at once, and for ever: only the counter shows it.
+        failed = grew(info, "aof_rewrites_consecutive_failures")
+        if not failed and (info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress")):
+            return False
+        began = grew(info, "aof_rewrites")
+        wrong = info.get("aof_last_bgrewrite_status") != "ok" or info.get("aof_last_write_status") != "ok"
+        if failed or (began and wrong):
+            raise NoevictError(
+                "writing the append-only files failed: see the server's log; its data is as it was"
+            )
+        return began and bool(info.get("aof_enabled"))
+
+    wait_for(run, client, done, "writing the append-only files")
+
+
+def save(run: HostRun, client: Client) -> None:
+    """An RDB of everything there is now. Raises NoevictError where it fails."""
+    wait_until_idle(run, client)
+    before = client.info("persistence").get("rdb_saves", 0)
+    try:
+        _begin(client, "BGSAVE")
+    except redis.ResponseError as error:
+        if not is_saving(client.info("persistence")):
+            raise NoevictError(f"BGSAVE is refused: {error}") from error
+        save(run, client)  # another began by itself in between
+        return
+    wait_until_idle(run, client)
+    info = client.info("persistence")
+    if info.get("rdb_last_bgsave_status") != "ok" or info.get("rdb_saves", 1) == before:
+        raise NoevictError(
+            "BGSAVE failed: free space on the data's disk, then run again; nothing was restarted"
+        )
+
+
+def wait_until_idle(run: HostRun, client: Client) -> None:
+    """Until no child of the server writes: a stop would cut it off, or wait for it for ever."""
+    wait_for(run, client, lambda info: not is_saving(info), "saving the data")
+
+
+def wait_for(run: HostRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
+    """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
+    patience = Patience(f"{run.engine.title} is {what}", run.log)
+    while True:
+        try:
+            info: Info = client.info("persistence")
+            if done(info):
+                return
+            patience.wait(*saving(info))
+        except redis.TimeoutError:
+            patience.wait()
+
+
+def _persistence(run: HostRun, client: Client) -> Info:
+    """INFO persistence, of a server that may be too busy to answer at once."""
+    found: dict[str, object] = {}
+
+    def answered(info: Info) -> bool:
+        found.update(info)
+        return True
+
+    wait_for(run, client, answered, "busy")
+    return found
+
+
+def _begin(client: Client, *command: str) -> None:
+    """A command for which Redis forks before it answers: at a terabyte that takes longer than an answer may."""
+    with contextlib.suppress(redis.TimeoutError):
+        client.execute_command(*command)

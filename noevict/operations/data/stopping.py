@@ -1,0 +1,103 @@
+"""What is done before a server is stopped: its stop loses nothing, and it can start again."""
+
+from noevict.errors import NoevictError
+from noevict.operations.data.append_only import look_for_room, no_room
+from noevict.operations.data.persistence import rewrite_aof, save, wait_until_idle
+from noevict.platforms.systemd.wanted import KEPT
+from noevict.run.instance import HostRun
+from noevict.scripts import script
+from noevict.server.space import SLACK, Room
+
+CHECK_SECONDS = 3600  # redis-check-aof reads all files: 100 GB in a quarter of an hour
+
+
+def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = False) -> None:
+    """See that a stop loses nothing, and takes no longer than it must: no client is served while a server saves.
+
+    ``append_only``: the next start reads append-only files. They are written anew, so that it reads nothing that was
+    damaged meanwhile, and no commands one by one; without room for that, they are checked, unless ``must_rewrite``.
+    Raises NoevictError if the server might not start again with all its keys.
+    """
+    client = run.client
+    wait_until_idle(run, client)
+    dump = run.found.file(f"{run.engine.data}/dump.rdb")
+    # A save that fails for want of room makes the server refuse all writes.
+    _see_disk(look_for_room(run), SLACK + (dump.size if dump else 0))
+    info = client.info("persistence")
+    if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
+        raise NoevictError(
+            "its last AOF write failed: free space on the data's disk, then run again; not restarted"
+        )
+    written = append_only and bool(info.get("aof_enabled"))
+    saves = bool(client.config_get("save").get("save"))
+    if run.undo is not None and not run.found.starts_with_aof and not saves:
+        # If the take-over fails, its own configuration starts with an RDB.
+        client.config_set("save", "3600 1")
+        saves = True
+    full = no_room(run, client) if written else ""
+    # A save in the background now, in place of one at the stop.
+    sooner = written and saves and not full and _reads_append_only_files(run)
+    if not written and not saves:
+        # The stop would write nothing that the next start reads.
+        client.config_set("save", "3600 1")
+    if info.get("rdb_last_bgsave_status") != "ok" or sooner or not (written or saves):
+        save(run, client)
+    if written:
+        full = full or no_room(run, client)
+        if not full:
+            rewrite_aof(run, client)
+        elif must_rewrite:
+            raise NoevictError(f"{full}, then run again; not stopped")
+        else:
+            run.log(f"the append-only files are checked, and not written anew: {full}")
+            check_append_only_files(run)
+    _see_disk(look_for_room(run), SLACK)
+    see_start(run)  # with what was written just now
+    if sooner:
+        client.config_set("shutdown-on-sigterm", "nosave")
+
+
+def see_start(run: HostRun) -> None:
+    """Try what a start reads and writes, as the server's user. Raises NoevictError if something of it fails."""
+    engine = run.engine
+    text = script("as_user", user=engine.user) + script(
+        "may_start",
+        unit=engine.unit,
+        conf=engine.conf,
+        acl=engine.aclfile,
+        tls=engine.tls,
+        data=engine.data,
+        logfile=engine.logfile,
+    )
+    run.shell(
+        text, what=f"{engine.title} would not start again, and is not stopped: trying what its start needs"
+    )
+
+
+def check_append_only_files(run: HostRun) -> None:
+    """Have the server's own program read them. Raises NoevictError if a start would not load them whole."""
+    engine = run.engine
+    check = f"{engine.binary.removesuffix('-server')}-check-aof"
+    text = script("as_user", user=engine.user) + script(
+        "check_aof", check=check, manifest=engine.manifest, seconds=CHECK_SECONDS
+    )
+    what = (
+        f"{engine.title} would not start again with all its keys, and is not stopped: give it room to write its "
+        "append-only files anew (BGREWRITEAOF), then run again; checking them"
+    )
+    run.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)
+
+
+def _see_disk(room: Room, needed: int) -> None:
+    """Raises NoevictError where a server that stops now might not start again."""
+    for path, free in room.disk.items():
+        if free < needed:
+            raise NoevictError(
+                f"the disk of {path} has {free >> 10} KiB free, a restart wants {needed >> 10}: free space, then "
+                "run again; not restarted"
+            )
+
+
+def _reads_append_only_files(run: HostRun) -> bool:
+    """Whether the configuration that a restart puts back where it fails does."""
+    return run.found.starts_with_aof and run.found.file(KEPT) is None

@@ -1,0 +1,1 @@
+"""Certificates: parsed, made, and what a client trusts."""

@@ -1,0 +1,83 @@
+"""What is due of a host's key, certificate and CA, which change together. Pure.
+
+``tls`` is a link of root's to a directory of root's beside it. A new pair is a new directory, and one rename:
+no start finds a key that is not its certificate's. What somebody else could write or read, by its owner or mode, is
+never used again: a new key and certificate take its place.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from noevict.engines.engine import Engine
+from noevict.machine.files import attributes
+from noevict.pki import authority
+from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.plan.change import Change, How
+from noevict.platforms.systemd.conflicts import not_roots
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import Target, tls_files
+from noevict.secrets.store import Secrets
+
+
+def changes(
+    state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
+) -> Iterator[Change]:
+    """Nothing where ``tls`` is not root's: that is a fault. ``own``: the user's files, where the settings name some."""
+    there = state.file(target.engine.tls)
+    if there is not None and (not there.is_directory or any(not_roots(state, target.engine))):
+        return
+    yield from _files(state, target.engine)
+    path = f"{target.engine.tls}/server.crt"
+    found = Certificate.parse(state.certificate or "")
+    if state.file(path) is None:
+        yield Change(How.CERTIFICATE, path, "none", "a certificate")
+    elif own is not None:
+        same = (state.certificate or "").strip() == own.chain.strip()
+        if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
+            yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
+    else:
+        key, names = _key(state, target, found), target.names
+        for problem in authority.problems(found, key, secrets.ca, names, now, owner=target.owner):
+            yield Change(How.CERTIFICATE, path, problem, "a new certificate")
+    if (state.ca or "").strip() != target.ca.strip():
+        yield Change(
+            How.CERTIFICATE, f"{target.engine.tls}/ca.crt", "another one" if state.ca else "none", "the CA"
+        )
+    served = state.live.certificate
+    if (
+        found is not None
+        and state.live.ours
+        and served is not None
+        and served != found.parsed.public_bytes(Encoding.DER)
+    ):
+        yield Change(
+            How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded", file=path
+        )
+
+
+def _files(state: HostState, engine: Engine) -> Iterator[Change]:
+    """Where they stand, and whose they are."""
+    for wanted in tls_files(engine):
+        found = state.file(wanted.path)
+        if found is None:
+            if wanted.directory:
+                yield Change(How.CERTIFICATE, wanted.path, "missing", "a directory")
+        elif wanted.directory:
+            if found.is_directory:
+                yield from attributes(found, wanted, How.CERTIFICATE)
+                if not state.tls:
+                    why = "key and certificate change in one rename"
+                    yield Change(How.CERTIFICATE, wanted.path, "a directory", "a link to one", why)
+        elif not found.is_regular:
+            yield Change(How.CERTIFICATE, wanted.path, found.kind, "regular file")
+        else:
+            yield from attributes(found, wanted, How.CERTIFICATE)
+
+
+def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
+    """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
+    if state.file(f"{target.engine.tls}/server.key") is None:
+        return ""
+    return state.key_digest or (certificate.key_digest if certificate else "")

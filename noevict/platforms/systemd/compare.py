@@ -1,0 +1,282 @@
+"""Settings + HostState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from noevict.acl import diff as acl_diff
+from noevict.directives import table
+from noevict.engines.engine import Engine
+from noevict.machine import sysctl
+from noevict.machine.files import WantedFile, attributes
+from noevict.pki.certificate import OwnCertificate
+from noevict.plan.change import Change, How
+from noevict.plan.plan import Plan
+from noevict.platforms.systemd import certificate, engine_change
+from noevict.platforms.systemd.conflicts import faults
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.preflight import MARKER, clocks, refusals
+from noevict.platforms.systemd.wanted import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target
+from noevict.platforms.systemd.warnings import notices
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf.parser import parse
+from noevict.secrets.store import Secrets
+from noevict.server import listening, lost_keys, password_rotation
+from noevict.server.live import Live, Reach
+from noevict.server.writes import Keys
+from noevict.settings.model import Settings
+from noevict.urgency import Urgency
+
+SHORT = 60
+BIND = "bind"
+READ_AT_START = "read at start only"
+
+
+def make_plan(
+    settings: Settings,
+    state: HostState,
+    target: Target,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    now: datetime,
+    keys_before: Keys | None = None,
+) -> Plan[Target]:
+    """What is due. ``own``: the user's own certificate files, where the settings name some."""
+    live = tuple(_told_otherwise(state.live, target))
+    signed = tuple(certificate.changes(state, target, secrets, own, now))
+    refused = (
+        *refusals(settings, state, target, secrets),
+        *engine_change.refusals(state, target, secrets),
+        *(clocks(state, now) if signed and own is None else ()),
+    )
+    changes = (
+        *engine_change.changes(state, target),
+        *_packages(state, target.engine),
+        *_live(state.live, target, live),
+        *_listening(state, target, live),
+        *_append_only_files(state, target),
+        *_users(state.live, target, secrets),
+        *signed,
+        *_files(state, target),
+        *_data(state, target.engine),
+        *_logs(state, target.engine),
+        *_kept(state),
+        *password_rotation.identity(secrets, state),
+        *_kernel(state),
+        *_unit(state, target),
+        *_restart(state, target, live),
+    )
+    said = (
+        *notices(settings, state, target, secrets, own, now),
+        *lost_keys.notices(state, keys_before, now),
+    )
+    lost = tuple(lost_keys.faults(state, target.engine))
+    wrong = (*faults(state, target), *lost)
+    blocked = bool(state.unwritable or lost)
+    urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
+    return Plan(target, refused, said, wrong, () if refused else urgent_first, blocked=blocked)
+
+
+def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
+    for name in ("openssl", engine.package):
+        package = state.packages.get(name)
+        if package is None or not package.installed:
+            found = "not installed" if package is None else package.status
+            yield Change(How.PACKAGE, f"package {name}", found, "installed")
+    yield from _half_upgraded(state, engine)
+
+
+def _half_upgraded(state: HostState, engine: Engine) -> Iterator[Change]:
+    """An upgrade that ended between the two packages of a server, of which the other has the programs."""
+    server, tools = (state.packages.get(name) for name in (engine.package, engine.tools))
+    if server is None or not server.installed or tools is None:
+        return
+    if not tools.installed or tools.version != server.version:
+        found = f"half upgraded: {tools.name} {tools.version} is {tools.status}"
+        yield Change(How.PACKAGE, f"package {engine.package}", found, f"installed with its {engine.tools}")
+
+
+def _told_otherwise(live: Live, target: Target) -> tuple[conf_diff.Difference, ...]:
+    """What a running server of ours has other than wanted."""
+    if not live.ours or live.server is None:
+        return ()
+    return conf_diff.differences(target.live, live.config, live.server)
+
+
+def _live(live: Live, target: Target, differences: tuple[conf_diff.Difference, ...]) -> Iterator[Change]:
+    for found in differences:
+        if live.server is not None and table.changes_live(found.name, live.server):
+            why = listening.opens(found.found, target) if found.name == BIND else ""
+            yield _of_directive(How.LIVE, found.name, found, target, why)
+
+
+def _listening(
+    state: HostState, target: Target, differences: tuple[conf_diff.Difference, ...]
+) -> Iterator[Change]:
+    """Addresses that came after the server bound its own: setting ``bind`` to the same value binds them."""
+    sockets = [listener for listener in state.listeners if listener.own]
+    if (
+        not state.live.ours
+        or not sockets
+        or {"bind", "port", "tls-port"} & {each.name for each in differences}
+    ):
+        return
+    own = {*(entry.address for entry in state.addresses), *(state.ipv6 - {"any"})}
+    missing: dict[str, None] = {}
+    for port in {target.live["tls-port"], target.live["port"]} - {"0"}:
+        bound = [each.address for each in sockets if str(each.port) == port]
+        missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.ipv6))
+    if missing:
+        found = f"not listening on {', '.join(missing)}"
+        yield Change(How.LIVE, BIND, _short(found), "listening", file=target.engine.conf)
+
+
+def _of_directive(
+    how: How, what: str, different: conf_diff.Difference, target: Target, why: str = ""
+) -> Change:
+    found, wanted = map(_short, different.displayed)
+    return Change(how, what, found, wanted, why, directive=different.name, file=target.engine.conf)
+
+
+def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
+    """Files that were removed below a running server, or never written: its next start would not find what it has."""
+    if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.engine):
+        return
+    missing = state.file(target.engine.manifest) is None
+    yield Change(
+        How.LIVE, target.engine.manifest, "missing" if missing else "not written yet", "written anew"
+    )
+
+
+def _restart(
+    state: HostState, target: Target, differences: tuple[conf_diff.Difference, ...]
+) -> Iterator[Change]:
+    live = state.live
+    if live.reach is Reach.NOT_RUNNING:
+        return
+    if not live.ours:
+        # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
+        found = "another configuration" if live.reached else live.reach.value
+        yield Change(How.RESTART, f"the running {target.engine.title}", found, "ours")
+        return
+    if live.server is None:
+        return
+    for found in differences:
+        if not table.changes_live(found.name, live.server):
+            yield _of_directive(How.RESTART, found.name, found, target, READ_AT_START)
+    if state.replaced:
+        what = f"the directory {target.engine.etc}"
+        yield Change(How.RESTART, what, "not the one the server started with", "one it can write to")
+    if state.conf is not None:
+        for name in ("rename-command", "loadmodule"):
+            if name in parse(state.conf):
+                found = conf_diff.Difference(name, "none", "in redis.conf")
+                yield _of_directive(How.RESTART, name, found, target, READ_AT_START)
+
+
+def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
+    if not live.ours or live.catalogue is None:
+        return
+    for found in acl_diff.differences(target.users, live.acl, live.catalogue):
+        moves = (
+            password_rotation.password_change(found.user, secrets, live)
+            if found.what == "passwords"
+            else None
+        )
+        what, *told = moves or (found.subject, found.found, found.wanted)
+        values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
+        yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
+
+
+def _files(state: HostState, target: Target) -> Iterator[Change]:
+    for wanted in target.files:
+        found = state.file(wanted.path)
+        if found is None:
+            yield Change(How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file")
+            continue
+        if wanted.directory != found.is_directory:
+            continue  # a fault: see below
+        if not found.is_directory and not found.is_regular:
+            yield Change(How.FILE, wanted.path, found.kind, "regular file")
+            continue
+        yield from attributes(found, wanted)
+        if wanted.content is not None and found.sha256 != target.digest(wanted.path):
+            yield from _contents(state, target, wanted)
+    if state.override != f"root root {ETC_MODE}":
+        what = f"statoverride of {target.engine.etc}"
+        yield Change(How.FILE, what, state.override or "none", "kept from upgrades")
+    if state.diversion is None or state.diversion[1] != ":":
+        yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
+
+
+def _data(state: HostState, engine: Engine) -> Iterator[Change]:
+    """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
+    others = {path: file.owner for path, file in state.data.items() if file.owner != engine.user}
+    for path in (engine.rdb, engine.append_only, engine.single_aof):
+        owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
+        if owners:
+            yield Change(How.FILE, f"{path} owner", owners[0], engine.user)
+
+
+def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
+    """Logs that the server cannot write: it goes on without a word, and does not start again."""
+    package = state.packages.get(engine.package)
+    if package is None or not package.installed:
+        return  # it brings the directory along
+    if state.file(engine.logs) is None:
+        yield Change(How.FILE, engine.logs, "missing", "a directory")
+    for path in (engine.logs, engine.logfile):
+        found = state.file(path)
+        # One that leads elsewhere, and who else may read them, is the admin's.
+        if found is None or found.kind == "symbolic link":
+            continue
+        if found.owner != engine.user:
+            yield Change(How.FILE, f"{path} owner", found.owner, engine.user)
+        if not int(found.mode, 8) & 0o200:
+            yield Change(How.FILE, f"{path} mode", found.mode, "one that its owner can write")
+
+
+def _kept(state: HostState) -> Iterator[Change]:
+    """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
+    for path in UNVERIFIED:
+        if state.file(path) is not None:
+            what = "the take-over" if path == TAKEOVER else "a change"
+            yield Change(How.FILE, path, f"kept while {what} was not verified", "gone")
+
+
+def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
+    """What differs in a redis.conf of ours, directive by directive; that a file differs, elsewhere."""
+    text, different = state.conf or "", []
+    if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
+        different = [
+            _of_directive(How.FILE, f"{wanted.path}: {found.name}", found, target)
+            for found in conf_diff.file_differences(target.config, text, target.server, target.fresh)
+        ]
+    yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
+
+
+def _kernel(state: HostState) -> Iterator[Change]:
+    for value in sysctl.differences(state.kernel):
+        if value.name in state.kernel_writable:
+            yield Change(How.KERNEL, value.title, str(value.found), str(value.wanted), file=SYSCTL)
+
+
+def _unit(state: HostState, target: Target) -> Iterator[Change]:
+    name, unit = target.engine.unit, state.unit
+    package = state.packages.get(target.engine.package)
+    installed = package is not None and package.installed
+    if not installed or (state.predecessor is not None and not state.pid):
+        return  # installing it, or giving it another's place, enables and starts it
+    if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
+        yield Change(How.UNIT, name, "masked", "enabled")
+    elif unit.get("UnitFileState") not in ("enabled", "alias"):
+        yield Change(How.UNIT, name, unit.get("UnitFileState") or "disabled", "enabled")
+    if unit.get("NeedDaemonReload") == "yes":
+        changed = "files changed since systemd read them"
+        yield Change(How.UNIT, name, changed, "read again", file=target.engine.dropin)
+    if state.live.reach is Reach.NOT_RUNNING:
+        yield Change(How.UNIT, name, "not running", "running", urgency=Urgency.STOPPED)
+
+
+def _short(text: str, most: int = SHORT) -> str:
+    text = text or '""'
+    return text if len(text) <= most else text[: most - 1] + "…"

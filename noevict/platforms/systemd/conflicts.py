@@ -1,0 +1,107 @@
+"""What is not as wanted on a host and not ours to repair: somebody put it there against us. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from noevict.engines.engine import Engine
+from noevict.machine import sysctl
+from noevict.machine.files import WantedFile
+from noevict.machine.found import File
+from noevict.pki.host_names import is_address
+from noevict.platforms.systemd import takeover
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import SYSCTL, UNIT, Target, tls_files
+
+
+def faults(state: HostState, target: Target) -> Iterator[str]:
+    """Each fails the host, until somebody there puts it right."""
+    yield from unwritable(state.unwritable)
+    yield from in_the_way((*target.files, *tls_files(target.engine)), state.file)
+    yield from not_roots(state, target.engine)
+    yield from _overridden(state, target)
+    yield from _names_of_others(target)
+    if state.file(target.engine.dropin) is not None:
+        yield from takeover.other_servers(state, target.engine)
+    for value in sysctl.overridden(state.sysctl_later):
+        yield (
+            f"{SYSCTL}: {value.title} should be {value.wanted}, is {value.found} after a boot: "
+            f"overridden by {value.file}; remove that"
+        )
+
+
+def unwritable(paths: Iterable[str]) -> Iterator[str]:
+    """Not even by root: nothing is repaired beside it, so that no change is made by half."""
+    for path in paths:
+        yield (
+            f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i) or mount its file "
+            "system read-write, then run again"
+        )
+
+
+def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) -> Iterator[str]:
+    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours.
+
+    ``file``: what a look found at a path.
+    """
+    for wanted in files:
+        found = file(wanted.path)
+        if found is not None and wanted.directory != found.is_directory:
+            kind = "directory" if wanted.directory else "regular file"
+            yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
+
+
+def not_roots(state: HostState, engine: Engine) -> Iterator[str]:
+    """A directory ``tls`` that somebody else may have put there, key and all.
+
+    If the name is a link of root's (``state.tls``), only the server's user can have had a hand in what it leads to;
+    whoever else owns that, a new directory takes its place.
+    """
+    found = state.file(engine.tls)
+    others = {engine.user} if state.tls else {found.owner} - {"root"} if found is not None else set()
+    if found is not None and found.is_directory and found.owner in others:
+        yield (
+            f"{engine.tls}: belongs to {found.owner}, so what is in it is not used: find out why, move it away, then "
+            "run again (a new key and certificate are made)"
+        )
+
+
+def _names_of_others(target: Target) -> Iterator[str]:
+    """What the host calls itself although it is another host's: a client of that one would be let down here."""
+    for name, other in target.claimed:
+        if not other:
+            yield f"calls itself {name}: no certificate is signed for a wildcard here; rename this host (hostnamectl)"
+            continue
+        kind, remedy = (
+            ("address", "remove it") if is_address(name) else ("name", "rename this host (hostnamectl)")
+        )
+        yield (
+            f"its {kind} {name} is that of {other} in hosts.yml: no certificate is signed for it here; {remedy}, or if "
+            "it is for both add it to this host's redis_tls_names"
+        )
+
+
+def _overridden(state: HostState, target: Target) -> Iterator[str]:
+    """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
+    engine, unit = target.engine, state.unit
+    if not in_force(unit, state.file(engine.dropin), target.digest(engine.dropin)):
+        return
+    by = overridden_by(unit, engine.dropin)
+    if unit.get("ExecStart", "shipped") != "shipped":
+        yield (
+            f"{engine.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
+        )
+    yield from takeover.unit_differences(state, engine)
+    for name, wanted in UNIT.items():
+        if name in unit and unit[name] != wanted:
+            yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {by}"
+
+
+def in_force(unit: Mapping[str, str], dropin: File | None, digest: str) -> bool:
+    """Whether systemd has read our drop-in, of that digest, as it is."""
+    ours = dropin is not None and dropin.sha256 == digest
+    return ours and unit.get("LoadState") == "loaded" and unit.get("NeedDaemonReload") != "yes"
+
+
+def overridden_by(unit: Mapping[str, str], dropin: str) -> str:
+    """By which drop-ins other than ours, and what to do about it."""
+    others = [path for path in unit.get("DropInPaths", "").split() if path != dropin]
+    return f"overridden by {', '.join(others) or 'the unit itself'}; remove that"

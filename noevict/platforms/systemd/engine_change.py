@@ -1,0 +1,90 @@
+"""One engine's server in place of the other's, with all its keys: what is due, and what forbids it. Pure.
+
+The host was managed with the other engine, and ``state.predecessor`` is the look at that one.
+"""
+
+from collections.abc import Iterator
+
+from noevict.engines import rdb
+from noevict.engines.engine import Engine, Server
+from noevict.plan.change import Change, How
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.other_fleets import other_ca
+from noevict.platforms.systemd.preflight import left_behind, limits, role, role_in_file
+from noevict.platforms.systemd.takeover import missed_data, modules
+from noevict.platforms.systemd.wanted import Target
+from noevict.secrets.store import Secrets
+from noevict.server.live import Live, Reach
+
+PREAMBLE = "aof-use-rdb-preamble"
+
+
+def changes(state: HostState, target: Target) -> Iterator[Change]:
+    """Nothing where there is no predecessor."""
+    old = state.predecessor
+    if old is None:
+        return
+    engine = target.engine.other
+    if state.pid:
+        yield Change(How.ENGINE, engine.unit, "managed, not running", "let go of")
+        return
+    found = str(old.live.server or old.release(engine) or engine.title)
+    keys = f", {old.live.keys} keys" if old.live.reached else ", not running"
+    yield Change(How.ENGINE, "the engine", found + keys, f"{target.engine.title}, with all its keys")
+
+
+def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """Why the one does not take the other's place; nothing where there is no predecessor."""
+    old = state.predecessor
+    if old is None:
+        return
+    engine = target.engine.other
+    yield from other_ca(old, target, secrets)
+    if state.pid and old.pid:
+        yield f"runs {engine.title} and {target.engine.title}: stop the one that is not to go on, then run again"
+    elif old.live.reached:
+        yield from role(old.live)
+        yield from limits(old.live, target)
+        yield from modules(old.live)
+        yield from missed_data(old.live, engine, target)
+        yield from _unreadable(state, target, written=_to_be_written(old.live, target))
+    elif old.live.reach is not Reach.NOT_RUNNING:
+        yield (
+            f"{engine.title}, whose data is to move, {old.live.reach.value} ({old.live.why}): "
+            f'run with redis_engine = "{engine.name}" first'
+        )
+    elif left_data(old, engine):
+        yield from role_in_file(old)
+        yield from left_behind(old, engine, target)
+        yield from _unreadable(
+            state, target, written=old.rdb.get("base" if old.starts_with_aof else "dump.rdb")
+        )
+
+
+def _to_be_written(live: Live, target: Target) -> int | None:
+    """The RDB version of what a running server hands over; None where that is commands alone."""
+    if live.server is None or (moves_append_only(live, target) and target.live.get(PREAMBLE) == "no"):
+        return None
+    return rdb.written_by(live.server)
+
+
+def moves_append_only(live: Live, target: Target) -> bool:
+    """Whether a running server hands over its append-only files, or else an RDB."""
+    return live.config.get("appendonly") == "yes" == target.live["appendonly"]
+
+
+def left_data(old: HostState, engine: Engine) -> bool:
+    """Whether a server of that engine, which does not run, has data to hand over; not, once that was done."""
+    return old.file(engine.manifest if old.starts_with_aof else f"{engine.data}/dump.rdb") is not None
+
+
+def _unreadable(state: HostState, target: Target, written: int | None) -> Iterator[str]:
+    new: Server | None = state.release(target.engine)
+    if written is None or new is None or rdb.reads(new, written):
+        return
+    title = target.engine.other.title
+    yield (
+        f"redis_engine: {title}'s data is in RDB version {written}, which {new} does not read. It reads append-only "
+        f'files that are commands alone: set redis_config = {{"{PREAMBLE}": False}} too (and redis_appendonly = '
+        f"True), while {title} runs, and run again"
+    )

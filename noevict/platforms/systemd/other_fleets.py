@@ -1,0 +1,49 @@
+"""Whose a managed host is: which fleet's secrets/ it was made with. Pure."""
+
+from collections.abc import Iterator
+
+from noevict.pki import authority
+from noevict.pki.certificate import Certificate, certificates_in
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import Target
+from noevict.secrets.store import Secrets
+from noevict.server.live import Reach
+
+
+def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
+    users = state.file(target.engine.aclfile)
+    ours = users is not None and users.sha256 == target.digest(users.path)
+    if not (ours and state.live.reach is Reach.NOT_RUNNING):
+        yield from other_ca(state, target, secrets)
+
+
+def fleet_ca(state: HostState, target: Target, secrets: Secrets) -> Certificate | None:
+    """Which certificate of the host's ca.crt is a fleet's; None if that is not known.
+
+    Clients' CAs may stand beside it: of a certificate that the user brought, or added by hand.
+    """
+    ours = secrets.ca.certificate
+    found = tuple(filter(None, map(Certificate.parse, certificates_in(state.ca or ""))))
+    served = Certificate.parse(state.certificate or "")
+    if served is not None and served.signed_by(ours):
+        return next((each for each in found if each.parsed == ours), None)
+    # The fleet's own is the last that noevict writes; what a fleet of its own trusts may be another fleet's.
+    named = [each for each in found if each.parsed == ours or authority.named_as_ca(each.parsed)]
+    known = {each.fingerprint for each in map(Certificate.parse, certificates_in(target.ca)) if each}
+    strange = [each for each in found if each.fingerprint not in known]
+    return next(reversed(named or strange), None)
+
+
+def other_ca(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """A CA that is not ours, on a host whose server does not take our admin."""
+    theirs = fleet_ca(state, target, secrets)
+    if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
+        return
+    path, no_ca = secrets.path, secrets.no_ca
+    what = (
+        f"is managed with other secrets: {path} has no CA ({no_ca})"
+        if no_ca
+        else f"is managed with other secrets than {path}"
+    )
+    yield f"{what}: set NOEVICT_SECRETS to a copy of those it was made with; its CA is {theirs.fingerprint}"

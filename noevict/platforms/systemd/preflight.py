@@ -1,0 +1,291 @@
+"""Why a host is left alone: each reason in a line that says what to do. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from noevict.acl import diff as acl_diff
+from noevict.directives import table
+from noevict.engines import rdb
+from noevict.engines.engine import ENGINES, Engine
+from noevict.pki import authority
+from noevict.platforms.systemd import takeover
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.other_fleets import other_ca, other_secrets
+from noevict.platforms.systemd.wanted import TAKEOVER, Target
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf.parser import parse
+from noevict.secrets.store import Secrets
+from noevict.server import password_rotation
+from noevict.server.live import Live, Reach
+from noevict.settings.model import Settings
+
+OLDEST = {"debian": 12.0, "ubuntu": 24.04}
+MIB = 1 << 20
+# What a server of ours refuses of us -> what opens it again without a restart.
+SHUT = {
+    Reach.REFUSED: (
+        "does not take the password of admin",
+        "put the password it has back into secrets/users.yml",
+    ),
+    Reach.MUTE: ("does not take noevict's commands", "give admin its rights back (ACL SETUSER admin +@all)"),
+}
+MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
+
+
+def refusals(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """Nothing is changed on a host for which this yields anything."""
+    if not state.root:
+        yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
+        return
+    reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
+    reasons += tuple(_of_others(state, target, reasons))
+    yield from reasons
+    # What redis_takeover would allow is told where nothing else forbids it. A successor's own data, of an earlier
+    # time, is kept aside.
+    if (
+        not reasons
+        and state.predecessor is None
+        and not settings.redis_takeover
+        and not managed(state, target.engine)
+    ):
+        yield from _foreign(settings, state, target)
+
+
+def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    yield from _release(state, target)
+    yield from _sentinel(state)
+    yield from takeover.ports_in_use(settings, state, target)
+    theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.engine) else ()
+    yield from theirs or tuple(password_rotation.stale(secrets, state)) or _unknown(state, target)
+    yield from _too_little(state, target)
+
+
+def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
+    live = state.live
+    if live.reached:
+        yield from role(live)
+        yield from limits(live, target)
+        yield from _users(live, target)
+        yield from _release_of(live)
+        yield from takeover.modules(live)
+        yield from takeover.missed_data(live, target.engine, target)
+    elif live.reach is Reach.NOT_RUNNING and state.predecessor is None:
+        yield from role_in_file(state)
+        yield from left_behind(state, target.engine, target)
+        yield from _unreadable(state, target)
+        yield from takeover.included(state)
+        if not managed(state, target.engine):
+            yield from takeover.modules_in_file(state)
+            yield from takeover.elsewhere(state, target)
+            yield from takeover.ambiguous(state, target.engine)
+
+
+def _of_others(state: HostState, target: Target, told: Sequence[str]) -> Iterator[str]:
+    """What somebody else set up here. On a managed host it is a fault: what is ours is repaired beside it."""
+    engine = target.engine
+    if managed(state, engine):
+        if takeover.shares_data(state, engine):
+            yield from takeover.other_servers(state, engine, told)
+    elif state.predecessor is None:
+        yield from takeover.unit_refusals(state, engine)
+        yield from takeover.modules_of_package(state, engine)
+        # A replica of its own was told of.
+        if not state.live.number("connected_slaves"):
+            yield from takeover.other_servers(state, engine, told)
+
+
+def managed(state: HostState, engine: Engine) -> bool:
+    """Whether noevict was here before, if only half way; not, where it was about to take somebody else's server over
+    and that does not run with our configuration yet."""
+    marked = state.conf is not None and state.conf.startswith(MARKER)
+    under_way = state.file(TAKEOVER) is not None and not state.live.ours
+    return (marked or state.file(engine.dropin) is not None) and not under_way
+
+
+def _release(state: HostState, target: Target) -> Iterator[str]:
+    name, version, codename = state.os
+    oldest = OLDEST.get(name)
+    number = float(version) if version.replace(".", "", 1).isdigit() else None
+    if oldest is None or (number is not None and number < oldest):
+        yield f"should run Debian 12 or later, or Ubuntu 24.04 or later, runs {name} {version or codename}"
+    elif target.engine.name == "valkey" and codename == "bookworm":
+        yield 'redis_engine: should be "redis": Debian 12 has no Valkey'
+
+
+def _sentinel(state: HostState) -> Iterator[str]:
+    if any("sentinel" in process for process in state.processes):
+        yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
+
+
+def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+    """Why what noevict manages on a host, with either engine, belongs to other secrets/."""
+    if managed(state, target.engine):
+        yield from other_secrets(state, target, secrets)
+    if state.predecessor is not None:
+        yield from other_ca(state.predecessor, target, secrets)
+
+
+def _unknown(state: HostState, target: Target) -> Iterator[str]:
+    live = state.live
+    if live.reach is Reach.UNREACHED and state.starting:
+        yield (
+            f"{target.engine.title} is starting, and too busy to answer ({live.why}): run again once it has loaded "
+            "its data"
+        )
+    elif live.reach is Reach.UNREACHED:
+        yield f"{target.engine.title} is running but could not be looked at: {live.why}"
+    elif live.reach is Reach.REFUSED and not managed(state, target.engine):
+        yield (
+            f"{target.engine.title} wants a password that is not ours ({live.why}): "
+            "put it into secrets/users.yml as takeover, to let noevict look (for this host only, or with a user's "
+            "name: docs/taking-over.md)"
+        )
+    elif live.reach in SHUT and not state.aof_open:
+        # Only a restart gives it our admin; without a look inside, only open append-only files show that a stop
+        # loses nothing.
+        refused, instead = SHUT[live.reach]
+        yield (
+            f"{target.engine.title} {refused} ({live.why}), and without append-only files a "
+            f"restart may lose keys: {instead}, or stop it, then run again"
+        )
+
+
+def _too_little(state: HostState, target: Target) -> Iterator[str]:
+    if target.maxmemory < MIB:
+        # 0 would mean no limit.
+        yield (
+            f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory / MIB:.1f} MiB here "
+            "leaves less"
+        )
+
+
+def role(live: Live) -> Iterator[str]:
+    """Anything but a standalone primary."""
+    if live.info.get("role") not in (None, "master"):
+        yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
+    if live.number("connected_slaves"):
+        yield f"has {live.number('connected_slaves')} replicas: noevict manages standalone servers alone"
+    if live.number("cluster_enabled"):
+        yield "runs Cluster: noevict manages standalone servers alone"
+
+
+def role_in_file(state: HostState) -> Iterator[str]:
+    """Of a server that does not run: what it was, and would be again."""
+    lines = parse(state.conf or "")
+    if lines.get("replicaof", ["no one"])[-1].lower() != "no one":
+        yield "is a replica by its redis.conf (replicaof): noevict never changes roles; make it a primary first"
+    if lines.get("cluster-enabled", ["no"])[-1] == "yes":
+        yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
+
+
+def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[str]:
+    """Keys of a server that does not run, in files that its next start would not read."""
+    there = any(state.file(path) is not None for path in (engine.manifest, engine.single_aof))
+    # Of a redis.conf that noevict did not write nobody knows how long it has been there.
+    others = not (state.conf or "").startswith(MARKER)
+    alone = others and (state.file(engine.rdb) is None or state.empty_rdb)
+    if there and target.live["appendonly"] == "no" and (state.starts_with_aof or alone):
+        yield (
+            "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
+            "then run again"
+        )
+
+
+def _unreadable(state: HostState, target: Target) -> Iterator[str]:
+    """Data of a server that does not run, written by a later release than the one installed."""
+    installed = state.release(target.engine)
+    of_files = state.file(target.engine.manifest) is not None and target.live["appendonly"] == "yes"
+    written = state.rdb.get("base" if of_files else "dump.rdb")
+    if installed is not None and written is not None and not rdb.reads(installed, written):
+        yield (
+            f"{installed} does not read its data, which is in RDB version {written}: install the release that wrote "
+            "it again (apt-cache policy lists them), then run again"
+        )
+
+
+def limits(live: Live, target: Target) -> Iterator[str]:
+    """Memory in use beyond what it would have."""
+    used = live.number("used_memory")
+    # One that is full with the very maxmemory it should have is only said to be: see notices.
+    same = live.ours and live.server is not None and live.server.engine == target.engine.name
+    if used > target.maxmemory and not (same and live.config.get("maxmemory") == str(target.maxmemory)):
+        yield (
+            f"redis_maxmemory: {target.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
+            "and every write would fail: give it more, or delete keys first"
+        )
+
+
+def _users(live: Live, target: Target) -> Iterator[str]:
+    if live.catalogue is None:
+        return
+    for user in target.users:
+        for word in acl_diff.unknown_words(user, live.catalogue):
+            yield f"redis_users: {user.name}: {live.server} does not know {word}"
+
+
+def _release_of(live: Live) -> Iterator[str]:
+    if live.server is not None and not live.server.supported:
+        oldest = ".".join(map(str, ENGINES[live.server.engine].oldest[:2]))
+        yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
+
+
+def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """A Redis that somebody else set up, and that holds keys or has clients."""
+    live, title = state.live, target.engine.title
+    clients = live.number("connected_clients") - 1
+    if live.reached and live.user != "admin" and (live.keys or live.loading or clients > 0):
+        so_far = " so far, and more to load," if live.loading else ""
+        yield (
+            f"runs a {title} that noevict did not set up, with {live.keys} keys{so_far} and {clients} clients. "
+            "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
+        )
+        yield from _would_change(settings, live, target)
+    there = takeover.data_files(state, target.engine)
+    if live.reach is Reach.NOT_RUNNING and there:
+        empty = there == (target.engine.rdb,) and state.empty_rdb
+        keys = "though it holds no key" if empty else "keeping all keys"
+        yield (
+            f"has data of a {title} that noevict did not set up ({', '.join(there)}): "
+            f"to take it over, {keys}, set redis_takeover = True"
+        )
+
+
+def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[str]:
+    if live.reach is Reach.PLAINTEXT and not settings.redis_plaintext_port:
+        yield f"  TLS: on port {settings.redis_port} alone (a second port without it: redis_plaintext_port)"
+    kept = any(user.name == "default" and user.enabled for user in target.users)
+    if open_to_all(live):
+        # A server without a password takes any, with a user's name: clients can change before the take-over.
+        first = "first have them send user default and a password, and put that into secrets/users.yml as takeover"
+        yield f"  password: clients without one are refused, whatever is set; to keep them, {first} ({takeover.MANUAL})"
+    if not kept:
+        yield "  password: as user app with its password; the user default is off (to keep it: redis_users default)"
+    theirs = sorted({line.split()[1] for line in live.acl} - {user.name for user in target.users})
+    if theirs:
+        yield f"  ACL users removed: {', '.join(theirs)} (to keep them: redis_users)"
+    if live.server is None:
+        return
+    defaults = table.defaults(live.server) or {}
+    for found in conf_diff.differences(target.live, live.config, live.server):
+        # Who could connect over an address that is bound no longer, could by default as well.
+        chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
+        if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
+            yield f"  {found.name}: {' → '.join(found.displayed)}"
+
+
+def open_to_all(live: Live) -> bool:
+    """Whether clients need no password."""
+    return any(
+        {"on", "nopass"} <= set(words[2:]) for line in live.acl if (words := line.split())[1] == "default"
+    )
+
+
+def clocks(state: HostState, now: datetime) -> Iterator[str]:
+    """Where a certificate is due, and the clocks differ by more than it can bear: clients would not accept it yet, or
+    soon no more, and which of the two clocks is right is not known."""
+    there = datetime.fromtimestamp(state.time, UTC)
+    if state.time and abs(there - now) > authority.CLOCK_SKEW:
+        yield (
+            f"it is {there:%Y-%m-%d %H:%M} UTC there and {now:%Y-%m-%d %H:%M} UTC here: no certificate is signed while "
+            "the clocks differ by more than an hour; set the one that is wrong, then run again"
+        )

@@ -1,0 +1,272 @@
+"""What noevict did not set up on a host, and why it leaves that alone: other servers, a unit that is not the package's,
+modules, data where a start of ours would not find it. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from noevict.engines.engine import Engine
+from noevict.machine.found import OtherServer
+from noevict.messages import one_line
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import Target
+from noevict.redisconf.parser import parse
+from noevict.server.live import Live
+from noevict.settings.model import Settings
+
+MANUAL = "docs/taking-over.md"
+# Beside `dir`, where a start finds the data: every server's own defaults.
+FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
+# Modules that are part of the server itself: of Redis 8, and of Valkey 9.1.
+BUILT_IN = frozenset({"vectorset", "lua"})
+UNIT_DIRECTORIES = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
+GENERATED = "/run/systemd/generator"  # of an init script, which may be what a removed package left
+# What only the package's unit sets, and what ours would have to set after a drop-in that is read later.
+OF_THE_PACKAGE = frozenset({"ExecStart", "Type", "User", "Group", "RootDirectory", "RootImage"})
+OF_OURS = frozenset({"TimeoutSec", "TimeoutStartSec", "RestartSec", "LimitNOFILE", "OOMScoreAdjust"})
+
+
+# --- other servers -----------------------------------------------------------------------------------------------
+
+
+def ports_in_use(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """A port of ours that another program has; a server that is to hand over has it until then."""
+    before = () if state.predecessor is None else state.predecessor.listeners
+    handed_over = {listener.port for listener in before if listener.own}
+    for listener in state.listeners:
+        wanted = listener.port in (settings.redis_port, settings.redis_plaintext_port)
+        if wanted and not listener.own and listener.port not in handed_over:
+            by = next((each for each in others(state, target.engine) if listener.port in each.ports), None)
+            advice = "stop it, or set redis_port" if by is None else f"{_described(by)}: {_advice(by)}"
+            yield (
+                f"port {listener.port} is in use on {listener.address} by a program that is not "
+                f"{target.engine.unit}: {advice}"
+            )
+            return
+
+
+def others(state: HostState, engine: Engine) -> Iterator[OtherServer]:
+    """Every other Redis or Valkey, running or enabled, but for the one that is to hand over or did."""
+    for each in state.others:
+        named = each.unit in (engine.other.unit, engine.other.package)
+        unnamed = not state.systemd and not each.unit and each.program == engine.other.package
+        if not (state.other_engine and (named or unnamed)):
+            yield each
+
+
+def other_servers(state: HostState, engine: Engine, told: Iterable[str] = ()) -> Iterator[str]:
+    """A line about each of them, but for those that are in one of the lines ``told`` already."""
+    known = " ".join(told)
+    for each in others(state, engine):
+        if each.unit and each.unit in known:
+            continue
+        does = "runs here" if each.running else "starts at each boot"
+        yield f"another {_title(each)} {does} ({_described(each)}): noevict manages one server a host: {_advice(each)}"
+
+
+def shares_data(state: HostState, engine: Engine) -> bool:
+    """Whether another server runs in the data directory of ours: each would overwrite the other's files."""
+    return any(each.running and each.directory == engine.data for each in others(state, engine))
+
+
+def _title(other: OtherServer) -> str:
+    return "Valkey" if "valkey" in other.program.rpartition("/")[2] else "Redis"
+
+
+def _described(other: OtherServer) -> str:
+    """By its unit, port, directory and configuration, as far as they are known."""
+    ports = ", ".join(map(str, other.ports))
+    parts = (
+        other.unit or "started by hand",
+        f"port {ports}" if ports else "",
+        f"data in {other.directory}" if other.directory else "",
+        f"configuration {other.conf}" if other.conf else "",
+    )
+    return ", ".join(filter(None, parts))
+
+
+def _advice(other: OtherServer) -> str:
+    if other.enabled:
+        now = " --now" if other.running else ""
+        what = "stop and disable it" if other.running else "disable it"
+        command = f" (systemctl disable{now} {other.unit})" if other.unit.endswith(".service") else ""
+    else:
+        what = "stop it, and whatever starts it"
+        command = f" (systemctl stop {other.unit})" if other.unit.endswith((".service", ".scope")) else ""
+        if " of " in other.unit:  # a user's own unit: not for the system's systemctl
+            command = ""
+    return f"{what}{command}; {MANUAL} says how its data moves"
+
+
+# --- the unit ----------------------------------------------------------------------------------------------------
+
+
+def unit_refusals(state: HostState, engine: Engine) -> Iterator[str]:
+    """On a host that noevict does not manage yet: a unit of somebody's own, or drop-ins that would override ours."""
+    unit = state.unit
+    place = unit.get("Shadow") or unit.get("FragmentPath", "")
+    if place and unit.get("LoadState") != "masked" and not _of_the_package(state, engine, place):
+        program = unit.get("Program", "")
+        facts = (f"Type={unit['Type']}" if unit.get("Type") else "", f"starts {program}" if program else "")
+        what = ", ".join(filter(None, facts))
+        yield (
+            f"{engine.unit} is {place}, not the package's{f' ({what})' if what else ''}: stop what it runs, remove "
+            f"that file (systemctl daemon-reload), then run again; {MANUAL} says how its data moves"
+        )
+        return
+    setting = [each for each in state.dropins if OF_THE_PACKAGE & each.sets]
+    for each in setting:
+        names = ", ".join(sorted(OF_THE_PACKAGE & each.sets))
+        starts = f" (starts {unit['Program']})" if "Program" in unit and "ExecStart" in each.sets else ""
+        yield (
+            f"{engine.unit}: {names} should be the package's, set by {each.path}{starts}; remove that (directives "
+            "belong into redis_config)"
+        )
+    ours = engine.dropin.rpartition("/")[2]
+    for each in state.dropins:
+        if OF_OURS & each.sets and each.path.rpartition("/")[2] > ours:
+            yield (
+                f"{engine.unit}: {', '.join(sorted(OF_OURS & each.sets))}, set by {each.path}, would override "
+                "noevict's; remove that"
+            )
+    if not setting:
+        yield from unit_differences(state, engine)
+
+
+def unit_differences(state: HostState, engine: Engine) -> Iterator[str]:
+    """What of the unit is not as the package has it, whatever made it so."""
+    unit = state.unit
+    if unit.get("LoadState") != "loaded":
+        return
+    for name, wanted in {"Type": "notify", "User": engine.user}.items():
+        if unit.get(name, wanted) != wanted:
+            yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {_set_by(state, engine)}; remove that"
+
+
+def _set_by(state: HostState, engine: Engine) -> str:
+    paths = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
+    return f"set by {', '.join(paths) or state.unit.get('Shadow') or 'the unit itself'}"
+
+
+def _of_the_package(state: HostState, engine: Engine, place: str) -> bool:
+    if place.startswith(GENERATED):
+        return engine.package in state.packages
+    return place.startswith(UNIT_DIRECTORIES)
+
+
+# --- modules and included files ----------------------------------------------------------------------------------
+
+
+def modules(live: Live) -> Iterator[str]:
+    """Modules that a running server has loaded: a start of ours would not, and would not read their keys."""
+    found = live.info.get("modules")
+    entries = found if isinstance(found, list) else []
+    names = sorted(str(each.get("name", "")) for each in entries if isinstance(each, dict))
+    yield from _modules([name for name in names if name not in BUILT_IN], "has loaded")
+
+
+def modules_in_file(state: HostState) -> Iterator[str]:
+    """Of a server that does not run: those that its redis.conf loads."""
+    lines = parse(state.conf or "").get("loadmodule", [])
+    yield from _modules(
+        [line.split(" ")[0].rpartition("/")[2] for line in lines], "loads, by its redis.conf,"
+    )
+
+
+def modules_of_package(state: HostState, engine: Engine) -> Iterator[str]:
+    """Of a package that is not the distribution's, before it is taken over."""
+    package = state.packages.get(engine.package)
+    if package is not None and package.unpacked:
+        yield from _modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
+
+
+def _modules(names: Iterable[str], how: str) -> Iterator[str]:
+    text = ", ".join(one_line(name) for name in names)
+    if text:
+        yield (
+            f"{how} modules ({text}): noevict runs none, and without them keys of theirs cannot be read; leave this "
+            "host out of hosts.yml, or move its data to a server without modules first"
+        )
+
+
+def included(state: HostState) -> Iterator[str]:
+    """Of a server that does not run: files that its redis.conf reads besides. What they say is not known."""
+    files = parse(state.conf or "").get("include", [])
+    if files:
+        yield (
+            f"its redis.conf includes other files ({', '.join(map(one_line, files))}), which may name other data: "
+            "start it, then run again, so that noevict can ask it"
+        )
+
+
+# --- data --------------------------------------------------------------------------------------------------------
+
+
+def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
+    """Keys of a running server of that engine that a start with our configuration would not load."""
+    if not live.keys and not live.loading:
+        return
+    for name, wanted in {"dir": engine.data, **FILES}.items():
+        if name == "dbfilename" and target.live["appendonly"] == "yes":
+            continue  # everything is in the append-only files before a restart
+        if live.config.get(name, wanted) == "":
+            yield (
+                f"its {name}, {wanted}, was removed: its {live.keys} keys are in memory alone; do not stop it, "
+                "copy them with redis-cli --rdb first"
+            )
+        elif live.config.get(name, wanted) != wanted:
+            unsaved = live.info.get("rdb_last_bgsave_status", "ok") != "ok"
+            saves = ", and its last save failed" if unsaved else ""
+            yield (
+                f"its {name} is {live.config[name]}, noevict's is {wanted}: its data would not be found{saves}; do not "
+                f'stop it: copy its keys while it runs, as "Data elsewhere" in {MANUAL} says'
+            )
+    databases = int(target.live.get("databases", "16"))
+    beyond = [
+        name
+        for name in live.info
+        if name.startswith("db") and name[2:].isdigit() and int(name[2:]) >= databases
+    ]
+    if beyond:
+        yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
+
+
+def empty_elsewhere(live: Live, engine: Engine) -> bool:
+    """Whether a server of somebody else's has no keys, and reads its append-only files where ours finds none."""
+    if live.ours or live.keys or live.loading:
+        return False
+    places = {"dir": engine.data, "appenddirname": FILES["appenddirname"]}
+    return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
+
+
+def elsewhere(state: HostState, target: Target) -> Iterator[str]:
+    """Data of a server that does not run, by its redis.conf."""
+    if state.conf is None:
+        return
+    lines = parse(state.conf)
+    for name, wanted in {"dir": target.engine.data, **FILES}.items():
+        # Without a line it is where the unit starts it, which has no directory of its own.
+        found = lines.get(name, ["." if name == "dir" else wanted])[-1].removesuffix("/") or "/"
+        if found != wanted:
+            yield (
+                f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "
+                "move it and put that line right first"
+            )
+
+
+def data_files(state: HostState, engine: Engine) -> tuple[str, ...]:
+    """What a server may have left in its data directory, whatever its configuration is."""
+    named = tuple(path for path in (engine.rdb, engine.single_aof, engine.manifest) if path in state.data)
+    unnamed = (path for path in state.data if path.startswith(f"{engine.append_only}/"))
+    return named if engine.manifest in named else (*named, *unnamed)
+
+
+def ambiguous(state: HostState, engine: Engine) -> Iterator[str]:
+    """Two sets of data, and no redis.conf that says which of them is the last one."""
+    single = state.file(engine.single_aof) is not None
+    both = state.file(engine.rdb) is not None and (single or state.file(engine.manifest) is not None)
+    known = state.starts_with_aof or (state.conf is not None and not single)
+    if both and not known and not state.empty_rdb:
+        aof = engine.single_aof if single else engine.append_only
+        yield (
+            f"has both {engine.rdb} and {aof}, and nothing says which holds its last keys: keep the one that its "
+            "server read (the append-only files, if AOF was on), and move the other away"
+        )

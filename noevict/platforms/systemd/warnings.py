@@ -1,0 +1,127 @@
+"""What a run says of a host and does not act on. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from noevict.directives.table import measured_after, problem
+from noevict.machine import sysctl
+from noevict.pki import authority
+from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.host_names import is_address
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import MIB, Target
+from noevict.secrets.store import Secrets
+from noevict.server.progress import loading
+from noevict.server.space import COPIED, mib
+from noevict.settings.model import Settings
+from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
+
+
+def notices(
+    settings: Settings,
+    state: HostState,
+    target: Target,
+    secrets: Secrets,
+    own: OwnCertificate | None,
+    now: datetime,
+) -> Iterator[str]:
+    """Each is said at the end of a run, and by ``noevict drift``."""
+    if own is not None and own.certificate.not_after - now < timedelta(days=authority.RENEW_DAYS):
+        yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
+    if own is None and (warning := secrets.ca.warning(now)):
+        yield warning
+    yield from _exporter(state, now)
+    yield from _addresses(settings, target)
+    wrong = [
+        value.sentence
+        for value in sysctl.differences(state.kernel)
+        if value.name not in state.kernel_writable
+    ]
+    if wrong:
+        yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
+    if state.live.loading:
+        _, how_far = loading(state.live.info)
+        yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
+    installed = state.release(target.engine)
+    if state.live.ours and installed is not None and state.live.server not in (None, installed):
+        yield f"{state.live.server} runs until its next restart, which starts the {installed} installed"
+    evicted = state.live.number("evicted_keys")
+    if evicted and state.live.ours:
+        yield f"{evicted} keys were evicted since this server started: data was lost"
+    yield from _not_taken_later(settings, target)
+    yield from _headroom(settings, state, target)
+
+
+def _addresses(settings: Settings, target: Target) -> Iterator[str]:
+    """What redis_bind = "private" comes to here, if that is none or may change."""
+    if settings.bind_addresses is None and len(target.bind) == len(LOOPBACK):
+        yield (
+            f"no private address here: {target.engine.title} listens on loopback alone; set redis_bind to an address, "
+            'or to "loopback" if that is wanted'
+        )
+    if target.leased:
+        name = settings.redis_address
+        named = name is not None and not is_address(name)
+        yield (
+            f"listens on {', '.join(target.leased)}, leased by DHCP: after another lease run noevict again"
+            + ("" if named else "; set redis_address to a name that follows the lease, for clients")
+        )
+    if target.unbound:
+        more = f" and {len(target.unbound) - 3} more" if len(target.unbound) > 3 else ""
+        yield (
+            f"does not listen on {', '.join(target.unbound[:3])}{more}, leased: {target.engine.title} takes "
+            f"{MOST_ADDRESSES} addresses at most; set redis_bind to those that clients use"
+        )
+    for address, other in target.lent:
+        left = (
+            "in the certificate"
+            if settings.bind_addresses is not None
+            else "listened on, nor in the certificate"
+        )
+        yield (
+            f"has {address}, leased, which hosts.yml gives to {other}: it is not {left}; put hosts.yml right, or what "
+            "leases it"
+        )
+
+
+def _exporter(state: HostState, now: datetime) -> Iterator[str]:
+    """A client certificate that only deploys/monitoring.py renews."""
+    found = Certificate.parse(state.exporter_certificate or "")
+    if found is None:
+        return
+    left = found.not_after - now
+    if left < timedelta(days=authority.RENEW_DAYS):
+        yield f"the exporter's client certificate {authority.expiry(left)}: run deploys/monitoring.py, which renews it"
+    elif authority.outlives(found):
+        yield (
+            f"the exporter's client certificate is valid for {left.days} days more, wherever clients need one: run "
+            f"deploys/monitoring.py, which replaces it by one for {authority.DAYS} days"
+        )
+
+
+def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
+    """A value with which the server would not start once the host's release is upgraded, or that would be a mistake."""
+    for name, value in settings.redis_config.items():
+        later = (other for other in measured_after(target.server) if problem(name, value, other))
+        if (other := next(later, None)) is not None:
+            yield (
+                f"redis_config: {name}: {other} does not take {value}: set another, or none, before this host's "
+                "release is upgraded"
+            )
+
+
+def _headroom(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+    """A fork that saves shares the memory, and copies each page that is written meanwhile."""
+    copied = max(map(state.live.number, COPIED)) if state.live.ours else 0
+    if target.maxmemory + copied <= state.memory:
+        return
+    room = state.memory - copied
+    if settings.maxmemory_bytes is not None:
+        less = f"set redis_maxmemory to {room // MIB}mb at most" if room >= MIB else ""
+    else:
+        less = f"set redis_maxmemory_percent to {room * 100 // state.memory} at most" if room >= MIB else ""
+    saves = f" and the {mib(copied)} MiB that a save copied last are" if copied else " is"
+    yield (
+        f"memory may run out: maxmemory, {mib(target.maxmemory)} MiB,{saves} more than the {state.memory // MIB} MiB "
+        f"that are here: {' or '.join(filter(None, (less, 'give this host more')))}"
+    )

@@ -1,0 +1,1 @@
+"""The text of redis.conf: parsed, rendered, compared."""

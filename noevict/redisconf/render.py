@@ -1,0 +1,169 @@
+"""redis.conf: what should be in it, and its text.
+
+The text is one that CONFIG REWRITE leaves byte for byte as it is, on every supported server.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from noevict import templates
+from noevict.directives.table import Directive, defaults, find, problem
+from noevict.directives.values import canonical, written
+from noevict.engines.engine import Engine, Server
+from noevict.errors import NoevictError
+
+
+class Settings(Protocol):
+    """What this module needs of the settings of a host."""
+
+    @property
+    def redis_port(self) -> int: ...
+    @property
+    def redis_plaintext_port(self) -> int: ...
+    @property
+    def redis_maxmemory_policy(self) -> str: ...
+    @property
+    def redis_save(self) -> str: ...
+    @property
+    def redis_appendonly(self) -> bool: ...
+    @property
+    def redis_appendfsync(self) -> str: ...
+    @property
+    def redis_tls_auth_clients(self) -> str: ...
+    @property
+    def redis_config(self) -> Mapping[str, bool | int | float | str]: ...
+
+
+# noevict's own choices, which redis_config may change: those that differ from a server's default, and those
+# that a reader of the file looks for.
+CHOICES = {
+    # a client that is gone without a word is noticed in two minutes, and idle connections outlive the 350 s
+    # and less that cloud firewalls give them
+    "tcp-keepalive": "60",
+    "timeout": "0",  # workers that wait for jobs are idle by trade
+    "tcp-backlog": "511",  # nginx's and the servers' own; the kernel's somaxconn is set to at least that
+    "maxclients": "10000",  # below the unit's LimitNOFILE
+    # forward secrecy and authenticated encryption for TLS 1.2, as Mozilla's intermediate list; 1.3 has no others
+    "tls-protocols": "TLSv1.2 TLSv1.3",
+    "tls-ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
+    "loglevel": "notice",
+    "databases": "16",
+    # all clients' buffers together: beyond it the largest client is disconnected, where otherwise jobs would be
+    # refused for want of memory
+    "maxmemory-clients": "10%",
+    # workers read big replies at their own pace; a subscriber that does not read must not fill the memory
+    "client-output-buffer-limit": "normal 0 0 0 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
+    # large keys are freed beside the commands, not during one (Valkey's default)
+    "lazyfree-lazy-eviction": "yes",
+    "lazyfree-lazy-expire": "yes",
+    "lazyfree-lazy-server-del": "yes",
+    "lazyfree-lazy-user-del": "yes",
+    "lazyfree-lazy-user-flush": "yes",
+    "stop-writes-on-bgsave-error": "yes",  # an error that clients see beats jobs that are not saved
+    "rdbcompression": "yes",
+    "no-appendfsync-on-rewrite": "no",  # `yes` would lose up to 30 s of jobs during a rewrite
+    "auto-aof-rewrite-percentage": "100",
+    "auto-aof-rewrite-min-size": "64mb",
+    "aof-use-rdb-preamble": "yes",  # loads several times as fast
+    "aof-load-truncated": "yes",  # after a power cut: start with all but the half-written last command
+    "latency-monitor-threshold": "100",  # milliseconds; LATENCY DOCTOR then knows what a slow moment was
+    "latency-tracking-info-percentiles": "50 99 99.9",
+}
+
+# directive -> the setting that is its value
+FROM_SETTINGS = {
+    "port": "redis_plaintext_port",
+    "tls-port": "redis_port",
+    "maxmemory-policy": "redis_maxmemory_policy",
+    "save": "redis_save",
+    "appendonly": "redis_appendonly",
+    "appendfsync": "redis_appendfsync",
+    "tls-auth-clients": "redis_tls_auth_clients",
+}
+
+# Directives that have several lines in the file, or may have none.
+_LINES = frozenset({"bind", "tls-ciphers", "client-output-buffer-limit", "save"})
+
+
+def wanted(
+    settings: Settings,
+    engine: Engine,
+    server: Server,
+    *,
+    maxmemory: int,
+    bind: tuple[str, ...],
+    systemd: bool,
+) -> dict[str, str]:
+    """Everything redis.conf says: directive (as this server writes it) → canonical value.
+
+    ``maxmemory`` in bytes; ``bind``: redis.conf's words for addresses; ``systemd``: whether it runs the server
+    (else the init script does). Raises NoevictError, a line for each directive of redis_config that this server
+    does not take.
+    """
+    asked = dict(settings.redis_config)
+    found = {name: problem(name, value, server) for name, value in asked.items()}
+    if any(found.values()):
+        raise NoevictError(
+            *(f"redis_config: {name}: should be {should}" for name, should in found.items() if should)
+        )
+    by_name = {
+        **CHOICES,
+        **{name: getattr(settings, setting) for name, setting in FROM_SETTINGS.items()},
+        **_fixed(engine, systemd=systemd),
+        "maxmemory": str(maxmemory),
+        "bind": " ".join(bind),
+        **{_directive(name).name: value for name, value in asked.items()},
+    }
+    return {_directive(name).name_on(server): canonical(name, value) for name, value in by_name.items()}
+
+
+def _fixed(engine: Engine, *, systemd: bool) -> dict[str, object]:
+    """What redis_config cannot change."""
+    return {
+        "protected-mode": True,
+        "tls-cert-file": f"{engine.tls}/server.crt",
+        "tls-key-file": f"{engine.tls}/server.key",
+        "tls-ca-cert-file": f"{engine.tls}/ca.crt",
+        "aclfile": engine.aclfile,
+        # what the packages' unit gives on the command line, and their init script expects
+        "supervised": "systemd" if systemd else "no",
+        "daemonize": not systemd,
+        "pidfile": engine.pidfile,
+        "logfile": engine.logfile,
+        "dir": engine.data,
+        "dbfilename": "dump.rdb",
+    }
+
+
+def _directive(name: str) -> Directive:
+    directive = find(name)
+    if directive is None:
+        raise ValueError(f"{name}: not a directive")
+    return directive
+
+
+def wanted_live(
+    wanted: Mapping[str, str], server: Server, fresh: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What CONFIG GET * should say: the wanted values, and the server's own default for every other directive.
+
+    ``fresh`` are the defaults where this release was not measured (``directives.portable`` of its own CONFIG
+    GET *). Without any, only the wanted values are known.
+    """
+    return {**(fresh or defaults(server) or {}), **wanted}
+
+
+def render(wanted: Mapping[str, str], server: Server, engine: Engine) -> str:
+    """The text of redis.conf (templates/redis.conf.j2), in the form this server's CONFIG REWRITE writes."""
+    lines = {name: written(name, value, server) for name, value in wanted.items()}
+    # the lines that have a place of their own in the template; what is left comes from redis_config
+    own = {*CHOICES, *FROM_SETTINGS, *_fixed(engine, systemd=True), "maxmemory", "bind"}
+    return templates.render(
+        "redis.conf",
+        title=engine.title,
+        extras=[f"{name} {line}" for name in sorted(lines.keys() - own) for line in lines[name]],
+        **{
+            name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0]
+            for name in sorted(lines.keys() & own)
+        },
+    )

@@ -1,0 +1,191 @@
+"""What all hosts of one run share: their checked settings, the secrets, and what went wrong with restarts."""
+
+import ssl
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gevent.lock import BoundedSemaphore, RLock
+
+from noevict.acl.profiles import user_names
+from noevict.errors import NoevictError
+from noevict.fleet import records
+from noevict.pki import authority, contexts
+from noevict.pki.certificate import OwnCertificate, load_own
+from noevict.pki.host_names import Owners, given_names
+from noevict.run.turns import Turns
+from noevict.secrets.host_passwords import HostIds
+from noevict.secrets.store import Secrets, locate
+from noevict.settings.model import Settings, build_settings
+
+# The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
+# others until its server's answers seem late. So many still hide a second of the way to a host.
+LOOKS_AT_ONCE = 100
+
+
+class Fleet:
+    """Made once a run, from the data of all its hosts.
+
+    ``owners``: of the names of all hosts of hosts.yml, if there are more than these.
+
+    Raises NoevictError with every mistake of every host.
+    """
+
+    def __init__(
+        self, root: Path, data: Mapping[str, Mapping[str, Any]], owners: Owners | None = None
+    ) -> None:
+        self.owners = owners or Owners({host: given_names(host, values) for host, values in data.items()})
+        self.settings: dict[str, Settings] = {}
+        mistakes: list[str] = []
+        for host, values in data.items():
+            try:
+                self.settings[host] = build_settings(host, values)
+            except NoevictError as error:
+                mistakes += error.lines
+        if mistakes:
+            raise NoevictError.collect(mistakes)
+        self.root = root
+        self.now = datetime.now(UTC)
+        path = locate(root)
+        there = Secrets.load(path)
+        self.made_before = there is not None
+        self._names = {name for each in self.settings.values() for name in user_names(each.redis_users)}
+        self.secrets = (there or Secrets.draft(path)).draft_passwords(self._names)
+        self._saving = RLock()
+        self._saved = False
+        self._client_pem: str | None = None
+        self._record_failed = self._unrecorded = False
+        self._ids: tuple[Secrets, HostIds] | None = None
+        self._own: dict[tuple[str, str, str], OwnCertificate] = {}
+        self._tried: set[tuple[str | None, ...]] = (
+            set()
+        )  # own certificates, and the name clients accept them for
+        at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
+        self.restarts = Turns(at_once)
+        self._machines: dict[
+            str, dict[str, None]
+        ] = {}  # what tells a machine from others -> its hosts, in order
+        self.looks = BoundedSemaphore(LOOKS_AT_ONCE)  # held while a host and its server are looked at
+        self.restart_failed_on: str | None = None
+
+    def looked_at(self, host: str, machine: str) -> None:
+        """What the look found to tell the host's machine from others; "" where it could not tell."""
+        if machine:
+            self._machines.setdefault(machine, {})[host] = None
+
+    def twin(self, host: str, machine: str) -> str | None:
+        """Another host that was found to be the same machine."""
+        return next((other for other in self._machines.get(machine, ()) if other != host), None)
+
+    def secrets_of(self, host: str, claimed: str) -> Secrets:
+        """As the host knows them. ``claimed``: what its id file says, "" if there is none."""
+        if self._ids is None or self._ids[0] is not self.secrets:
+            self._ids = (self.secrets, self.secrets.host_ids(self.owners.hosts))
+        return self.secrets.of_host(self._ids[1].key(host, claimed))
+
+    def record_id(self, host: str, host_id: str) -> str | None:
+        """Remember the id that a verified host has; where that cannot be written why, once a run."""
+        try:
+            self.secrets.record_id(host, host_id, self.owners.hosts)
+        except NoevictError as error:
+            told, self._unrecorded = self._unrecorded, True
+            return None if told else str(error)
+        return None
+
+    def refresh_secrets(self) -> None:
+        """Where another run of this checkout has made them since, those; what was drafted here is dropped."""
+        with self._saving:
+            there = None if self.made_before else Secrets.load(self.secrets.path)
+            if there is not None:
+                self._take(there.draft_passwords(self._names))
+
+    def _take(self, secrets: Secrets) -> None:
+        if secrets.ca.fingerprint != self.secrets.ca.fingerprint:
+            self._client_pem = None  # signed by a CA that nobody has
+        self.secrets, self.made_before = secrets, True
+
+    def save_secrets(self, managed_hosts: Iterable[str]) -> Secrets:
+        """Write what is new in the secrets, once, before the first change that needs them.
+
+        Raises NoevictError where a new CA would be made although hosts of this run have one already.
+        """
+        with self._saving:
+            if not self._saved:
+                self.refresh_secrets()
+                managed = sorted(managed_hosts)
+                if managed and not self.made_before:
+                    raise NoevictError(
+                        f"{self.secrets.path}: should hold the secrets that {', '.join(managed)} was made with: "
+                        "copy them there, or name their directory in NOEVICT_SECRETS; nothing was changed"
+                    )
+                self._take(self.secrets.save())
+                self._saved = True
+            return self.secrets
+
+    def client_pem(self) -> str:
+        """A certificate and key for noevict itself (PEM), for servers that ask clients for one; good for a day."""
+        if self._client_pem is None:
+            self._client_pem = "".join(
+                authority.make_client_certificate(self.secrets.ca, "noevict", self.now, 1)
+            )
+        return self._client_pem
+
+    def record(
+        self, host: str, look: records.Drift | None, seen: Mapping[str, Any] | None = None
+    ) -> str | None:
+        """Leave for monitoring what a verification saw; where that cannot be written why, once a run.
+
+        ``seen``: other fields of the host's Record; without ``look`` the end of its exporter's certificate only.
+        """
+        seen = seen or {}
+        try:
+            state = records.place(self.root)
+            if look is not None:
+                records.write_drift(state, {host: look}, {host: seen})
+            else:
+                records.write_exporter(state, {host: seen["exporter_ends"]})
+        except NoevictError as error:
+            told, self._record_failed = self._record_failed, True
+            return None if told else str(error)
+        return None
+
+    def record_before(self, host: str) -> records.Record:
+        """What earlier runs left of the host."""
+        return records.read_one(records.locate(self.root), host)
+
+    def trusting(self, settings: Settings) -> ssl.SSLContext:
+        """How noevict comes to a host: with the CA of its certificate, and strict if that is the fleet's own.
+
+        Raises NoevictError as ``own_certificate``.
+        """
+        own = self.own_certificate(settings)
+        ca = self.secrets.ca.certificate_pem if own is None else own.ca
+        return contexts.trusting(ca.encode(), self.client_pem(), strict=own is None)
+
+    def try_own_certificate(self, settings: Settings, name: str) -> None:
+        """See by a handshake in memory that a client that asks for ``name`` accepts the user's own certificate.
+
+        Raises NoevictError if it does not, and as ``own_certificate``.
+        """
+        own = self.own_certificate(settings)
+        tried = (settings.redis_tls_cert, settings.redis_tls_ca, name)
+        if own is None or tried in self._tried:
+            return
+        if problem := contexts.refusal(self.trusting(settings), own.chain + own.key, name):
+            raise NoevictError(
+                f"redis_tls_cert: no client that has {settings.redis_tls_ca} would accept it for {name}: {problem} "
+                "(intermediates go below it in the same file, the root into redis_tls_ca)"
+            )
+        self._tried.add(tried)
+
+    def own_certificate(self, settings: Settings) -> OwnCertificate | None:
+        """The user's own certificate files, where the settings name some. Raises NoevictError."""
+        files = (settings.redis_tls_cert, settings.redis_tls_key, settings.redis_tls_ca)
+        if None in files:
+            return None
+        names = tuple(str(self.root / str(name)) for name in files)
+        key = (names[0], names[1], names[2])
+        if key not in self._own:
+            self._own[key] = load_own(Path(key[0]), Path(key[1]), Path(key[2]), self.now)
+        return self._own[key]

@@ -1,0 +1,133 @@
+"""A host as a client sees it: over TLS, CA and host name checked, with a password."""
+
+import time
+from collections.abc import Callable
+
+from noevict.client.client import rewrite
+from noevict.errors import NoevictError
+from noevict.plan.change import Change, How
+from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.wanted import TAKEOVER, UNVERIFIED
+from noevict.run.instance import HostRun
+from noevict.run.kept import refusals, writes_refused
+from noevict.run.loading import wait_until_loaded
+from noevict.server.live import Live, Reach
+from noevict.server.password_rotation import is_finishing, left_over
+
+GOES_ON_SECONDS = 1  # in which clients that are refused try again
+CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
+
+
+def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
+    """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
+
+    A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
+    again, over a connection made under the lock. ``finish``: what is done to the passwords then.
+
+    Returns why the server refuses writes, "" if it takes them: that makes the run fail, and is no reason to leave
+    anything of it unfinished. Raises NoevictError with a line for each thing that is wrong: name, wanted, found.
+    """
+    if run.twin:  # found when the other one was looked at
+        raise NoevictError(*run.twin)
+    looks = run.changed and not run.changes_redis_alone
+    if looks:
+        rewrite(run.connected())
+        run.look_again()
+    elif run.changed:
+        run.ask_again()
+    wait_until_loaded(run)
+    if not looks and run.plan.clean:
+        # Not over what is not as wanted: it would write a live value changed by hand into the file.
+        rewrite(run.client)
+    refused = still_refused(run)
+    wrong = [
+        *(
+            f"{change.what}: should be {change.wanted}, is {change.found}"
+            for change in run.plan.changes
+            if change.what not in UNVERIFIED and not (run.lock and _comes_now(run, change))
+        ),
+        *run.plan.refusals,
+        *run.plan.faults,
+        *doors(run, run.found),
+        *health(run.found.live),
+    ]
+    if run.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
+        # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
+        run.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
+    if wrong:
+        raise NoevictError.collect(filter(None, (refused, *wrong)))
+    if run.lock:
+        finish(run)
+    if run.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
+        run.shell(CLEAN_UP, what="cleaning up")
+    if not refused:
+        run.log(summary(run))
+    for notice in run.plan.notices:
+        run.warn(notice)
+    return refused
+
+
+def still_refused(run: HostRun) -> str:
+    """Why the server refuses writes; "" if it takes them.
+
+    What was refused before this run changed something, a full memory made larger say, counts only if it goes on.
+    """
+    if run.changed and writes_refused(run):
+        run.refused_before = refusals(run)
+        time.sleep(GOES_ON_SECONDS)
+        run.ask_again()
+    return writes_refused(run)
+
+
+def _taking_over(run: HostRun) -> bool:
+    """Whether the server is not ours yet, or has yet to start with our configuration."""
+    return not run.found.live.ours or bool(run.plan.due(How.RESTART))
+
+
+def _comes_now(run: HostRun, change: Change) -> bool:
+    """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
+    left = left_over(run.secrets, run.found) and change.how is How.FILE and change.what == run.engine.aclfile
+    return bool(left) or is_finishing(change)
+
+
+def doors(run: HostRun, found: HostState) -> list[str]:
+    """Ways in that should not be there."""
+    wrong = []
+    live, settings = found.live, run.settings
+    if live.open:
+        wrong.append(f"port {live.port}: answers without a password")
+    if live.reach is not Reach.TLS:
+        wrong.append(
+            f"TLS on port {settings.redis_port}: should answer, {run.engine.title} {live.reach.value} {live.why}"
+        )
+    elif live.untrusted:
+        wrong.append(f"the certificate is not accepted for {run.client_name}: {live.untrusted}")
+    for listener in found.listeners:
+        if not listener.own:
+            continue
+        if listener.port not in (settings.redis_port, settings.redis_plaintext_port):
+            wrong.append(
+                f"port {listener.port}: should be closed, {run.engine.title} listens on {listener.address}"
+            )
+        if listener.plaintext and listener.port != settings.redis_plaintext_port:
+            wrong.append(f"port {listener.port}: should be TLS alone, answers without it")
+        if listener.answer.startswith("answer +"):
+            wrong.append(f"port {listener.port}: answers without a password")
+    return wrong
+
+
+def health(live: Live) -> list[str]:
+    """What the server says is wrong with itself."""
+    wrong = []
+    for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"):
+        if live.info.get(name, "ok") != "ok":
+            wrong.append(f"{name}: should be ok, is {live.info[name]}")
+    return wrong
+
+
+def summary(run: HostRun) -> str:
+    live, target = run.found.live, run.plan.target
+    return (
+        f"verified: {live.server}, maxmemory {target.maxmemory >> 20} MiB, {live.config['maxmemory-policy']}, "
+        f"{live.keys} keys, TLS on port {run.settings.redis_port}"
+    )

@@ -1,0 +1,1 @@
+"""The controller's secrets/: passwords, those of each host, the CA."""

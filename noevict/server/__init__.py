@@ -1,0 +1,1 @@
+"""What belongs to a Redis server, whoever runs it. Pure."""

@@ -1,0 +1,76 @@
+"""On which addresses a server listens: those that it should and does not, those that a change of bind opens. Pure.
+
+CONFIG GET bind repeats what was configured. An optional address (``-10.0.0.5``) that the host did not have when the
+server bound its addresses is in there, and nothing listens on it once the host has it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Protocol
+
+from noevict.settings.validators import address_of
+
+Address = IPv4Address | IPv6Address
+
+
+class Wanted(Protocol):
+    """What this module needs of what is wanted."""
+
+    @property
+    def bind(self) -> tuple[str, ...]: ...
+    @property
+    def leased(self) -> tuple[str, ...]: ...
+    @property
+    def live(self) -> Mapping[str, str]: ...
+
+
+def missing(bind: Iterable[str], sockets: Collection[str], own: Collection[str], *, ipv6: bool) -> list[str]:
+    """Return the words of ``bind`` for which no socket listens, though the host has the address.
+
+    ``sockets``: the addresses that the server's sockets of one port are bound to; ``own``: the host's addresses, the
+    loopback ones of IPv6 included; ``ipv6``: whether its kernel has IPv6. All but words of redis.conf in any form that
+    ip_address takes.
+    """
+    bound = {ip_address(each) for each in sockets}
+    held = {ip_address(each) for each in own}
+    return list(dict.fromkeys(_missing(bind, bound, held, ipv6=ipv6)))
+
+
+def opens(before: str, wanted: Wanted) -> str:
+    """Say where anybody can connect after a change of bind that could not before; "" for nowhere."""
+    where = ", ".join(
+        f"{each} (DHCP)" if each in wanted.leased else each for each in opened(before.split(), wanted.bind)
+    )
+    plain = "" if wanted.live["port"] == "0" else f" and port {wanted.live['port']} without TLS"
+    return f"opens port {wanted.live['tls-port']}{plain} on {where}" if where else ""
+
+
+def opened(before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Return the addresses, loopback aside, on which a server listens after ``bind`` has changed, and did not before.
+
+    Both are words of redis.conf. ``before`` may also hold names, which somebody else's redis.conf may have.
+    """
+    known = []
+    for word in before:
+        with suppress(ValueError):
+            known.append(str(address_of(word)))
+    addresses = {word: address_of(word) for word in after}
+    own = [str(address) for address in addresses.values() if not address.is_unspecified]
+    return [word for word in missing(addresses, known, own, ipv6=True) if not address_of(word).is_loopback]
+
+
+def _missing(bind: Iterable[str], bound: set[Address], held: set[Address], *, ipv6: bool) -> Iterator[str]:
+    for word in bind:
+        address = address_of(word)
+        if _there(address, held, ipv6=ipv6) and not bound & {address, type(address)(0)}:
+            yield word.removeprefix("-")
+
+
+def _there(address: Address, held: set[Address], *, ipv6: bool) -> bool:
+    """Whether the host has it now: of one that it does not have nothing is expected."""
+    if address.is_unspecified:
+        return ipv6 or address.version == 4
+    if address.version == 4 and address.is_loopback:
+        return True  # all of 127.0.0.0/8 is
+    return address in held

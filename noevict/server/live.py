@@ -1,0 +1,75 @@
+"""A running server as a client that logged in sees it: plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from noevict.acl.rules import Catalogue
+from noevict.engines.engine import Server
+
+NOT_UNDERSTOOD = "?"  # in exporter_passwords
+
+
+class Reach(Enum):
+    """How far a Redis client got."""
+
+    NOT_RUNNING = "is not running"
+    TLS = "answers over TLS"
+    PLAINTEXT = "answers without TLS"
+    REFUSED = "refuses the password"
+    MUTE = "does not take noevict's commands"
+    UNREACHED = "could not be looked at"
+
+
+@dataclass(frozen=True)
+class Live:
+    """The running server, as a client that logged in sees it."""
+
+    reach: Reach
+    why: str = ""  # where reach is REFUSED, MUTE or UNREACHED: the reason, in a line
+    user: str = ""  # who we are logged in as: "admin" on a managed server
+    port: int = 0
+    open: bool = False  # it answered PING before any password was given
+    untrusted: str = ""  # why its certificate is not one that a client with our CA accepts; "" is fine
+    certificate: bytes | None = field(default=None, repr=False)  # the one served, DER
+    server: Server | None = None
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)  # CONFIG GET *, passwords blanked
+    acl: tuple[str, ...] = field(default=(), repr=False)  # ACL LIST
+    catalogue: Catalogue | None = field(default=None, compare=False, repr=False)
+    info: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)  # INFO
+
+    @property
+    def reached(self) -> bool:
+        return self.reach in (Reach.TLS, Reach.PLAINTEXT)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the server knows our admin: one of noevict's own making, whatever became of it."""
+        return self.reached and self.user == "admin"
+
+    @property
+    def run_id(self) -> str:
+        return str(self.info.get("run_id", ""))
+
+    def number(self, name: str) -> int:
+        """A whole number of INFO; 0 where it is missing or none."""
+        value = self.info.get(name, 0)
+        return int(value) if isinstance(value, int | float) else 0
+
+    @property
+    def loading(self) -> bool:
+        """Whether it is still loading its data: what it tells of its keys and memory is not all."""
+        return bool(self.number("loading"))
+
+    @property
+    def writing_aof(self) -> bool:
+        """Whether append-only files are being written anew, or are about to be."""
+        return bool(self.number("aof_rewrite_in_progress") or self.number("aof_rewrite_scheduled"))
+
+    @property
+    def keys(self) -> int:
+        return sum(
+            int(entry.get("keys", 0))
+            for name, entry in self.info.items()
+            if name.startswith("db") and isinstance(entry, dict)
+        )

@@ -1,0 +1,141 @@
+"""A host's own passwords (host_passwords.py) on the way to the host: who is let in meanwhile, and what is due. Pure.
+
+A user's new password is added beside the old one. The old one goes when nobody needs it any more: that of `admin`
+once noevict got in with the new one, those of `health` and `exporter` once the host's exporter has the new one.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from noevict.acl import diff as acl_diff
+from noevict.plan.change import Change, How
+from noevict.secrets.host_passwords import PER_HOST
+from noevict.secrets.passwords import Generation
+from noevict.secrets.store import Secrets
+from noevict.server.live import NOT_UNDERSTOOD, Live
+
+DIRECTORY = "/var/lib/noevict"  # root's only
+ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
+OLDER = "older passwords"
+_WATCHING = ("health", "exporter")
+
+
+class Found(Protocol):
+    """What this module needs of what was found on a host."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def given(self) -> Generation | None: ...
+    @property
+    def exporter_passwords(self) -> frozenset[str]: ...
+    @property
+    def live(self) -> Live: ...
+
+
+def admin_logins(secrets: Secrets, state: Found) -> tuple[str, ...]:
+    """The passwords to try as admin, in this order.
+
+    The one that all hosts had comes first where none of its own was given, and is not sent to a host that has an id
+    file: there it can only be overheard.
+    """
+    of_all = secrets.passwords.get("admin")
+    own = [secrets.password("admin"), *(each for each in secrets.older("admin") if each != of_all)]
+    has_id = secrets.host is not None and secrets.host.has_id
+    if of_all is None or has_id:
+        return tuple(dict.fromkeys(own))
+    return tuple(dict.fromkeys((*own, of_all) if state.given else (of_all, *own)))
+
+
+def kept(secrets: Secrets, state: Found) -> dict[str, tuple[str, ...]]:
+    """User → digests of older passwords that should be let in beside the new one.
+
+    One that the server does not take any more is never given back to it.
+    """
+    accepted = acl_diff.passwords(state.live.acl) if state.live.ours else None
+    # What nobody knows may be an older one.
+    in_use = not state.exporter_passwords.isdisjoint((*secrets.older_digests("exporter"), NOT_UNDERSTOOD))
+    found = {}
+    for user in PER_HOST:
+        older = secrets.older_digests(user)
+        needed = in_use and user in _WATCHING
+        if accepted is not None:
+            needed = needed or secrets.digest(user) not in accepted.get(user, ())
+            older = tuple(each for each in older if each in accepted.get(user, ()))
+        if older and needed:
+            found[user] = older
+    return found
+
+
+def left_over(secrets: Secrets, state: Found) -> tuple[str, ...]:
+    """The users who should not be let in with an older password any more, and still are."""
+    if not state.live.ours:
+        return ()
+    accepted, stay = acl_diff.passwords(state.live.acl), kept(secrets, state)
+    return tuple(
+        user
+        for user in PER_HOST
+        if user not in stay and not accepted.get(user, frozenset()).isdisjoint(secrets.older_digests(user))
+    )
+
+
+def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, str] | None:
+    """What is due where a user's passwords differ because they are on the way: what, found, wanted. Else None."""
+    if user not in PER_HOST:
+        return None
+    own = secrets.digest(user)
+    accepted, older = acl_diff.passwords(live.acl).get(user, frozenset()), secrets.older_digests(user)
+    if not accepted or not accepted <= {own, *older}:
+        return None
+    if own in accepted:
+        return f"user {user} {OLDER}", "taken too", "not taken any more"
+    return f"user {user} passwords", "one that it should not keep", "this host's own"
+
+
+def identity(secrets: Secrets, state: Found) -> Iterator[Change]:
+    """The file with the host's id, which it gets last."""
+    key = secrets.host
+    if key is not None and state.id != key.id:
+        found = "another host's" if key.has_id else "damaged" if state.id else "missing"
+        yield Change(How.FILE, ID, found, "the id of this host's passwords")
+
+
+def is_finishing(change: Change) -> bool:
+    """Whether it is made at the very end of a run, once noevict got in with the new password."""
+    return change.what == ID or change.what.endswith(OLDER)
+
+
+def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
+    """Whether the host gets a password that it did not have."""
+    return any(
+        change.what == aclfile
+        or (
+            change.what.startswith("user ")
+            and (change.what.endswith(" passwords") or change.wanted == acl_diff.CREATED)
+            and not change.what.endswith(OLDER)
+        )
+        for change in changes
+    )
+
+
+def stale(secrets: Secrets, state: Found) -> Iterator[str]:
+    """That this copy of secrets/ is older than the one by which the host got its passwords, or another one."""
+    given, ours = state.given, secrets.generation
+    if given is None:
+        return
+    way_out = (
+        "copy the current secrets/ here or name them in NOEVICT_SECRETS, or let this one count "
+        "(`noevict secrets accept`); nothing was changed"
+    )
+    if not given.number:
+        yield f"{GIVEN}: should be a number and a digest, is not: remove it, then run again"
+    elif ours.number < given.number:
+        yield (
+            f"has passwords of generation {given.number} of secrets/users.yml, and this copy is of generation "
+            f"{ours.number}: it is older; {way_out}"
+        )
+    elif ours.number == given.number and ours.digest != given.digest:
+        yield (
+            f"has passwords of generation {given.number} of secrets/users.yml ({given.digest[:8]}), and this copy is "
+            f"another generation {ours.number} ({ours.digest[:8]}): {way_out}"
+        )

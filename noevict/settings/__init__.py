@@ -1,0 +1,1 @@
+"""One host's settings, built once and wholly validated."""

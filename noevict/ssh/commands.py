@@ -1,0 +1,301 @@
+"""Commands on a host, over the SSH connection there is or on this machine: in bounded time, with bounded output.
+
+The one way by which anything is run on a host; pyinfra's own commands (for a sudo password) take it too.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+import gevent
+import paramiko
+from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
+from pyinfra.api.output import echo
+from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
+
+from noevict.messages import one_line
+from noevict.ssh.login_shell import PLAIN, begun, own_output
+from noevict.ssh.transport import within
+
+SECONDS = 120  # for a command that is given no time of its own
+ANSWER_SECONDS = 20  # for a program's next line, and for what a connection needs besides
+MOST_BYTES = 4 << 20  # of a command's output; the largest, a look, may have 800,000
+MOST_LINES = 100_000
+LONGEST_ANSWER = 65536  # of a program, with all that is printed before it
+CHUNK = 65536
+
+# What a program on a host, or the way to it, may raise where it is gone.
+GONE = (OSError, EOFError, paramiko.SSHException)
+
+
+class TooMuch(OSError):
+    """The host says more than any command of noevict's does."""
+
+
+class Program(Protocol):
+    """A program that runs on the host. Each of these may wait: to be called ``within`` some time."""
+
+    def read(self, stream: str) -> bytes:
+        """Some of its "stdout" or "stderr"; b"" at the end."""
+
+    def write(self, data: bytes) -> None: ...
+    def end_input(self) -> None: ...
+
+    def code(self) -> int:
+        """Its exit code, once it has one. Raises EOFError where the connection ended first."""
+
+    def close(self) -> None:
+        """No more of it is wanted; what reads its input to the end, ends."""
+
+
+class _RemoteProgram:
+    def __init__(self, transport: paramiko.Transport, command: str, pty: bool) -> None:
+        self._channel = transport.open_session()
+        if pty:
+            self._channel.get_pty()
+        self._channel.exec_command(command)
+
+    def read(self, stream: str) -> bytes:
+        return self._channel.recv(CHUNK) if stream == "stdout" else self._channel.recv_stderr(CHUNK)
+
+    def write(self, data: bytes) -> None:
+        self._channel.sendall(data)
+
+    def end_input(self) -> None:
+        self._channel.shutdown_write()
+
+    def code(self) -> int:
+        code = self._channel.recv_exit_status()
+        if code < 0:
+            error = self._channel.get_transport().get_exception()
+            raise error if error is not None and str(error) else EOFError("it hung up")
+        return code
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class _LocalProgram:
+    def __init__(self, command: str) -> None:
+        self._process = subprocess.Popen(
+            ["sh", "-c", command],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: S101, PT018 - PIPEs
+        self._input = self._process.stdin
+        self._outputs = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+
+    def read(self, stream: str) -> bytes:
+        data: bytes = self._outputs[stream].read(CHUNK)
+        return data
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[self._input.write(data) :]
+
+    def end_input(self) -> None:
+        self._input.close()
+
+    def code(self) -> int:
+        return self._process.wait()
+
+    def close(self) -> None:
+        for pipe in (self._input, *self._outputs.values()):
+            with suppress(OSError):
+                pipe.close()
+
+
+def start(host: Host, command: str, pty: bool = False) -> Program:
+    """A program, through the host's connection. Raises one of GONE where that is no more, TimeoutError."""
+    client = getattr(host.connector, "client", None)
+    if client is None:
+        return _LocalProgram(command)
+    transport = client.get_transport()
+    if transport is None or not transport.is_active():
+        raise EOFError("the SSH connection is gone")
+    with within(ANSWER_SECONDS):
+        return _RemoteProgram(transport, command, pty)
+
+
+def end(host: Host) -> None:
+    """The SSH connection to a host that is not to be talked to any more."""
+    client = getattr(host.connector, "client", None)
+    if client is not None:
+        with suppress(*GONE), within(ANSWER_SECONDS):
+            client.close()
+
+
+def close(program: Program) -> None:
+    """Whatever became of it."""
+    with suppress(*GONE), within(ANSWER_SECONDS):
+        program.close()
+
+
+def read_answer(program: Program) -> str:
+    """The first line that a program itself prints; where it ends without one, all that was printed.
+
+    Raises TooMuch, TimeoutError.
+    """
+    with within(ANSWER_SECONDS):
+        printed = _read(program, "stdout", lambda data: begun(data) and b"\n" in own_output(data))
+        if begun(printed) and (line := own_output(printed).partition(b"\n")[0]):
+            return _text(line)
+        printed += own_output(_read(program, "stderr", lambda _: False))
+    return " / ".join(_text(line) for line in own_output(printed).splitlines())
+
+
+def _read(program: Program, stream: str, enough: Callable[[bytes], bool]) -> bytes:
+    data = b""
+    while not enough(data) and (more := program.read(stream)):
+        data += more
+        if len(data) > LONGEST_ANSWER:
+            raise TooMuch("said more than a line")
+    return data
+
+
+def write(program: Program, data: bytes) -> None:
+    with within(ANSWER_SECONDS):
+        program.write(data)
+
+
+def open_program(state: State, host: Host, script: str, arguments: dict[str, Any]) -> Program:
+    """Start ``script`` (bash) on the host with pyinfra's connector arguments (``_sudo``, ...); its input stays open."""
+    how = {**arguments, "_shell_executable": "bash --norc"}  # below sshd it may read .bashrc, options and all
+    command = _command(state, host, StringCommand(script), how)
+    return start(host, command.get_raw_value())
+
+
+def limit(state: State, host: Host) -> None:
+    """From here on every command that is run on the host, pyinfra's own too, is one of ``run``'s."""
+    vars(host.connector)["run_shell_command"] = partial(run, state, host)
+
+
+def run(
+    state: State,
+    host: Host,
+    command: StringCommand | str,
+    print_output: bool = False,
+    print_input: bool = False,
+    **arguments: Any,
+) -> tuple[bool, CommandOutput]:
+    """As pyinfra's run_shell_command, but that it ends in time, and that a sudo which wants a password is told, not
+    asked for one at a terminal that nobody may be at.
+
+    Raises TimeoutError, TooMuch, or another of GONE where the connection ends. What was begun goes on, on the host.
+    """
+    seconds = arguments.get("_timeout") or SECONDS
+    told = StringCommand(command) if isinstance(command, str) else command
+    output = _Output()
+    with within(seconds):
+        whole = _command(state, host, told, arguments)
+        if print_input:
+            echo(f"{host.print_prefix}>>> {whole}", err=True)
+        program = start(host, whole.get_raw_value(), bool(arguments.get("_get_pty")))
+        try:
+            code = _talk(program, _bytes(arguments.get("_stdin")), output)
+        except TooMuch:
+            end(host)  # more may be on its way, and nothing of it is wanted
+            raise
+        finally:
+            close(program)
+    lines = CommandOutput(output.lines())
+    if print_output:
+        for line in lines:
+            echo(f"{host.print_prefix}{one_line(line.line)}", err=True)
+    return code in (arguments.get("_success_exit_codes") or (0,)), lines
+
+
+def refusal_of_sudo(said: Iterable[str]) -> str:
+    """What to do about a sudo that wants a password, or another one; "" where it is about something else."""
+    told = "\n".join(said)
+    if "sudo: unable to run" in told and "pyinfra-sudo-askpass" in told:
+        return (
+            "sudo cannot run the program that pyinfra puts into /tmp for the password (noexec?): set _temp_dir to a "
+            "directory there where programs may run, such as that user's home, or allow sudo without a password "
+            "(NOPASSWD)"
+        )
+    if any(words in told for words in _WANTS_PASSWORD):
+        return (
+            "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict comes as, or set "
+            "_sudo_password (its hazard: see README)"
+        )
+    if "incorrect password attempt" in told or "no password was provided" in told:
+        return "sudo does not take the password given as _sudo_password: put it right"
+    return ""
+
+
+# Of sudo and of sudo-rs.
+_WANTS_PASSWORD = ("sudo: a password is required", "sudo-rs: interactive authentication is required")
+
+
+def _talk(program: Program, data: bytes, output: "_Output") -> int:
+    readers = [gevent.spawn(output.read, program, stream) for stream in ("stdout", "stderr")]
+    try:
+        with suppress(*GONE):  # it need not read it all: its exit code tells
+            program.write(data)
+            program.end_input()
+        gevent.joinall(readers)
+    finally:
+        gevent.killall(readers)
+    if output.too_much:
+        raise TooMuch(f"said more than {MOST_BYTES >> 20} MiB or {MOST_LINES} lines")
+    return program.code()
+
+
+class _Output:
+    """A command's, as much of it as memory bears; no control characters."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._bytes = self._lines = 0
+        self.too_much = False
+
+    def read(self, program: Program, stream: str) -> None:
+        """To its end, or until it is too much of both."""
+        with suppress(*GONE):  # the exit code tells
+            while not self.too_much and (data := program.read(stream)):
+                self._kept[stream].append(data)
+                self._bytes += len(data)
+                self._lines += data.count(b"\n")
+                if self._bytes > MOST_BYTES or self._lines > MOST_LINES:
+                    self.too_much = True
+                    program.close()  # the other one reads no more either
+
+    def lines(self) -> list[OutputLine]:
+        return [
+            OutputLine(name, _text(line))
+            for name, data in self._kept.items()
+            if (own := own_output(b"".join(data)))
+            for line in own.removesuffix(b"\n").split(b"\n")
+        ]
+
+
+def _text(line: bytes) -> str:
+    """As it is, but for what a terminal would obey: a tab is all that a script of noevict's needs of that."""
+    text = line.decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\t" else "?" for each in text)
+
+
+def _bytes(stdin: Iterable[str] | None) -> bytes:
+    lines = [stdin] if isinstance(stdin, str) else stdin or ()
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines).encode()
+
+
+def _command(state: State, host: Host, command: StringCommand, arguments: dict[str, Any]) -> StringCommand:
+    how = {key: value for key, value in arguments.items() if key not in _ABOUT_RUNNING}
+    whole = make_unix_command_for_host(state, host, StringCommand(PLAIN, command), **how)
+    # What sudo says is read: in English.
+    return StringCommand("env", "LC_ALL=C", whole) if how.get("_sudo") else whole
+
+
+# Arguments of pyinfra's that say how a command is run, not how it is written.
+_ABOUT_RUNNING = ("_success_exit_codes", "_timeout", "_get_pty", "_stdin")

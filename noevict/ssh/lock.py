@@ -1,0 +1,73 @@
+"""A host's lock, in the hands of a run: what it runs on the host while it has it, and not once it has lost it."""
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from noevict.errors import NoevictError
+from noevict.messages import one_line
+from noevict.scripts import script
+from noevict.ssh import commands
+
+BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
+LOST = "noevict: the lock is lost"
+# Two at once share it: a run's scripts. Who takes the lock has it alone for a moment: none of an earlier holder is at
+# work then, and none begins after. -o: what a script starts, such as a server, does not hold it.
+AT_WORK = "flock -s -o /run/noevict.work bash -s"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Held until ``release``, the end of this process, or 90 seconds without a word from it.
+
+    ``silent``: the holder before, where it was given up like that: it may wake up yet.
+    """
+
+    program: commands.Program
+    token: str
+    silent: str
+
+    @classmethod
+    def take(cls, state: State, host: Host, arguments: dict[str, Any]) -> "Lock":
+        """Raises NoevictError where another run holds it."""
+        who = f"{os.environ.get('USER', 'somebody')} at {socket.gethostname()} (process {os.getpid()})"
+        token = secrets.token_hex(8)
+        try:
+            program = commands.open_program(state, host, script("lock", who=who, token=token), arguments)
+            answer = commands.read_answer(program)
+        except commands.GONE as error:
+            raise NoevictError(f"its lock could not be taken: {one_line(str(error))}") from error
+        word, _, rest = answer.partition(" ")
+        if word != "locked":
+            commands.close(program)
+            if word != "held":
+                why = commands.refusal_of_sudo([answer]) or one_line(answer) or "it hung up"
+                raise NoevictError(f"its lock could not be taken: {why}")
+            holder = one_line(rest.strip())
+            raise NoevictError(f"is being changed by {holder or 'another run'}: wait for it, then run again")
+        gevent.spawn(_beat, program)
+        return cls(program, token, one_line(rest.strip()))
+
+    def guarded(self, text: str) -> str:
+        """The script, which does nothing where the lock was given up by the time it begins."""
+        held = f"${{held[1]-}} == {self.token} && -d /proc/${{held[2]}}"
+        check = f"mapfile -t held </run/noevict.lock; [[ {held} ]]"
+        return f"{check} || {{ echo {LOST!r} >&2; exit 1; }}\n{text}"
+
+    def release(self) -> None:
+        commands.close(self.program)
+
+
+def _beat(program: commands.Program) -> None:
+    while True:
+        gevent.sleep(BEAT_SECONDS)
+        try:
+            commands.write(program, b"\n")
+        except (*commands.GONE, OSError, EOFError, ValueError):
+            return

@@ -1,0 +1,162 @@
+"""The SSH connection below everything: it answers at once, and ends where the host says nothing more, or too much.
+
+paramiko waits for an answer of sshd without an end, and keeps whatever comes. Here a host that is gone, hung or
+hostile ends its own connection, and all that waits on it with that.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import gevent
+import paramiko
+from paramiko import SSHException
+
+from noevict.messages import one_line
+
+OPEN_SECONDS = 10  # for a channel to be opened
+HELLO_SECONDS = 30  # for SSH's handshake: pyinfra's own 10 are few for a host that is busy with much else
+LOGIN_SECONDS = 60  # from the first byte to the login, all keys tried
+ASK_SECONDS = (
+    15  # from one sign of life to the next question for one; sshd answers, however busy its commands are
+)
+SILENT_SECONDS = 60  # without an answer
+LOGIN_BYTES = 256 << 10  # before the login; a host needs about ten thousand
+LONGEST_READ = 1 << 20  # paramiko asks for a packet's whole length, which OpenSSH keeps below 256 KiB
+HELD_BYTES = 8 << 20  # on a channel and not read yet; paramiko allows a host to send 2 MiB ahead
+# From one moment for other hosts to the next. Before the login paramiko reads 128 bytes at a time, and each time looks
+# through all that it has for the end of a line: a mebibyte of it takes seconds of the only thread there is.
+PAUSE_BYTES, LOGIN_PAUSE_BYTES = 1 << 20, 16 << 10
+POLL_SECONDS = 2
+
+# What goes wrong with a connection, paramiko raises and logs, traceback and all; Python prints what is logged where
+# nobody listens, and NullHandler is somebody.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in the block once it has taken so long, whatever it waits for."""
+    timer = gevent.Timeout.start_new(seconds)
+    try:
+        yield
+    except gevent.Timeout as error:
+        if error is not timer:
+            raise
+        raise TimeoutError(f"took longer than {seconds:g} s") from None
+    finally:
+        timer.close()
+
+
+class _Stream:
+    """What is below an SSH connection: a TCP socket, or a channel or a process behind a ProxyJump.
+
+    paramiko leaves Nagle and delayed ACKs on, and each small round trip then stalls for 40 ms. TCP_QUICKACK is no
+    lasting option: it is set again after each receive.
+    """
+
+    def __init__(self, sock: Any, transport: "Transport") -> None:
+        self._sock, self._transport = sock, transport
+        self._tcp = isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6)
+        self._received, self._pause = 0, LOGIN_PAUSE_BYTES
+        if self._tcp:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def recv(self, size: int) -> bytes:
+        if size > LONGEST_READ:
+            raise SSHException(f"the host sends a packet of {size} bytes: that is no SSH server")
+        data: bytes = self._sock.recv(size)
+        if self._tcp:
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self._received += len(data)
+        if self._received >= self._pause:
+            logged_in = self._transport.is_authenticated()
+            self._pause = self._received + (PAUSE_BYTES if logged_in else LOGIN_PAUSE_BYTES)
+            self._transport.check(self._received)
+            # What always has data is never waited for, and nothing else would have its turn.
+            time.sleep(0.001)
+        return data
+
+    def settimeout(self, seconds: float) -> None:
+        """paramiko asks ten times a second whether it was closed, on every connection: of thousands that is most of
+        the work there is. Where it was, what waits for the socket is told at once."""
+        self._sock.settimeout(max(seconds, POLL_SECONDS) if self._tcp else seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class Transport(paramiko.Transport):
+    """paramiko's, with limits. What ends it is what all that waits on it raises."""
+
+    def __init__(self, sock: Any, **kwargs: Any) -> None:
+        super().__init__(cast(Any, _Stream(sock, self)), **kwargs)
+        self.channel_timeout = OPEN_SECONDS
+        # paramiko's own, which say less, are never the first.
+        self.handshake_timeout = self.banner_timeout = 2 * HELLO_SECONDS
+
+    def start_client(self, event: Any = None, timeout: float | None = None) -> None:
+        gevent.spawn(self._watch)
+        super().start_client(event, max(timeout or 0, HELLO_SECONDS))
+        if event is None and not self.initial_kex_done:  # paramiko goes on as if it had one
+            why = f"the host took the connection, and said nothing that SSH does for {HELLO_SECONDS} s"
+            self.end(why)
+            raise SSHException(why)
+
+    def get_exception(self) -> Exception | None:
+        """What ended it, in words that a terminal bears: an SSH banner may hold anything."""
+        error: Exception | None = super().get_exception()
+        if error is not None:
+            error.args = tuple(one_line(word) if isinstance(word, str) else word for word in error.args)
+        return error
+
+    def check(self, received: int) -> None:
+        """Raises SSHException where a host that is given room for so much sends more."""
+        if not self.is_authenticated() and received > LOGIN_BYTES:
+            raise SSHException("the host sends data without end before the login: that is no SSH server")
+        for channel in vars(self)["_channels"].values():
+            if len(channel.in_buffer) + len(channel.in_stderr_buffer) > HELD_BYTES:
+                raise SSHException("the host sends more than it was given room for: that is no SSH server")
+
+    def end(self, why: str) -> None:
+        if self.is_active():
+            self.saved_exception = SSHException(why)
+            self.close()
+
+    def _watch(self) -> None:
+        gevent.sleep()
+        began = time.monotonic()
+        while self.is_active():
+            if self.is_authenticated():
+                gevent.sleep(ASK_SECONDS)
+                if self.is_active() and not self._answers():
+                    self.end(f"the host said nothing for {SILENT_SECONDS} s")
+            elif time.monotonic() - began > LOGIN_SECONDS:
+                self.end(f"the host let nobody in for {LOGIN_SECONDS} s")
+            else:
+                gevent.sleep(1)
+
+    def _answers(self) -> bool:
+        """Whether sshd says anything at all: that it does not know the request is an answer too."""
+        with suppress(SSHException, EOFError, OSError), within(SILENT_SECONDS):
+            self.global_request("keepalive@openssh.com")
+            return True
+        return False
+
+
+def transport_factory(sock: Any, **kwargs: Any) -> paramiko.Transport:
+    """For paramiko's ``SSHClient.connect``."""
+    return Transport(sock, **kwargs)
+
+
+def prepare_known_hosts() -> None:
+    """The user's known_hosts, empty where there is none: pyinfra fails on every new host without ~/.ssh."""
+    file = Path.home() / ".ssh" / "known_hosts"
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.touch(mode=0o600)

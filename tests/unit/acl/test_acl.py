@@ -1,0 +1,430 @@
+"""ACL users, rules and comparison: what needs no server. tests/server/test_acl.py asks real ones."""
+
+import hashlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noevict.acl.diff import differences, repair_commands, unknown_words
+from noevict.acl.profiles import PROFILES, User, render_acl, rules_for, user_names, wanted_users
+from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
+from noevict.acl.validation import user_problems
+from noevict.engines.engine import Server
+
+REDIS_7 = Server("redis", (7, 0, 15))
+VALKEY_8 = Server("valkey", (8, 0, 0))
+VALKEY_9 = Server("valkey", (9, 1, 2))
+
+MEMBERS = {
+    "read": {"get", "scan", "keys"},
+    "write": {"set", "del", "flushall"},
+    "dangerous": {"keys", "flushall", "config|get", "config|set", "client|kill", "info"},
+    "connection": {"ping", "select", "client|id", "client|kill"},
+    "slow": {"config", "client", "scan", "info"},
+}
+TOP = ["get", "set", "del", "scan", "keys", "flushall", "config", "client", "ping", "select", "info", "VADD"]
+SMALL = Catalogue.parse([*(MEMBERS.get(name, set()) for name in CATEGORIES), TOP])
+
+
+def digest(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+DIGESTS = {
+    name: digest(name) for name in ("admin", "app", "default", "exporter", "health", "reports", "cache")
+}
+
+
+def allowed(rule: str) -> set[str]:
+    return set(Selector.read(words(rule), SMALL).commands)
+
+
+# --- rules ---
+
+
+def test_a_command_with_subcommands_stands_for_all_of_them() -> None:
+    assert allowed("+config") == {"config|get", "config|set"}
+    assert allowed("+client -client|kill") == {"client|id"}
+    assert allowed("+@all -config") == allowed("+@all -config|get -config|set")
+
+
+def test_a_category_with_a_container_stands_for_its_subcommands() -> None:
+    assert allowed("+@slow") == {"config|get", "config|set", "client|id", "client|kill", "scan", "info"}
+    assert allowed("+@all -@slow") == {"get", "set", "del", "keys", "flushall", "ping", "select", "vadd"}
+
+
+def test_rules_are_read_from_left_to_right() -> None:
+    assert allowed("+@all -@dangerous +info") >= {"info", "get"}
+    assert "info" not in allowed("+@all +info -@dangerous")
+    assert allowed("+get nocommands +set") == {"set"}
+    assert allowed("allcommands") == allowed("+@ALL") == set(SMALL.commands)
+
+
+def test_commands_of_modules_that_are_in_no_category_are_among_all() -> None:
+    assert "vadd" in allowed("+@all")
+    assert allowed("+VADD") == {"vadd"}
+
+
+def test_a_first_argument_counts_only_while_the_command_itself_is_not_allowed() -> None:
+    assert allowed("+select|0 +SELECT|1") == {"select|0", "select|1"}
+    assert allowed("+select|0 +select") == {"select"}
+    assert allowed("+select +select|0") == {"select"}
+    assert allowed("+select|0 -select") == allowed("+select|0 -@connection") == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        ("~a %R~a", {"~a"}),
+        ("%R~a %W~a", {"~a"}),
+        ("%rw~a", {"~a"}),
+        ("%R~a ~b", {"%R~a", "~b"}),
+        ("allkeys", {"~*"}),
+        ("%RW~* ~x", {"~*"}),
+        ("~a resetkeys %W~b", {"%W~b"}),
+        ("", set()),
+    ],
+)
+def test_key_patterns_are_compared_by_what_they_permit(rule: str, keys: set[str]) -> None:
+    assert Selector.read(words(rule), SMALL).keys == keys
+
+
+@pytest.mark.parametrize(
+    ("rule", "channels"), [("&a &b", {"&a", "&b"}), ("allchannels", {"&*"}), ("&a resetchannels", set())]
+)
+def test_channel_patterns_are_compared_by_what_they_permit(rule: str, channels: set[str]) -> None:
+    assert Selector.read(words(rule), SMALL).channels == channels
+
+
+@pytest.mark.parametrize(
+    ("rule", "databases"),
+    [
+        ("", {"alldbs"}),
+        ("db=1,02", {"1", "2"}),
+        ("db=1 db=3", {"3"}),
+        ("resetdbs", set()),
+        ("db=1 alldbs", {"alldbs"}),
+    ],
+)
+def test_databases_are_what_the_last_word_about_them_says(rule: str, databases: set[str]) -> None:
+    assert Selector.read(words(rule), SMALL).databases == databases
+
+
+def test_a_selector_is_one_word() -> None:
+    assert words("~a (~b  +get) +set") == ("~a", "(~b +get)", "+set")
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("+get ~a", "~a resetchannels -@all +get"),
+        ("~* &* +@all", "~* &* +@all"),
+        ("&x on +get (+set ~b)", "resetchannels &x -@all +get (~b resetchannels -@all +set)"),
+        ("", "resetchannels -@all"),
+    ],
+)
+def test_rules_are_written_in_the_order_of_acl_list(rule: str, expected: str) -> None:
+    assert canonical(words(rule)) == expected
+
+
+NAMES = ("@all", "@read", "@slow", "@dangerous", "get", "config", "client|kill")
+COMMAND_WORDS = [
+    *(f"{sign}{name}" for sign in "+-" for name in NAMES),
+    "+select|0",
+    "+select|1",
+    "allcommands",
+]
+PATTERN_WORDS = ["~a", "%R~a", "%W~b", "~*", "resetkeys", "&a", "&*", "resetchannels"]
+RULE_WORDS = st.sampled_from([*COMMAND_WORDS, *PATTERN_WORDS, "off", "(~a +get)", "(%R~b +@all -config)"])
+
+
+@given(st.lists(RULE_WORDS, max_size=12))
+def test_writing_a_rule_in_canonical_form_keeps_its_meaning(rule: list[str]) -> None:
+    text = canonical(rule)
+    assert Selector.read(words(text), SMALL) == Selector.read(rule, SMALL)
+    assert canonical(words(text)) == text
+
+
+@given(st.text())
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    Selector.read(words(text), SMALL)
+    list(user_problems(text, text))
+
+
+# --- users ---
+
+
+def test_without_redis_users_there_are_the_built_in_ones_and_default_is_off() -> None:
+    users = {user.name: user for user in wanted_users({}, DIGESTS, REDIS_7)}
+    assert list(users) == ["admin", "app", "default", "exporter", "health"]
+    assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
+    assert users["admin"] == User("admin", True, "~* &* +@all", (DIGESTS["admin"],))
+    assert users["app"].passwords == (DIGESTS["app"],)
+    assert users["health"].rules == "resetchannels -@all +ping +info"
+    assert users["exporter"].rules.startswith("~* resetchannels -@all +ping +info +client|list")
+    assert user_names({}) == ("admin", "app", "exporter", "health")
+
+
+def test_redis_users_adds_users_and_may_name_the_built_in_ones() -> None:
+    setting = {
+        "default": "app",
+        "app": {"profile": "app", "keys": ["bull:*", "sess:*"], "channels": []},
+        "reports": "%R~stats:* -@all +@read -keys",
+        "cache": "off ~cache:* +get",
+        "exporter": "off",
+        "health": {"profile": "health", "keys": ["canary"]},
+    }
+    users = {user.name: user for user in wanted_users(setting, DIGESTS, REDIS_7)}
+    assert users["default"].enabled
+    assert users["app"].rules.startswith("~bull:* ~sess:* resetchannels -@all +@read")
+    assert users["reports"].rules == "%R~stats:* resetchannels -@all +@read -keys"
+    assert users["cache"] == User("cache", enabled=False, rules="~cache:* resetchannels -@all +get")
+    assert users["health"].rules == "~canary resetchannels -@all +ping +info"
+    assert user_names(setting) == ("admin", "app", "default", "health", "reports")
+
+
+@pytest.mark.parametrize(
+    ("value", "loads"),
+    [
+        ("app", True),
+        ({"profile": "app"}, True),
+        ({"profile": "app", "keys": ["*"], "channels": []}, True),
+        ({"profile": "app", "keys": ["shop:*"]}, False),
+        ({"profile": "app", "keys": []}, False),
+        ({"profile": "readonly", "keys": ["shop:*"]}, False),
+    ],
+)
+def test_who_has_some_keys_only_loads_no_functions_for_others_to_call(value: object, loads: bool) -> None:
+    [rules] = [u.rules for u in wanted_users({"reports": value}, DIGESTS, REDIS_7) if u.name == "reports"]
+    assert ("-function|load" not in rules and "+@scripting" in rules) == loads
+
+
+def test_the_exporter_does_not_see_the_arguments_of_other_users_commands() -> None:
+    rules = rules_for("exporter", REDIS_7).split()
+    assert "+slowlog|len" in rules
+    assert not {"+slowlog", "+slowlog|get", "+monitor", "+@slow"} & set(rules)
+
+
+@pytest.mark.parametrize("value", ["off", "off ~x +get"])
+def test_default_switched_off_has_all_rights_for_the_sake_of_loading(value: str) -> None:
+    users = {user.name: user for user in wanted_users({"default": value}, DIGESTS, REDIS_7)}
+    assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
+
+
+def test_a_word_only_newer_servers_know_is_left_out_for_older_ones() -> None:
+    assert "import-source" not in rules_for("app", REDIS_7) + rules_for("app", VALKEY_8)
+    assert rules_for("app", VALKEY_9).endswith("-client|import-source")
+
+
+def test_a_repr_shows_no_digest() -> None:
+    shown = repr(wanted_users({}, DIGESTS, REDIS_7))
+    assert not any(value in shown for value in DIGESTS.values())
+
+
+def test_the_acl_file_has_one_user_a_line_by_name_and_no_comment() -> None:
+    text = render_acl(reversed(wanted_users({"reports": "~r:* +get"}, DIGESTS, REDIS_7)))
+    lines = text.split("\n")
+    assert lines.pop() == ""
+    assert [line.split()[1] for line in lines] == ["admin", "app", "default", "exporter", "health", "reports"]
+    assert lines[0] == f"user admin on sanitize-payload #{DIGESTS['admin']} ~* &* +@all"
+    assert lines[2] == "user default off sanitize-payload ~* &* +@all"
+    assert lines[4] == f"user health on sanitize-payload #{DIGESTS['health']} resetchannels -@all +ping +info"
+    assert lines[5] == f"user reports on sanitize-payload #{DIGESTS['reports']} ~r:* resetchannels -@all +get"
+
+
+def test_every_profile_says_what_it_is_for() -> None:
+    assert sorted(PROFILES) == ["admin", "app", "exporter", "health", "readonly"]
+    assert all(profile.about.endswith(".") for profile in PROFILES.values())
+
+
+# --- what redis_users may say ---
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("app", "app"),
+        ("default", "app"),
+        ("default", "off"),
+        ("default", {"profile": "app", "channels": []}),
+        ("default", "~* -@all +@write +@read -@dangerous"),
+        ("default", "~* allcommands -shutdown"),
+        ("me@example.com", "admin"),
+        ("reports", "~stats:* %R~x resetchannels &news:* -@all +@read -keys +client|id +select|0"),
+        ("reports", "on ~* allchannels allcommands sanitize-payload"),
+        ("reports", "~a resetkeys ~b (%R~c +@READ) (~d +set)"),
+        ("reports", "~* resetkeys ~a"),
+        ("reports", {"profile": "readonly"}),
+        ("reports", {"profile": "app", "keys": ["a:*", "b"], "channels": ()}),
+    ],
+)
+def test_what_makes_sense_is_taken(name: str, value: object) -> None:
+    assert list(user_problems(name, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "answer"),
+    [
+        ("a b", "app", "under a name of 1 to 64 letters"),
+        ("a\nb", "app", "under a name of 1 to 64 letters"),
+        ('"a"', "app", "under a name of 1 to 64 letters"),
+        ("", "app", "under a name of 1 to 64 letters"),
+        (7, "app", "got 7"),
+        ("admin", "app", "left out"),
+        ("takeover", "app", "under another name"),
+        ("generation", "app", "under another name"),
+        ("host_secret", "app", "under another name"),
+        (
+            "x",
+            None,
+            "a profile (admin, app, readonly, health, exporter), rules, or {profile, keys, channels}, got None",
+        ),
+        ("x", "", "got ''"),
+        ("x", True, "got True"),
+        ("x", ["app"], "got a list"),
+        (
+            "x",
+            "raedonly",
+            "a profile (admin, app, readonly, health, exporter) (did you mean readonly?) or rules",
+        ),
+        ("x", "+get\n+set", "rules on one line"),
+        ("x", "~a\t+get", "rules on one line"),
+        ("x", "+@raed", "rules with categories among all, admin,"),
+        ("x", "+get,+set|", "got '+get,+set|'"),
+        ("x", "+config|get|x", "got '+config|get|x'"),
+        ("x", "nopass +@all", "without a password (it is in secrets/users.yml), got nopass"),
+        ("x", "resetpass", "got resetpass"),
+        ("x", "reset +get", "got 'reset'"),
+        ("x", "skip-sanitize-payload", "got 'skip-sanitize-payload'"),
+        ("x", "~* ~x", "got '~x' after it"),
+        ("x", "&* &x", "got '&x' after it"),
+        ("x", "(~* ~x)", "got '~x' after it"),
+        ("x", "(~'a' +get)", "rules without quotes in (...)"),
+        ("x", "(on +get)", "got 'on'"),
+        ("x", "((+get))", "got '(+get)'"),
+        ("x", "(~a +get", "got '(~a +get'"),
+        (
+            "x",
+            {"profile": "app", "key": ["a"]},
+            "made of profile, keys and channels (did you mean keys?), got 'key'",
+        ),
+        ("x", {"keys": ["a"]}, "with a profile (admin, app, readonly, health, exporter), got None"),
+        ("x", {"profile": "app", "keys": "a"}, "with keys that are a list of patterns, got 'a'"),
+        ("x", {"profile": "app", "keys": [1]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "keys": ["~a"]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "keys": ["%R~a"]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "keys": ["a b"]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "channels": [""]}, "with channels that are patterns alone"),
+        ("x", {"profile": "app", "channels": ["*", "a"]}, "with channels that are '*' alone"),
+        ("default", "readonly", "a restart would drop transactions"),
+        ("default", "health", "a restart would drop transactions"),
+        ("default", {"profile": "exporter"}, "a restart would drop transactions"),
+        ("default", {"profile": "app", "keys": ["old:*"]}, "a restart would drop transactions"),
+        ("default", "~old:* +@all", "a restart would drop transactions"),
+        ("default", "~* +@all -@write", "a restart would drop transactions"),
+        ("default", "~* +@all nocommands +get", "a restart would drop transactions"),
+    ],
+)
+def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: object, answer: str) -> None:
+    [problem] = user_problems(name, value)
+    assert answer in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("sign", list("><#!"))
+def test_a_password_in_rules_is_refused_and_never_shown(sign: str) -> None:
+    for rule in (f"~* {sign}hunter2 +get", f"(~* {sign}hunter2)"):
+        [problem] = user_problems("x", rule)
+        assert "hunter2" not in problem
+
+
+# --- comparison ---
+
+
+def lines_of(users: tuple[User, ...]) -> list[str]:
+    return render_acl(users).splitlines()
+
+
+USERS = wanted_users({"reports": "~r:* &n:* +@read (~s +get)"}, DIGESTS, REDIS_7)
+
+
+def test_what_is_wanted_does_not_differ_from_itself() -> None:
+    assert differences(USERS, lines_of(USERS), SMALL) == ()
+    assert repair_commands(USERS, ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "instead", "told"),
+    [
+        (r"(?m)^user reports.*\n", "", "user reports: should be created, got missing"),
+        (r"\Z", "user eve on nopass ~* +@all\n", "user eve: should be deleted, got not in the settings"),
+        ("user reports on", "user reports off", "user reports state: should be on, got off"),
+        ("user default off", "user default on", "user default state: should be off, got on"),
+        ("reports on sanitize", "reports on skip-sanitize", "payload: should be checked, got not checked"),
+        ("(reports on .*)#[0-9a-f]+", rf"\1#{digest('other')}", "passwords: should be its own, got another"),
+        ("(reports on .*)(#[0-9a-f]+)", rf"\1\2 #{digest('other')}", "should be its own, got 1 more"),
+        ("(reports on .*)#[0-9a-f]+", r"\1nopass", "should be its own, got any, or none (nopass)"),
+        ("(reports on .*)#[0-9a-f]+ ", r"\1", "should be its own, got none, so that nobody gets in"),
+        ("~r:\\*", "~r:* %R~x", "user reports keys: should be ~r:*, got %R~x ~r:*"),
+        ("&n:\\*", "", "user reports channels: should be &n:*, got none"),
+        ("&n:\\*", "&n:* db=1", "user reports databases: should be alldbs, got 1"),
+        (r"(reports .*)\+@read", r"\1+get", "commands: should be keys, scan allowed, got keys, scan refused"),
+        (r"(reports .*)\+@read", r"\1+@read -get +set", "be set refused; get allowed, got set allowed; get refused"),
+        (r"(reports .*)\+@read", r"\1+@all", "be client|id, client|kill, config|get, config|set, del and 6 more ref"),
+        (r"\(~s .*\)", "", "user reports selectors: should be (~s: get), got none"),
+        (r"\(~s ", "(%R~s ", "user reports selectors: should be (~s: get), got (%R~s: get)"),
+    ],
+)  # fmt: skip
+def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
+    pattern: str, instead: str, told: str
+) -> None:
+    tampered = re.sub(pattern, instead, render_acl(USERS), count=1)
+    (found,) = differences(USERS, tampered.splitlines(), SMALL)
+    assert told in str(found)
+    assert not re.search("[0-9a-f]{64}", str(found))
+    (verb, action, name, *_rest), *also = repair_commands(USERS, [found])
+    assert also == ([("CLIENT", "KILL", "USER", "default")] if found.user == "default" else [])
+    assert (verb, action, name) == ("ACL", "DELUSER" if found.user == "eve" else "SETUSER", found.user)
+
+
+@pytest.mark.parametrize(
+    ("me", "order"),
+    [("admin", "admin app default eve exporter health reports"),
+     ("default", "admin app eve exporter health reports default"),
+     ("eve", "admin app default exporter health reports eve")],
+)  # fmt: skip
+def test_admin_is_mended_first_and_any_other_user_that_does_it_last(me: str, order: str) -> None:
+    found = differences(
+        USERS, ["user default on nopass ~* &* +@all", "user eve on nopass ~* &* +@all"], SMALL
+    )
+    commands = repair_commands(USERS, found, me)
+    assert [command[2] for command in commands if command[0] == "ACL"] == order.split()
+
+
+def test_words_a_server_does_not_know_are_named() -> None:
+    user = User(
+        "x",
+        True,
+        "~a -@all +get +config|get +select|0 allcommands +nosuch -@geo +config|rewind -select|0 (+neither)",
+    )
+    assert unknown_words(user, SMALL) == ("+nosuch", "+config|rewind", "-select|0", "+neither")
+
+
+def test_a_word_the_server_does_not_know_is_a_difference() -> None:
+    wanted = (User("x", True, "~a resetchannels -@all +get +nosuch"),)
+    (found,) = differences(wanted, ["user x on ~a resetchannels -@all +get"], SMALL)
+    assert found.wanted == "nosuch allowed"
+
+
+@given(st.lists(RULE_WORDS, max_size=8), st.lists(RULE_WORDS, max_size=8))
+def test_no_differences_means_the_same_access(one: list[str], other: list[str]) -> None:
+    first, second = canonical(one), canonical(other)
+    found = differences([User("x", True, first)], [f"user x on {second}"], SMALL)
+    same = Selector.read(words(first), SMALL) == Selector.read(words(second), SMALL)
+    selectors = [
+        {Selector.read(words(w[1:-1]), SMALL) for w in words(text) if kind(w) == "selectors"}
+        for text in (first, second)
+    ]
+    assert (not found) == (same and selectors[0] == selectors[1])

@@ -1,0 +1,383 @@
+"""Certificates: made, signed, read and judged; and accepted by real TLS in strict mode."""
+
+import hashlib
+import ssl
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from noevict.errors import NoevictError
+from noevict.pki.authority import Authority, make_ca, make_client_certificate, problems, sign_request
+from noevict.pki.certificate import Certificate, normalise, public_key_digest
+
+# A busy machine is no failure.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+STRICT = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # what Python 3.13 sets by itself
+CA = make_ca(NOW)
+
+
+def pem_of(key) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def request_of(key, name: str = "evil.example", algorithm=None) -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host's certificate with its key, PEM."""
+
+    pem: str
+    key: str
+    digest: str
+
+    @property
+    def certificate(self) -> Certificate:
+        found = Certificate.parse(self.pem)
+        assert found
+        return found
+
+
+def host(*names: str, now: datetime = NOW, ca: Authority = CA, days: int = 397) -> Host:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = sign_request(ca, request_of(key, algorithm=hashes.SHA256()), names, now, days)
+    return Host(pem, pem_of(key), public_key_digest(key.public_key()))
+
+
+CACHE = host("cache-1.example.com", "localhost", "10.0.0.12", "fd00::12")
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
+    """A whole TLS handshake in memory; raises what the side that refuses raises."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(10):
+        for end in tuple(ends):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            ends.remove(end)
+    assert not ends, "the handshake should be over after ten turns"
+
+
+def client_context(ca_pem: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.verify_flags |= STRICT
+    return context
+
+
+def server_context(directory: Path, pem: str, key: str) -> ssl.SSLContext:
+    (directory / "server.crt").write_text(pem)
+    (directory / "server.key").write_text(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.crt", directory / "server.key")
+    return context
+
+
+# Real TLS
+
+
+@pytest.mark.parametrize("name", ["cache-1.example.com", "localhost", "10.0.0.12", "fd00::12"])
+def test_a_strict_client_accepts_every_name_and_address(tmp_path: Path, name: str) -> None:
+    server = server_context(tmp_path, CACHE.pem, CACHE.key)
+    handshake(server, client_context(CA.certificate_pem), name)
+
+
+@pytest.mark.parametrize("name", ["other.example.com", "10.0.0.13", "evil.example"])
+def test_a_client_refuses_a_name_that_the_certificate_does_not_have(tmp_path: Path, name: str) -> None:
+    server = server_context(tmp_path, CACHE.pem, CACHE.key)
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"mismatch|not valid for"):
+        handshake(server, client_context(CA.certificate_pem), name)
+
+
+def test_a_client_refuses_the_certificate_of_another_fleet(tmp_path: Path) -> None:
+    server = server_context(tmp_path, CACHE.pem, CACHE.key)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(server, client_context(make_ca(NOW).certificate_pem), "localhost")
+
+
+def test_mutual_tls_takes_a_client_certificate_and_not_a_servers(tmp_path: Path) -> None:
+    server = server_context(tmp_path, CACHE.pem, CACHE.key)
+    server.load_verify_locations(cadata=CA.certificate_pem)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.verify_flags |= STRICT
+    pair = make_client_certificate(CA, "worker", NOW)
+    for (pem, key), accepted in (pair, True), ((CACHE.pem, CACHE.key), False):
+        (tmp_path / "client.crt").write_text(pem)
+        (tmp_path / "client.key").write_text(key)
+        client = client_context(CA.certificate_pem)
+        client.load_cert_chain(tmp_path / "client.crt", tmp_path / "client.key")
+        if accepted:
+            handshake(server, client, "localhost")
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):
+                handshake(server, client, "localhost")
+
+
+def test_openssl_verifies_them_in_strict_mode(tmp_path: Path) -> None:
+    client, _ = make_client_certificate(CA, "worker", NOW)
+    for name, pem in ("ca", CA.certificate_pem), ("server", CACHE.pem), ("client", client):
+        (tmp_path / name).write_text(pem)
+    verify = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", str(tmp_path / "ca")]
+    for purpose in "server", "client":
+        command = [*verify, "-purpose", f"ssl{purpose}", str(tmp_path / purpose)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    done = subprocess.run([*verify, str(tmp_path / "ca")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# What is made
+
+
+def test_a_ca_lasts_ten_years_from_an_hour_ago_and_is_told_from_others() -> None:
+    certificate = CA.certificate
+    assert certificate.not_valid_before_utc == NOW - timedelta(hours=1)
+    assert timedelta(days=3650) < certificate.not_valid_after_utc - NOW < timedelta(days=3660)
+    assert certificate.subject != make_ca(NOW).certificate.subject
+
+
+def test_a_ca_survives_the_way_through_its_files_and_shows_no_key() -> None:
+    again = Authority.parse(CA.certificate_pem, CA.key_pem)
+    assert (again.certificate, again.fingerprint) == (CA.certificate, CA.fingerprint)
+    assert "BEGIN PRIVATE KEY" in CA.key_pem
+    assert "key" not in repr(CA).lower()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "message"),
+    [
+        ("nonsense", CA.key_pem, "ca.crt: should be the certificate of a CA"),
+        (CA.certificate_pem, "nonsense", "ca.key: should be an EC private key"),
+        (CA.certificate_pem, make_ca(NOW).key_pem, "ca.key: should be the key of ca.crt"),
+        (CACHE.pem, CACHE.key, "ca.crt: should be the certificate of a CA"),
+    ],
+)
+def test_a_ca_that_is_none_is_refused_in_words(certificate: str, key: str, message: str) -> None:
+    with pytest.raises(NoevictError, match=message) as refused:
+        Authority.parse(certificate, key)
+    assert len(refused.value.lines) == 1
+
+
+def test_a_signed_certificate_has_our_names_and_none_of_the_requests() -> None:
+    assert CACHE.certificate.names == {"cache-1.example.com", "localhost", "10.0.0.12", "fd00::12"}
+    extensions = CACHE.certificate.parsed.extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.IPAddress) == [ip_address("10.0.0.12"), ip_address("fd00::12")]
+    purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_a_signed_certificate_starts_an_hour_back_and_never_outlives_the_ca() -> None:
+    assert CACHE.certificate.not_before == NOW - timedelta(hours=1)
+    assert CACHE.certificate.not_after == NOW + 397 * DAY
+    late = host("a", now=NOW + 3600 * DAY).certificate
+    assert late.not_after == CA.certificate.not_valid_after_utc
+
+
+def test_a_name_of_more_than_64_characters_is_fine(tmp_path: Path) -> None:
+    name = f"{'a' * 60}.{'b' * 60}.example.com"
+    long = host(name)
+    handshake(server_context(tmp_path, long.pem, long.key), client_context(CA.certificate_pem), name)
+
+
+def test_a_ca_that_is_over_or_not_begun_signs_nothing() -> None:
+    for now in NOW + 3700 * DAY, NOW - DAY:
+        with pytest.raises(NoevictError, match="the fleet's CA is valid from"):
+            host("a", now=now)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "*", "*.com", "a.*.com", "bücher.example", "224.0.0.1", "::", "-a", "1.2.3"]
+)
+def test_a_name_that_no_certificate_can_hold_is_refused(name: str) -> None:
+    with pytest.raises(NoevictError, match="should be a DNS name or an address"):
+        host("good.example.com", name)
+
+
+def test_a_request_without_a_name_is_refused() -> None:
+    with pytest.raises(NoevictError, match="at least one name"):
+        host()
+
+
+def test_keys_of_common_kinds_are_signed_and_others_are_not() -> None:
+    sha = hashes.SHA256()
+    good = ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)
+    for key in good:
+        assert Certificate.parse(sign_request(CA, request_of(key, algorithm=sha), ["a"], NOW))
+    weak = ec.generate_private_key(ec.SECP192R1()), rsa.generate_private_key(65537, 1024)  # noqa: S505
+    requests = [request_of(key, algorithm=sha) for key in weak]
+    for request in [*requests, request_of(ed25519.Ed25519PrivateKey.generate())]:
+        with pytest.raises(NoevictError, match="its key should be EC"):
+            sign_request(CA, request, ["a"], NOW)
+
+
+def test_a_request_that_its_key_did_not_sign_is_refused() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = bytearray(
+        x509.load_pem_x509_csr(request_of(key, algorithm=hashes.SHA256()).encode()).public_bytes(
+            serialization.Encoding.DER
+        )
+    )
+    der[der.index(b"evil")] ^= 1
+    forged = x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM).decode()
+    with pytest.raises(NoevictError, match="signature"):
+        sign_request(CA, forged, ["a"], NOW)
+    with pytest.raises(NoevictError, match="cannot be read"):
+        sign_request(CA, "nonsense", ["a"], NOW)
+
+
+# When it is renewed
+
+NAMES = ("cache-1.example.com", "10.0.0.12")
+
+
+def test_a_good_certificate_has_no_problem_whatever_more_names_it_has() -> None:
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, NOW) == ()
+    assert problems(CACHE.certificate, CACHE.digest, CA, ("CACHE-1.example.com.", "FD00:0::12"), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"certificate": None}, "cannot be read"),
+        ({"key_digest": ""}, "has no key"),
+        ({"key_digest": "0" * 64}, "does not match its key"),
+        ({"ca": make_ca(NOW)}, "is signed by another CA"),
+        ({"names": ("cache-1.example.com", "new.example.com")}, "does not cover new.example.com"),
+        ({"now": NOW + 368 * DAY}, "expires in 29 days"),
+        ({"now": NOW + 396 * DAY}, "expires in 1 day"),
+        ({"now": NOW + 397 * DAY}, "has expired"),
+        ({"now": NOW - DAY}, f"is not valid before {NOW - timedelta(hours=1):%Y-%m-%d %H:%M} UTC"),
+    ],
+    # No time in them: two processes that begin in different minutes collect the same tests.
+    ids=[
+        "none",
+        "no key",
+        "another key",
+        "another CA",
+        "a name",
+        "29 days",
+        "1 day",
+        "expired",
+        "not yet valid",
+    ],
+)
+def test_a_reason_for_renewal_is_told_in_words(changed: dict, expected: str) -> None:
+    good = {
+        "certificate": CACHE.certificate,
+        "key_digest": CACHE.digest,
+        "ca": CA,
+        "names": NAMES,
+        "now": NOW,
+    }
+    assert problems(**{**good, **changed}) == (expected,)
+
+
+def test_thirty_days_are_enough() -> None:
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, NOW + 367 * DAY) == ()
+
+
+def test_a_certificate_that_ends_with_the_ca_is_not_renewed_over_and_over() -> None:
+    late = NOW + 3640 * DAY
+    last = host("a", now=late)
+    assert problems(last.certificate, last.digest, CA, ["a"], late) == ()
+    assert problems(last.certificate, last.digest, CA, ["a"], NOW + 3653 * DAY) == ("has expired",)
+
+
+def test_the_end_of_the_ca_is_announced_half_a_year_before() -> None:
+    assert CA.warning(NOW) is None
+    assert "expires in 153 days" in str(CA.warning(NOW + 3500 * DAY))
+    assert "has expired" in str(CA.warning(NOW + 3700 * DAY))
+
+
+def test_the_fingerprint_and_the_keys_digest_are_those_openssl_shows(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(CACHE.key)
+    (tmp_path / "crt").write_text(CACHE.pem)
+    public = ["openssl", "pkey", "-in", tmp_path / "key", "-pubout", "-outform", "DER"]
+    digest = hashlib.sha256(subprocess.check_output(public)).hexdigest()
+    assert digest == CACHE.certificate.key_digest
+    shown = subprocess.check_output(
+        ["openssl", "x509", "-in", tmp_path / "crt", "-noout", "-fingerprint", "-sha256"], text=True
+    )
+    assert shown.strip().partition("=")[2] == CACHE.certificate.fingerprint
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("Cache-1.Example.COM.", "cache-1.example.com"),
+        ("cache_1", "cache_1"),
+        ("*.example.com", "*.example.com"),
+        ("[FD00:0:0::1]", "fd00::1"),
+        ("010.0.0.1", None),
+        ("fe80::1%eth0", None),
+        ("a..b", None),
+        ("a" * 64, None),
+        (".".join(["a" * 60] * 5), None),
+        ("\u212a.example", None),  # the Kelvin sign, a k in lower case
+        ("a\n", None),
+        ("@local", None),
+    ],
+)
+def test_names_are_held_in_one_form(name: str, held: str | None) -> None:
+    assert normalise(name) == held
+
+
+def test_a_wildcard_covers_one_label_as_clients_read_it() -> None:
+    wild = host("*.example.com").certificate
+    assert wild.covers("a.example.com")
+    assert not any(
+        map(wild.covers, ["example.com", "a.b.example.com", "a.example.org", "*", "a b", "127.0.0.1"])
+    )
+
+
+@PATIENT
+@given(
+    st.one_of(st.text(), st.ip_addresses().map(str), st.from_regex(r"[A-Za-z0-9_*.-]{1,70}", fullmatch=True))
+)
+def test_a_name_is_refused_or_held_and_covered(name: str) -> None:
+    held = normalise(name)
+    if held is not None:
+        assert normalise(held) == held
+        assert host(name).certificate.covers(name)
+
+
+@PATIENT
+@given(st.text())
+def test_no_text_breaks_the_reading_of_certificates(text: str) -> None:
+    assert Certificate.parse(text) is None
+
+
+def test_a_request_that_openssl_made_as_hosts_do_is_signed(tmp_path: Path) -> None:
+    new = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command = [*new, "-subj", "/CN=host", "-keyout", str(tmp_path / "key")]
+    request = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pem = sign_request(CA, request, ["cache-1"], NOW)
+    server = server_context(tmp_path, pem, (tmp_path / "key").read_text())
+    handshake(server, client_context(CA.certificate_pem), "cache-1")

@@ -1,0 +1,231 @@
+"""redis.conf as text: golden files, the parser, differences. tests/server holds them to what servers do."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noevict.directives import table
+from noevict.engines.engine import ENGINES, Server
+from noevict.errors import NoevictError
+from noevict.redisconf import diff as conf_diff
+from noevict.redisconf import render as conf
+from noevict.redisconf.diff import Difference
+from noevict.redisconf.parser import parse
+from tests.server.managed import MAXMEMORY, Settings
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+REDIS_7 = Server("redis", (7, 0, 15))
+REDIS_8 = Server("redis", (8, 0, 2))
+VALKEY = Server("valkey", (8, 1, 1))
+LOOPBACK = ("127.0.0.1", "-::1")
+
+CASES = {
+    "redis": (REDIS_8, Settings(redis_port=6379), True),
+    "valkey": (VALKEY, Settings(redis_port=6379), True),
+    "init-script": (REDIS_7, Settings(redis_port=6379), False),
+    "no-persistence": (REDIS_8, Settings(redis_port=6379, redis_save="", redis_appendonly=False), True),
+    "extras": (
+        VALKEY,
+        Settings(
+            redis_port=7000,
+            redis_plaintext_port=6379,
+            redis_maxmemory_policy="volatile-lru",
+            redis_appendfsync="always",
+            redis_tls_auth_clients="yes",
+            redis_config={
+                "slowlog-max-len": 1000,
+                "tcp-keepalive": 300,
+                "repl-backlog-size": "64MB",
+                "activerehashing": False,
+                "tls-ciphers": "",
+                "availability-zone": "",
+                "syslog-ident": "cache 1",
+            },
+        ),
+        True,
+    ),
+}
+
+
+def _text(server: Server, settings: Settings, *, systemd: bool = True) -> str:
+    engine = ENGINES[server.engine]
+    wanted = conf.wanted(settings, engine, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
+    return conf.render(wanted, server, engine)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_text_is_the_golden_one(case: str) -> None:
+    """``UPDATE_GOLDEN=1 pytest`` writes them anew."""
+    server, settings, systemd = CASES[case]
+    text = _text(server, settings, systemd=systemd)
+    golden = GOLDEN / f"redis.conf-{case}"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_text_has_the_layout_that_config_rewrite_keeps(case: str) -> None:
+    server, settings, systemd = CASES[case]
+    text = _text(server, settings, systemd=systemd)
+    lines = text.split("\n")
+    assert text.startswith("# noevict manages this file")
+    assert text.endswith("\n\n")
+    assert not text.endswith("\n\n\n")
+    assert "\n\n\n" not in text
+    assert [line for line in lines if line != line.rstrip() or line != line.lstrip()] == []
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
+    repeated = {name for name in names if names.count(name) > 1}
+    assert repeated <= {"save", "client-output-buffer-limit"}
+
+
+def test_a_directive_this_release_does_not_know_is_refused_by_name() -> None:
+    settings = Settings(redis_config={"dynamic-hz": True, "hz": 20, "log-format": "json"})
+    with pytest.raises(NoevictError) as refused:
+        _text(VALKEY, settings)
+    assert refused.value.lines == (
+        "redis_config: dynamic-hz: should be a directive that Valkey 8.1.1 knows",
+        "redis_config: log-format: should be one of: legacy, logfmt",
+    )
+
+
+def test_what_no_setting_names_is_wanted_at_the_servers_default() -> None:
+    engine = ENGINES["redis"]
+    wanted = conf.wanted(Settings(), engine, REDIS_7, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=True)
+    live = conf.wanted_live(wanted, REDIS_7)
+    assert wanted.items() <= live.items()
+    assert live["hz"] == "10"
+    assert live["maxmemory"] == "1677721600"
+    assert live["requirepass"] == ""
+
+
+def test_what_differs_is_named_and_nothing_else() -> None:
+    wanted = {"hz": "10", "maxmemory": "1073741824", "slowlog-max-len": "128", "requirepass": "", "save": ""}
+    live = {
+        "hz": "50",
+        "maxmemory": "1073741824",
+        "slowlog-max-len": "128",
+        "requirepass": "hunter2",
+        "save": "60 1",
+        "search-threads": "20",
+    }
+    assert conf_diff.differences(wanted, live, REDIS_8) == (
+        Difference("hz", "10", "50"),
+        Difference("requirepass", "not set", "set"),
+        Difference("save", '""', "60 1"),
+    )
+    assert conf_diff.differences({"hz": "10"}, {}, REDIS_8) == (Difference("hz", "10", "not there"),)
+
+
+def test_a_directive_told_under_its_old_and_its_new_name_counts_once() -> None:
+    wanted = {"replica-priority": "100", "commandlog-slow-execution-max-len": "128"}
+    live = {
+        "slave-priority": "5",
+        "replica-priority": "5",
+        "slowlog-max-len": "128",
+        "commandlog-slow-execution-max-len": "128",
+    }
+    assert conf_diff.differences(wanted, live, VALKEY) == (Difference("replica-priority", "100", "5"),)
+
+
+def test_files_are_compared_without_telling_a_secret() -> None:
+    found = (
+        "hz 50\nrequirepass hunter2\nuser eve on >hunter2 +@all\nmodule-secret hunter2\nsave 60 1\nsave 5 5\n"
+    )
+    told = conf_diff.file_differences({"hz": "20", "save": "60 1", "timeout": "7"}, found, REDIS_8)
+    assert told == (
+        Difference("hz", "20", "50"),
+        Difference("module-secret", "not set", "set"),
+        Difference("requirepass", "not set", "set"),
+        Difference("save", "60 1", "60 1 5 5"),
+        Difference("timeout", "7", "not there"),
+        Difference("user", "not set", "set"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, "hz 10\n"),
+        ({"hz": "10"}, ""),
+        ({"hz": "20"}, "hz 77\n  HZ   '20'  # not a comment, to a server a mistake\n".replace("  #", "\n#")),
+        ({"maxmemory": "1677721600"}, "maxmemory 1600MB\n"),
+        ({"maxmemory": "1677721600"}, "maxmemory 1677721600b\r\n"),
+        ({"busy-reply-threshold": "7"}, "lua-time-limit 7\n"),
+        ({"slowlog-max-len": "5"}, 'slowlog-max-len "\\x35"\n'),
+        ({"save": "60 1 5 5"}, 'save 1 1\nsave ""\nsave 60 1\nsave 5 5\n'),
+        ({"save": "60 1 5 5"}, "save 60 1 5 5\n"),
+        ({"save": ""}, 'save 60 1\nsave ""\n'),
+        ({"notify-keyspace-events": "AKE"}, 'notify-keyspace-events "KEg$lshzxetd"\n'),
+        (
+            {"client-output-buffer-limit": "normal 0 0 0 slave 1024 0 5 pubsub 33554432 8388608 60"},
+            "client-output-buffer-limit REPLICA 1kb 0 5\n",
+        ),
+        ({"oom-score-adj": "yes"}, "oom-score-adj relative\n"),
+        ({"tls-protocols": "TLSv1.2 TLSv1.3"}, 'tls-protocols "TLSv1.3 TLSv1.2"\n'),
+        ({"syslog-ident": "a  b"}, "syslog-ident 'a  b'\n"),
+    ],
+)
+def test_texts_that_mean_the_same_have_no_difference(wanted: dict[str, str], found: str) -> None:
+    assert conf_diff.file_differences(wanted, found, REDIS_8) == ()
+
+
+def test_of_a_release_nobody_measured_the_probed_defaults_count() -> None:
+    newer = Server("redis", (99, 0, 0))
+    assert conf_diff.file_differences({"hz": "10"}, "", newer) == (Difference("hz", "10", "not there"),)
+    assert conf_diff.file_differences({"hz": "10"}, "", newer, {"hz": "10"}) == ()
+    assert conf_diff.file_differences({}, "hz 9\n", newer, {"hz": "10"}) == (Difference("hz", "10", "9"),)
+
+
+def test_any_redis_conf_is_read() -> None:
+    text = (
+        "# a comment\n"
+        "\t# ??? unknown-line\n"
+        "\n"
+        "  Port   6380  \n"
+        "slaveof 10.0.0.1 6379\r\n"
+        'save 900 1\nsave 300 "10"\nsave ""\n'
+        'requirepass "a b\\"\\x41\\n"\n'
+        "logfile '/var/log/it\\'s'\n"
+        'rename-command FLUSHALL ""\n'
+        'proc-title-template "unclosed\n'
+        "made-up-directive 1 2\n"
+        "daemonize\n"
+    )
+    assert parse(text) == {
+        "port": ["6380"],
+        "replicaof": ["10.0.0.1 6379"],
+        "save": ["900 1", "300 10", ""],
+        "requirepass": ['a b"A\n'],
+        "logfile": ["/var/log/it's"],
+        "rename-command": ["FLUSHALL "],
+        "proc-title-template": ["unclosed"],
+        "made-up-directive": ["1 2"],
+        "daemonize": [""],
+    }
+
+
+@given(st.text())
+def test_no_text_is_too_odd_to_be_read(text: str) -> None:
+    found = parse(text)
+    assert all(lines for lines in found.values())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_rendered_text_says_every_wanted_value(case: str) -> None:
+    server, settings, systemd = CASES[case]
+    engine = ENGINES[server.engine]
+    wanted = conf.wanted(settings, engine, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
+    said = parse(conf.render(wanted, server, engine))
+    for name, value in wanted.items():
+        directive = table.find(name)
+        assert directive is not None
+        lines = said.pop(directive.name, [""])
+        measured = directive.on(server)
+        assert measured is not None
+        text = " ".join(lines)
+        assert (measured.kind.canonical(text) if text else "") == value, name
+    assert said == {}

@@ -1,0 +1,110 @@
+"""Long waits: bounded by standing still, not by how much data there is, and told about now and then."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from noevict.errors import NoevictError
+from noevict.server import progress
+from noevict.server.progress import STILL_SECONDS, Patience, is_saving, loading, saving
+
+HOUR = 3600
+
+
+class Clock:
+    """Time that passes when somebody sleeps, ``step`` seconds each time."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 1000.0, step
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, _: float) -> None:
+        self.now += self.step
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock(step=1)
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_what_moves_is_waited_for_however_long_it_takes(clock: Clock) -> None:
+    clock.step = STILL_SECONDS / 2
+    waiting = Patience("it is loading", lambda _: None)
+    for loaded in range(90):
+        waiting.wait(loaded)
+    assert clock.now > 20 * HOUR
+
+
+def test_what_moves_for_ever_is_given_up_after_a_day(clock: Clock) -> None:
+    waiting, moves = Patience("it is loading", lambda _: None), itertools.count()
+    with pytest.raises(NoevictError, match=r"^it is loading: not done after 86400 s$"):
+        wait_for_days(waiting, moves)
+    assert clock.now < 1000 + 24 * HOUR + 10
+
+
+def wait_for_days(waiting: Patience, marks: Iterator[int]) -> None:
+    for mark in itertools.islice(marks, 48 * HOUR):
+        waiting.wait(mark)
+
+
+@pytest.mark.parametrize("mark", [None, 5], ids=["nothing known", "the same"])
+def test_what_does_not_move_is_given_up(clock: Clock, mark: object) -> None:
+    waiting, began = Patience("it is loading", lambda _: None), clock.now
+    waiting.wait(mark)
+    with pytest.raises(NoevictError, match=f"^it is loading: nothing has moved for {STILL_SECONDS} s$"):
+        wait_for_hours(waiting, mark)
+    assert clock.now < began + STILL_SECONDS + 10
+
+
+def test_nothing_known_in_between_is_no_move(clock: Clock) -> None:
+    waiting, began = Patience("it is loading", lambda _: None), clock.now
+    with pytest.raises(NoevictError):
+        wait_for_hours(waiting, 5, None)
+    assert clock.now < began + STILL_SECONDS + 10
+
+
+def wait_for_hours(waiting: Patience, *marks: object) -> None:
+    """These marks in turn, a second for each."""
+    for mark in itertools.islice(itertools.cycle(marks), 10 * HOUR):
+        waiting.wait(mark)
+
+
+def test_it_is_told_about_soon_and_then_less_often(clock: Clock) -> None:
+    told: list[str] = []
+    waiting, began = Patience("it is loading", told.append), clock.now
+    while clock.now < began + 210:
+        waiting.wait(clock.now, ", a part of it")
+    assert told == [f"it is loading: {seconds} s, a part of it" for seconds in (5, 10, 20, 40, 80, 140, 200)]
+
+
+def test_moments_that_a_slow_look_missed_are_told_once(clock: Clock) -> None:
+    clock.step, told = 50, list[str]()
+    waiting = Patience("it is loading", told.append)
+    for _ in range(3):
+        waiting.wait()
+    assert told == ["it is loading: 50 s", "it is loading: 100 s"]
+
+
+def test_how_far_the_loading_is() -> None:
+    info = {"loading": 1, "loading_loaded_bytes": 300 << 20, "loading_total_bytes": 2048 << 20}
+    assert loading(info) == (300 << 20, ", 300 of 2048 MiB")
+    assert loading({"loading": 0})[1] == ""
+
+
+def test_how_far_a_save_is() -> None:
+    one, other = ({"current_save_keys_processed": n, "current_save_keys_total": 9} for n in (3, 4))
+    assert (saving(one)[1], saving({})[1]) == (", 3 of 9 keys", "")
+    assert saving(one)[0] != saving(other)[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]
+)
+def test_each_kind_of_save_counts(name: str) -> None:
+    assert is_saving({name: 1})
+    assert not is_saving({name: 0})

@@ -1,0 +1,200 @@
+"""Whether a server refuses writes: by its memory, its disk, and what it counted since it was looked at last."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from noevict.server.writes import (
+    SECTIONS,
+    Refusals,
+    Rise,
+    count_refusals,
+    full,
+    full_after,
+    refused,
+    rise_since,
+)
+
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MIB = 1 << 20
+WELL = {
+    "used_memory": 100 * MIB,
+    "maxmemory": 200 * MIB,
+    "maxmemory_policy": "noeviction",
+    "mem_not_counted_for_evict": 0,
+    "aof_last_write_status": "ok",
+    "rdb_last_bgsave_status": "ok",
+}
+
+
+@pytest.mark.parametrize(
+    ("errorstats", "counts"),
+    [
+        ({}, {"OOM": 0, "MISCONF": 0}),
+        ({"errorstat_OOM": "count=12"}, {"OOM": 12, "MISCONF": 0}),
+        ({"errorstat_OOM": {"count": 12}, "errorstat_MISCONF": {"count": 3}}, {"OOM": 12, "MISCONF": 3}),
+        (
+            {"errorstat_OOM": f"count={1 << 63}", "errorstat_MISCONF": f"count={(1 << 63) - 1}"},
+            {"MISCONF": (1 << 63) - 1},
+        ),
+        ({"errorstat_OOM": "many", "errorstat_MISCONF": {"count": -1}}, {}),
+        # Redis 8 with more than 128 codes, and Valkey: what is not listed is not known.
+        ({"errorstat_ERRORSTATS_DISABLED": "count=1"}, {}),
+        ({"errorstat_ERRORSTATS_OVERFLOW": "count=9", "errorstat_OOM": "count=2"}, {"OOM": 2}),
+    ],
+)
+def test_what_is_not_counted_is_not_known(
+    errorstats: Mapping[str, object], counts: Mapping[str, int]
+) -> None:
+    assert count_refusals(errorstats) == counts
+
+
+def look(run: str = "a", at: datetime = NOW, **counts: int) -> Refusals:
+    return Refusals(at, run, counts)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "up", "counts"),
+    [
+        (look(OOM=5), look(OOM=5, at=NOW + HOUR), 86400, {"OOM": 0}),
+        (look(OOM=5), look(OOM=7, at=NOW + HOUR), 86400, {"OOM": 2}),
+        # CONFIG RESETSTAT: it fell, and what it has now came since.
+        (look(OOM=5), look(OOM=0, at=NOW + HOUR), 86400, {"OOM": 0}),
+        (look(OOM=5), look(OOM=2, at=NOW + HOUR), 86400, {"OOM": 2}),
+        # A restart since, whatever the counter.
+        (look(OOM=5), look("b", OOM=0, at=NOW + HOUR), 60, {"OOM": 0}),
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 60, {"OOM": 9}),
+        # Another server of that name: of another hosts.yml.
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 86400, None),
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), None, None),
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 10**15, None),  # no date is so old
+        # A code that was not known then, or is not now.
+        (look(OOM=5), look(OOM=5, MISCONF=3, at=NOW + HOUR), 86400, {"OOM": 0}),
+        (look(), look(OOM=5, at=NOW + HOUR), 86400, None),
+        (look(OOM=5), look(at=NOW + HOUR), 86400, None),
+        (None, look(OOM=5), 86400, None),
+        (look(OOM=5), None, 86400, None),
+    ],
+)
+def test_only_what_came_since_the_last_look_counts(
+    before: Refusals | None, now: Refusals | None, up: int | None, counts: dict[str, int] | None
+) -> None:
+    rise = rise_since(before, now, up)
+    assert (rise and dict(rise.counts)) == counts
+    assert rise is None or rise.when == "since 2026-01-15 10:30:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("info", "is_full"),
+    [
+        ({}, False),
+        ({"used_memory": 200 * MIB - 1}, False),
+        ({"used_memory": 200 * MIB}, True),
+        ({"used_memory": str(200 * MIB), "maxmemory": str(200 * MIB)}, True),
+        # What replicas and the append-only file have in their buffers does not count: evict.c.
+        ({"used_memory": 201 * MIB, "mem_not_counted_for_evict": 2 * MIB}, False),
+        ({"used_memory": 203 * MIB, "mem_not_counted_for_evict": 2 * MIB}, True),
+        ({"used_memory": 1, "mem_not_counted_for_evict": 2 * MIB, "maxmemory": 1}, False),
+        # A cache makes room; without a limit there is none to reach.
+        ({"used_memory": 201 * MIB, "maxmemory_policy": "allkeys-lru"}, False),
+        ({"used_memory": 201 * MIB, "maxmemory": 0}, False),
+        ({"used_memory": "no number"}, False),
+        ({"used_memory": 200 * MIB, "maxmemory_policy": None}, False),
+    ],
+)
+def test_memory_is_full_where_redis_would_refuse_a_write(info: Mapping[str, object], is_full: bool) -> None:
+    assert (full({**WELL, **info}) is not None) is is_full
+    assert bool(refused("a", {**WELL, **info}, None)) is is_full
+
+
+RAISE = (
+    "aise its redis_maxmemory or redis_maxmemory_percent, then: pyinfra inventory deploy.py --limit cache-1 "
+    "(docs/runbooks/memory.md#redisoutofmemoryerrors)"
+)
+VERIFY = "pyinfra inventory deploys/verify.py --limit cache-1 (docs/runbooks/persistence.md#"
+LATE = "in the last minute"
+
+
+@pytest.mark.parametrize(
+    ("info", "rise", "how", "told"),
+    [
+        ({}, None, {}, ""),
+        ({}, Rise({"OOM": 0, "MISCONF": 0}, LATE), {}, ""),
+        (
+            {"used_memory": 200 * MIB},
+            Rise({"OOM": 1}, LATE),
+            {},
+            f"memory is full, 200 of 200 MiB with noeviction; 1 command got OOM in the last minute. R{RAISE}",
+        ),
+        (
+            {},
+            Rise({"OOM": 12, "MISCONF": 0}, LATE),
+            {},
+            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
+        ),
+        (
+            {"maxmemory_policy": "volatile-lru"},  # and no key may go
+            Rise({"OOM": 12}, LATE),
+            {},
+            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
+        ),
+        (
+            {"aof_last_write_status": "err"},
+            Rise({"MISCONF": 2}, LATE),
+            {},
+            "the last AOF write failed; 2 commands got MISCONF in the last minute. "
+            f"Free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
+        ),
+        (
+            {"rdb_last_bgsave_status": "err"},
+            None,
+            {"misconf": True},
+            "the last RDB save failed; it answers MISCONF. "
+            f"Free space on the disk of its data, then: {VERIFY}redissavefailed)",
+        ),
+        (
+            {},
+            None,
+            {"read_only": True},
+            "the disk of its data is mounted read-only. "
+            f"Mount it read-write, then: {VERIFY}redisaofwritefailed)",
+        ),
+    ],
+)
+def test_why_and_what_to_type_is_one_line(
+    info: Mapping[str, object], rise: Rise | None, how: dict[str, bool], told: str
+) -> None:
+    found = refused("cache-1", {**WELL, **info}, rise, **how)
+    are = "were" if "If that goes on" in told else "are"
+    assert (found.why if found else "") == (f"writes {are} refused: {told}" if told else "")
+    if found:
+        assert SECTIONS[found.about] in found.why
+
+
+def test_a_save_that_failed_where_nothing_is_refused_for_it_is_no_refusal() -> None:
+    assert refused("a", {**WELL, "rdb_last_bgsave_status": "err"}, Rise({"MISCONF": 0}, LATE)) is None
+
+
+def test_a_name_of_a_host_is_one_word_of_the_command_to_type() -> None:
+    found = refused("a b; c", {**WELL, "used_memory": 200 * MIB}, None)
+    assert found
+    assert "--limit 'a b; c' (" in found.why
+
+
+@pytest.mark.parametrize(
+    ("maxmemory", "policy", "still"),
+    [
+        (100 * MIB, "noeviction", True),  # what is due is about something else
+        (101 * MIB, "noeviction", False),
+        (99 * MIB, "allkeys-lru", False),
+        (99 * MIB, "noeviction", True),
+    ],
+)
+def test_a_full_memory_is_full_after_a_run_that_gives_it_neither_more_nor_a_policy_that_evicts(
+    maxmemory: int, policy: str, still: bool
+) -> None:
+    info = {**WELL, "maxmemory": 100 * MIB}
+    assert full_after(info, maxmemory, policy) is still
+    assert full_after({**info, "maxmemory_policy": "allkeys-lru"}, maxmemory, policy) is still
