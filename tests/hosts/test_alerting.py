@@ -41,7 +41,7 @@ def service(hosts: list[Host], checkout: Checkout) -> Iterator[Service]:
 
 @pytest.fixture
 def told(checkout: Checkout, service: Service, tmp_path: Path) -> Iterator[Prometheus]:
-    """As the README configures it."""
+    """As docs/monitoring.md configures it."""
     state = checkout.root / "state/prometheus"
     jobs = {
         "redis": {"file_sd_configs": [{"files": [str(state / "targets.json")]}]},

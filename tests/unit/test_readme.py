@@ -16,7 +16,7 @@ from tests.unit.project_copy import copy_project, run_pyinfra
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
 TROUBLE = (PROJECT / "docs/troubleshooting.md").read_text()
 # Where a command stands: at a line's start, after a prompt, a variable, in $(...), with the path of a program.
 START = r"(?m)(?:^|\$ |&& |\$\(|[A-Z]+=\S+ |bin/|-m )"
@@ -61,6 +61,18 @@ def test_the_readme_tells_the_two_commands() -> None:
     assert "`make test`" in README
 
 
+def test_the_readme_is_short_and_begins_with_an_example() -> None:
+    assert len(README.splitlines()) < 300
+    order = ["Supported", "Quick start", "Hazards", "Guarantees", "Settings"]
+    assert re.findall(r"(?m)^## (.*)$", README)[: len(order)] == order
+    assert "make deploy" in README[: README.index("## Supported")]
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    here = PROJECT / "docs"
+    assert [page.name for page in here.glob("*.md") if f"(docs/{page.name}" not in README] == []
+
+
 @pages
 def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
     files = rf"(?<![\w./-])((?:{DIRECTORIES})(?:/[\w.-]+)+|[\w-]+\.(?:py|toml|txt))"
@@ -69,18 +81,27 @@ def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
     assert not {name for name in named if not (PROJECT / name).exists()}
 
 
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 @pages
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = page.read_text()
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
         there = (page.parent / target) if target else page
         assert there.exists(), target
-        if anchor:
-            headings = re.findall(r"(?m)^#+ (.*)$", there.read_text())
-            slugs = {
-                re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
-            }
-            assert anchor in slugs
+        assert not anchor or anchor in anchors(there)
+
+
+def test_every_page_that_a_message_names_is_there() -> None:
+    named = re.findall(
+        r"\b(docs/[\w/-]+\.md)(?:#([\w-]+))?", messages() + (PROJECT / "group_data/all.py").read_text()
+    )
+    assert named
+    for page, anchor in named:
+        assert (PROJECT / page).exists(), page
+        assert not anchor or anchor in anchors(PROJECT / page)
 
 
 @pages
@@ -106,9 +127,10 @@ def test_the_readme_shows_mistakes_as_they_are_reported(tmp_path: Path) -> None:
     assert block[1] in done.stderr
 
 
-def test_the_readme_names_every_file_on_a_host() -> None:
+def test_every_file_on_a_host_is_documented() -> None:
     files = (*wanted_files(ENGINES["redis"], defaultdict(str)), *tls_files(ENGINES["redis"]))
-    assert [file.path for file in files if f"`{file.path}`" not in README] == []
+    text = (PROJECT / "docs/on-a-host.md").read_text()
+    assert [file.path for file in files if f"`{file.path}`" not in text] == []
 
 
 def messages() -> str:
