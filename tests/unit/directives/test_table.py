@@ -16,6 +16,11 @@ VALKEY_9 = Server("valkey", (9, 1, 2))
 MEASURED = (REDIS_7, REDIS_8, Server("redis", (8, 0, 6)), VALKEY_8, VALKEY_9)
 
 
+def server_named(text: str) -> Server:
+    """``redis 8.0.2``"""
+    return Server.parse("valkey" if text.startswith("valkey") else "redis", text.partition(" ")[2])
+
+
 @pytest.mark.parametrize(
     ("name", "value", "should_be"),
     [
@@ -164,6 +169,31 @@ def test_what_changes_live_is_told_per_server() -> None:
     assert not table.changes_live("no-such-directive", REDIS_8)
     assert not table.known("dynamic-hz", VALKEY_8)
     assert table.known("dynamic-hz", REDIS_8)
+
+
+@pytest.mark.parametrize(
+    ("release", "nearest"),
+    [
+        ("redis 8.0.2", "redis 8.0.2"),
+        ("redis 8.0.99", "redis 8.0.6"),
+        ("redis 8.0.5", "redis 8.0.2"),
+        ("redis 8.0.0", "redis 8.0.2"),  # none of its minor release is older
+        ("redis 7.2.4", "redis 7.0.15"),
+        ("redis 8.4.0", "redis 8.0.6"),
+        ("redis 6.2.0", "redis 7.0.15"),  # nothing is older
+        ("valkey 8.0.1", "valkey 8.1.1"),
+        ("valkey 9.0.0", "valkey 8.1.1"),
+        ("valkey 9.1.0", "valkey 9.1.2"),
+    ],
+)
+def test_a_release_is_read_as_the_nearest_one_that_was_measured(release: str, nearest: str) -> None:
+    assert table.nearest_measured(server_named(release)) == server_named(nearest)
+
+
+def test_what_came_after_a_release_is_told_oldest_first() -> None:
+    assert table.measured_after(REDIS_7) == (REDIS_8, server_named("redis 8.0.6"))
+    assert table.measured_after(server_named("redis 8.0.6")) == ()
+    assert table.measured_after(server_named("valkey 8.0.0")) == (VALKEY_8, VALKEY_9)
 
 
 @pytest.mark.parametrize("server", MEASURED, ids=str)

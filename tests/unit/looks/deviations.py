@@ -58,6 +58,25 @@ PACKAGES: Cases = {
             ),
         ),
     ),
+    "an upgrade ended before the programs' package was unpacked": (
+        lambda host: package("redis-tools", "install", "installed")(host).but_package(
+            "redis-server", "5:8.0.6-1"
+        ),
+        (
+            (
+                "package",
+                "package redis-server",
+                "half upgraded: redis-tools 5:8.0.2-3 is installed",
+                "installed with its redis-tools",
+            ),
+        ),
+    ),
+    "both packages of one version": (
+        lambda host: package("redis-tools", "install", "installed")(host).but_package(
+            "redis-server", "5:8.0.2-3"
+        ),
+        (),
+    ),
     "a package on hold is as good": (package("redis-server", "hold", "installed"), ()),
     "somebody upgraded it": (
         lambda host: host.but(
@@ -196,6 +215,14 @@ FILES: Cases = {
     "a directory of logs that its owner cannot write": (
         lambda host: host.but_file(LOGS, mode="2550"),
         (("file", f"{LOGS} mode", "2550", "one that its owner can write"),),
+    ),
+    "logs that an admin keeps elsewhere": (
+        lambda host: host.but_file(LOGS, kind="symbolic link", owner="root", mode="777"),
+        (),
+    ),
+    "a log that leads to another file": (
+        lambda host: host.but_file(f"{LOGS}/redis-server.log", kind="symbolic link", mode="444"),
+        (),
     ),
     "touched, no more": (lambda host: host.but_file(CONF, changed=1, size=1), ()),
 }

@@ -487,6 +487,16 @@ def test_a_role_that_was_given_up_does_not_count() -> None:
     assert stopped(foreign(), conf=f"{PACKAGED}replicaof no one\ncluster-enabled no\n").plan.refusals == ()
 
 
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [("replicaof no one", "replicaof 10.0.0.9 6379"), ("cluster-enabled no", "cluster-enabled yes")],
+)
+def test_of_lines_about_a_role_the_last_one_counts(before: str, line: str) -> None:
+    [told] = stopped(foreign(), conf=f"{PACKAGED}{before}\n{line}\n").plan.refusals
+    assert ROLES[line] in told
+    assert stopped(foreign(), conf=f"{PACKAGED}{line}\n{before}\n").plan.refusals == ()
+
+
 def test_no_secret_is_in_a_refusal() -> None:
     host = foreign().but_config(requirepass="(set)", masterauth="(set)")
     host = host.but_acl(f"user worker on #{'a' * 64} ~* +@all")

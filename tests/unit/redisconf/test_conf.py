@@ -158,6 +158,7 @@ def test_files_are_compared_without_telling_a_secret() -> None:
         ({"slowlog-max-len": "5"}, 'slowlog-max-len "\\x35"\n'),
         ({"save": "60 1 5 5"}, 'save 1 1\nsave ""\nsave 60 1\nsave 5 5\n'),
         ({"save": "60 1 5 5"}, "save 60 1 5 5\n"),
+        ({"save": "60 1"}, 'save ""\nsave 1 1\nsave ""\nsave 60 1\n'),
         ({"save": ""}, 'save 60 1\nsave ""\n'),
         ({"notify-keyspace-events": "AKE"}, 'notify-keyspace-events "KEg$lshzxetd"\n'),
         (

@@ -159,6 +159,10 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
         {"redis_exporter_port": 6379},
         ["redis_exporter_port: ", "another port than redis_port", "6379"],
     ),
+    "the exporter on Redis' port without TLS": (
+        {"redis_exporter_port": 6400, "redis_plaintext_port": 6400},
+        ["redis_exporter_port: ", "another port than redis_plaintext_port", "6400"],
+    ),
     "one port for both": ({"redis_plaintext_port": 6379}, ["redis_plaintext_port: ", "another port", "6379"]),
     "a bind that is a number": ({"redis_bind": 10}, ["redis_bind: ", '"private"', "got 10"]),
     "a bind that is a name": ({"redis_bind": "eth0"}, ["redis_bind: ", '"private"', "'eth0'"]),
