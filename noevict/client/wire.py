@@ -10,8 +10,11 @@ from typing import Any, cast
 import redis
 from redis.connection import Connection
 
+from noevict.client import resp
+
 SECONDS = 10  # for one reply; longer work is polled
 LONGEST = 16 << 20  # bytes of one reply: CONFIG GET * has ten thousand, ACL LIST about as many for 50 users
+MOST = 1 << 20  # elements of one reply: COMMAND LIST has 500
 # How a server begins its answer to a command that wants a password, or another one.
 REFUSALS = ("-NOAUTH", "-WRONGPASS", "-NOPERM", "-ERR AUTH")
 
@@ -89,7 +92,8 @@ class StreamConnection(Connection):
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:
-            answer = _quotable(_line(stream) if at_once else self._asked(stream, *login), self.login)
+            answer = stream.line() if at_once else self._asked(stream, *login)
+            answer = resp.without_password(answer, self.login[-1])
             # Redis from 7.2 on answers nothing to a failing AUTH whose client still has a reply to come
             # (redis/redis#15640): this is the next command's.
             if at_once and answer.startswith(("*", "-NOAUTH")):
@@ -104,29 +108,39 @@ class StreamConnection(Connection):
     def _asked(self, stream: "_Bounded", *commands: tuple[str, ...]) -> str:
         """The first line that is answered to commands."""
         stream.sendall(b"".join(part for command in commands for part in self.pack_command(*command)))
-        return _line(stream)
+        return stream.line()
 
 
 class _Bounded:
-    """A stream on which a reply ends in time, and at a length that memory holds: redis-py reads all that is sent.
+    """A stream on which a reply ends in time, and at a length that memory holds: redis-py reads all that is sent, and
+    hiredis below it reserves what a server announces.
 
-    Both are counted from the last write.
+    Time and bytes are counted from the last write.
     """
 
     def __init__(self, stream: socket.socket, seconds: float) -> None:
         self._stream, self._seconds = stream, seconds
         self._left, self._until = 0, 0.0
+        self._frames = resp.Frames(text=LONGEST, elements=MOST)
         self._unread = b""
 
-    def unread(self, data: bytes) -> None:
-        """Back to the front of what is to be received."""
-        self._unread = data
+    def line(self) -> str:
+        """The first line of the next reply. Raises redis.ConnectionError where there is none."""
+        frames = resp.Frames(text=LONGEST, elements=MOST)
+        while (begun := frames.take()) is None:
+            if not (data := self.recv(4096)):
+                raise redis.ConnectionError("is no Redis: it hung up")
+            frames.feed(data)
+        self._unread = frames.unread
+        return begun.partition(b"\r\n")[0].decode("utf-8", "backslashreplace")
 
     def sendall(self, data: bytes) -> None:
         self._left, self._until = LONGEST, time.monotonic() + self._seconds
         self._stream.sendall(data)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        if flags:  # redis-py peeks whether the connection is there
+            return self._stream.recv(size, flags)
         if self._unread:
             data, self._unread = self._unread[:size], self._unread[size:]
             return data
@@ -136,10 +150,15 @@ class _Bounded:
             raise redis.ConnectionError(f"is no Redis: a reply is longer than {LONGEST >> 20} MiB")
         if data and time.monotonic() > self._until:
             raise redis.TimeoutError(f"its reply is not whole after {self._seconds:g} s")
+        self._frames.feed(data)
+        try:
+            while self._frames.take() is not None:
+                pass
+        except resp.Garbage as error:
+            raise redis.ConnectionError(str(error)) from error
         return data
 
     def recv_into(self, buffer: Any) -> int:
-        """What hiredis calls, where it is installed."""
         data = self.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -148,29 +167,8 @@ class _Bounded:
         return getattr(self._stream, name)
 
 
-def _quotable(answer: str, login: tuple[str, ...]) -> str:
-    """An answer without what it repeats of the command: the password was in it."""
-    answer = answer.partition(", with args beginning with")[0]
-    return answer.replace(login[-1], "(hidden)") if login[-1] else answer
-
-
 def _unexpected(answer: str) -> redis.ConnectionError:
     """A Redis that has no room or is in protected mode says so; anything else is none."""
     if answer.startswith("-"):
         return redis.ConnectionError(f"refuses connections: {answer[1:100]}")
     return redis.ConnectionError(f"is no Redis: it answered {answer[:60]!r}")
-
-
-def _line(stream: _Bounded) -> str:
-    """The next one. Raises redis.ConnectionError where there is none."""
-    data = b""
-    while b"\r\n" not in data:
-        more = stream.recv(4096)
-        if not more or len(data) > 65536:
-            raise redis.ConnectionError(
-                "is no Redis: it hung up" if not more else "is no Redis: it never stops"
-            )
-        data += more
-    line, _, rest = data.partition(b"\r\n")
-    stream.unread(rest)
-    return line.decode("utf-8", "backslashreplace")

@@ -5,5 +5,5 @@ machine that deploys. iredis (1.16) pins releases of redis-py and others that no
 file, and cannot be given a CA.
 
 The replies are not read by redis-py: it returns a status and a text as the same bytes, so that ``OK`` and ``"OK"``
-would look alike, and an error decoded and without its first word (``ERR``).
+would look alike, and an error without its first word (``ERR``).
 """

@@ -6,7 +6,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from noevict.console.connection import Connection, Failure, Reply, Status
+from noevict.client.resp import ErrorReply, Reply, Status
+from noevict.console.connection import Connection
 from noevict.console.replies import is_for_people, raw, readable
 from noevict.errors import NoevictError
 from noevict.messages import one_line
@@ -39,7 +40,7 @@ class Console:
             with self._reaching(words):
                 self.connect().send(words)
             reply = self._read(words)
-            while endless and not isinstance(reply, Failure):
+            while endless and not isinstance(reply, ErrorReply):
                 reply = self._read(words)
         except KeyboardInterrupt:
             self.close()
@@ -47,7 +48,7 @@ class Console:
                 return True
             raise
         self._follow(command, words, reply)
-        return not isinstance(reply, Failure)
+        return not isinstance(reply, ErrorReply)
 
     def _read(self, words: list[bytes]) -> Reply:
         with self._reaching(words):
@@ -138,8 +139,8 @@ class Console:
     def _print(self, reply: Reply, words: list[bytes]) -> None:
         if self._terminal:
             click.echo(readable(reply, lines=is_for_people(words)))
-        elif isinstance(reply, Failure):
-            click.echo(one_line(f"{self._name}: {_text([reply.text])}"), err=True)
+        elif isinstance(reply, ErrorReply):
+            click.echo(one_line(f"{self._name}: {reply}"), err=True)
         else:
             text = raw(reply)
             sys.stdout.buffer.write(text if is_for_people(words) and text.endswith(b"\n") else text + b"\n")

@@ -1,6 +1,6 @@
 """Replies as redis-cli has them: for a reader at a terminal, and as they are for a program."""
 
-from noevict.console.connection import Failure, Reply, Status
+from noevict.client.resp import ErrorReply, Reply, Status
 
 # Commands whose text is for people: lines, not one quoted string.
 _FOR_PEOPLE = {
@@ -29,8 +29,8 @@ def readable(reply: Reply, *, lines: bool = False, indent: str = "") -> str:
     """With its kind to be seen, and nothing in it that a terminal would obey. ``lines``: see ``is_for_people``."""
     if isinstance(reply, Status):
         return _harmless(reply.text)
-    if isinstance(reply, Failure):
-        return f"(error) {_harmless(reply.text)}"
+    if isinstance(reply, ErrorReply):
+        return f"(error) {_harmless(str(reply).encode())}"
     if isinstance(reply, bytes):
         return _harmless(reply).rstrip("\n") if lines else _quoted(reply)
     if isinstance(reply, list):
@@ -40,8 +40,10 @@ def readable(reply: Reply, *, lines: bool = False, indent: str = "") -> str:
 
 def raw(reply: Reply) -> bytes:
     """Nothing but what was sent, an element a line."""
-    if isinstance(reply, Status | Failure):
+    if isinstance(reply, Status):
         return reply.text
+    if isinstance(reply, ErrorReply):
+        return str(reply).encode()
     if isinstance(reply, list):
         return b"\n".join(map(raw, reply))
     if isinstance(reply, int):

@@ -223,11 +223,11 @@ def test_the_end_of_polling_is_the_end_of_the_process_with_a_line_and_a_code(sit
     site.start("a", BINARIES[0])
     code = (
         "import sys\n"
-        "from noevict import cli\n"
+        "from noevict.cli.main import run\n"
         "from noevict.monitor.asking.roster import Roster\n"
         "def broken(self):\n    raise RuntimeError('a mistake')\n"
         "Roster.changed = broken\n"
-        "sys.exit(cli.run(['serve', '--port', '0']))\n"
+        "sys.exit(run(['serve', '--port', '0']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

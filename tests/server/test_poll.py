@@ -105,7 +105,8 @@ STRANGERS = (
     Stranger("half a reply", saying(b"$100\r\nabc"), "no answer in 2 s"),
     Stranger("no room", saying(b"-ERR max number of clients reached\r\n"), "max number of clients reached"),
     Stranger("a password repeated", say_nothing, "unknown command"),
-    Stranger("control characters", saying(b"-ERR \x1b[2J\x07\n<script>\r\n"), "ERR [2J<script>"),
+    Stranger("control characters", saying(b"-ERR \x1b[2J\x07\t<script>\r\n"), "ERR [2J<script>"),
+    Stranger("a line that ends early", saying(b"-ERR \x1b[2J\n<script>\r\n"), "it answered '-ERR \\x1b[2J'"),
 )  # fmt: skip
 
 

@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from noevict import queues
+from noevict.client.resp import Garbage
 from noevict.errors import NoevictError
 from noevict.fleet.endpoint import EXPORTER, HEALTH, Access, Target
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Dial, Resolver, Turns
 from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason
-from noevict.monitor.asking.wire import Connection, Garbage, Refused
+from noevict.monitor.asking.wire import Connection, Refused
 from noevict.monitor.health.health import SECTIONS, Poll, parse_info, parse_refusals
 
 # A kept connection sees neither a new certificate nor a changed password: this often it is made anew, as clients' are.

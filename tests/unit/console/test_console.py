@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from noevict.cli.main import noevict
-from noevict.console.connection import Connection, Failure, Reply, Status
+from noevict.client.resp import ErrorReply, Reply, Status
+from noevict.console.connection import Connection
 from noevict.console.replies import is_for_people, raw, readable
 from noevict.redisconf.parser import is_whole, split_bytes
 
@@ -35,7 +36,7 @@ def test_what_follows_host_and_options_is_the_command(line: str, user: str, comm
     [
         (Status(b"OK"), "OK", b"OK"),
         (Status(b"\x1b[2J"), "\\x1b[2J", b"\x1b[2J"),
-        (Failure(b"ERR \x07"), "(error) ERR \\x07", b"ERR \x07"),
+        (ErrorReply("ERR \x07"), "(error) ERR \\x07", b"ERR \x07"),
         (7, "(integer) 7", b"7"),
         (None, "(nil)", b""),
         (b"", '""', b""),
