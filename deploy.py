@@ -4,6 +4,7 @@ from pyinfra import host, state
 
 from noevict import operations as redis
 from noevict.plan.change import How
+from noevict.platforms.systemd import steps
 from noevict.run.prepare import look_at
 
 run = look_at(state, host)
@@ -16,28 +17,28 @@ else:
     if run.plan.due(How.PACKAGE):
         redis.prepare_packages(run, name="Prepare packages")
     # The server, and the candidate's test, must be able to read what comes next.
-    if run.access_due:
+    if steps.access_due(run.plan):
         redis.mend_access(run, name="Owners and modes")
     # The candidate's test reads the certificates.
     if run.plan.due(How.CERTIFICATE):
         redis.renew_certificate(run, name="Certificate")
-    if run.tests_candidate:
+    if steps.tests_candidate(run.plan):
         redis.test_configuration(run, name="Test the new configuration")
     # AOF is on and written before the file says so.
-    if run.sets_live:
+    if steps.sets_live(run.plan, run.found):
         redis.set_live(run, name="Change the running server")
     # While redis.conf still tells which of the files on disk are the last ones.
-    if run.prepares_data:
+    if steps.prepares_data(run.plan, run.found):
         redis.prepare_data(run, name="See that the data on disk is found")
-    if run.places_files:
+    if steps.writes_files(run.plan):
         redis.place_files(run, name="Files and kernel values")
     if run.plan.due(How.ENGINE):
         redis.change_engine(run, name="Change the engine, with all data")
-    elif run.installs_server:
+    elif steps.installs_server(run.plan):
         redis.install_server(run, name="Install the server")
     if run.plan.due(How.UNIT):
         redis.enable_service(run, name="Enable the service")
-    if run.starts_server:
+    if steps.starts_server(run.plan, run.found):
         redis.start_server(run, name="Start the server")
     if run.plan.due(How.RESTART):
         redis.restart_server(run, name="Restart, one host at a time")

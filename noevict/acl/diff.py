@@ -7,15 +7,15 @@ from typing import Self
 from noevict.acl.profiles import ADMIN, User
 from noevict.acl.rules import Catalogue, Selector, inside, of_kind, words
 
-CREATED = "created"  # what is wanted of a user that is missing
+PASSWORDS = "passwords"
+MISSING, EXTRA = "missing", "extra"  # a whole user
 
 
 @dataclass(frozen=True)
 class AclDifference:
     """One thing about one user that is not as wanted. No digest of a password is in it.
 
-    ``what``: user (of one that is missing, or should be), state, passwords, payload, keys, channels, databases,
-    commands or selectors.
+    ``what``: missing, extra, state, passwords, payload, keys, channels, databases, commands or selectors.
     """
 
     user: str
@@ -26,7 +26,7 @@ class AclDifference:
     @property
     def subject(self) -> str:
         """``user app commands``; of a whole user ``user app``."""
-        return f"user {self.user}" if self.what == "user" else f"user {self.user} {self.what}"
+        return f"user {self.user}" if self.what in (MISSING, EXTRA) else f"user {self.user} {self.what}"
 
     def __str__(self) -> str:
         return f"{self.subject}: should be {self.wanted}, got {self.found}"
@@ -66,9 +66,9 @@ def differences(
     found: list[AclDifference] = []
     for name in sorted(should.keys() | live.keys()):
         if name not in live:
-            found.append(AclDifference(name, "user", CREATED, "missing"))
+            found.append(AclDifference(name, MISSING, "created", "missing"))
         elif name not in should:
-            found.append(AclDifference(name, "user", "deleted", "not in the settings"))
+            found.append(AclDifference(name, EXTRA, "deleted", "not in the settings"))
         else:
             found.extend(
                 AclDifference(name, what, wanted, got)
@@ -78,9 +78,9 @@ def differences(
 
 
 def repair_commands(
-    wanted: Iterable[User], found: Iterable[AclDifference], me: str = ADMIN
+    wanted: Iterable[User], names: Iterable[str], me: str = ADMIN
 ) -> tuple[tuple[str, ...], ...]:
-    """The commands that make live users as wanted, for one MULTI of a connection of user ``me``.
+    """The commands that make the users of these names as wanted, for one MULTI of a connection of user ``me``.
 
     ``admin`` is mended first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
     Connections stay (ACL LOAD of Redis 7.0 closes all), but those of users that are deleted and subscriptions
@@ -88,7 +88,7 @@ def repair_commands(
     to come. A user's connections have its new rights at once; a new password counts for connections to come.
     """
     users = {user.name: user for user in wanted}
-    names = sorted({each.user for each in found}, key=lambda name: (name != ADMIN, name == me, name))
+    names = sorted(set(names), key=lambda name: (name != ADMIN, name == me, name))
     return tuple(command for name in names for command in _repair(name, users.get(name)))
 
 
@@ -117,7 +117,7 @@ def _compare(wanted: _Access, found: _Access) -> list[tuple[str, str, str]]:
     texts = [
         ("state", wanted.state, found.state),
         ("payload", wanted.payload, found.payload),
-        ("passwords", *_passwords(wanted, found)),
+        (PASSWORDS, *_passwords(wanted, found)),
         *(
             (what, _listed(getattr(wanted.root, what)), _listed(getattr(found.root, what)))
             for what in ("keys", "channels", "databases")

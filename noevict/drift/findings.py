@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from noevict.directives.table import defaults
 from noevict.directives.values import same, side_by_side
-from noevict.plan.change import RESTARTING, Change, How
+from noevict.plan.change import RESTARTING, Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.wanted import Target
@@ -62,7 +62,7 @@ def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) ->
 def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
     """apt, too, starts a running server anew whose package was left half upgraded."""
     running = state.live.reach is not Reach.NOT_RUNNING
-    package = change.how is How.PACKAGE and change.what == f"package {plan.target.engine.package}"
+    package = change.part is Part.PACKAGE and change.subject == plan.target.engine.package
     return change.how in RESTARTING or (package and running)
 
 
@@ -73,9 +73,7 @@ def _thing(plan: Plan[Target], change: Change) -> tuple[Found | None, Found | No
         return found, None
     if not change.file:
         return None, found
-    differs = any(
-        other.what == change.file or other.what.startswith(f"{change.file}: ") for other in plan.changes
-    )
+    differs = any(other.path == change.file and other.part is not Part.ACCESS for other in plan.changes)
     return Found("not as wanted" if differs else "as wanted", not differs), found
 
 

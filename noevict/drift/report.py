@@ -69,7 +69,7 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
                 "writesRefused": bool(report.writes),
                 **({"error": report.writes} if report.writes else {}),
                 "failure": list(report.failure),
-                "drift": [asdict(change) for change in report.changes],
+                "drift": [_entry(change) for change in report.changes],
                 "restarts": report.restarts,
                 "faults": list(report.faults),
                 "notices": list(report.notices),
@@ -77,6 +77,10 @@ def as_data(reports: Sequence[Report]) -> dict[str, Any]:
             for report in reports
         },
     }
+
+
+def _entry(change: Change) -> dict[str, str]:
+    return {**asdict(change), "what": change.what, "directive": change.directive}
 
 
 def in_words(reports: Sequence[Report]) -> str:

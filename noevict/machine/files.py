@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from noevict.machine.found import File
-from noevict.plan.change import Change, How
+from noevict.plan.change import MODE, OWNER, Change, How, Part
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,6 @@ def attributes(found: File, wanted: WantedFile, how: How = How.FILE) -> Iterator
     """Owner and mode, each a change of its own."""
     if (found.owner, found.group) != (wanted.owner, wanted.group):
         there, right = f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
-        yield Change(how, f"{wanted.path} owner", there, right)
+        yield Change(Part.ACCESS, wanted.path, how, there, right, aspect=OWNER)
     if found.mode != wanted.mode:
-        yield Change(how, f"{wanted.path} mode", found.mode, wanted.mode)
+        yield Change(Part.ACCESS, wanted.path, how, found.mode, wanted.mode, aspect=MODE)

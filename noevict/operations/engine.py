@@ -16,6 +16,7 @@ from noevict.operations.service import (
     wait_until_ready,
 )
 from noevict.operations.uninstall import let_go
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
 from noevict.run.instance import HostRun
 from noevict.run.step import step
@@ -51,7 +52,7 @@ def _take_the_place_of(run: HostRun, old: HostRun) -> None:
         service(old, "disable")
         if hands_over:
             _hand_over(run, old, aof, moved)
-        if run.installs_server:
+        if steps.installs_server(run.plan):
             install(run)
         else:
             enable(run)

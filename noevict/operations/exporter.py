@@ -21,7 +21,7 @@ from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
 from noevict.operations.passwords import finish_passwords
 from noevict.pki import authority
-from noevict.plan.change import How
+from noevict.plan.change import How, Part
 from noevict.run.step import step
 from noevict.scripts import script
 from noevict.ssh.shell import SYNC_SECONDS
@@ -44,9 +44,11 @@ def lock_exporter(exporter: Exporter) -> None:
 def configure_exporter(exporter: Exporter) -> None:
     """Its certificate with a new key, its files, their owners and modes."""
     run, target, made = exporter.run, exporter.plan.target, ""
-    due = {change.what for change in exporter.plan.due(How.FILE)}
+    due = exporter.plan.due(How.FILE)
     files = [file for file in target.files if is_due(file, due)]
-    if exporter.plan.due(How.CERTIFICATE) or KEY in due:
+    if exporter.plan.due(How.CERTIFICATE) or any(
+        change.path == KEY for change in due if change.part is Part.FILE
+    ):
         said = run.shell(script("exporter_request", etc=ETC), what="openssl")
         request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
         pem = authority.sign_client_request(run.fleet.secrets.ca, request, "exporter", run.fleet.now)
@@ -55,7 +57,7 @@ def configure_exporter(exporter: Exporter) -> None:
     access = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
         for file in target.files
-        if not file.placed and {f"{file.path} owner", f"{file.path} mode"} & due
+        if not file.placed and any(change.path == file.path for change in due if change.part is Part.ACCESS)
     )
     run.shell(
         placing(ETC, files, reload=exporter.found.installed)

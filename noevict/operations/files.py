@@ -6,6 +6,8 @@ from noevict.engines.engine import Engine
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
 from noevict.operations.takeover import takes_over
+from noevict.plan.change import Change, Part
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import HostRun
 from noevict.run.step import step
@@ -29,7 +31,7 @@ def test_configuration(run: HostRun) -> None:
 @step
 def mend_access(run: HostRun) -> None:
     """Owners and modes of directories, certificates and data: what is tried next is to read them."""
-    engine, due = run.engine, {change.what.rpartition(" ")[0] for change in run.access_due}
+    engine, due = run.engine, {change.path for change in steps.access_due(run.plan)}
     lines = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
         for file in run.plan.target.files
@@ -54,7 +56,6 @@ def mend_access(run: HostRun) -> None:
 def place_files(run: HostRun) -> None:
     """All files, and kernel values."""
     engine, target = run.engine, run.plan.target
-    due = {change.what for change in run.plan.changes}
     said = run.shell(
         script("user", user=engine.user, data=engine.data)
         + script("descriptors", user=engine.user)
@@ -69,8 +70,8 @@ def place_files(run: HostRun) -> None:
         )
         + placing(
             engine.etc,
-            [file for file in (*target.files, _logs(engine)) if is_due(file, due)],
-            reload=not run.installs_server,
+            [file for file in (*target.files, _logs(engine)) if is_due(file, run.plan.changes)],
+            reload=not steps.installs_server(run.plan),
         ),
         seconds=SYNC_SECONDS,
         what="placing files",
@@ -80,7 +81,7 @@ def place_files(run: HostRun) -> None:
             f"the next upgrade of {engine.package} may ask about {engine.conf}: any answer is fine; without a terminal "
             "it needs apt's --force-confold"
         )
-    if any(change.what.startswith(("vm.", "net.")) for change in run.plan.changes):
+    if any(change.part is Part.KERNEL for change in run.plan.changes):
         run.shell(script("kernel", **KERNEL), what="setting kernel values")
 
 
@@ -96,12 +97,11 @@ def placing(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
     return script("files", etc=etc, wanted=wanted, reload="yes" if reload else "no")
 
 
-def is_due(file: WantedFile, due: Iterable[str]) -> bool:
-    """Whether a file that is placed whole, or a directory, is among what is to change."""
-    if file.directory:
-        return file.path in due
-    return file.placed and any(
-        what == file.path or what.startswith((f"{file.path} ", f"{file.path}:")) for what in due
+def is_due(file: WantedFile, due: Iterable[Change]) -> bool:
+    """Whether a file that is placed whole, or a directory that is missing, is among what is to change."""
+    about = [change for change in due if change.path == file.path]
+    return (
+        any(change.part is Part.FILE for change in about) if file.directory else file.placed and bool(about)
     )
 
 

@@ -1,19 +1,14 @@
 """Changes to the running server that need no restart."""
 
-from typing import Any
-
 from noevict.acl import diff as acl_diff
 from noevict.client.client import Client
-from noevict.directives import table
 from noevict.operations.data.append_only import write_append_only_files
 from noevict.operations.data.directories import keep_aside
 from noevict.operations.data.persistence import save
-from noevict.plan.change import How
+from noevict.plan.change import How, Part
 from noevict.plan.plan import Plan
-from noevict.platforms.systemd.compare import BIND
 from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import Target
-from noevict.redisconf import diff as conf_diff
 from noevict.run.instance import HostRun
 from noevict.run.step import step
 
@@ -32,19 +27,15 @@ def set_live(run: HostRun) -> None:
         return  # somebody else's server: the rest comes with the restart
     if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":
         save(run, client)  # only the last RDB is loaded from now on
-    _set(client, run.plan.target, live.config, live.server)
-    _listen(client, run.plan)
-    if live.catalogue is not None:
-        found = acl_diff.differences(target.users, live.acl, live.catalogue)
-        change_users(client, acl_diff.repair_commands(target.users, found))
+    _set(client, run.plan)
+    users = {change.subject for change in run.plan.due(How.LIVE) if change.part is Part.USER}
+    change_users(client, acl_diff.repair_commands(target.users, users))
 
 
-def _set(client: Client, target: Target, config: Any, server: Any) -> None:
-    values = {
-        found.name: target.live[found.name]
-        for found in conf_diff.differences(target.live, config, server)
-        if table.changes_live(found.name, server)
-    }
+def _set(client: Client, plan: Plan[Target]) -> None:
+    """Every directive that is due. ``bind`` is one for new addresses too: setting it again makes the server listen."""
+    due = (change.directive for change in plan.due(How.LIVE) if change.directive)
+    values = {name: plan.target.live[name] for name in due}
     if {"port", "tls-port"} <= values.keys():
         # One may want the port that the other has: it is given up first.
         client.execute_command("CONFIG SET", "port", "0")
@@ -52,12 +43,6 @@ def _set(client: Client, target: Target, config: Any, server: Any) -> None:
     if values:
         # All or none: a value that is refused leaves all as they were.
         client.execute_command("CONFIG SET", *(word for pair in values.items() for word in pair))
-
-
-def _listen(client: Client, plan: Plan[Target]) -> None:
-    """On addresses that came after it bound its own. Connections that are open stay so."""
-    if any(change.what == BIND and change.wanted == "listening" for change in plan.due(How.LIVE)):
-        client.execute_command("CONFIG SET", "bind", plan.target.live["bind"])
 
 
 def change_users(client: Client, commands: tuple[tuple[str, ...], ...]) -> None:

@@ -29,17 +29,15 @@ def finish_passwords(run: HostRun) -> None:
     The id comes first: it says that the password which all hosts had is never sent here again, and by it this
     host's own are found whatever the host is called.
     """
-    plan, live, secrets = run.plan, run.found.live, run.secrets
+    plan, secrets = run.plan, run.secrets
     key, due = secrets.host, any(map(password_rotation.is_finishing, plan.changes))
     if not due or key is None:
         return
     if run.found.id != key.id:
         _write(run, ID, key.id)
     left = password_rotation.left_over(secrets, run.found)
-    if left and live.catalogue is not None:
-        differences = acl_diff.differences(plan.target.users, live.acl, live.catalogue)
-        found = [each for each in differences if each.user in left]
-        change_users(run.client, acl_diff.repair_commands(plan.target.users, found))
+    if left:
+        change_users(run.client, acl_diff.repair_commands(plan.target.users, left))
         files = [file for file in plan.target.files if file.path == run.engine.aclfile]
         run.shell(
             placing(run.engine.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"

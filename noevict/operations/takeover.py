@@ -11,6 +11,7 @@ from noevict.errors import NoevictError
 from noevict.operations.data.directories import keep_aside
 from noevict.operations.data.persistence import save
 from noevict.operations.service import last_words, service, settled, stop
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
 from noevict.run.instance import HostRun
 from noevict.scripts import script
@@ -74,7 +75,7 @@ def _give_back(run: HostRun) -> str:
     run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=PREVIOUS, etc=engine.etc, dropin=engine.dropin)
     run.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
-    if found.unit.get("UnitFileState") not in ("enabled", "alias") and not run.installs_server:
+    if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")
     if not found.pid:
         return f"nothing of noevict's is left there, and {engine.title} is stopped as it was"

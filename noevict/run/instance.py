@@ -21,8 +21,9 @@ from noevict.errors import NoevictError
 from noevict.pki import contexts
 from noevict.pki.certificate import OwnCertificate
 from noevict.pki.host_names import Owners, given_names
-from noevict.plan.change import Change, How
+from noevict.plan.change import How
 from noevict.plan.plan import Plan
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.compare import make_plan
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.preflight import managed, of_others
@@ -32,7 +33,6 @@ from noevict.run.context import Fleet
 from noevict.scripts import own_server, script
 from noevict.secrets.store import Secrets
 from noevict.server import lost_keys, password_rotation
-from noevict.server.live import Reach
 from noevict.settings.model import Settings
 from noevict.ssh import tunnel
 from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS, Shell
@@ -40,8 +40,6 @@ from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS, Shell
 LOOK_SECONDS = 60
 # For what a killed run began: an apt that waits for another, a server that saves as it ends.
 UNFINISHED_SECONDS = 600
-# Live values that show in the look at the host too: its sockets, its files.
-SHOWN_OUTSIDE = ("appendonly", "bind", "port", "tls-port")
 
 _fleets: dict[State, Fleet] = {}
 _runs: dict[Host, "HostRun"] = {}
@@ -134,60 +132,6 @@ class HostRun(Shell):
         )
 
     @property
-    def installs_server(self) -> bool:
-        return any(change.what == f"package {self.engine.package}" for change in self.plan.due(How.PACKAGE))
-
-    @property
-    def tests_candidate(self) -> bool:
-        """Whether a server is there to test the new configuration, and something is new for it."""
-        paths = (self.engine.conf, self.engine.aclfile)
-        new = any(change.what.startswith(paths) for change in self.plan.due(How.FILE))
-        return not self.installs_server and (new or bool(self.plan.due(How.RESTART)))
-
-    @property
-    def access_due(self) -> tuple[Change, ...]:
-        """Owners and modes of what is not placed whole: of directories, certificates, data."""
-        placed = tuple(f"{file.path} " for file in self.plan.target.files if file.placed)
-        return tuple(
-            change
-            for change in self.plan.due(How.FILE)
-            if change.what.endswith((" owner", " mode")) and not change.what.startswith(placed)
-        )
-
-    @property
-    def places_files(self) -> bool:
-        return len(self.plan.due(How.FILE, How.KERNEL)) > len(self.access_due)
-
-    @property
-    def sets_live(self) -> bool:
-        """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
-        live, wanted = self.found.live, self.plan.target.live
-        off = live.config.get("appendonly") == "no" or self.found.aof_unwritten(self.engine)
-        return (live.reached and wanted["appendonly"] == "yes" and off) or bool(self.plan.due(How.LIVE))
-
-    @property
-    def changes_redis_alone(self) -> bool:
-        """Whether all that is due shows in what the server itself says: no file, port or login is another after it."""
-        return bool(self.plan.changes) and all(
-            change.how is How.LIVE
-            and change.what not in SHOWN_OUTSIDE
-            and not change.what.startswith(("/", "user "))
-            for change in self.plan.changes
-        )
-
-    @property
-    def starts_server(self) -> bool:
-        """Whether one that is installed and not running is to run; one that takes another's place does so by itself."""
-        stopped = self.found.live.reach is Reach.NOT_RUNNING
-        return stopped and not self.installs_server and not self.plan.due(How.ENGINE)
-
-    @property
-    def prepares_data(self) -> bool:
-        """Whether a server is to start on an RDB file."""
-        starts = self.starts_server or (self.installs_server and not self.plan.due(How.ENGINE))
-        return starts and self.found.file(f"{self.engine.data}/dump.rdb") is not None
-
-    @property
     def looked(self) -> bool:
         """Whether there is a plan, and not just a failure."""
         return self._plan is not None
@@ -276,7 +220,7 @@ class HostRun(Shell):
         installed = found.release(self.engine) or oldest  # the oldest: for a preview
         running = (found.live.server if found.live.ours else None) or installed
         self._plan = self._plan_for(running, running)
-        if running != installed and (self.installs_server or self._plan.due(How.RESTART)):
+        if running != installed and (steps.installs_server(self._plan) or self._plan.due(How.RESTART)):
             self._plan = self._plan_for(installed, running)
         return self._plan
 

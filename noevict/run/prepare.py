@@ -37,7 +37,7 @@ def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True
 
 def differs(run: HostRun) -> bool:
     """Whether something is not as wanted, but for what ends with the verification."""
-    return any(change.what not in UNVERIFIED for change in run.plan.changes)
+    return any(change.path not in UNVERIFIED for change in run.plan.changes)
 
 
 def tell_due(run: HostRun, plan: Plan[Any] | None) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from noevict.client.client import rewrite
 from noevict.errors import NoevictError
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.wanted import TAKEOVER, UNVERIFIED
 from noevict.run.instance import HostRun
@@ -29,7 +30,7 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
     """
     if run.twin:  # found when the other one was looked at
         raise NoevictError(*run.twin)
-    looks = run.changed and not run.changes_redis_alone
+    looks = run.changed and not steps.changes_only_redis(run.plan)
     if looks:
         rewrite(run.connected())
         run.look_again()
@@ -44,7 +45,7 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.what not in UNVERIFIED and not (run.lock and _comes_now(run, change))
+            if change.path not in UNVERIFIED and not (run.lock and _comes_now(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
@@ -86,7 +87,9 @@ def _taking_over(run: HostRun) -> bool:
 
 def _comes_now(run: HostRun, change: Change) -> bool:
     """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
-    left = left_over(run.secrets, run.found) and change.how is How.FILE and change.what == run.engine.aclfile
+    left = (
+        left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.engine.aclfile
+    )
     return bool(left) or is_finishing(change)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from noevict.acl import diff as acl_diff
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets
@@ -16,7 +16,7 @@ from noevict.server.live import NOT_UNDERSTOOD, Live
 
 DIRECTORY = "/var/lib/noevict"  # root's only
 ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
-OLDER = "older passwords"
+PASSWORDS, OLDER = acl_diff.PASSWORDS, "older passwords"  # aspects of a user
 _WATCHING = ("health", "exporter")
 
 
@@ -80,7 +80,7 @@ def left_over(secrets: Secrets, state: Found) -> tuple[str, ...]:
 
 
 def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, str] | None:
-    """What is due where a user's passwords differ because they are on the way: what, found, wanted. Else None."""
+    """What is due if a user's passwords differ because they are on the way: aspect, found, wanted. Else None."""
     if user not in PER_HOST:
         return None
     own = secrets.digest(user)
@@ -88,8 +88,8 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
     if not accepted or not accepted <= {own, *older}:
         return None
     if own in accepted:
-        return f"user {user} {OLDER}", "taken too", "not taken any more"
-    return f"user {user} passwords", "one that it should not keep", "this host's own"
+        return OLDER, "taken too", "not taken any more"
+    return PASSWORDS, "one that it should not keep", "this host's own"
 
 
 def identity(secrets: Secrets, state: Found) -> Iterator[Change]:
@@ -97,23 +97,19 @@ def identity(secrets: Secrets, state: Found) -> Iterator[Change]:
     key = secrets.host
     if key is not None and state.id != key.id:
         found = "another host's" if key.has_id else "damaged" if state.id else "missing"
-        yield Change(How.FILE, ID, found, "the id of this host's passwords")
+        yield Change(Part.FILE, ID, How.FILE, found, "the id of this host's passwords")
 
 
 def is_finishing(change: Change) -> bool:
     """Whether it is made at the very end of a run, once noevict got in with the new password."""
-    return change.what == ID or change.what.endswith(OLDER)
+    return change.path == ID or (change.part is Part.USER and change.aspect == OLDER)
 
 
 def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
     """Whether the host gets a password that it did not have."""
     return any(
-        change.what == aclfile
-        or (
-            change.what.startswith("user ")
-            and (change.what.endswith(" passwords") or change.wanted == acl_diff.CREATED)
-            and not change.what.endswith(OLDER)
-        )
+        (change.part is Part.FILE and change.subject == aclfile)
+        or (change.part is Part.USER and change.aspect in (PASSWORDS, acl_diff.MISSING))
         for change in changes
     )
 

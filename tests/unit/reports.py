@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from noevict.drift.findings import Finding, Found, findings
 from noevict.drift.html import as_html
 from noevict.drift.report import Report
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from tests.unit.looks.managed import Managed
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -27,7 +27,7 @@ def report_of(host: Managed, name: str = "cache-1", **more: Any) -> Report:
 def report_with(text: str) -> Report:
     """One that has this text wherever a text can be."""
     finding = Finding(text, text, Found(text, False), Found(text, None), (How.LIVE,), text, restarts=True)
-    change = Change(How.LIVE, text, text, text, text)
+    change = Change(Part.USER, text, How.LIVE, text, text, text, text)
     return Report(text, (text,), (change,), (text,), (text,), (finding,), False, text, 1.5)
 
 

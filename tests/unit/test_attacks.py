@@ -20,7 +20,7 @@ from noevict.errors import NoevictError
 from noevict.inventory.hosts_file import parse_hosts
 from noevict.messages import one_line
 from noevict.pki.certificate import normalise
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.read import read_look
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
@@ -296,7 +296,7 @@ def test_a_look_with_evil_in_it_is_a_state_or_one_clear_error(
 
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
 def test_the_table_of_drift_shows_nothing_that_a_terminal_obeys(evil: str) -> None:
-    change = Change(How.LIVE, f"user {evil}", evil, "off")
+    change = Change(Part.USER, evil, How.LIVE, evil, "off", aspect="state")
     out = io.StringIO()
     print_table([Report("cache-1", changes=(change,), faults=(evil,)), Report("cache-2")], out)
     table = out.getvalue().split("\n")

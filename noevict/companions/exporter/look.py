@@ -8,6 +8,7 @@ from noevict.companions.exporter.found import Found, read_look
 from noevict.companions.exporter.plan import make_plan
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, USER, Target, make_target
 from noevict.errors import NoevictError
+from noevict.plan.change import Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.preflight import clocks
 from noevict.run.instance import HostRun
@@ -112,7 +113,7 @@ def not_yet(run: HostRun) -> tuple[str, ...]:
     if USER not in user_names(run.settings.redis_users):
         return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
     # Of all users: where older passwords end, users.acl is placed whole, and is to have only what is live.
-    users = (change for change in run.plan.changes if change.what.startswith("user "))
+    users = (change for change in run.plan.changes if change.part is Part.USER)
     if due := [change for change in users if not password_rotation.is_finishing(change)]:
         return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
     return tuple(clocks(run.found, run.fleet.now))

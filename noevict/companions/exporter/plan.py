@@ -8,7 +8,7 @@ from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, DROPIN, HAND
 from noevict.machine.files import attributes
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.conflicts import in_force, in_the_way, overridden_by, unwritable
 from noevict.secrets.store import Secrets
@@ -31,7 +31,10 @@ def make_plan(
         *_files(found, target),
         *_unit(found),
         *_restart(found, target, signed=bool(signed), overridden=bool(wrong)),
-        *(Change(How.LIVE, f"user {user} {OLDER}", "taken too", "not taken any more") for user in older),
+        *(
+            Change(Part.USER, user, How.LIVE, "taken too", "not taken any more", aspect=OLDER)
+            for user in older
+        ),
     )
     return Plan(target, refused, tuple(_notices(found, target)), wrong, () if refused else changes)
 
@@ -77,20 +80,20 @@ def _notices(found: Found, target: Target) -> Iterator[str]:
 def _package(found: Found) -> Iterator[Change]:
     if not found.installed:
         status = found.package.status if found.package else "not installed"
-        yield Change(How.PACKAGE, f"package {PACKAGE}", status, "installed")
+        yield Change(Part.PACKAGE, PACKAGE, How.PACKAGE, status, "installed")
 
 
 def _certificate(found: Found, secrets: Secrets, now: datetime) -> Iterator[Change]:
     """Its own, as a client of Redis: for servers that ask for one, now or later."""
     if found.certificate is None:
-        yield Change(How.CERTIFICATE, CERTIFICATE, "none", "a certificate")
+        yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, "none", "a certificate")
         return
     parsed = Certificate.parse(found.certificate)
     problems = authority.problems(parsed, found.key_digest, secrets.ca, (), now)
     if parsed is not None and authority.outlives(parsed):
         problems += (f"was made for more than {authority.DAYS} days",)
     for problem in problems:
-        yield Change(How.CERTIFICATE, CERTIFICATE, problem, "a new certificate")
+        yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, problem, "a new certificate")
 
 
 def _files(found: Found, target: Target) -> Iterator[Change]:
@@ -99,15 +102,19 @@ def _files(found: Found, target: Target) -> Iterator[Change]:
         if there is None:
             if wanted.placed or wanted.directory:
                 yield Change(
-                    How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file"
+                    Part.FILE,
+                    wanted.path,
+                    How.FILE,
+                    "missing",
+                    "a directory" if wanted.directory else "a file",
                 )
             continue
         if not (there.is_directory or there.is_regular):
-            yield Change(How.FILE, wanted.path, there.kind, "regular file")
+            yield Change(Part.FILE, wanted.path, How.FILE, there.kind, "regular file")
             continue
         yield from attributes(there, wanted)
         if wanted.placed and there.sha256 != target.digest(wanted.path):
-            yield Change(How.FILE, wanted.path, "other content", "ours")
+            yield Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")
 
 
 def _unit(found: Found) -> Iterator[Change]:
@@ -115,13 +122,13 @@ def _unit(found: Found) -> Iterator[Change]:
     if not found.installed:
         return  # installing it enables and starts it
     if "masked" in (unit.get("LoadState"), unit.get("UnitFileState")):
-        yield Change(How.UNIT, UNIT, "masked", "enabled")
+        yield Change(Part.UNIT, UNIT, How.UNIT, "masked", "enabled")
     elif unit.get("UnitFileState") != "enabled":
-        yield Change(How.UNIT, UNIT, unit.get("UnitFileState") or "disabled", "enabled")
+        yield Change(Part.UNIT, UNIT, How.UNIT, unit.get("UnitFileState") or "disabled", "enabled")
     if unit.get("NeedDaemonReload") == "yes":
-        yield Change(How.UNIT, UNIT, "files changed since systemd read them", "read again")
+        yield Change(Part.UNIT, UNIT, How.UNIT, "files changed since systemd read them", "read again")
     if unit.get("SubState") != "running":
-        yield Change(How.UNIT, UNIT, "not running", "running")
+        yield Change(Part.UNIT, UNIT, How.UNIT, "not running", "running")
 
 
 def _restart(found: Found, target: Target, *, signed: bool, overridden: bool) -> Iterator[Change]:
@@ -131,13 +138,15 @@ def _restart(found: Found, target: Target, *, signed: bool, overridden: bool) ->
     for name in sorted(target.environment.keys() | found.told.keys()):
         if found.told.get(name) != target.environment.get(name):
             wanted = "set" if name in target.environment else "left out"
-            yield Change(How.RESTART, name, "another", wanted, "read at start only")
+            yield Change(Part.ENVIRONMENT, name, How.RESTART, "another", wanted, "read at start only")
     if found.started != COMMAND:
-        yield Change(How.RESTART, f"arguments of {PACKAGE}", "some", "none", "read at start only")
+        yield Change(Part.ARGUMENTS, PACKAGE, How.RESTART, "some", "none", "read at start only")
     for path in HANDED:
         digest = target.digest(path) or _sha256(found, path)
         if found.handed.get(path.rpartition("/")[2]) != digest or (path == CERTIFICATE and signed):
-            yield Change(How.RESTART, path, "another one in use", "in use", "read at start only")
+            yield Change(
+                Part.CREDENTIAL, path, How.RESTART, "another one in use", "in use", "read at start only"
+            )
 
 
 def _sha256(found: Found, path: str) -> str | None:

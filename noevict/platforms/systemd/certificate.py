@@ -14,7 +14,7 @@ from noevict.engines.engine import Engine
 from noevict.machine.files import attributes
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate, OwnCertificate
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.conflicts import not_roots
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.wanted import Target, tls_files
@@ -32,18 +32,22 @@ def changes(
     path = f"{target.engine.tls}/server.crt"
     found = Certificate.parse(state.certificate or "")
     if state.file(path) is None:
-        yield Change(How.CERTIFICATE, path, "none", "a certificate")
+        yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "none", "a certificate")
     elif own is not None:
         same = (state.certificate or "").strip() == own.chain.strip()
         if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
-            yield Change(How.CERTIFICATE, path, "another one", "the one of redis_tls_cert")
+            yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "another one", "the one of redis_tls_cert")
     else:
         key, names = _key(state, target, found), target.names
         for problem in authority.problems(found, key, secrets.ca, names, now, owner=target.owner):
-            yield Change(How.CERTIFICATE, path, problem, "a new certificate")
+            yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, problem, "a new certificate")
     if (state.ca or "").strip() != target.ca.strip():
         yield Change(
-            How.CERTIFICATE, f"{target.engine.tls}/ca.crt", "another one" if state.ca else "none", "the CA"
+            Part.CERTIFICATE,
+            f"{target.engine.tls}/ca.crt",
+            How.CERTIFICATE,
+            "another one" if state.ca else "none",
+            "the CA",
         )
     served = state.live.certificate
     if (
@@ -52,9 +56,7 @@ def changes(
         and served is not None
         and served != found.parsed.public_bytes(Encoding.DER)
     ):
-        yield Change(
-            How.CERTIFICATE, "the certificate served", "not the one in the file", "loaded", file=path
-        )
+        yield Change(Part.SERVED, path, How.CERTIFICATE, "not the one in the file", "loaded", file=path)
 
 
 def _files(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -63,15 +65,17 @@ def _files(state: HostState, engine: Engine) -> Iterator[Change]:
         found = state.file(wanted.path)
         if found is None:
             if wanted.directory:
-                yield Change(How.CERTIFICATE, wanted.path, "missing", "a directory")
+                yield Change(Part.CERTIFICATE, wanted.path, How.CERTIFICATE, "missing", "a directory")
         elif wanted.directory:
             if found.is_directory:
                 yield from attributes(found, wanted, How.CERTIFICATE)
                 if not state.tls:
                     why = "key and certificate change in one rename"
-                    yield Change(How.CERTIFICATE, wanted.path, "a directory", "a link to one", why)
+                    yield Change(
+                        Part.CERTIFICATE, wanted.path, How.CERTIFICATE, "a directory", "a link to one", why
+                    )
         elif not found.is_regular:
-            yield Change(How.CERTIFICATE, wanted.path, found.kind, "regular file")
+            yield Change(Part.CERTIFICATE, wanted.path, How.CERTIFICATE, found.kind, "regular file")
         else:
             yield from attributes(found, wanted, How.CERTIFICATE)
 

@@ -9,7 +9,7 @@ from noevict.engines.engine import Engine
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
 from noevict.pki.certificate import OwnCertificate
-from noevict.plan.change import Change, How
+from noevict.plan.change import LISTENING, MODE, OWNER, Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import certificate, engine_change
 from noevict.platforms.systemd.conflicts import faults
@@ -81,7 +81,7 @@ def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
         package = state.packages.get(name)
         if package is None or not package.installed:
             found = "not installed" if package is None else package.status
-            yield Change(How.PACKAGE, f"package {name}", found, "installed")
+            yield Change(Part.PACKAGE, name, How.PACKAGE, found, "installed")
     yield from _half_upgraded(state, engine)
 
 
@@ -92,7 +92,7 @@ def _half_upgraded(state: HostState, engine: Engine) -> Iterator[Change]:
         return
     if not tools.installed or tools.version != server.version:
         found = f"half upgraded: {tools.name} {tools.version} is {tools.status}"
-        yield Change(How.PACKAGE, f"package {engine.package}", found, f"installed with its {engine.tools}")
+        yield Change(Part.PACKAGE, engine.package, How.PACKAGE, found, f"installed with its {engine.tools}")
 
 
 def _told_otherwise(live: Live, target: Target) -> tuple[conf_diff.Difference, ...]:
@@ -106,7 +106,7 @@ def _live(live: Live, target: Target, differences: tuple[conf_diff.Difference, .
     for found in differences:
         if live.server is not None and table.changes_live(found.name, live.server):
             why = listening.opens(found.found, target) if found.name == BIND else ""
-            yield _of_directive(How.LIVE, found.name, found, target, why)
+            yield _of_directive(How.LIVE, found, target, why)
 
 
 def _listening(
@@ -127,14 +127,13 @@ def _listening(
         missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.ipv6))
     if missing:
         found = f"not listening on {', '.join(missing)}"
-        yield Change(How.LIVE, BIND, _short(found), "listening", file=target.engine.conf)
+        file = target.engine.conf
+        yield Change(Part.DIRECTIVE, BIND, How.LIVE, _short(found), "listening", aspect=LISTENING, file=file)
 
 
-def _of_directive(
-    how: How, what: str, different: conf_diff.Difference, target: Target, why: str = ""
-) -> Change:
+def _of_directive(how: How, different: conf_diff.Difference, target: Target, why: str = "") -> Change:
     found, wanted = map(_short, different.displayed)
-    return Change(how, what, found, wanted, why, directive=different.name, file=target.engine.conf)
+    return Change(Part.DIRECTIVE, different.name, how, found, wanted, why, file=target.engine.conf)
 
 
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
@@ -143,7 +142,11 @@ def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
         return
     missing = state.file(target.engine.manifest) is None
     yield Change(
-        How.LIVE, target.engine.manifest, "missing" if missing else "not written yet", "written anew"
+        Part.FILE,
+        target.engine.manifest,
+        How.LIVE,
+        "missing" if missing else "not written yet",
+        "written anew",
     )
 
 
@@ -156,21 +159,21 @@ def _restart(
     if not live.ours:
         # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
         found = "another configuration" if live.reached else live.reach.value
-        yield Change(How.RESTART, f"the running {target.engine.title}", found, "ours")
+        yield Change(Part.SERVER, target.engine.title, How.RESTART, found, "ours")
         return
     if live.server is None:
         return
     for found in differences:
         if not table.changes_live(found.name, live.server):
-            yield _of_directive(How.RESTART, found.name, found, target, READ_AT_START)
+            yield _of_directive(How.RESTART, found, target, READ_AT_START)
     if state.replaced:
-        what = f"the directory {target.engine.etc}"
-        yield Change(How.RESTART, what, "not the one the server started with", "one it can write to")
+        there = "not the one the server started with"
+        yield Change(Part.DIRECTORY, target.engine.etc, How.RESTART, there, "one it can write to")
     if state.conf is not None:
         for name in ("rename-command", "loadmodule"):
             if name in parse(state.conf):
                 found = conf_diff.Difference(name, "none", "in redis.conf")
-                yield _of_directive(How.RESTART, name, found, target, READ_AT_START)
+                yield _of_directive(How.RESTART, found, target, READ_AT_START)
 
 
 def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
@@ -179,33 +182,35 @@ def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
     for found in acl_diff.differences(target.users, live.acl, live.catalogue):
         moves = (
             password_rotation.password_change(found.user, secrets, live)
-            if found.what == "passwords"
+            if found.what == acl_diff.PASSWORDS
             else None
         )
-        what, *told = moves or (found.subject, found.found, found.wanted)
+        aspect, *told = moves or (found.what, found.found, found.wanted)
         values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
-        yield Change(How.LIVE, what, *values, file=target.engine.aclfile)
+        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.engine.aclfile)
 
 
 def _files(state: HostState, target: Target) -> Iterator[Change]:
     for wanted in target.files:
         found = state.file(wanted.path)
         if found is None:
-            yield Change(How.FILE, wanted.path, "missing", "a directory" if wanted.directory else "a file")
+            yield Change(
+                Part.FILE, wanted.path, How.FILE, "missing", "a directory" if wanted.directory else "a file"
+            )
             continue
         if wanted.directory != found.is_directory:
             continue  # a fault: see below
         if not found.is_directory and not found.is_regular:
-            yield Change(How.FILE, wanted.path, found.kind, "regular file")
+            yield Change(Part.FILE, wanted.path, How.FILE, found.kind, "regular file")
             continue
         yield from attributes(found, wanted)
         if wanted.content is not None and found.sha256 != target.digest(wanted.path):
             yield from _contents(state, target, wanted)
     if state.override != f"root root {ETC_MODE}":
-        what = f"statoverride of {target.engine.etc}"
-        yield Change(How.FILE, what, state.override or "none", "kept from upgrades")
+        there, kept = state.override or "none", "kept from upgrades"
+        yield Change(Part.DPKG, target.engine.etc, How.FILE, there, kept, aspect="statoverride")
     if state.diversion is None or state.diversion[1] != ":":
-        yield Change(How.FILE, f"diversion of {target.engine.conf}", "none", "kept from dpkg")
+        yield Change(Part.DPKG, target.engine.conf, How.FILE, "none", "kept from dpkg", aspect="diversion")
 
 
 def _data(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -214,7 +219,7 @@ def _data(state: HostState, engine: Engine) -> Iterator[Change]:
     for path in (engine.rdb, engine.append_only, engine.single_aof):
         owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
         if owners:
-            yield Change(How.FILE, f"{path} owner", owners[0], engine.user)
+            yield Change(Part.ACCESS, path, How.FILE, owners[0], engine.user, aspect=OWNER)
 
 
 def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
@@ -223,16 +228,17 @@ def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
     if package is None or not package.installed:
         return  # it brings the directory along
     if state.file(engine.logs) is None:
-        yield Change(How.FILE, engine.logs, "missing", "a directory")
+        yield Change(Part.FILE, engine.logs, How.FILE, "missing", "a directory")
     for path in (engine.logs, engine.logfile):
         found = state.file(path)
         # One that leads elsewhere, and who else may read them, is the admin's.
         if found is None or found.kind == "symbolic link":
             continue
         if found.owner != engine.user:
-            yield Change(How.FILE, f"{path} owner", found.owner, engine.user)
+            yield Change(Part.ACCESS, path, How.FILE, found.owner, engine.user, aspect=OWNER)
         if not int(found.mode, 8) & 0o200:
-            yield Change(How.FILE, f"{path} mode", found.mode, "one that its owner can write")
+            wanted = "one that its owner can write"
+            yield Change(Part.ACCESS, path, How.FILE, found.mode, wanted, aspect=MODE)
 
 
 def _kept(state: HostState) -> Iterator[Change]:
@@ -240,7 +246,7 @@ def _kept(state: HostState) -> Iterator[Change]:
     for path in UNVERIFIED:
         if state.file(path) is not None:
             what = "the take-over" if path == TAKEOVER else "a change"
-            yield Change(How.FILE, path, f"kept while {what} was not verified", "gone")
+            yield Change(Part.FILE, path, How.FILE, f"kept while {what} was not verified", "gone")
 
 
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
@@ -248,16 +254,18 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
     text, different = state.conf or "", []
     if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
-            _of_directive(How.FILE, f"{wanted.path}: {found.name}", found, target)
+            _of_directive(How.FILE, found, target)
             for found in conf_diff.file_differences(target.config, text, target.server, target.fresh)
         ]
-    yield from different or [Change(How.FILE, wanted.path, "other content", "ours")]
+    yield from different or [Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")]
 
 
 def _kernel(state: HostState) -> Iterator[Change]:
     for value in sysctl.differences(state.kernel):
         if value.name in state.kernel_writable:
-            yield Change(How.KERNEL, value.title, str(value.found), str(value.wanted), file=SYSCTL)
+            yield Change(
+                Part.KERNEL, value.title, How.KERNEL, str(value.found), str(value.wanted), file=SYSCTL
+            )
 
 
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
@@ -267,14 +275,14 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
     if not installed or (state.predecessor is not None and not state.pid):
         return  # installing it, or giving it another's place, enables and starts it
     if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
-        yield Change(How.UNIT, name, "masked", "enabled")
+        yield Change(Part.UNIT, name, How.UNIT, "masked", "enabled")
     elif unit.get("UnitFileState") not in ("enabled", "alias"):
-        yield Change(How.UNIT, name, unit.get("UnitFileState") or "disabled", "enabled")
+        yield Change(Part.UNIT, name, How.UNIT, unit.get("UnitFileState") or "disabled", "enabled")
     if unit.get("NeedDaemonReload") == "yes":
         changed = "files changed since systemd read them"
-        yield Change(How.UNIT, name, changed, "read again", file=target.engine.dropin)
+        yield Change(Part.UNIT, name, How.UNIT, changed, "read again", file=target.engine.dropin)
     if state.live.reach is Reach.NOT_RUNNING:
-        yield Change(How.UNIT, name, "not running", "running", urgency=Urgency.STOPPED)
+        yield Change(Part.UNIT, name, How.UNIT, "not running", "running", urgency=Urgency.STOPPED)
 
 
 def _short(text: str, most: int = SHORT) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from noevict.engines import rdb
 from noevict.engines.engine import Engine, Server
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.other_fleets import other_ca
 from noevict.platforms.systemd.preflight import left_behind, limits, role, role_in_file
@@ -26,11 +26,11 @@ def changes(state: HostState, target: Target) -> Iterator[Change]:
         return
     engine = target.engine.other
     if state.pid:
-        yield Change(How.ENGINE, engine.unit, "managed, not running", "let go of")
+        yield Change(Part.ENGINE, engine.unit, How.ENGINE, "managed, not running", "let go of")
         return
     found = str(old.live.server or old.release(engine) or engine.title)
     keys = f", {old.live.keys} keys" if old.live.reached else ", not running"
-    yield Change(How.ENGINE, "the engine", found + keys, f"{target.engine.title}, with all its keys")
+    yield Change(Part.ENGINE, "", How.ENGINE, found + keys, f"{target.engine.title}, with all its keys")
 
 
 def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:

@@ -384,7 +384,7 @@ def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
     (found,) = differences(USERS, tampered.splitlines(), SMALL)
     assert told in str(found)
     assert not re.search("[0-9a-f]{64}", str(found))
-    (verb, action, name, *_rest), *also = repair_commands(USERS, [found])
+    (verb, action, name, *_rest), *also = repair_commands(USERS, [found.user])
     assert also == ([("CLIENT", "KILL", "USER", "default")] if found.user == "default" else [])
     assert (verb, action, name) == ("ACL", "DELUSER" if found.user == "eve" else "SETUSER", found.user)
 
@@ -399,7 +399,7 @@ def test_admin_is_mended_first_and_any_other_user_that_does_it_last(me: str, ord
     found = differences(
         USERS, ["user default on nopass ~* &* +@all", "user eve on nopass ~* &* +@all"], SMALL
     )
-    commands = repair_commands(USERS, found, me)
+    commands = repair_commands(USERS, {each.user for each in found}, me)
     assert [command[2] for command in commands if command[0] == "ACL"] == order.split()
 
 

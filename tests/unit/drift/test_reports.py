@@ -19,7 +19,7 @@ from noevict.drift.reports import check_place, tell, write_html
 from noevict.drift.table import print_table
 from noevict.errors import NoevictError
 from noevict.messages import one_line
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.server.live import Reach
 from noevict.urgency import Urgency, most_urgent, urgency
 from tests.unit.looks.deviations import CONF, OTHER
@@ -71,7 +71,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_a_pipe_a_row_is_one_line_however_long_it_is_and_has_no_colour() -> None:
-    long = Report("cache-1", changes=(Change(How.RESTART, "x" * 200, "y" * 200, "z" * 200),))
+    long = Report("cache-1", changes=(Change(Part.DIRECTIVE, "x" * 200, How.RESTART, "y" * 200, "z" * 200),))
     told = table(io.StringIO(), long, FAULTY, FINE)
     head, row, fault, empty, end = told.splitlines()
     assert re.split(" {2,}", head) == ["HOST", "WHAT", "IS", "SHOULD BE", "HOW"]
@@ -433,6 +433,9 @@ def test_json_tells_the_plan_and_whether_a_repair_restarts() -> None:
     host = data["hosts"]["cache-1"]
     assert host["restarts"] is True
     assert host["drift"][0] == {
+        "part": "directive",
+        "subject": "maxmemory-policy",
+        "aspect": "",
         "how": How.LIVE,
         "what": "maxmemory-policy",
         "found": "volatile-lru",

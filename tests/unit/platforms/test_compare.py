@@ -10,7 +10,7 @@ from noevict.machine.found import Address, Package, Sysctl
 from noevict.operations.lock import changed_fields
 from noevict.pki.authority import make_ca, make_client_certificate
 from noevict.pki.certificate import Certificate, OwnCertificate
-from noevict.plan.change import Change, How
+from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.wanted import SYSCTL
 from noevict.server.live import Reach
 from noevict.server.password_rotation import ID
@@ -453,7 +453,7 @@ def test_of_many_commands_it_is_still_told_what_became_of_them() -> None:
 
 
 def test_a_change_is_one_line_that_says_how() -> None:
-    change = Change(How.RESTART, "databases", "32", "16", "read at start only")
+    change = Change(Part.DIRECTIVE, "databases", How.RESTART, "32", "16", "read at start only")
     assert str(change) == "databases: 32 → 16 [restart] (read at start only)"
 
 
