@@ -15,18 +15,18 @@ MISSING, EXTRA = "missing", "extra"  # a whole user
 class AclDifference:
     """One thing about one user that is not as wanted. No digest of a password is in it.
 
-    ``what``: missing, extra, state, passwords, payload, keys, channels, databases, commands or selectors.
+    ``aspect``: missing, extra, state, passwords, payload, keys, channels, databases, commands or selectors.
     """
 
     user: str
-    what: str
+    aspect: str
     wanted: str
     found: str
 
     @property
     def subject(self) -> str:
         """``user app commands``; of a whole user ``user app``."""
-        return f"user {self.user}" if self.what in (MISSING, EXTRA) else f"user {self.user} {self.what}"
+        return f"user {self.user}" if self.aspect in (MISSING, EXTRA) else f"user {self.user} {self.aspect}"
 
     def __str__(self) -> str:
         return f"{self.subject}: should be {self.wanted}, got {self.found}"

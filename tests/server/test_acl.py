@@ -109,7 +109,7 @@ def test_each_tampering_is_one_difference_and_its_repair_disconnects_nobody_else
             continue  # it takes the word and forgets it
         managed.redis.execute_command("ACL", *command)
         found = compare(managed, catalogue)
-        assert [(each.user, each.what) for each in found] == [told], what
+        assert [(each.user, each.aspect) for each in found] == [told], what
         with managed.redis.pipeline(transaction=True) as pipeline:
             for repair in repair_commands(wanted_users(SETTING, DIGESTS, managed.server), names(found)):
                 pipeline.execute_command(*repair)
@@ -125,7 +125,7 @@ def test_a_server_with_its_first_users_is_repaired_in_one_go(server: Running) ->
     catalogue = catalogue_of(server)
     found = differences(wanted, server.redis.acl_list(), catalogue)
     open_to_all = {"state", "passwords"}
-    assert {each.what for each in found if each.user == "default"} == open_to_all
+    assert {each.aspect for each in found if each.user == "default"} == open_to_all
     with server.redis.pipeline(transaction=True) as pipeline:
         for repair in repair_commands(wanted, names(found), me="default"):
             pipeline.execute_command(*repair)
@@ -156,7 +156,7 @@ def test_databases_are_compared_where_users_have_them(binary: Binary, managed: R
         return
     managed.redis.execute_command("ACL", "SETUSER", "app", "db=1,2")
     (found,) = compare(managed, catalogue_of(managed))
-    assert (found.what, found.wanted, found.found) == ("databases", "alldbs", "1 2")
+    assert (found.aspect, found.wanted, found.found) == ("databases", "alldbs", "1 2")
 
 
 def test_words_a_release_does_not_know_are_named_before_it_refuses_the_file(server: Running) -> None:

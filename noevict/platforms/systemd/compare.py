@@ -182,10 +182,10 @@ def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
     for found in acl_diff.differences(target.users, live.acl, live.catalogue):
         moves = (
             password_rotation.password_change(found.user, secrets, live)
-            if found.what == acl_diff.PASSWORDS
+            if found.aspect == acl_diff.PASSWORDS
             else None
         )
-        aspect, *told = moves or (found.what, found.found, found.wanted)
+        aspect, *told = moves or (found.aspect, found.found, found.wanted)
         values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
         yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.engine.aclfile)
 
