@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gevent.lock import BoundedSemaphore, RLock
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
 
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
@@ -189,3 +191,25 @@ class Fleet:
         if key not in self._own:
             self._own[key] = load_own(Path(key[0]), Path(key[1]), Path(key[2]), self.now)
         return self._own[key]
+
+
+_fleets: dict[State, Fleet] = {}
+
+
+def fleet_of(state: State) -> Fleet:
+    """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
+    if state not in _fleets:
+        data = {host.name: _settings_data(host) for host in state.inventory}
+        # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.
+        given = {host.name: given_names(host.name, _all_data(host)) for host in state.inventory}
+        _fleets[state] = Fleet(Path(state.cwd or "."), data, Owners(given))
+    return _fleets[state]
+
+
+def _all_data(host: Host) -> dict[str, Any]:
+    every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    return every
+
+
+def _settings_data(host: Host) -> dict[str, Any]:
+    return {name: value for name, value in _all_data(host).items() if name.startswith("redis_")}

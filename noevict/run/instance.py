@@ -4,8 +4,6 @@ import contextlib
 import copy
 import functools
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from pyinfra import logger
 from pyinfra.api.host import Host
@@ -20,7 +18,6 @@ from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.pki import contexts
 from noevict.pki.certificate import OwnCertificate
-from noevict.pki.host_names import Owners, given_names
 from noevict.plan.change import How
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
@@ -41,27 +38,7 @@ LOOK_SECONDS = 60
 # For what a killed run began: an apt that waits for another, a server that saves as it ends.
 UNFINISHED_SECONDS = 600
 
-_fleets: dict[State, Fleet] = {}
 _runs: dict[Host, "HostRun"] = {}
-
-
-def fleet_of(state: State) -> Fleet:
-    """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
-    if state not in _fleets:
-        data = {host.name: _settings_data(host) for host in state.inventory}
-        # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.
-        given = {host.name: given_names(host.name, _all_data(host)) for host in state.inventory}
-        _fleets[state] = Fleet(Path(state.cwd or "."), data, Owners(given))
-    return _fleets[state]
-
-
-def _all_data(host: Host) -> dict[str, Any]:
-    every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
-    return every
-
-
-def _settings_data(host: Host) -> dict[str, Any]:
-    return {name: value for name, value in _all_data(host).items() if name.startswith("redis_")}
 
 
 class HostRun(Shell):

@@ -10,7 +10,8 @@ from noevict.errors import NoevictError
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.wanted import UNVERIFIED
 from noevict.run import command_line
-from noevict.run.instance import HostRun, fleet_of
+from noevict.run.context import fleet_of
+from noevict.run.instance import HostRun
 from noevict.run.kept import refused_after, writes_refused
 
 

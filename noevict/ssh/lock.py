@@ -14,6 +14,7 @@ from noevict.errors import NoevictError
 from noevict.messages import one_line
 from noevict.scripts import script
 from noevict.ssh import commands
+from noevict.ssh.sudo import refusal_of_sudo
 
 BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
 LOST = "noevict: the lock is lost"
@@ -47,7 +48,7 @@ class Lock:
         if word != "locked":
             commands.close(program)
             if word != "held":
-                why = commands.refusal_of_sudo([answer]) or one_line(answer) or "it hung up"
+                why = refusal_of_sudo([answer]) or one_line(answer) or "it hung up"
                 raise NoevictError(f"its lock could not be taken: {why}")
             holder = one_line(rest.strip())
             raise NoevictError(f"is being changed by {holder or 'another run'}: wait for it, then run again")

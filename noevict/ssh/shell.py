@@ -21,6 +21,7 @@ from noevict.server.progress import told_meanwhile
 from noevict.ssh import commands
 from noevict.ssh.lane import Lane
 from noevict.ssh.lock import AT_WORK, LOST, Lock
+from noevict.ssh.sudo import refusal_of_sudo
 
 SCRIPT_SECONDS = 120
 # For a script that syncs: the disk first writes what the server gave it, gigabytes perhaps.
@@ -85,7 +86,7 @@ class Shell:
             raise NoevictError(f"{what}: the connection to the host broke: {sentence(error)}") from error
         if not fine:
             said = output.stderr_lines or output.stdout_lines
-            if refusal := commands.refusal_of_sudo(said):
+            if refusal := refusal_of_sudo(said):
                 raise NoevictError(refusal)
             words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
             if words[-1:] == [LOST]:

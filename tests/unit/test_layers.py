@@ -15,7 +15,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name not in ("__init__.py", "__main__.py") or path.parent.name in ("scripts", "operations")
 }
-MOST_MODULES = 12
+MOST_MODULES, MOST_LINES = 12, 300
 
 
 def layer(module: str) -> str:
@@ -84,3 +84,8 @@ def test_a_folder_has_two_to_twelve_modules(folder: Path) -> None:
     modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
     assert len(modules) <= MOST_MODULES
     assert len(modules) >= 2 or folder.name == "scripts"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_enough_to_read(module: str) -> None:
+    assert MODULES[module].read_text().count("\n") <= MOST_LINES

@@ -8,6 +8,7 @@ import pytest
 
 from noevict.ssh import commands
 from noevict.ssh.login_shell import BEGIN, PATH, PLAIN, begun, own_output
+from noevict.ssh.sudo import refusal_of_sudo
 
 NOISE = "echo hello; echo last login >&2; "
 
@@ -84,6 +85,6 @@ ASKPASS = "/tmp/pyinfra-sudo-askpass-x"
     ],
 )
 def test_a_refusal_of_sudo_is_told_by_what_to_do(said: str, told: str) -> None:
-    line = commands.refusal_of_sudo(said.splitlines())
+    line = refusal_of_sudo(said.splitlines())
     assert line.startswith(told)
     assert bool(line) == bool(told)
