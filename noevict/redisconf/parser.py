@@ -26,8 +26,9 @@ def parse(text: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for line in text.split("\n"):
-        words = split(line.strip(" \t\r"))
-        if words and not line.lstrip(" \t\r").startswith("#"):
+        bare = line.strip(" \t\r")
+        words = split(bare)
+        if words and not bare.startswith("#"):
             directive = find(words[0])
             name = directive.name if directive else words[0].lower()
             found.setdefault(name, []).append(" ".join(words[1:]))

@@ -100,17 +100,17 @@ def wanted(
     (else the init script does). Raises NoevictError, a line for each directive of redis_config that this server
     does not take.
     """
-    asked = dict(settings.redis_config)
+    asked = settings.redis_config
     found = {name: problem(name, value, server) for name, value in asked.items()}
     if any(found.values()):
         raise NoevictError(
             *(f"redis_config: {name}: should be {should}" for name, should in found.items() if should)
         )
-    by_name = {
+    by_name: dict[str, object] = {
         **CHOICES,
         **{name: getattr(settings, setting) for name, setting in FROM_SETTINGS.items()},
         **_fixed(engine, systemd=systemd),
-        "maxmemory": str(maxmemory),
+        "maxmemory": maxmemory,
         "bind": " ".join(bind),
         **{_directive(name).name: value for name, value in asked.items()},
     }
@@ -162,8 +162,5 @@ def render(wanted: Mapping[str, str], server: Server, engine: Engine) -> str:
         "redis.conf",
         title=engine.title,
         extras=[f"{name} {line}" for name in sorted(lines.keys() - own) for line in lines[name]],
-        **{
-            name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0]
-            for name in sorted(lines.keys() & own)
-        },
+        **{name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0] for name in own},
     )

@@ -8,7 +8,6 @@ from noevict.cli.main import noevict
 from noevict.client.resp import ErrorReply, Reply, Status
 from noevict.console.connection import Connection
 from noevict.console.replies import is_for_people, raw, readable
-from noevict.redisconf.parser import is_whole, split_bytes
 
 
 @pytest.mark.parametrize(
@@ -60,26 +59,6 @@ def test_lines_for_people_are_lines_and_nothing_that_a_terminal_obeys() -> None:
     assert is_for_people([b"CLIENT", b"list", b"TYPE", b"normal"])
     assert not is_for_people([b"CLIENT", b"ID"])
     assert not is_for_people([b"get"])
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        (b"", []),
-        (b"  GET  a ", [b"GET", b"a"]),
-        (b"SET a \"\\x00\\xff\\n b\" ''", [b"SET", b"a", b"\0\xff\n b", b""]),
-        (b"SET a 'it\\'s'", [b"SET", b"a", b"it's"]),
-        ("SET é \udcff".encode("utf-8", "surrogateescape"), [b"SET", "é".encode(), b"\xff"]),
-    ],
-)
-def test_a_line_is_split_as_redis_cli_does(line: bytes, words: list[bytes]) -> None:
-    assert split_bytes(line) == words
-    assert is_whole(line)
-
-
-@pytest.mark.parametrize("line", [b'GET "a', b"GET 'a", b'GET "a\\"', b"GET 'a\\'", b'"', b"GET \"a' "])
-def test_a_quote_that_is_not_closed_is_seen(line: bytes) -> None:
-    assert not is_whole(line)
 
 
 @pytest.mark.parametrize(

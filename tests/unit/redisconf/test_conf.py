@@ -1,11 +1,9 @@
-"""redis.conf as text: golden files, the parser, differences. tests/server holds them to what servers do."""
+"""redis.conf as text: golden files, differences. tests/server holds them to what servers do."""
 
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from noevict.directives import table
 from noevict.engines.engine import ENGINES, Server
@@ -100,10 +98,13 @@ def test_what_no_setting_names_is_wanted_at_the_servers_default() -> None:
     assert live["hz"] == "10"
     assert live["maxmemory"] == "1677721600"
     assert live["requirepass"] == ""
+    probed = {"hz": "7", "new-in-this-release": "1"}
+    assert conf.wanted_live({"hz": "20"}, REDIS_7, probed) == {"hz": "20", "new-in-this-release": "1"}
+    assert conf.wanted_live({"hz": "20"}, Server("redis", (99, 0, 0))) == {"hz": "20"}
 
 
 def test_what_differs_is_named_and_nothing_else() -> None:
-    wanted = {"hz": "10", "maxmemory": "1073741824", "slowlog-max-len": "128", "requirepass": "", "save": ""}
+    wanted = {"save": "", "hz": "10", "maxmemory": "1073741824", "slowlog-max-len": "128", "requirepass": ""}
     live = {
         "hz": "50",
         "maxmemory": "1073741824",
@@ -129,6 +130,19 @@ def test_a_directive_told_under_its_old_and_its_new_name_counts_once() -> None:
         "commandlog-slow-execution-max-len": "128",
     }
     assert conf_diff.differences(wanted, live, VALKEY) == (Difference("replica-priority", "100", "5"),)
+    assert conf_diff.told({"slowlog-max-len": "7", "a-module.option": "1"}, VALKEY) == {
+        "commandlog-slow-execution-max-len": "7",
+        "a-module.option": "1",
+    }
+
+
+def test_a_line_of_a_file_counts_under_the_name_that_the_server_writes() -> None:
+    wanted = {"commandlog-slow-execution-max-len": "7"}
+    assert conf_diff.file_differences(wanted, "slowlog-max-len 7\n", VALKEY) == ()
+
+
+def test_a_difference_is_displayed_in_one_unit_what_is_found_first() -> None:
+    assert Difference("maxmemory", "1677721600", "1073741824").displayed == ("1024mb", "1600mb")
 
 
 def test_files_are_compared_without_telling_a_secret() -> None:
@@ -179,40 +193,6 @@ def test_of_a_release_nobody_measured_the_probed_defaults_count() -> None:
     assert conf_diff.file_differences({"hz": "10"}, "", newer) == (Difference("hz", "10", "not there"),)
     assert conf_diff.file_differences({"hz": "10"}, "", newer, {"hz": "10"}) == ()
     assert conf_diff.file_differences({}, "hz 9\n", newer, {"hz": "10"}) == (Difference("hz", "10", "9"),)
-
-
-def test_any_redis_conf_is_read() -> None:
-    text = (
-        "# a comment\n"
-        "\t# ??? unknown-line\n"
-        "\n"
-        "  Port   6380  \n"
-        "slaveof 10.0.0.1 6379\r\n"
-        'save 900 1\nsave 300 "10"\nsave ""\n'
-        'requirepass "a b\\"\\x41\\n"\n'
-        "logfile '/var/log/it\\'s'\n"
-        'rename-command FLUSHALL ""\n'
-        'proc-title-template "unclosed\n'
-        "made-up-directive 1 2\n"
-        "daemonize\n"
-    )
-    assert parse(text) == {
-        "port": ["6380"],
-        "replicaof": ["10.0.0.1 6379"],
-        "save": ["900 1", "300 10", ""],
-        "requirepass": ['a b"A\n'],
-        "logfile": ["/var/log/it's"],
-        "rename-command": ["FLUSHALL "],
-        "proc-title-template": ["unclosed"],
-        "made-up-directive": ["1 2"],
-        "daemonize": [""],
-    }
-
-
-@given(st.text())
-def test_no_text_is_too_odd_to_be_read(text: str) -> None:
-    found = parse(text)
-    assert all(lines for lines in found.values())
 
 
 @pytest.mark.parametrize("case", CASES)
