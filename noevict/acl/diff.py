@@ -50,7 +50,7 @@ class _Access:
             "off" if "off" in line else "on",
             "not checked" if "skip-sanitize-payload" in line else "checked",
             "nopass" in line,
-            frozenset(word[1:] for word in line if word.startswith("#")),
+            _digests(line),
             Selector.read(line, catalogue),
             frozenset(Selector.read(inside(word), catalogue) for word in of_kind("selectors", line)),
         )
@@ -102,7 +102,11 @@ def _repair(name: str, user: User | None) -> tuple[tuple[str, ...], ...]:
 def passwords(acl_list: Iterable[str]) -> dict[str, frozenset[str]]:
     """User → SHA-256 of each of its passwords, by lines of ACL LIST."""
     lines = (words(line)[1:] for line in acl_list)
-    return {name: frozenset(word[1:] for word in rule if word.startswith("#")) for name, *rule in lines}
+    return {name: _digests(rule) for name, *rule in lines}
+
+
+def _digests(rule: Iterable[str]) -> frozenset[str]:
+    return frozenset(word[1:] for word in rule if word.startswith("#"))
 
 
 def unknown_words(user: User, catalogue: Catalogue) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def rules_for(
         if server.engine == first.engine and server.version >= first.version:
             commands.append(rule)
     keys, channels = chosen.keys if keys is None else keys, chosen.channels if channels is None else channels
-    if tuple(keys) != ALL and chosen.limited:
+    if tuple(keys) != ALL:
         commands.append(chosen.limited)
     patterns = [*(f"~{key}" for key in keys), *(f"&{channel}" for channel in channels)]
     return canonical(words(" ".join([*patterns, *commands])))

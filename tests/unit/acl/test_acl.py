@@ -1,17 +1,20 @@
 """ACL users, rules and comparison: what needs no server. tests/server/test_acl.py asks real ones."""
 
 import hashlib
+import os
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.acl.diff import differences, repair_commands, unknown_words
+from noevict.acl.diff import differences, passwords, repair_commands, unknown_words
 from noevict.acl.profiles import PROFILES, User, render_acl, rules_for, user_names, wanted_users
 from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
 from noevict.acl.validation import user_problems
 from noevict.engines.engine import Server
+from tests.unit.looks.managed import managed
 
 REDIS_7 = Server("redis", (7, 0, 15))
 VALKEY_8 = Server("valkey", (8, 0, 0))
@@ -161,7 +164,7 @@ def test_without_redis_users_there_are_the_built_in_ones_and_default_is_off() ->
     assert list(users) == ["admin", "app", "default", "exporter", "health"]
     assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
     assert users["admin"] == User("admin", True, "~* &* +@all", (DIGESTS["admin"],))
-    assert users["app"].passwords == (DIGESTS["app"],)
+    assert users["app"] == User("app", True, rules_for("app", REDIS_7), (DIGESTS["app"],))
     assert users["health"].rules == "resetchannels -@all +ping +info"
     assert users["exporter"].rules.startswith("~* resetchannels -@all +ping +info +client|list")
     assert user_names({}) == ("admin", "app", "exporter", "health")
@@ -207,15 +210,17 @@ def test_the_exporter_does_not_see_the_arguments_of_other_users_commands() -> No
     assert not {"+slowlog", "+slowlog|get", "+monitor", "+@slow"} & set(rules)
 
 
-@pytest.mark.parametrize("value", ["off", "off ~x +get"])
+@pytest.mark.parametrize("value", ["off", "off ~x +get", "on OFF ~x"])
 def test_default_switched_off_has_all_rights_for_the_sake_of_loading(value: str) -> None:
     users = {user.name: user for user in wanted_users({"default": value}, DIGESTS, REDIS_7)}
     assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
 
 
 def test_a_word_only_newer_servers_know_is_left_out_for_older_ones() -> None:
-    assert "import-source" not in rules_for("app", REDIS_7) + rules_for("app", VALKEY_8)
-    assert rules_for("app", VALKEY_9).endswith("-client|import-source")
+    knowing = [VALKEY_9, Server("valkey", (8, 1, 0))]
+    for server in (REDIS_7, VALKEY_8, Server("redis", (99, 0, 0)), *knowing):
+        for profile in ("app", "readonly"):
+            assert rules_for(profile, server).endswith(" -client|import-source") == (server in knowing)
 
 
 def test_a_repr_shows_no_digest() -> None:
@@ -237,6 +242,23 @@ def test_the_acl_file_has_one_user_a_line_by_name_and_no_comment() -> None:
 def test_every_profile_says_what_it_is_for() -> None:
     assert sorted(PROFILES) == ["admin", "app", "exporter", "health", "readonly"]
     assert all(profile.about.endswith(".") for profile in PROFILES.values())
+
+
+@pytest.mark.parametrize("profile", ["app", "exporter", "health", "readonly"])
+def test_what_a_profile_allows_on_redis_8_is_the_golden_list(profile: str) -> None:
+    """``UPDATE_GOLDEN=1 pytest`` writes them anew."""
+    catalogue = managed("trixie").state.live.catalogue
+    assert catalogue is not None
+    allows = Selector.read(words(rules_for(profile, Server("redis", (8, 0, 2)))), catalogue)
+    text = "\n".join([*allows.keys, *allows.channels, *sorted(allows.commands), ""])
+    golden = Path(__file__).parents[1] / "golden" / f"profile-{profile}"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_admin_may_do_everything() -> None:
+    assert rules_for("admin", REDIS_7) == "~* &* +@all"
 
 
 # --- what redis_users may say ---
@@ -355,38 +377,56 @@ def test_what_is_wanted_does_not_differ_from_itself() -> None:
     assert repair_commands(USERS, ()) == ()
 
 
+def test_differences_come_by_user() -> None:
+    assert [found.user for found in differences(USERS, [], SMALL)] == [user.name for user in USERS]
+
+
+def test_the_digests_of_live_users_are_read() -> None:
+    lines = ["user a on #aa #bb ~* +@all", "user b on nopass ~#c +get"]
+    assert passwords(lines) == {"a": {"aa", "bb"}, "b": set()}
+
+
+PASSWORD, READS = "(reports on .*)#[0-9a-f]+ ", r"(reports .*)\+@read"
+ELEVEN = "client|id, client|kill, config|get, config|set, del and 6 more"
+
+
 @pytest.mark.parametrize(
-    ("pattern", "instead", "told"),
+    ("pattern", "instead", "subject", "wanted", "found"),
     [
-        (r"(?m)^user reports.*\n", "", "user reports: should be created, got missing"),
-        (r"\Z", "user eve on nopass ~* +@all\n", "user eve: should be deleted, got not in the settings"),
-        ("user reports on", "user reports off", "user reports state: should be on, got off"),
-        ("user default off", "user default on", "user default state: should be off, got on"),
-        ("reports on sanitize", "reports on skip-sanitize", "payload: should be checked, got not checked"),
-        ("(reports on .*)#[0-9a-f]+", rf"\1#{digest('other')}", "passwords: should be its own, got another"),
-        ("(reports on .*)(#[0-9a-f]+)", rf"\1\2 #{digest('other')}", "should be its own, got 1 more"),
-        ("(reports on .*)#[0-9a-f]+", r"\1nopass", "should be its own, got any, or none (nopass)"),
-        ("(reports on .*)#[0-9a-f]+ ", r"\1", "should be its own, got none, so that nobody gets in"),
-        ("~r:\\*", "~r:* %R~x", "user reports keys: should be ~r:*, got %R~x ~r:*"),
-        ("&n:\\*", "", "user reports channels: should be &n:*, got none"),
-        ("&n:\\*", "&n:* db=1", "user reports databases: should be alldbs, got 1"),
-        (r"(reports .*)\+@read", r"\1+get", "commands: should be keys, scan allowed, got keys, scan refused"),
-        (r"(reports .*)\+@read", r"\1+@read -get +set", "be set refused; get allowed, got set allowed; get refused"),
-        (r"(reports .*)\+@read", r"\1+@all", "be client|id, client|kill, config|get, config|set, del and 6 more ref"),
-        (r"\(~s .*\)", "", "user reports selectors: should be (~s: get), got none"),
-        (r"\(~s ", "(%R~s ", "user reports selectors: should be (~s: get), got (%R~s: get)"),
+        (r"(?m)^user reports.*\n", "", "reports", "created", "missing"),
+        (r"\Z", "user eve on nopass ~* +@all\n", "eve", "deleted", "not in the settings"),
+        ("user reports on", "user reports off", "reports state", "on", "off"),
+        ("user default off", "user default on", "default state", "off", "on"),
+        ("reports on san", "reports on skip-san", "reports payload", "checked", "not checked"),
+        ("default off", "default off nopass", "default passwords", "none", "any, or none (nopass)"),
+        (PASSWORD, rf"\1#{digest('other')} ", "reports passwords", "its own", "another"),
+        (PASSWORD, rf"\g<0>#{digest('x')} #{digest('y')} ", "reports passwords", "its own", "2 more"),
+        (PASSWORD, r"\1nopass ", "reports passwords", "its own", "any, or none (nopass)"),
+        (PASSWORD, r"\1", "reports passwords", "its own", "none, so that nobody gets in"),
+        (r"~r:\*", "~r:* ~x ~d ~c ~b %R~x", "reports keys", "~r:*", "~b ~c ~d ~r:* ~x"),
+        (r"&n:\*", "", "reports channels", "&n:*", "none"),
+        (r"&n:\*", "&n:* db=1", "reports databases", "alldbs", "1"),
+        (READS, r"\1+get", "reports commands", "keys, scan allowed", "keys, scan refused"),
+        (READS, r"\1+@read -get +set", "reports commands", "set refused; get allowed", "set allowed; get refused"),
+        (READS, r"\1+@read +ping +@write +vadd", "reports commands", "del, flushall, ping, set, vadd refused",
+         "del, flushall, ping, set, vadd allowed"),
+        (READS, r"\1+@all", "reports commands", f"{ELEVEN} refused", f"{ELEVEN} allowed"),
+        (r"\(~s .*\)", "", "reports selectors", "(~s: get)", "none"),
+        (r"\(~s ", "(%R~s ", "reports selectors", "(~s: get)", "(%R~s: get)"),
+        (r"\(~s .*\)", r"\g<0> (~t &u -@all)", "reports selectors", "none", "(&u, ~t: no command)"),
     ],
 )  # fmt: skip
 def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
-    pattern: str, instead: str, told: str
+    pattern: str, instead: str, subject: str, wanted: str, found: str
 ) -> None:
     tampered = re.sub(pattern, instead, render_acl(USERS), count=1)
-    (found,) = differences(USERS, tampered.splitlines(), SMALL)
-    assert told in str(found)
-    assert not re.search("[0-9a-f]{64}", str(found))
-    (verb, action, name, *_rest), *also = repair_commands(USERS, [found.user])
-    assert also == ([("CLIENT", "KILL", "USER", "default")] if found.user == "default" else [])
-    assert (verb, action, name) == ("ACL", "DELUSER" if found.user == "eve" else "SETUSER", found.user)
+    (told,) = differences(USERS, tampered.splitlines(), SMALL)
+    assert str(told) == f"user {subject}: should be {wanted}, got {found}"
+    assert not re.search("[0-9a-f]{64}", str(told))
+    first, *also = repair_commands(USERS, [told.user])
+    assert also == ([("CLIENT", "KILL", "USER", "default")] if told.user == "default" else [])
+    made = {user.name: ("ACL", "SETUSER", user.name, "reset", *user.words) for user in USERS}
+    assert first == made.get(told.user, ("ACL", "DELUSER", "eve"))
 
 
 @pytest.mark.parametrize(
