@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noevict.drift.scan import look_at_hosts
-from noevict.inventory.reader import Fleet as Hosts
+from noevict.inventory.reader import Inventory as Hosts
 from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets
 

@@ -8,7 +8,7 @@ import click
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
-from noevict.inventory.reader import Fleet
+from noevict.inventory.reader import Inventory
 from noevict.messages import nearest, one_line, shown
 from noevict.settings.model import Settings
 
@@ -34,7 +34,7 @@ def ask_whose_state(root: Path) -> None:
         click.echo(one_line(question), err=True)
 
 
-def host_data(fleet: Fleet, host: str) -> dict[str, Any]:
+def host_data(fleet: Inventory, host: str) -> dict[str, Any]:
     if host not in fleet.hosts:
         raise NoevictError(
             f"{shown(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"

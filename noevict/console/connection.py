@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from noevict.client import resp
 from noevict.client.resp import ErrorReply, Reply
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.monitor.asking.reasons import reason
 from noevict.monitor.asking.wire import Refused
 
@@ -48,7 +48,7 @@ class Connection:
         self._stream.close()
 
 
-def connect(target: Target, context: ssl.SSLContext, user: str, passwords: Sequence[str]) -> Connection:
+def connect(target: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]) -> Connection:
     """Logged in by the first of the passwords that is taken. Raises NoevictError, with no password in it."""
     try:
         stream = socket.create_connection((target.host, target.port), SECONDS)

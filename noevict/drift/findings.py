@@ -17,7 +17,7 @@ from noevict.server.live import Reach
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundValue:
     """What one place has. ``right``: whether that is as wanted; None where it says neither."""
 
     text: str
@@ -33,8 +33,8 @@ class Finding:
 
     what: str
     wanted: str
-    file: Found | None
-    live: Found | None
+    file: FoundValue | None
+    live: FoundValue | None
     how: tuple[How, ...]
     why: str
     restarts: bool
@@ -66,18 +66,18 @@ def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
     return change.how in RESTARTING or (package and running)
 
 
-def _thing(plan: Plan[Target], change: Change) -> tuple[Found | None, Found | None]:
+def _thing(plan: Plan[Target], change: Change) -> tuple[FoundValue | None, FoundValue | None]:
     """(file, live) of what is no directive: a change is of one place, and the other's are changes of their own."""
-    found = Found(change.found, False)
+    found = FoundValue(change.found, False)
     if change.how is How.FILE or (change.how is How.CERTIFICATE and not change.file):
         return found, None
     if not change.file:
         return None, found
     differs = any(other.path == change.file and other.part is not Part.ACCESS for other in plan.changes)
-    return Found("not as wanted" if differs else "as wanted", not differs), found
+    return FoundValue("not as wanted" if differs else "as wanted", not differs), found
 
 
-def _directive(target: Target, state: HostState, change: Change) -> tuple[str, Found, Found]:
+def _directive(target: Target, state: HostState, change: Change) -> tuple[str, FoundValue, FoundValue]:
     """(wanted, file, live) of a directive: whole values, where the change has them shortened, and sizes in one unit."""
     name, live = change.directive, state.live
     wanted = target.config.get(name, target.live.get(name))
@@ -87,20 +87,22 @@ def _directive(target: Target, state: HostState, change: Change) -> tuple[str, F
     values = [each for each in (wanted, default if line is None else line, value) if each is not None]
     texts = dict(zip(values, side_by_side(name, values), strict=True))
 
-    def found(value: str, how: str = "{}") -> Found:
+    def found(value: str, how: str = "{}") -> FoundValue:
         right = wanted is not None and same(name, wanted, value)
-        return Found(how.format(conf_diff.shown(name, texts[value])), right)
+        return FoundValue(how.format(conf_diff.shown(name, texts[value])), right)
 
     if state.conf is None:
-        file = Found("no file", False)
+        file = FoundValue("no file", False)
     elif line is not None:
         file = found(line)
     else:
         file = (
-            Found("no line", wanted is None) if default is None else found(default, "no line; {} by default")
+            FoundValue("no line", wanted is None)
+            if default is None
+            else found(default, "no line; {} by default")
         )
     if not live.ours or live.server is None:
-        told = Found(live.reach.value, None)
+        told = FoundValue(live.reach.value, None)
     else:
-        told = Found("not there", wanted is None) if value is None else found(value)
+        told = FoundValue("not there", wanted is None) if value is None else found(value)
     return change.wanted if wanted is None else conf_diff.shown(name, texts[wanted]), file, told

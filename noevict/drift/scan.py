@@ -17,10 +17,10 @@ from noevict.drift.findings import findings
 from noevict.drift.report import Report
 from noevict.fleet import records
 from noevict.inventory.hosts_file import LOCAL
-from noevict.inventory.reader import Fleet as Hosts
+from noevict.inventory.reader import Inventory as Hosts
 from noevict.inventory.ssh_options import reworded, shorten_log
 from noevict.pki.host_names import Owners, given_names
-from noevict.run.context import Fleet
+from noevict.run.context import RunContext
 from noevict.run.instance import HostRun
 from noevict.run.kept import seen, writes_refused
 from noevict.ssh.transport import prepare_known_hosts, transport_factory, within
@@ -42,7 +42,7 @@ def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tu
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
     owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
-    fleet = Fleet(root, {name: _settings(data[name]) for name in names}, owners)
+    fleet = RunContext(root, {name: _settings(data[name]) for name in names}, owners)
     prepare_known_hosts()
     shorten_log()
     state = State(check_for_changes=False)
@@ -76,7 +76,7 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _look(state: State, host: Host, fleet: Fleet) -> tuple[HostRun, float]:
+def _look(state: State, host: Host, fleet: Inventory) -> tuple[HostRun, float]:
     """And how many seconds it took."""
     began = time.monotonic()
     run = HostRun(state, host, fleet)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
-from noevict.inventory.reader import Fleet, client_host, read_fleet
+from noevict.inventory.reader import Inventory, client_host, read_fleet
 from noevict.messages import nearest, shown
 from noevict.pki import authority
 from noevict.pki.certificate import certificates_in
@@ -23,7 +23,7 @@ _RENEW = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
-class Target:
+class Endpoint:
     """One host's Redis. ``ca``: PEM of who signed its certificate, where that is not the fleet's own CA."""
 
     name: str  # in hosts.yml
@@ -49,7 +49,7 @@ class Access:
         """As ``Secrets.unseen``. Raises NoevictError for a user that has none."""
         return self._secrets.of_host(self._ids.key(host)).unseen(user)
 
-    def context(self, target: Target, now: datetime) -> ssl.SSLContext:
+    def context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
         """One for all hosts of a CA. With a certificate of our own for those that ask, renewed in good time.
 
         Raises NoevictError where the CA is none.
@@ -61,7 +61,7 @@ class Access:
             self._contexts[key] = (now, context)
         return context
 
-    def check(self, target: Target) -> None:
+    def check(self, target: Endpoint) -> None:
         """That there is all that asking this host takes. Raises NoevictError."""
         self.context(target, datetime.now(UTC))
         for user in (HEALTH, EXPORTER) if target.queues else (HEALTH,):
@@ -90,7 +90,7 @@ class Access:
                 found.append((locate(self._root) / name).stat().st_mtime)
         return tuple(found)
 
-    def _make_context(self, target: Target, now: datetime) -> ssl.SSLContext:
+    def _make_context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
         ca = self._secrets.ca.certificate_pem if target.ca is None else target.ca
         own = None
         if target.asks_certificate:
@@ -105,7 +105,7 @@ class Access:
             ) from None
 
 
-def read_targets(root: Path, only: Collection[str] = ()) -> list[Target]:
+def read_targets(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
     """The hosts of hosts.yml, or those named alone, in its order. Raises NoevictError for what cannot be watched."""
     fleet, settings = read_settings(root)
     for host in only:
@@ -119,9 +119,9 @@ def read_targets(root: Path, only: Collection[str] = ()) -> list[Target]:
     return [target_of(fleet, name, settings[name]) for name in names]
 
 
-def target_of(fleet: Fleet, name: str, settings: Settings) -> Target:
+def target_of(fleet: Inventory, name: str, settings: Settings) -> Endpoint:
     """One host's. Raises NoevictError for a redis_tls_ca that cannot be read."""
-    return Target(
+    return Endpoint(
         name,
         client_host(name, fleet.data(name)),
         settings.redis_port,

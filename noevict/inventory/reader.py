@@ -36,7 +36,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Fleet:
+class Inventory:
     """All hosts by name, in the file's order. ``root`` is the directory of ``inventory``."""
 
     root: Path
@@ -80,7 +80,7 @@ class Fleet:
             yield LOCAL
 
 
-def read_fleet(root: Path, hosts_file: Path | None = None) -> Fleet:
+def read_fleet(root: Path, hosts_file: Path | None = None) -> Inventory:
     """The hosts of ``hosts_file``, else of the file in $NOEVICT_HOSTS, else of hosts.yml in ``root``.
 
     Raises NoevictError with all mistakes there are in it and in group_data.
@@ -93,7 +93,7 @@ def read_fleet(root: Path, hosts_file: Path | None = None) -> Fleet:
 
 def scan_fleet(
     root: Path, hosts_file: Path | None = None, settings: Collection[str] = ()
-) -> tuple[Fleet, tuple[str, ...]]:
+) -> tuple[Inventory, tuple[str, ...]]:
     """As ``read_fleet``, but with what is left of the fleet beside the mistakes, for more to be found in it.
 
     ``settings`` are names to suggest for mistyped ones.
@@ -102,7 +102,7 @@ def scan_fleet(
     label = path.name if path.parent == root else str(path)
     found = read_hosts_file(path, label, settings)
     group_data, mistakes = _read_group_data(root / "group_data")
-    fleet = Fleet(root, _hosts(found.groups), group_data, tuple(found.groups), found)
+    fleet = Inventory(root, _hosts(found.groups), group_data, tuple(found.groups), found)
     return _with_sudo(fleet), (*found.mistakes, *mistakes)
 
 
@@ -128,7 +128,7 @@ def _hosts(groups: Groups) -> dict[str, Host]:
     return hosts
 
 
-def _with_sudo(fleet: Fleet) -> Fleet:
+def _with_sudo(fleet: Inventory) -> Inventory:
     """This machine is changed as root, however the command was started, unless the user said how."""
     local = fleet.hosts.get(LOCAL)
     if local is None or os.geteuid() == 0 or any(key in fleet.data(LOCAL) for key in _BECOMES_ROOT):

@@ -7,7 +7,7 @@ from pathlib import Path
 import paramiko
 
 from noevict.inventory.hosts_file import LOCAL
-from noevict.inventory.reader import Fleet
+from noevict.inventory.reader import Inventory
 from noevict.messages import shown
 
 # pyinfra says in five lines that a host's key is another one; the last of them fails the host.
@@ -21,7 +21,7 @@ _BEFORE = (
 _CHANGED = " does not match."
 
 
-def key_mistakes(fleet: Fleet, hosts: Iterable[str]) -> list[str]:
+def key_mistakes(fleet: Inventory, hosts: Iterable[str]) -> list[str]:
     """What is wrong with the ``ssh_key`` of these hosts: pyinfra ends the run for all with a traceback."""
     found = []
     for host in hosts:

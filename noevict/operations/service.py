@@ -18,7 +18,7 @@ UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before
 
 
 @dataclass(frozen=True)
-class Service:
+class UnitState:
     """What service.sh tells: running, starting, stopping, stopped or failed; ``saved``: bytes of a save as it stops."""
 
     state: str
@@ -98,7 +98,7 @@ def stop(run: HostRun) -> None:
         raise NoevictError(f"{run.engine.title} did not stop: {last_words(run)}")
 
 
-def settled(run: HostRun, verb: str) -> Service:
+def settled(run: HostRun, verb: str) -> UnitState:
     """Do it, and wait until the service is no longer on its way. Raises NoevictError where that stands still."""
     old = run.found.pid if verb == "restart" else 0
     now, state = service(run, verb, old), ""
@@ -125,7 +125,7 @@ def last_words(run: HostRun) -> str:
         return "its log could not be read"
 
 
-def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Service:
+def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> UnitState:
     """Verbs of service.sh, one after the other. ``old``: the process that is to end. ``again``: they were given, and
     go on."""
     engine = run.engine
@@ -142,7 +142,7 @@ def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Se
         what=f"systemctl {verb}" if run.found.systemd else f"service {verb}",
     )
     _, state, _, pid, _, saved = said[-1].split(" ")
-    return Service(state, int(pid), int(saved))
+    return UnitState(state, int(pid), int(saved))
 
 
 def _put_back(run: HostRun, why: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from noevict.engines.engine import Engine, Server
 from noevict.errors import NoevictError
 
 
-class Settings(Protocol):
+class ServerSettings(Protocol):
     """What this module needs of the settings of a host."""
 
     @property
@@ -86,7 +86,7 @@ _LINES = frozenset({"bind", "tls-ciphers", "client-output-buffer-limit", "save"}
 
 
 def wanted(
-    settings: Settings,
+    settings: ServerSettings,
     engine: Engine,
     server: Server,
     *,

@@ -16,7 +16,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import state
 
 from noevict.errors import NoevictError
-from noevict.inventory.reader import FILE_GROUP, Fleet
+from noevict.inventory.reader import FILE_GROUP, Inventory
 from noevict.inventory.ssh_options import key_mistakes, shorten_log
 from noevict.messages import nearest, shown
 
@@ -26,7 +26,7 @@ INTERRUPTED = 128 + signal.SIGINT
 failing: set[str] = set()
 
 
-def take_charge(fleet: Fleet) -> None:
+def take_charge(fleet: Inventory) -> None:
     """Check the hosts that the command line names, and see to its exit code.
 
     Raises NoevictError for a ``--limit`` or ``--exclude`` that matches no host, and if both together leave none.
@@ -43,7 +43,7 @@ def take_charge(fleet: Fleet) -> None:
     context.call_on_close(partial(_end, context.params))
 
 
-def check_limits(fleet: Fleet, limits: tuple[str, ...], excluded: tuple[str, ...]) -> list[str]:
+def check_limits(fleet: Inventory, limits: tuple[str, ...], excluded: tuple[str, ...]) -> list[str]:
     """The hosts left. A pattern is the name of a group, or matches those of hosts. Raises as ``take_charge``."""
     groups = {**fleet.groups(), FILE_GROUP: list(fleet.hosts)}
 

@@ -16,7 +16,7 @@ from noevict.fleet import records
 from noevict.pki import authority, contexts
 from noevict.pki.certificate import OwnCertificate, load_own
 from noevict.pki.host_names import Owners, given_names
-from noevict.run.turns import Turns
+from noevict.run.turns import RestartTurns
 from noevict.secrets.host_passwords import HostIds
 from noevict.secrets.store import Secrets, locate
 from noevict.settings.model import Settings, build_settings
@@ -26,7 +26,7 @@ from noevict.settings.model import Settings, build_settings
 LOOKS_AT_ONCE = 100
 
 
-class Fleet:
+class RunContext:
     """Made once a run, from the data of all its hosts.
 
     ``owners``: of the names of all hosts of hosts.yml, if there are more than these.
@@ -64,7 +64,7 @@ class Fleet:
             set()
         )  # own certificates, and the name clients accept them for
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
-        self.restarts = Turns(at_once)
+        self.restarts = RestartTurns(at_once)
         self._machines: dict[
             str, dict[str, None]
         ] = {}  # what tells a machine from others -> its hosts, in order
@@ -193,16 +193,16 @@ class Fleet:
         return self._own[key]
 
 
-_fleets: dict[State, Fleet] = {}
+_fleets: dict[State, RunContext] = {}
 
 
-def fleet_of(state: State) -> Fleet:
+def fleet_of(state: State) -> RunContext:
     """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
     if state not in _fleets:
         data = {host.name: _settings_data(host) for host in state.inventory}
         # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.
         given = {host.name: given_names(host.name, _all_data(host)) for host in state.inventory}
-        _fleets[state] = Fleet(Path(state.cwd or "."), data, Owners(given))
+        _fleets[state] = RunContext(Path(state.cwd or "."), data, Owners(given))
     return _fleets[state]
 
 

@@ -26,7 +26,7 @@ from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.preflight import managed, of_others
 from noevict.platforms.systemd.read import read_look
 from noevict.platforms.systemd.wanted import Target, make_target
-from noevict.run.context import Fleet
+from noevict.run.context import RunContext
 from noevict.scripts import own_server, script
 from noevict.secrets.store import Secrets
 from noevict.server import lost_keys, password_rotation
@@ -44,7 +44,7 @@ _runs: dict[Host, "HostRun"] = {}
 class HostRun(Shell):
     """Made in Prepare by ``look()``; the operations are handed it and read their part of ``plan``."""
 
-    def __init__(self, state: State, host: Host, fleet: Fleet) -> None:
+    def __init__(self, state: State, host: Host, fleet: RunContext) -> None:
         super().__init__(state, host)
         self.fleet = fleet
         self.settings: Settings = fleet.settings[host.name]

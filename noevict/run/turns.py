@@ -12,7 +12,7 @@ from noevict.errors import NoevictError
 TURN_SECONDS = 3600
 
 
-class Turns:
+class RestartTurns:
     """One run's turns, ``at_once`` of them."""
 
     def __init__(self, at_once: int) -> None:

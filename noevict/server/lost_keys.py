@@ -19,7 +19,7 @@ REPORTED = timedelta(days=7)  # from the first look that found no keys
 SLACK = 2  # seconds: file times and the server's uptime are whole ones
 
 
-class Found(Protocol):
+class FoundData(Protocol):
     """What this module needs of what was found on a host."""
 
     @property
@@ -33,7 +33,7 @@ class Found(Protocol):
     def file(self, path: str) -> File | None: ...
 
 
-def beside(state: Found, engine: Engine) -> tuple[str, ...]:
+def beside(state: FoundData, engine: Engine) -> tuple[str, ...]:
     """The dump.rdb and directories of kept append-only files whose keys this server may have failed to load.
 
     Paths of which the keys are to be counted: see ``faults``.
@@ -56,7 +56,7 @@ def beside(state: Found, engine: Engine) -> tuple[str, ...]:
     return tuple(found)
 
 
-def faults(state: Found, engine: Engine) -> Iterator[str]:
+def faults(state: FoundData, engine: Engine) -> Iterator[str]:
     """Each names a file and what to do. Nothing else is changed there: a restart, or a save, overwrites the RDB."""
     for path in beside(state, engine):
         keys = state.keys_beside.get(path)
@@ -70,7 +70,7 @@ def faults(state: Found, engine: Engine) -> Iterator[str]:
         )
 
 
-def notices(state: Found, before: Keys | None, now: datetime) -> Iterator[str]:
+def notices(state: FoundData, before: Keys | None, now: datetime) -> Iterator[str]:
     """A fall to nothing, for some days: files do not say whether it was meant, as on a host that was replaced."""
     live = state.live
     if before is None or not live.ours or live.loading or live.keys:
@@ -83,7 +83,7 @@ def notices(state: Found, before: Keys | None, now: datetime) -> Iterator[str]:
     )
 
 
-def remember(state: Found, before: Keys | None, now: datetime) -> Keys | None:
+def remember(state: FoundData, before: Keys | None, now: datetime) -> Keys | None:
     """What the next look compares with; None if there is nothing to compare."""
     live = state.live
     if not live.ours or live.loading or (live.keys or 0) >= MOST:
@@ -93,13 +93,13 @@ def remember(state: Found, before: Keys | None, now: datetime) -> Keys | None:
     return replace(before, missing_since=before.missing_since or now) if before else None
 
 
-def _began(state: Found) -> int:
+def _began(state: FoundData) -> int:
     """When the server's process began; after everything else where that is not known."""
     uptime = state.live.info.get("uptime_in_seconds")
     return state.time - uptime if isinstance(uptime, int) else state.time
 
 
-def _goes_on(state: Found, engine: Engine, began: int, moment: int) -> bool:
+def _goes_on(state: FoundData, engine: Engine, began: int, moment: int) -> bool:
     """Whether the server started with append-only files, and they hold what happened after ``moment``."""
     files = [file for path, file in state.data.items() if path.startswith(f"{engine.append_only}/")]
     bases = [file for file in files if ".base." in file.path]

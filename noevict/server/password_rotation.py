@@ -20,7 +20,7 @@ PASSWORDS, OLDER = acl_diff.PASSWORDS, "older passwords"  # aspects of a user
 _WATCHING = ("health", "exporter")
 
 
-class Found(Protocol):
+class FoundPasswords(Protocol):
     """What this module needs of what was found on a host."""
 
     @property
@@ -33,7 +33,7 @@ class Found(Protocol):
     def live(self) -> Live: ...
 
 
-def admin_logins(secrets: Secrets, state: Found) -> tuple[str, ...]:
+def admin_logins(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
     """The passwords to try as admin, in this order.
 
     The one that all hosts had comes first where none of its own was given, and is not sent to a host that has an id
@@ -47,7 +47,7 @@ def admin_logins(secrets: Secrets, state: Found) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own, of_all) if state.given else (of_all, *own)))
 
 
-def kept(secrets: Secrets, state: Found) -> dict[str, tuple[str, ...]]:
+def kept(secrets: Secrets, state: FoundPasswords) -> dict[str, tuple[str, ...]]:
     """User → digests of older passwords that should be let in beside the new one.
 
     One that the server does not take any more is never given back to it.
@@ -67,7 +67,7 @@ def kept(secrets: Secrets, state: Found) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def left_over(secrets: Secrets, state: Found) -> tuple[str, ...]:
+def left_over(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
     """The users who should not be let in with an older password any more, and still are."""
     if not state.live.ours:
         return ()
@@ -92,7 +92,7 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
     return PASSWORDS, "one that it should not keep", "this host's own"
 
 
-def identity(secrets: Secrets, state: Found) -> Iterator[Change]:
+def identity(secrets: Secrets, state: FoundPasswords) -> Iterator[Change]:
     """The file with the host's id, which it gets last."""
     key = secrets.host
     if key is not None and state.id != key.id:
@@ -114,7 +114,7 @@ def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
     )
 
 
-def stale(secrets: Secrets, state: Found) -> Iterator[str]:
+def stale(secrets: Secrets, state: FoundPasswords) -> Iterator[str]:
     """That this copy of secrets/ is older than the one by which the host got its passwords, or another one."""
     given, ours = state.given, secrets.generation
     if given is None:

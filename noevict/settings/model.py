@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from noevict.directives.lists import Save
 from noevict.engines.engine import ENGINES, Engine
 from noevict.errors import NoevictError
-from noevict.inventory.reader import Fleet, scan_fleet
+from noevict.inventory.reader import Inventory, scan_fleet
 from noevict.messages import kind, nearest, shown, unquoted
 from noevict.settings.validators import (
     LOOPBACK,
@@ -142,7 +142,7 @@ class Settings(BaseModel):
 Place = Callable[[str], str]
 
 
-def settings_of(fleet: Fleet, host: str) -> Settings:
+def settings_of(fleet: Inventory, host: str) -> Settings:
     """``build_settings`` of one host of a fleet: a mistake names its file and line."""
     return build_settings(host, fleet.data(host), partial(fleet.place, host))
 
@@ -160,7 +160,7 @@ def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: 
     return settings
 
 
-def check_fleet(fleet: Fleet) -> dict[str, Settings]:
+def check_fleet(fleet: Inventory) -> dict[str, Settings]:
     """The settings of every host. Raises NoevictError with all mistakes of all hosts."""
     settings, mistakes = _check_all(fleet)
     if mistakes:
@@ -168,7 +168,7 @@ def check_fleet(fleet: Fleet) -> dict[str, Settings]:
     return settings
 
 
-def read_settings(root: Path, hosts_file: Path | None = None) -> tuple[Fleet, dict[str, Settings]]:
+def read_settings(root: Path, hosts_file: Path | None = None) -> tuple[Inventory, dict[str, Settings]]:
     """``read_fleet`` and ``check_fleet`` in one, with the mistakes of both in one NoevictError."""
     fleet, misread = scan_fleet(root, hosts_file, Settings.model_fields)
     settings, mistakes = _check_all(fleet)
@@ -177,7 +177,7 @@ def read_settings(root: Path, hosts_file: Path | None = None) -> tuple[Fleet, di
     return fleet, settings
 
 
-def _check_all(fleet: Fleet) -> tuple[dict[str, Settings], list[str]]:
+def _check_all(fleet: Inventory) -> tuple[dict[str, Settings], list[str]]:
     settings: dict[str, Settings] = {}
     mistakes: list[str] = []
     for host in fleet.hosts:

@@ -32,7 +32,7 @@ class _Ends(Protocol):
     def close(self) -> None: ...
 
 
-class Refused(OSError):
+class PortRefused(OSError):
     """The host itself refused the connection: nothing listens there."""
 
 
@@ -67,7 +67,7 @@ def _connect(address: str, port: int) -> socket.socket:
     try:
         sock = socket.create_connection((address, port), CONNECT_SECONDS)
     except ConnectionRefusedError as error:
-        raise Refused(f"nothing listens on {address} port {port}") from error
+        raise PortRefused(f"nothing listens on {address} port {port}") from error
     except OSError as error:
         raise NotCarried(f"no connection to {address} port {port}: {error}") from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ def _tunnel(transport: paramiko.Transport, address: str, port: int) -> _Ends:
             return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0))
         except paramiko.ChannelException as error:
             if error.code != paramiko.common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED:
-                raise Refused(f"nothing listens on {address} port {port}") from error
+                raise PortRefused(f"nothing listens on {address} port {port}") from error
             _no_forwarding.add(transport)
     channel = transport.open_session()
     channel.exec_command(f"exec bash --norc -c {shlex.quote(BASH_TCP)} {shlex.quote(address)} {int(port)}")

@@ -16,10 +16,10 @@ import pytest
 import redis
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.fleet.endpoint import Access, Endpoint, read_targets
 from noevict.monitor.asking import dial, poll
 from noevict.monitor.asking.dial import Resolver, Turns
-from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.poll import Asker
 from noevict.monitor.health.health import Poll, Status, judge, refusals
 from noevict.pki import authority
@@ -211,8 +211,8 @@ def test_what_new_clients_meet_shows_on_a_kept_connection(
 def test_one_context_serves_all_hosts_of_a_ca_and_its_certificate_is_renewed_in_time(site: Site) -> None:
     site.add("a", 1)
     access = Access(site.directory)
-    plain = [Target(name, "127.0.0.1", 1) for name in "ab"]
-    asks = Target("c", "127.0.0.1", 1, asks_certificate=True)
+    plain = [Endpoint(name, "127.0.0.1", 1) for name in "ab"]
+    asks = Endpoint("c", "127.0.0.1", 1, asks_certificate=True)
     now = datetime.now(UTC)
     assert access.context(plain[0], now) is access.context(plain[1], now)
     mine = access.context(asks, now)
@@ -231,7 +231,7 @@ def test_whoever_asks_does_not_wait_for_a_host_that_does_not_answer(site: Site) 
     site.add("b", server.tls_port)
 
     async def ask() -> tuple[bool, list[str]]:
-        fleet = Fleet(read_targets(site.directory), Access(site.directory), site.directory / "state")
+        fleet = Monitor(read_targets(site.directory), Access(site.directory), site.directory / "state")
         await fleet.first_look()
         never = asyncio.Event()
 
@@ -291,7 +291,7 @@ def test_the_address_that_answers_is_found_among_those_that_do_not(
 
 def test_a_fleet_that_is_not_asked_is_not_ready(site: Site) -> None:
     site.add("a", 1)
-    fleet = Fleet(read_targets(site.directory), Access(site.directory), site.directory / "state")
+    fleet = Monitor(read_targets(site.directory), Access(site.directory), site.directory / "state")
     assert fleet.late == ["a"]
     asyncio.run(fleet.first_look())
     assert fleet.late == []

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
-from noevict.drift.findings import Finding, Found, findings
+from noevict.drift.findings import Finding, FoundValue, findings
 from noevict.drift.html import as_html
 from noevict.drift.report import Report
 from noevict.plan.change import Change, How, Part
@@ -26,7 +26,9 @@ def report_of(host: Managed, name: str = "cache-1", **more: Any) -> Report:
 
 def report_with(text: str) -> Report:
     """One that has this text wherever a text can be."""
-    finding = Finding(text, text, Found(text, False), Found(text, None), (How.LIVE,), text, restarts=True)
+    finding = Finding(
+        text, text, FoundValue(text, False), FoundValue(text, None), (How.LIVE,), text, restarts=True
+    )
     change = Change(Part.USER, text, How.LIVE, text, text, text, text)
     return Report(text, (text,), (change,), (text,), (text,), (finding,), False, text, 1.5)
 

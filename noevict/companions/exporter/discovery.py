@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from noevict.companions.exporter.alerts import RULES, render_alerts, runbooks_of, target_labels
-from noevict.companions.exporter.wanted import Target, bracketed
+from noevict.companions.exporter.wanted import WantedExporter, bracketed
 from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.inventory.hosts_file import LOCAL
@@ -17,7 +17,7 @@ TARGETS, ALERTS = "targets.json", "alerts.yml"
 READABLE = 0o644  # Prometheus is another user
 
 
-def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tuple[str, ...]]) -> None:
+def write_for_prometheus(run: HostRun, target: WantedExporter, groups: Mapping[str, tuple[str, ...]]) -> None:
     """The host's entry in targets.json, and the alert rules. Nothing is written where nothing differs.
 
     ``groups``: every host of hosts.yml and its groups there; the entries of others stay, but for hosts that are there
@@ -34,7 +34,7 @@ def write_for_prometheus(run: HostRun, target: Target, groups: Mapping[str, tupl
         _write(directory / ALERTS, rules)
 
 
-def entry(run: HostRun, target: Target, groups: tuple[str, ...]) -> dict[str, Any] | None:
+def entry(run: HostRun, target: WantedExporter, groups: tuple[str, ...]) -> dict[str, Any] | None:
     """One of file_sd's; None where Prometheus cannot come from another machine, and would ask its own instead."""
     if target.loopback and run.name != LOCAL:
         return None

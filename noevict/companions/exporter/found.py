@@ -13,7 +13,7 @@ COMMAND = hashlib.sha256(f"{BINARY}\n".encode()).hexdigest()  # of the command l
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundExporter:
     """Compared field by field to see whether a host has changed since."""
 
     package: Package | None
@@ -37,7 +37,7 @@ class Found:
         return self.package is not None and self.package.installed
 
 
-def read_look(output: list[str]) -> Found:
+def read_look(output: list[str]) -> FoundExporter:
     """Raises NoevictError where the lines are not whole or make no sense."""
     if END not in output[-1:]:
         raise NoevictError("the look at its exporter ended half way")
@@ -51,12 +51,12 @@ def read_look(output: list[str]) -> Found:
         raise NoevictError(f"the look at its exporter makes no sense: {error!r}") from error
 
 
-def _found(facts: dict[str, list[str]]) -> Found:
+def _found(facts: dict[str, list[str]]) -> FoundExporter:
     def one(key: str) -> str:
         return facts.get(key, [""])[0]
 
     certificate = facts.get("certificate")
-    return Found(
+    return FoundExporter(
         package=next(map(package_of, facts.get("package", [])), None),
         systemd=int(one("systemd").split(".")[0] or 0),
         unit=_pairs(facts, "unit", " "),

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from noevict.acl.profiles import user_names
 from noevict.companions.exporter.alerts import runbooks_of
-from noevict.companions.exporter.found import Found, read_look
+from noevict.companions.exporter.found import FoundExporter, read_look
 from noevict.companions.exporter.plan import make_plan
-from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, USER, Target, make_target
+from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, USER, WantedExporter, make_target
 from noevict.errors import NoevictError
 from noevict.plan.change import Part
 from noevict.plan.plan import Plan
@@ -24,8 +24,8 @@ class Exporter:
         self.run = run
         self.changed = False  # whether this run changed anything of it
         self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to give back
-        self._found: Found | None = None
-        self._plan: Plan[Target] | None = None
+        self._found: FoundExporter | None = None
+        self._plan: Plan[WantedExporter] | None = None
 
     def __repr__(self) -> str:
         return repr(self.run)
@@ -36,14 +36,14 @@ class Exporter:
         return self._plan is not None
 
     @property
-    def plan(self) -> Plan[Target]:
+    def plan(self) -> Plan[WantedExporter]:
         """Of the last look. Raises NoevictError before there was one."""
         if self._plan is None:
             raise NoevictError("was not looked at")
         return self._plan
 
     @property
-    def found(self) -> Found:
+    def found(self) -> FoundExporter:
         """The last look. Raises NoevictError before there was one."""
         if self._found is None:
             raise NoevictError("was not looked at")
@@ -65,7 +65,7 @@ class Exporter:
     def confirm_lock(self, since: float = 0) -> None:
         self.run.confirm_lock(since)
 
-    def look(self) -> Plan[Target]:
+    def look(self) -> Plan[WantedExporter]:
         """Once its Redis was looked at. Raises NoevictError where that is none to monitor, or one of HOST_FAILURES."""
         run = self.run
         runbooks_of(run.fleet.settings)  # where they differ, there are no rules to write

@@ -3,8 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from noevict.companions.exporter.found import COMMAND, Found
-from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, DROPIN, HANDED, PACKAGE, UNIT, Target
+from noevict.companions.exporter.found import COMMAND, FoundExporter
+from noevict.companions.exporter.wanted import (
+    BINARY,
+    CERTIFICATE,
+    DROPIN,
+    HANDED,
+    PACKAGE,
+    UNIT,
+    WantedExporter,
+)
 from noevict.machine.files import attributes
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate
@@ -19,8 +27,8 @@ LONGEST_WORD = (128 << 10) - 64
 
 
 def make_plan(
-    found: Found, target: Target, secrets: Secrets, now: datetime, older: tuple[str, ...] = ()
-) -> Plan[Target]:
+    found: FoundExporter, target: WantedExporter, secrets: Secrets, now: datetime, older: tuple[str, ...] = ()
+) -> Plan[WantedExporter]:
     """``older``: users of Redis whose older password nobody needs any more."""
     refused = tuple(_refusals(found, target))
     wrong = tuple(_faults(found, target))
@@ -39,7 +47,7 @@ def make_plan(
     return Plan(target, refused, tuple(_notices(found, target)), wrong, () if refused else changes)
 
 
-def _refusals(found: Found, target: Target) -> Iterator[str]:
+def _refusals(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     if not found.systemd:
         yield f"monitoring needs systemd, which hands {PACKAGE} its password, and does not run here"
     if found.busy:
@@ -53,7 +61,7 @@ def _refusals(found: Found, target: Target) -> Iterator[str]:
     yield from in_the_way(target.files, found.files.get)
 
 
-def _faults(found: Found, target: Target) -> Iterator[str]:
+def _faults(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     """What the process would be told other than by us although our drop-in is read. Values may be passwords."""
     if not in_force(found.unit, found.files.get(DROPIN), target.digest(DROPIN)):
         return
@@ -67,7 +75,7 @@ def _faults(found: Found, target: Target) -> Iterator[str]:
         yield f"{UNIT}: should start {BINARY} without arguments: {by}"
 
 
-def _notices(found: Found, target: Target) -> Iterator[str]:
+def _notices(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     if target.loopback:
         yield (
             f"{PACKAGE} listens on loopback alone, as Redis does: Prometheus reaches it from this host only "
@@ -77,13 +85,13 @@ def _notices(found: Found, target: Target) -> Iterator[str]:
         yield f"ARGS in /etc/default/{PACKAGE} are somebody's own: they stay there, and are not read any more"
 
 
-def _package(found: Found) -> Iterator[Change]:
+def _package(found: FoundExporter) -> Iterator[Change]:
     if not found.installed:
         status = found.package.status if found.package else "not installed"
         yield Change(Part.PACKAGE, PACKAGE, How.PACKAGE, status, "installed")
 
 
-def _certificate(found: Found, secrets: Secrets, now: datetime) -> Iterator[Change]:
+def _certificate(found: FoundExporter, secrets: Secrets, now: datetime) -> Iterator[Change]:
     """Its own, as a client of Redis: for servers that ask for one, now or later."""
     if found.certificate is None:
         yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, "none", "a certificate")
@@ -96,7 +104,7 @@ def _certificate(found: Found, secrets: Secrets, now: datetime) -> Iterator[Chan
         yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, problem, "a new certificate")
 
 
-def _files(found: Found, target: Target) -> Iterator[Change]:
+def _files(found: FoundExporter, target: WantedExporter) -> Iterator[Change]:
     for wanted in target.files:
         there = found.files.get(wanted.path)
         if there is None:
@@ -117,7 +125,7 @@ def _files(found: Found, target: Target) -> Iterator[Change]:
             yield Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")
 
 
-def _unit(found: Found) -> Iterator[Change]:
+def _unit(found: FoundExporter) -> Iterator[Change]:
     unit = found.unit
     if not found.installed:
         return  # installing it enables and starts it
@@ -131,7 +139,9 @@ def _unit(found: Found) -> Iterator[Change]:
         yield Change(Part.UNIT, UNIT, How.UNIT, "not running", "running")
 
 
-def _restart(found: Found, target: Target, *, signed: bool, overridden: bool) -> Iterator[Change]:
+def _restart(
+    found: FoundExporter, target: WantedExporter, *, signed: bool, overridden: bool
+) -> Iterator[Change]:
     """It reads all it is told as it starts. Where somebody's drop-in tells it otherwise, that would change nothing."""
     if not found.pid or overridden:
         return
@@ -149,6 +159,6 @@ def _restart(found: Found, target: Target, *, signed: bool, overridden: bool) ->
             )
 
 
-def _sha256(found: Found, path: str) -> str | None:
+def _sha256(found: FoundExporter, path: str) -> str | None:
     there = found.files.get(path)
     return there.sha256 if there is not None else None

@@ -101,7 +101,7 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
             while True:
                 try:
                     return list(parse(_scrape(exporter)))
-                except tunnel.Refused:  # it is starting, or starts again and again
+                except tunnel.PortRefused:  # it is starting, or starts again and again
                     gevent.sleep(0.2)
     except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
         log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")

@@ -39,7 +39,7 @@ _EVERY = {4: {"*", "0.0.0.0"}, 6: {"::*", "::"}}  # noqa: S104 - words of redis.
 
 
 @dataclass(frozen=True)
-class Target:
+class WantedExporter:
     """``listen``: an address, "" for all. ``environment``: all that the process is told, and no secret."""
 
     listen: str
@@ -75,7 +75,7 @@ def make_target(
     password: str,
     own: OwnCertificate | None,
     systemd: int,
-) -> Target:
+) -> WantedExporter:
     """``redis``: what its Redis should be. ``client_name``: by which clients reach it. ``systemd``: its version."""
     listen = listen_address(redis.bind, (client_name,), addresses)
     port = settings.redis_exporter_port
@@ -103,7 +103,7 @@ def make_target(
         CA: redis.ca,
         DROPIN: render("prometheus-redis-exporter.conf", **_dropin(told, systemd)),
     }
-    return Target(listen, port, told, keys, wanted_files(texts))
+    return WantedExporter(listen, port, told, keys, wanted_files(texts))
 
 
 def listen_address(bind: Iterable[str], names: Iterable[str], addresses: tuple[Address, ...]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from noevict.fleet import records
-from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.fleet.endpoint import Access, Endpoint, read_targets
 from noevict.fleet.records import NOTHING, Record
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Resolver, Turns
@@ -46,12 +46,12 @@ class Credit:
         return True
 
 
-class Fleet:
+class Monitor:
     """Every host of ``targets``, asked from ``run`` on; with a ``roster``, those that it names from then on."""
 
     def __init__(
         self,
-        targets: Sequence[Target],
+        targets: Sequence[Endpoint],
         access: Access,
         state: Path,
         interval: float = INTERVAL,
@@ -155,10 +155,10 @@ class Fleet:
         now = time.monotonic()
         return [name for name, host in self.hosts.items() if now - host.asked > seconds or not host.asked]
 
-    def _watched(self, target: Target) -> Watched:
+    def _watched(self, target: Endpoint) -> Watched:
         return Watched(Asker(target, self._access, self._resolver, self._turns))
 
-    async def _take(self, targets: Sequence[Target]) -> None:
+    async def _take(self, targets: Sequence[Endpoint]) -> None:
         """These from now on. A host that is as before keeps its past; a new one is asked before it is shown."""
         hosts = {}
         for target in targets:
@@ -197,7 +197,7 @@ def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
     access, targets = Access(root), read_targets(root, only)
 
     async def look() -> list[View]:
-        fleet = Fleet(targets, access, records.locate(root))
+        fleet = Monitor(targets, access, records.locate(root))
         await asyncio.wait([host.poll() for host in fleet.hosts.values()])
         fleet.close()
         return [_since_last_look(view) for view in fleet.views()]

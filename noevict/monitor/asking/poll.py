@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from noevict import queues
 from noevict.client.resp import Garbage
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import EXPORTER, HEALTH, Access, Target
+from noevict.fleet.endpoint import EXPORTER, HEALTH, Access, Endpoint
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Dial, Resolver, Turns
 from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason
@@ -32,7 +32,7 @@ FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
 class Session:
     """One user's kept connection to a host, made when it is needed, and anew when it is lost or old."""
 
-    def __init__(self, target: Target, user: str, access: Access, dial: Dial) -> None:
+    def __init__(self, target: Endpoint, user: str, access: Access, dial: Dial) -> None:
         self.user = user
         self._target, self._access, self._dial = target, access, dial
         self._connection: Connection | None = None
@@ -125,7 +125,7 @@ class Session:
 class Asker:
     """A host and how it is asked. ``turns``: when it may be connected to."""
 
-    def __init__(self, target: Target, access: Access, resolver: Resolver, turns: Turns) -> None:
+    def __init__(self, target: Endpoint, access: Access, resolver: Resolver, turns: Turns) -> None:
         self.target = target
         dial = Dial(target.host, target.port, resolver)
         self._turns = turns

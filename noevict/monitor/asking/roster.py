@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Target, read_targets
+from noevict.fleet.endpoint import Access, Endpoint, read_targets
 from noevict.inventory.reader import hosts_path
 from noevict.messages import one_line
 from noevict.monitor.asking.watched import log
@@ -22,7 +22,7 @@ class Roster:
         self._mistakes: Sequence[str] = ()
         self._again = 0.0
 
-    def read(self) -> list[Target]:
+    def read(self) -> list[Endpoint]:
         """Raises NoevictError for mistakes, and for a host that cannot be asked for want of a password."""
         self._read = self._stamp()
         targets = read_targets(self._root)
@@ -30,7 +30,7 @@ class Roster:
             self._access.check(target)
         return targets
 
-    def changed(self) -> Sequence[Target] | None:
+    def changed(self) -> Sequence[Endpoint] | None:
         """The hosts, if they may be others now. The log reports mistakes, once; nothing changes then.
 
         What could not be read may be read later, without having changed: no file descriptor was left, or a disk

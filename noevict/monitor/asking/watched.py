@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import NOTHING, Record
 from noevict.monitor.asking.poll import Asker
 from noevict.monitor.health.health import Health, Poll, Status, judge, refusals
@@ -24,7 +24,7 @@ log.addHandler(logging.NullHandler())  # who is to read it says where
 class View:
     """What is known of a host. ``lines``: an hour of some figures, the oldest first; None where there was none."""
 
-    target: Target
+    target: Endpoint
     health: Health
     record: Record = NOTHING
     lines: Mapping[str, Sequence[float | None]] = field(default_factory=dict)

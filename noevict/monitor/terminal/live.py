@@ -14,7 +14,7 @@ from rich.text import Text
 
 from noevict.fleet import records
 from noevict.fleet.endpoint import Access, read_targets
-from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.watched import View
 from noevict.monitor.terminal.status import Screen
 from noevict.monitor.web.answers import fleet_answer
@@ -26,7 +26,7 @@ AGES = 1.0  # seconds without an answer after which there is one all the same: a
 class Picture:
     """What is known now, cut to the terminal's height: what is worst is on top."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Monitor) -> None:
         self._now, self._interval = datetime.now(UTC), fleet.interval
         self._screen = Screen(fleet_answer(fleet.views()), self._now)
 
@@ -54,10 +54,10 @@ def watch(root: Path, only: Collection[str], interval: float, console: Console) 
     access, targets = Access(root), read_targets(root, only)
     for target in targets:
         access.check(target)
-    return asyncio.run(_watch(Fleet(targets, access, records.locate(root), interval), console))
+    return asyncio.run(_watch(Monitor(targets, access, records.locate(root), interval), console))
 
 
-async def _watch(fleet: Fleet, console: Console) -> list[View]:
+async def _watch(fleet: Monitor, console: Console) -> list[View]:
     end = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
@@ -73,7 +73,7 @@ async def _watch(fleet: Fleet, console: Console) -> list[View]:
     return fleet.views()
 
 
-async def _ask_and_draw(fleet: Fleet, live: Live) -> None:
+async def _ask_and_draw(fleet: Monitor, live: Live) -> None:
     await fleet.first_look()
     async with asyncio.TaskGroup() as group:
         group.create_task(fleet.run())

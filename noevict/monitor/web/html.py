@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.watched import View, log
 from noevict.monitor.health import runbooks
 from noevict.monitor.health.health import MEMORY_PERCENT, Poll, Status, judge
@@ -52,7 +52,7 @@ class Made:
 class Page:
     """The fleet as people see it. A host's card is made once for each of its answers, however many look."""
 
-    def __init__(self, fleet: Fleet, version: str) -> None:
+    def __init__(self, fleet: Monitor, version: str) -> None:
         self._fleet, self._version = fleet, version
         self._made: dict[str, Made] = {}
         self._figures: tuple[list[Figure], str] = ([], "")

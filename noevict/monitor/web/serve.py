@@ -15,7 +15,7 @@ import uvicorn
 from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.fleet.endpoint import Access
-from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.roster import Roster
 from noevict.monitor.web import open_files
 from noevict.monitor.web.connections import Client, protocol
@@ -26,10 +26,10 @@ from noevict.monitor.web.service import application
 END_SECONDS = 2  # for answers under way when it is to end
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn, ended by SIGTERM and SIGINT with exit code 0 instead of by the signal once more."""
 
-    def __init__(self, config: uvicorn.Config, fleet: Fleet) -> None:
+    def __init__(self, config: uvicorn.Config, fleet: Monitor) -> None:
         super().__init__(config)
         self._fleet = fleet
 
@@ -66,7 +66,7 @@ def serve(root: Path, host: str, port: int, interval: float, allowed: Collection
     access = Access(root)
     roster = Roster(root, access)
     targets = roster.read()
-    fleet = Fleet(targets, access, records.locate(root), interval, roster)
+    fleet = Monitor(targets, access, records.locate(root), interval, roster)
     _log()
     limit = open_files.raise_limit()
     with _listening(host, port) as listener:
@@ -93,7 +93,7 @@ def serve(root: Path, host: str, port: int, interval: float, allowed: Collection
             server_header=False,
             timeout_graceful_shutdown=END_SECONDS,
         )
-        asyncio.run(Server(config, fleet).serve([listener]))
+        asyncio.run(HttpServer(config, fleet).serve([listener]))
     if failure := fleet.failure:
         raise NoevictError(failure)
 

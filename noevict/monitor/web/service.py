@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from noevict.monitor.asking.fleet import Fleet
+from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.health import runbooks
 from noevict.monitor.web import metrics
 from noevict.monitor.web.answers import HTTP_STATUS, fleet_answer, host_answer, worst
@@ -47,10 +47,10 @@ class Stream(StreamingResponse):
             self._under_way.discard(self)
 
 
-class Service:
+class HealthService:
     """The answers to requests about a fleet."""
 
-    def __init__(self, fleet: Fleet, version: str) -> None:
+    def __init__(self, fleet: Monitor, version: str) -> None:
         self.fleet = fleet
         self._metrics = metrics.registry(fleet.views, version)
         self._version, self._page = version, Page(fleet, version)
@@ -127,9 +127,9 @@ class Service:
         return Response(generate_latest(self._metrics), media_type=CONTENT_TYPE_LATEST)
 
 
-def application(fleet: Fleet, version: str) -> Starlette:
+def application(fleet: Monitor, version: str) -> Starlette:
     """The ASGI app. It begins to ask the hosts when it starts, and answers once each was asked."""
-    service = Service(fleet, version)
+    service = HealthService(fleet, version)
 
     @asynccontextmanager
     async def asking(app: Starlette) -> AsyncIterator[None]:

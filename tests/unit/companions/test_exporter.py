@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.companions.exporter import discovery, scrape
-from noevict.companions.exporter.found import COMMAND, Found, read_look
+from noevict.companions.exporter.found import COMMAND, FoundExporter, read_look
 from noevict.companions.exporter.look import not_yet
 from noevict.companions.exporter.plan import make_plan
 from noevict.companions.exporter.wanted import (
@@ -31,7 +31,7 @@ from noevict.companions.exporter.wanted import (
     PACKAGE,
     PASSWORDS,
     UNIT,
-    Target,
+    WantedExporter,
     listen_address,
     make_target,
     redis_name,
@@ -124,7 +124,7 @@ def test_it_asks_redis_by_a_name_that_the_certificate_covers(
 # --- what it is told -------------------------------------------------------------------------------------------
 
 
-def a_target(name: str = "bookworm", *, systemd: int = 252, **settings: Any) -> Target:
+def a_target(name: str = "bookworm", *, systemd: int = 252, **settings: Any) -> WantedExporter:
     host = managed(name)
     asked = build_settings(name, {"redis_engine": host.settings.redis_engine, **settings})
     return make_target(asked, host.target, ADDRESSES, "10.0.0.5", "pass word", None, systemd)
@@ -195,7 +195,7 @@ TARGET = a_target(redis_queues=["email"])
 PEM, DIGEST = certified(CA_OF_OURS)
 
 
-def as_wanted() -> Found:
+def as_wanted() -> FoundExporter:
     files = {
         file.path: File(
             file.path,
@@ -208,7 +208,7 @@ def as_wanted() -> Found:
         for file in TARGET.files
     }
     handed = {path.rpartition("/")[2]: files[path].sha256 or "" for path in HANDED}
-    return Found(
+    return FoundExporter(
         package=Package(PACKAGE, "install", "installed", "1.45.0-2"),
         systemd=252,
         unit={
@@ -236,11 +236,11 @@ def as_wanted() -> Found:
 WANTED = as_wanted()
 
 
-def plan(found: Found, **target: Any) -> Plan:
+def plan(found: FoundExporter, **target: Any) -> Plan:
     return make_plan(found, replace(TARGET, **target), CA_OF_OURS, NOW)
 
 
-def but_file(path: str, **fields: Any) -> Found:
+def but_file(path: str, **fields: Any) -> FoundExporter:
     """With another owner, mode, ... of one file; ``gone=True`` for none."""
     files = dict(WANTED.files)
     if fields.pop("gone", False):
@@ -250,15 +250,15 @@ def but_file(path: str, **fields: Any) -> Found:
     return replace(WANTED, files=files)
 
 
-def but_unit(**properties: str) -> Found:
+def but_unit(**properties: str) -> FoundExporter:
     return replace(WANTED, unit={**WANTED.unit, **properties})
 
 
-def but_told(**words: str) -> Found:
+def but_told(**words: str) -> FoundExporter:
     return replace(WANTED, told={**WANTED.told, **words})
 
 
-def but_handed(**digests: str) -> Found:
+def but_handed(**digests: str) -> FoundExporter:
     return replace(WANTED, handed={**WANTED.handed, **digests})
 
 
@@ -281,7 +281,7 @@ LONG, LONG_DIGEST = certified(CA_OF_OURS, days=3000)
 FOREIGN, FOREIGN_DIGEST = certified(ours())
 
 # What was found -> what is due: [how] what.
-DUE: Mapping[str, tuple[Found, list[str]]] = {
+DUE: Mapping[str, tuple[FoundExporter, list[str]]] = {
     "nothing": (WANTED, []),
     "no package": (
         replace(WANTED, package=None, pid=0, told={}, handed={}),
@@ -344,7 +344,7 @@ def test_what_is_due_is_told_by_name_and_nothing_else_is(case: str) -> None:
 
 
 OVERRIDE = f"{DROPIN.rpartition('/')[0]}/override.conf"
-FAULTS: Mapping[str, tuple[Found, list[str]]] = {
+FAULTS: Mapping[str, tuple[FoundExporter, list[str]]] = {
     "another word": (
         replace(
             but_unit(DropInPaths=f"{DROPIN} {OVERRIDE}"),
@@ -379,7 +379,7 @@ def test_what_overrides_ours_is_told_and_not_fought_by_restarts(case: str) -> No
         (but_file(PASSWORDS, kind="directory"), "should be a regular file, is a directory"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_nothing_is_changed(found: Found, word: str) -> None:
+def test_what_cannot_be_done_is_refused_and_nothing_is_changed(found: FoundExporter, word: str) -> None:
     made = plan(found)
     assert [word in line for line in made.refusals] == [True]
     assert made.changes == ()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from noevict.drift.findings import Finding, Found, findings
+from noevict.drift.findings import Finding, FoundValue, findings
 from noevict.plan.change import How
 from noevict.server.live import Reach
 from tests.unit.looks.deviations import ACL, ALL, CONF, OTHER, TLS, UNIT, package, unit
@@ -45,8 +45,8 @@ def test_a_live_value_is_shown_beside_what_the_file_says() -> None:
     assert finding == Finding(
         "maxmemory-policy",
         "noeviction",
-        Found("noeviction", True),
-        Found("volatile-lru", False),
+        FoundValue("noeviction", True),
+        FoundValue("volatile-lru", False),
         (How.LIVE,),
         "",
         restarts=False,
@@ -56,48 +56,63 @@ def test_a_live_value_is_shown_beside_what_the_file_says() -> None:
 def test_a_directive_that_differs_live_and_in_the_file_is_one_finding() -> None:
     host = rewritten(managed("trixie"), "maxmemory-policy noeviction", "maxmemory-policy allkeys-lru")
     [finding] = found_on(host.but_config(maxmemory_policy="volatile-lru")).values()
-    assert (finding.file, finding.live) == (Found("allkeys-lru", False), Found("volatile-lru", False))
+    assert (finding.file, finding.live) == (
+        FoundValue("allkeys-lru", False),
+        FoundValue("volatile-lru", False),
+    )
     assert (finding.how, finding.restarts) == ((How.LIVE, How.FILE), False)
 
 
 def test_a_directive_that_only_a_start_reads_restarts() -> None:
     host = rewritten(managed("trixie"), "databases 16", "databases 64").but_config(databases="32")
     [finding] = found_on(host).values()
-    assert (finding.wanted, finding.file, finding.live) == ("16", Found("64", False), Found("32", False))
+    assert (finding.wanted, finding.file, finding.live) == (
+        "16",
+        FoundValue("64", False),
+        FoundValue("32", False),
+    )
     assert (finding.restarts, finding.why) == (True, "read at start only")
 
 
 def test_a_directive_without_a_line_has_its_default_in_the_file() -> None:
-    assert found_on(managed("trixie").but_config(hz="77"))["hz"].file == Found("no line; 10 by default", True)
+    assert found_on(managed("trixie").but_config(hz="77"))["hz"].file == FoundValue(
+        "no line; 10 by default", True
+    )
     [finding] = found_on(rewritten(managed("trixie"), "tcp-keepalive 60\n", "")).values()
-    assert (finding.file, finding.live) == (Found("no line; 300 by default", False), Found("60", True))
+    assert (finding.file, finding.live) == (
+        FoundValue("no line; 300 by default", False),
+        FoundValue("60", True),
+    )
 
 
 def test_sizes_are_shown_as_a_file_has_them_in_one_unit() -> None:
     finding = found_on(managed("trixie").but_config(maxmemory="1073741824"))["maxmemory"]
     assert (finding.wanted, finding.file, finding.live) == (
         "1600mb",
-        Found("1600mb", True),
-        Found("1024mb", False),
+        FoundValue("1600mb", True),
+        FoundValue("1024mb", False),
     )
 
 
 def test_a_long_value_is_shown_whole() -> None:
     long = "noeviction" * 20
     host = managed("trixie").but_config(tls_ciphers=long)
-    assert found_on(host)["tls-ciphers"].live == Found(long, False)
+    assert found_on(host)["tls-ciphers"].live == FoundValue(long, False)
     assert long not in str(host.plan.changes)
 
 
 def test_where_the_file_is_gone_live_values_stand_alone() -> None:
     host = managed("trixie").but_file(CONF, gone=True).but(conf=None).but_config(hz="77")
-    assert found_on(host)["hz"].file == Found("no file", False)
+    assert found_on(host)["hz"].file == FoundValue("no file", False)
 
 
 def test_where_the_server_is_down_the_file_stands_alone() -> None:
     host = rewritten(managed("trixie"), "maxmemory-policy noeviction", "maxmemory-policy allkeys-lru")
     finding = found_on(host.but({"reach": Reach.NOT_RUNNING}))["maxmemory-policy"]
-    assert (finding.file, finding.live) == (Found("allkeys-lru", False), Found("is not running", None))
+    assert (finding.file, finding.live) == (
+        FoundValue("allkeys-lru", False),
+        FoundValue("is not running", None),
+    )
 
 
 def test_no_secret_of_the_file_or_the_server_is_shown() -> None:
@@ -106,48 +121,48 @@ def test_no_secret_of_the_file_or_the_server_is_shown() -> None:
     shown = found_on(host.but_config(requirepass="hunter2"))
     assert {"requirepass", "some-module-password", "user"} <= shown.keys()
     assert "hunter2" not in repr(shown)
-    assert shown["requirepass"].file == shown["requirepass"].live == Found("set", False)
+    assert shown["requirepass"].file == shown["requirepass"].live == FoundValue("set", False)
 
 
-BESIDE: dict[str, tuple[Callable[[Managed], Managed], str, Found | None, Found | None]] = {
+BESIDE: dict[str, tuple[Callable[[Managed], Managed], str, FoundValue | None, FoundValue | None]] = {
     "a user, live alone": (
         lambda host: host.but_acl("user eve on nopass ~* +@all"),
         "user eve",
-        Found("as wanted", True),
-        Found("not in the settings", False),
+        FoundValue("as wanted", True),
+        FoundValue("not in the settings", False),
     ),
     "a user, saved": (
         lambda host: host.but_acl("user eve on nopass ~* +@all").but_file(ACL, sha256=OTHER),
         "user eve",
-        Found("not as wanted", False),
-        Found("not in the settings", False),
+        FoundValue("not as wanted", False),
+        FoundValue("not in the settings", False),
     ),
-    "a mode": (lambda host: host.but_file(CONF, mode="777"), f"{CONF} mode", Found("777", False), None),
+    "a mode": (lambda host: host.but_file(CONF, mode="777"), f"{CONF} mode", FoundValue("777", False), None),
     "a file's mode is not its content": (
         lambda host: host.but_acl("user eve on nopass ~* +@all").but_file(ACL, mode="777"),
         "user eve",
-        Found("as wanted", True),
-        Found("not in the settings", False),
+        FoundValue("as wanted", True),
+        FoundValue("not in the settings", False),
     ),
     "a kernel's value": (
         lambda host: host.but(kernel={"overcommit": 0, "somaxconn": 4096}),
         "vm.overcommit_memory",
-        Found("as wanted", True),
-        Found("0", False),
+        FoundValue("as wanted", True),
+        FoundValue("0", False),
     ),
     "a certificate": (
         lambda host: host.but_file(f"{TLS}/server.crt", gone=True),
         f"{TLS}/server.crt",
-        Found("none", False),
+        FoundValue("none", False),
         None,
     ),
     "a certificate that is not loaded": (
         lambda host: host.but({"certificate": b"another"}),
         "the certificate served",
-        Found("as wanted", True),
-        Found("not the one in the file", False),
+        FoundValue("as wanted", True),
+        FoundValue("not the one in the file", False),
     ),
-    "a service": (unit(UnitFileState="disabled"), UNIT, None, Found("disabled", False)),
+    "a service": (unit(UnitFileState="disabled"), UNIT, None, FoundValue("disabled", False)),
 }
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noevict.inventory.hosts_file import parse_hosts
-from noevict.inventory.reader import Fleet, read_fleet
+from noevict.inventory.reader import Inventory, read_fleet
 from noevict.inventory.strict_yaml import parse
 
 
-def fleet_of(root: Path, hosts: str, **group_data: str) -> Fleet:
+def fleet_of(root: Path, hosts: str, **group_data: str) -> Inventory:
     (root / "hosts.yml").write_text(hosts)
     (root / "group_data").mkdir(exist_ok=True)
     for group, text in group_data.items():

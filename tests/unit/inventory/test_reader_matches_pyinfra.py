@@ -12,7 +12,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from typeguard import check_type
 
 from noevict.inventory.pyinfra_keys import ARGUMENTS, CONNECTOR_KEYS, KEYS
-from noevict.inventory.reader import Fleet, read_fleet
+from noevict.inventory.reader import Inventory, read_fleet
 from tests.unit.project_copy import PROJECT, copy_project, run_pyinfra
 
 TRICKY = """
@@ -55,7 +55,7 @@ def by_pyinfra(project: Path) -> list[dict[str, Any]]:
     return hosts
 
 
-def assert_same(fleet: Fleet, hosts: list[dict[str, Any]]) -> None:
+def assert_same(fleet: Inventory, hosts: list[dict[str, Any]]) -> None:
     assert [host["name"] for host in hosts] == list(fleet.hosts)
     for host in hosts:
         data = fleet.data(host["name"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict import monitor
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import Drift, Record
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health.health import FIELDS, Poll, Status, judge, parse_info, parse_refusals, refusals
@@ -44,7 +44,7 @@ WELL = Poll(NOW, FINE, 0.0004, NOW + timedelta(days=90))
 
 
 def view(poll: Poll, name: str = "cache-1", evicted: int = 0, record: Record | None = None) -> View:
-    return View(Target(name, "10.0.0.5", 6379), judge(poll, evicted, host=name), record or Record())
+    return View(Endpoint(name, "10.0.0.5", 6379), judge(poll, evicted, host=name), record or Record())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import Drift, Record
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health.figures import LEAST_POINTS, path, size, sizes, span
@@ -124,7 +124,7 @@ def test_what_refuses_writes_leads_to_its_own_runbook() -> None:
 
 def test_a_cache_that_evicts_is_not_counted_as_full() -> None:
     info = {**FINE, "used_memory": FINE["maxmemory"], "maxmemory_policy": "allkeys-lru"}
-    target = Target("cache-1", "10.0.0.5", 6379, cache=True)
+    target = Endpoint("cache-1", "10.0.0.5", 6379, cache=True)
     cache = View(target, judge(replace(WELL, info=info), 7, cache=True))
     assert "full" not in card(cache, NOW).tags
     assert "full" in card(view(replace(WELL, info=info)), NOW).tags
@@ -290,7 +290,7 @@ def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
         named = f"~{word}"  # where some words mean something to the page: noeviction, all, drift
         info = {**FINE, "maxmemory_policy": named, "redis_version": word}
         poll = replace(WELL, info=info, queues={word: COUNTS}, queues_failure=word, failure=word)
-        made = View(Target(word, word, 1), judge(poll), Record(Drift(NOW, "drift", None, word)))
+        made = View(Endpoint(word, word, 1), judge(poll), Record(Drift(NOW, "drift", None, word)))
         each = card(made, NOW)
         line = render_overview(figures([each]), Filter(named, word))
         return render_card(each, "host-0") + render_row(each, "host-0") + line

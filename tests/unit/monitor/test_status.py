@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import NOTHING, Drift, Record
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health.health import Poll, judge
@@ -45,11 +45,11 @@ def view(name: str = "cache-1", info: Mapping[str, str] | None = None, **more: A
     record, evicted = more.pop("record", NOTHING), more.pop("evicted", 0)
     standing = {"seconds": 0.001, "certificate_ends": NOW + timedelta(days=89, hours=1)}
     poll = Poll(NOW, {**INFO, **(info or {})}, **{**standing, **more})
-    return View(Target(name, "127.0.0.1", 6379), judge(poll, evicted, host=name), record)
+    return View(Endpoint(name, "127.0.0.1", 6379), judge(poll, evicted, host=name), record)
 
 
 def gone(name: str = "gone", why: str = "no answer in 2 s") -> View:
-    return View(Target(name, "127.0.0.1", 6379), judge(Poll(NOW, failure=why)))
+    return View(Endpoint(name, "127.0.0.1", 6379), judge(Poll(NOW, failure=why)))
 
 
 class Terminal(io.StringIO):
@@ -201,7 +201,7 @@ def test_that_a_host_has_no_backup_is_always_seen(monkeypatch: pytest.MonkeyPatc
 def test_a_dead_host_says_so_once() -> None:
     look = Record(Drift(NOW - timedelta(hours=3), "drift", None, "cannot be reached: no route to host"))
     why = "no answer in 2 s"
-    dead = View(Target("gone", "127.0.0.1", 6379), judge(Poll(NOW, failure=why, queues_failure=why)), look)
+    dead = View(Endpoint("gone", "127.0.0.1", 6379), judge(Poll(NOW, failure=why, queues_failure=why)), look)
     told = shown(dead)
     assert told.count("gone") == 2  # in the table, and why
     assert told.count(why) == 1
@@ -214,7 +214,7 @@ def test_a_dead_host_says_so_once() -> None:
 
 def test_a_stopped_server_comes_first_and_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = View(
-        Target("down", "127.0.0.1", 6379), judge(Poll(NOW, failure="refuses connections", stopped=True))
+        Endpoint("down", "127.0.0.1", 6379), judge(Poll(NOW, failure="refuses connections", stopped=True))
     )
     views = (gone("a-dead"), view("evicts", {"maxmemory_policy": "volatile-lru"}), stopped)
     assert [(name, row["STATUS"]) for name, row in table(*views).items()] == [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from noevict.fleet.endpoint import Target
+from noevict.fleet.endpoint import Endpoint
 from noevict.monitor.asking.watched import View, Watched
 from noevict.monitor.health.health import Poll, Status
 from noevict.monitor.web import html
@@ -14,7 +14,7 @@ from noevict.monitor.web.card import card
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 DAY = 86400
-TARGET = Target("cache-1", "10.0.0.5", 6379)
+TARGET = Endpoint("cache-1", "10.0.0.5", 6379)
 
 
 def watched() -> Watched:

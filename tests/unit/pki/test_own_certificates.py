@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Target
+from noevict.fleet.endpoint import Access, Endpoint
 from noevict.pki import authority, contexts
 from noevict.pki.certificate import OwnCertificate, load_own
-from noevict.run.context import Fleet
+from noevict.run.context import RunContext
 from noevict.secrets.store import Secrets
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -190,7 +190,7 @@ def test_a_ca_made_with_plain_openssl_is_trusted_as_it_is_accepted(
     make_plainly(tmp_path, key, PLAIN[config])
     own = load_own(tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC))
     assert accepted(own) is None
-    fleet = Fleet(tmp_path, {NAME: settings(tmp_path)})
+    fleet = RunContext(tmp_path, {NAME: settings(tmp_path)})
     fleet.try_own_certificate(fleet.settings[NAME], NAME)
     # With the very context that reaches the host later.
     assert contexts.refusal(fleet.trusting(fleet.settings[NAME]), own.chain + own.key, NAME) is None
@@ -205,7 +205,7 @@ def settings(directory: Path) -> dict[str, str]:
 def test_what_no_client_would_accept_is_refused_with_the_reason(tmp_path: Path) -> None:
     make_plainly(tmp_path, "rsa:2048", "")
     (tmp_path / "ca.crt").write_text(authority.make_ca(NOW).certificate_pem)
-    fleet = Fleet(tmp_path, {NAME: settings(tmp_path)})
+    fleet = RunContext(tmp_path, {NAME: settings(tmp_path)})
     with pytest.raises(NoevictError) as refused:
         fleet.try_own_certificate(fleet.settings[NAME], NAME)
     [line] = refused.value.lines
@@ -216,7 +216,7 @@ def test_what_no_client_would_accept_is_refused_with_the_reason(tmp_path: Path) 
 
 
 def test_the_fleets_own_ca_is_checked_strictly(tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path, {NAME: {}})
+    fleet = RunContext(tmp_path, {NAME: {}})
     flags = fleet.trusting(fleet.settings[NAME]).verify_flags
     assert flags & ssl.VERIFY_X509_STRICT
     assert not flags & ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -228,9 +228,9 @@ def test_status_and_serve_check_a_users_ca_as_runs_do(tmp_path: Path) -> None:
     Secrets.create(tmp_path / "secrets")
     (tmp_path / "hosts.yml").write_text(f"redis:\n  {NAME}:\n")
     access = Access(tmp_path)
-    plain = access.context(Target(NAME, NAME, 6379, ca=own.ca), datetime.now(UTC))
+    plain = access.context(Endpoint(NAME, NAME, 6379, ca=own.ca), datetime.now(UTC))
     assert contexts.refusal(plain, own.chain + own.key, NAME) is None
-    fleets = access.context(Target(NAME, NAME, 6379), datetime.now(UTC))
+    fleets = access.context(Endpoint(NAME, NAME, 6379), datetime.now(UTC))
     assert fleets.verify_flags & ssl.VERIFY_X509_STRICT
     assert contexts.refusal(fleets, own.chain + own.key, NAME) is not None
 

@@ -10,7 +10,7 @@ from noevict.drift.scan import look_for_drift
 from noevict.errors import NoevictError
 from noevict.inventory import reader
 from noevict.plan.plan import Plan
-from noevict.run.context import LOOKS_AT_ONCE, Fleet
+from noevict.run.context import LOOKS_AT_ONCE, RunContext
 from noevict.run.instance import HostRun
 from noevict.secrets.store import Secrets
 
@@ -23,12 +23,12 @@ def parts(secrets: Secrets | None) -> tuple[str, dict[str, str]]:
     return secrets.ca.fingerprint, dict(secrets.passwords)
 
 
-def fleet(root: Path) -> Fleet:
-    return Fleet(root, {"cache-1": {}, "cache-2": {}})
+def fleet(root: Path) -> RunContext:
+    return RunContext(root, {"cache-1": {}, "cache-2": {}})
 
 
 @pytest.fixture
-def late(tmp_path: Path) -> Fleet:
+def late(tmp_path: Path) -> RunContext:
     """A run that began before there were secrets, which another has made since."""
     late = fleet(tmp_path)
     late.client_pem()
@@ -36,7 +36,7 @@ def late(tmp_path: Path) -> Fleet:
     return late
 
 
-def test_secrets_made_since_are_taken_up_whole(late: Fleet, tmp_path: Path) -> None:
+def test_secrets_made_since_are_taken_up_whole(late: RunContext, tmp_path: Path) -> None:
     drafted, pem = late.secrets, late.client_pem()
     late.refresh_secrets()
     assert late.made_before
@@ -46,7 +46,7 @@ def test_secrets_made_since_are_taken_up_whole(late: Fleet, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("managed", [[], MANAGED], ids=["fresh", "managed"])
 def test_secrets_made_since_are_saved_over_by_nothing_and_no_reason_to_refuse(
-    late: Fleet, tmp_path: Path, managed: list[str]
+    late: RunContext, tmp_path: Path, managed: list[str]
 ) -> None:
     there = parts(Secrets.load(tmp_path / "secrets"))
     assert parts(late.save_secrets(managed)) == parts(late.secrets) == there
@@ -54,7 +54,7 @@ def test_secrets_made_since_are_saved_over_by_nothing_and_no_reason_to_refuse(
 
 
 def test_a_user_of_this_run_alone_gets_a_password_beside_those_made_since(tmp_path: Path) -> None:
-    late = Fleet(tmp_path, {"cache-1": {"redis_users": {"worker": {"profile": "app"}}}})
+    late = RunContext(tmp_path, {"cache-1": {"redis_users": {"worker": {"profile": "app"}}}})
     made = fleet(tmp_path).save_secrets([])
     saved = late.save_secrets(MANAGED)
     assert saved.ca.fingerprint == made.ca.fingerprint
@@ -90,7 +90,7 @@ def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for
     monkeypatch.setattr(Host, "connect", lambda *_, **__: True)
     names = [f"cache-{number}" for number in range(3 * LOOKS_AT_ONCE)]
     hosts = {name: reader.Host(name, ("redis",), {}) for name in names}
-    reports = look_for_drift(tmp_path, reader.Fleet(tmp_path, hosts, {}))
+    reports = look_for_drift(tmp_path, reader.Inventory(tmp_path, hosts, {}))
     assert [(report.host, report.failure) for report in reports] == [(name, ("looked at",)) for name in names]
     assert most == LOOKS_AT_ONCE
 

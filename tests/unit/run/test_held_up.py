@@ -8,7 +8,7 @@ from gevent.event import Event
 
 from noevict.errors import NoevictError
 from noevict.run import turns
-from noevict.run.turns import Turns
+from noevict.run.turns import RestartTurns
 from noevict.ssh.lane import Lane
 
 SHORT = 0.01
@@ -73,7 +73,7 @@ def test_a_step_without_a_limit_is_waited_for_though_another_is_before_it() -> N
     assert steps.ran == ["long", "last"]
 
 
-def hold(turns_: Turns, host: str, until: Event) -> "gevent.Greenlet[..., None]":
+def hold(turns_: RestartTurns, host: str, until: Event) -> "gevent.Greenlet[..., None]":
     """That host, in its turn."""
 
     def restart() -> None:
@@ -86,7 +86,7 @@ def hold(turns_: Turns, host: str, until: Event) -> "gevent.Greenlet[..., None]"
 
 
 def test_hosts_have_their_turns_one_after_the_other() -> None:
-    mine, back = Turns(1), Event()
+    mine, back = RestartTurns(1), Event()
     first = hold(mine, "cache-1", back)
     second = hold(mine, "cache-2", back)
     gevent.sleep(SHORT)
@@ -97,7 +97,7 @@ def test_hosts_have_their_turns_one_after_the_other() -> None:
 
 
 def test_a_turn_is_given_back_by_a_host_that_fails() -> None:
-    mine = Turns(1)
+    mine = RestartTurns(1)
     with pytest.raises(RuntimeError), mine.turn("cache-1"):
         raise RuntimeError
     with gevent.Timeout(10), mine.turn("cache-2"):
@@ -108,7 +108,7 @@ def test_a_host_whose_restart_does_not_end_keeps_its_turn_and_the_others_are_tol
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(turns, "TURN_SECONDS", 0.05)
-    mine, back = Turns(1), Event()
+    mine, back = RestartTurns(1), Event()
     slow = hold(mine, "cache-1", back)
     for host in "cache-2", "cache-3":
         with (
@@ -126,7 +126,7 @@ def test_a_host_whose_restart_does_not_end_keeps_its_turn_and_the_others_are_tol
 
 def test_of_several_turns_one_that_is_still_given_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_SECONDS", 1.0)
-    mine, never, back = Turns(2), Event(), Event()
+    mine, never, back = RestartTurns(2), Event(), Event()
     hold(mine, "cache-1", never)
     gevent.sleep(0.6)
     hold(mine, "cache-2", back)

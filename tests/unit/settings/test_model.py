@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.errors import NoevictError
-from noevict.inventory.reader import Fleet, Host
+from noevict.inventory.reader import Host, Inventory
 from noevict.pki.certificate import normalise
 from noevict.settings.model import Settings, build_settings, check_fleet, read_settings
 
@@ -38,7 +38,7 @@ def test_the_manual_is_literals_alone_with_a_comment_above_each() -> None:
 
 
 def test_the_manual_passes_its_own_check() -> None:
-    fleet = Fleet(MANUAL.parent, {"a": Host("a", ("redis",), {})}, {"all": manual()}, ("redis",))
+    fleet = Inventory(MANUAL.parent, {"a": Host("a", ("redis",), {})}, {"all": manual()}, ("redis",))
     assert check_fleet(fleet) == {"a": Settings()}
 
 
@@ -113,7 +113,7 @@ def test_an_own_certificate_takes_all_three_files(tmp_path: Path) -> None:
     (tmp_path / "tls").mkdir()
     for path in files.values():
         (tmp_path / path).touch()
-    settings = check_fleet(Fleet(tmp_path, {"a": Host("a", ("r",), files)}, {}, ("r",)))["a"]
+    settings = check_fleet(Inventory(tmp_path, {"a": Host("a", ("r",), files)}, {}, ("r",)))["a"]
     assert settings.own_certificate
     assert not Settings().own_certificate
 

@@ -10,7 +10,7 @@ import paramiko
 import pytest
 
 from noevict.ssh.transport import prepare_known_hosts, transport_factory
-from noevict.ssh.tunnel import NotCarried, Refused, open_direct
+from noevict.ssh.tunnel import NotCarried, PortRefused, open_direct
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_port_where_nothing_listens_is_refused_by_the_host() -> None:
         port = server.getsockname()[1]
         with open_direct("127.0.0.1", port) as sock:
             assert option(sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    with pytest.raises(Refused, match=f"nothing listens on 127.0.0.1 port {port}"):
+    with pytest.raises(PortRefused, match=f"nothing listens on 127.0.0.1 port {port}"):
         open_direct("127.0.0.1", port)
 
 
