@@ -76,7 +76,7 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _look(state: State, host: Host, fleet: Inventory) -> tuple[HostRun, float]:
+def _look(state: State, host: Host, fleet: RunContext) -> tuple[HostRun, float]:
     """And how many seconds it took."""
     began = time.monotonic()
     run = HostRun(state, host, fleet)

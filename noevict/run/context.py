@@ -197,7 +197,7 @@ _fleets: dict[State, RunContext] = {}
 
 
 def fleet_of(state: State) -> RunContext:
-    """The run's Fleet, from the data of all hosts (``--data`` included). Raises NoevictError."""
+    """The run's context, from the data of all hosts (``--data`` included). Raises NoevictError."""
     if state not in _fleets:
         data = {host.name: _settings_data(host) for host in state.inventory}
         # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.

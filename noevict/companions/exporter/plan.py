@@ -1,4 +1,4 @@
-"""Found + Target -> what is due of a host's exporter, in words and in parts. Pure; nothing else decides."""
+"""What was found + what is wanted -> what is due of a host's exporter, in words and in parts. Pure; nothing else decides."""
 
 from collections.abc import Iterator
 from datetime import datetime
