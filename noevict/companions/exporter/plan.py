@@ -1,4 +1,4 @@
-"""What was found + what is wanted -> what is due of a host's exporter, in words and in parts. Pure; nothing else decides."""
+"""What is due of a host's exporter, in words and in parts, by what was found and what is wanted. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
