@@ -54,6 +54,7 @@ class StreamConnection(Connection):
         self._ahead, self._before = ahead, False
         self.certificate: bytes | None = None
 
+    # redis-py's own for its subclasses: it has no public way to a stream that is open already.
     def _connect(self) -> socket.socket:
         stream = self.opener()
         stream.settimeout(self.socket_timeout)

@@ -7,6 +7,7 @@ hostile ends its own connection, and all that waits on it with that.
 import logging
 import socket
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,6 +97,7 @@ class Transport(paramiko.Transport):
 
     def __init__(self, sock: Any, **kwargs: Any) -> None:
         super().__init__(cast(Any, _Stream(sock, self)), **kwargs)
+        self._opened: weakref.WeakSet[paramiko.Channel] = weakref.WeakSet()
         self.channel_timeout = OPEN_SECONDS
         # paramiko's own, which say less, are never the first.
         self.handshake_timeout = self.banner_timeout = 2 * HELLO_SECONDS
@@ -108,6 +110,11 @@ class Transport(paramiko.Transport):
             self.end(why)
             raise SSHException(why)
 
+    def open_channel(self, *args: Any, **kwargs: Any) -> paramiko.Channel:
+        channel = super().open_channel(*args, **kwargs)
+        self._opened.add(channel)
+        return channel
+
     def get_exception(self) -> Exception | None:
         """What ended it, in words that a terminal bears: an SSH banner may hold anything."""
         error: Exception | None = super().get_exception()
@@ -119,7 +126,7 @@ class Transport(paramiko.Transport):
         """Raises SSHException where a host that is given room for so much sends more."""
         if not self.is_authenticated() and received > LOGIN_BYTES:
             raise SSHException("the host sends data without end before the login: that is no SSH server")
-        for channel in vars(self)["_channels"].values():
+        for channel in self._opened:
             if len(channel.in_buffer) + len(channel.in_stderr_buffer) > HELD_BYTES:
                 raise SSHException("the host sends more than it was given room for: that is no SSH server")
 

@@ -17,7 +17,7 @@ import redis
 
 from noevict.errors import NoevictError
 from noevict.fleet.endpoint import Access, Endpoint, read_targets
-from noevict.monitor.asking import dial, poll
+from noevict.monitor.asking import dial, poll, tls
 from noevict.monitor.asking.dial import Resolver, Turns
 from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.poll import Asker
@@ -80,6 +80,13 @@ async def hang_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
     await reader.read(4096)
 
 
+async def say_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The end of TLS, and then that of TCP."""
+    await reader.read(4096)
+    writer.close()
+    await writer.wait_closed()
+
+
 async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     while await reader.read(4096):
         pass
@@ -94,6 +101,7 @@ class Stranger:
 
 STRANGERS = (
     Stranger("hangs up", hang_up, "hangs up"),
+    Stranger("says goodbye", say_goodbye, "hangs up"),
     Stranger("says nothing", say_nothing, "no answer in 2 s"),
     Stranger("no Redis", saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "is no Redis: it answered 'HTTP/1.1 400 Bad"),
     Stranger("a line without end", saying(b"+" + b"x" * 65536, 1000), "a line of its answer has no end"),
@@ -130,6 +138,27 @@ def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) ->
         assert judge(found).status is Status.UNHEALTHY
     else:
         assert judge(found).policy is None
+
+
+def test_a_connection_closed_while_a_task_waits_for_it_leaves_nothing_behind(site: Site) -> None:
+    """The next connection has the same file descriptor."""
+
+    async def talk() -> bytes:
+        async with stranger(site, saying(b"+PONG\r\n")):
+            (target,) = read_targets(site.directory)
+            context = Access(site.directory).context(target, datetime.now(UTC))
+            closed = await tls.connect(target.host, target.port, target.host, context)
+            waiting = asyncio.create_task(closed.receive())
+            await asyncio.sleep(0)
+            closed.close()
+            stream = await tls.connect(target.host, target.port, target.host, context)
+            await stream.send(b"PING\r\n")
+            answer = await stream.receive()
+            waiting.cancel()
+            stream.close()
+            return answer
+
+    assert asyncio.run(asyncio.wait_for(talk(), 30)) == b"+PONG\r\n"
 
 
 def test_plaintext_where_tls_should_be_is_told(site: Site) -> None:

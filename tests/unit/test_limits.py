@@ -23,7 +23,7 @@ WAITS = {
     "run_shell_command": {"shell"},  # which is commands.run: see test_the_look_and_all_scripts_have_limits
     "exec_command": {"commands", "tunnel"},
     "open_session": {"commands", "tunnel"},
-    "open_channel": {"tunnel"},
+    "open_channel": {"tunnel", "transport"},  # transport overrides it, to keep an eye on what it opens
     "recv_exit_status": {"commands"},
     "Popen": {"commands"},
     "make_unix_command_for_host": {"commands"},

@@ -8,7 +8,8 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 
-from noevict.monitor.asking.wire import Connection, connect
+from noevict.monitor.asking import tls
+from noevict.monitor.asking.wire import Connection
 
 
 class Resolver:
@@ -85,7 +86,7 @@ class Dial:
         for _ in addresses:
             address = addresses[self._first % len(addresses)]
             try:
-                return await connect(address, self._port, self._host, context)
+                return Connection(await tls.connect(address, self._port, self._host, context))
             except OSError as error:
                 self._first += 1
                 failure = error

@@ -26,7 +26,7 @@ ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and 
 Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
 UNKNOWN: Queues = (None, None)
 _SHOWN = 100  # characters of an answer that makes no sense
-FAILURES = (OSError, EOFError, Refused, Garbage, NoevictError)
+FAILURES = (OSError, Refused, Garbage, NoevictError)
 
 
 class Session:
@@ -56,7 +56,7 @@ class Session:
             await self._open()
         try:
             return await self._asked(commands)
-        except (OSError, EOFError):
+        except OSError:
             if new:
                 raise
         await self._open()
@@ -97,7 +97,7 @@ class Session:
         connection = await self._dial.connect(context)
         try:
             await self._login(connection)
-        except (ConnectionError, EOFError) as error:
+        except ConnectionError as error:
             connection.close()
             # With TLS 1.3 a client has done its part before the server looks for its certificate.
             raise ShutOut from error
