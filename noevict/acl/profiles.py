@@ -151,7 +151,7 @@ def render_acl(users: Iterable[User]) -> str:
 
 
 def _values(redis_users: Mapping[str, Any]) -> dict[str, Any]:
-    return BUILT_IN | dict(redis_users) | {ADMIN: "admin"}
+    return {**BUILT_IN, **redis_users, ADMIN: "admin"}
 
 
 def _rules(value: Any, server: Server) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from noevict.acl.profiles import PROFILES, User, render_acl, rules_for, user_nam
 from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
 from noevict.acl.validation import user_problems
 from noevict.engines.engine import Server
+from tests.unit.looks.captured import told
 from tests.unit.looks.managed import managed
 
 REDIS_7 = Server("redis", (7, 0, 15))
@@ -95,7 +96,7 @@ def test_key_patterns_are_compared_by_what_they_permit(rule: str, keys: set[str]
 
 
 @pytest.mark.parametrize(
-    ("rule", "channels"), [("&a &b", {"&a", "&b"}), ("allchannels", {"&*"}), ("&a resetchannels", set())]
+    ("rule", "channels"), [("&a &b", {"&a", "&b"}), ("&a allchannels", {"&*"}), ("&a resetchannels", set())]
 )
 def test_channel_patterns_are_compared_by_what_they_permit(rule: str, channels: set[str]) -> None:
     assert Selector.read(words(rule), SMALL).channels == channels
@@ -105,14 +106,43 @@ def test_channel_patterns_are_compared_by_what_they_permit(rule: str, channels: 
     ("rule", "databases"),
     [
         ("", {"alldbs"}),
-        ("db=1,02", {"1", "2"}),
+        ("DB=1,02", {"1", "2"}),
         ("db=1 db=3", {"3"}),
         ("resetdbs", set()),
-        ("db=1 alldbs", {"alldbs"}),
+        ("db=1 ALLDBS", {"alldbs"}),
     ],
 )
 def test_databases_are_what_the_last_word_about_them_says(rule: str, databases: set[str]) -> None:
     assert Selector.read(words(rule), SMALL).databases == databases
+
+
+@pytest.mark.parametrize(
+    ("about", "examples"),
+    [
+        ("keys", "allkeys RESETKEYS ~ ~a %R~ %rw~a %WR~a"),
+        ("channels", "allchannels resetchannels & &a"),
+        ("databases", "alldbs resetdbs db=1 DB=1,20"),
+        ("commands", "allcommands nocommands +@x -@x.y-z +x -x +config|get +select|0 -x.y-z"),
+        ("selectors", "() (+get)"),
+        ("state", "on OFF"),
+        ("payload", "sanitize-payload skip-sanitize-payload"),
+        ("passwords", "nopass resetpass > >x <x #x !x"),
+        (None, "x reset %~a %RR~a db= db=x db=1, db=1,x +@ + - +x| +x|y|z (+get xon on2 nopassx"),
+    ],
+)
+def test_each_word_is_of_the_kind_that_the_server_takes_it_for(about: str | None, examples: str) -> None:
+    assert {word: kind(word) for word in examples.split()} == dict.fromkeys(examples.split(), about)
+
+
+@pytest.mark.parametrize("word", ["~a\nb", "&a\nb", ">a\nb", "(a\nb)"])
+def test_a_line_break_in_a_word_does_not_hide_its_kind(word: str) -> None:
+    assert kind(word) == kind(word[0] + word[-1])
+
+
+def test_the_questions_are_about_every_category_that_servers_have() -> None:
+    *categories, everything = Catalogue.QUESTIONS
+    assert everything == ("COMMAND LIST",)
+    assert categories == [("ACL CAT", name) for name in told("valkey")["categories"]]
 
 
 def test_a_selector_is_one_word() -> None:
@@ -125,6 +155,7 @@ def test_a_selector_is_one_word() -> None:
         ("+get ~a", "~a resetchannels -@all +get"),
         ("~* &* +@all", "~* &* +@all"),
         ("&x on +get (+set ~b)", "resetchannels &x -@all +get (~b resetchannels -@all +set)"),
+        ("db=1 db=2,3 +get", "resetchannels db=2,3 -@all +get"),
         ("", "resetchannels -@all"),
     ],
 )
@@ -168,6 +199,13 @@ def test_without_redis_users_there_are_the_built_in_ones_and_default_is_off() ->
     assert users["health"].rules == "resetchannels -@all +ping +info"
     assert users["exporter"].rules.startswith("~* resetchannels -@all +ping +info +client|list")
     assert user_names({}) == ("admin", "app", "exporter", "health")
+
+
+def test_older_passwords_are_let_in_beside_the_users_own_and_never_for_one_that_is_off() -> None:
+    older = {"app": ("1", "2"), "default": ("3",)}
+    users = {user.name: user.passwords for user in wanted_users({}, DIGESTS, REDIS_7, older)}
+    assert users["app"] == (DIGESTS["app"], "1", "2")
+    assert users["default"] == ()
 
 
 def test_redis_users_adds_users_and_may_name_the_built_in_ones() -> None:
