@@ -21,11 +21,11 @@ LINES = ("appendonly yes", "save 3600 1", "maxmemory 100mb")
 
 
 class Scraped(Prometheus):
-    """One server under watch: ``server`` itself, and what Prometheus knows of it."""
+    """One server under watch: ``server`` itself, where its exporter listens, and what Prometheus knows of it."""
 
-    def __init__(self, server: Running, address: str) -> None:
+    def __init__(self, server: Running, exporter: str, address: str) -> None:
         super().__init__(address)
-        self.server = server
+        self.server, self.exporter = server, exporter
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
             "noevict": {"static_configs": [{"targets": [service.url.removeprefix("http://")]}]},
         }
         told_by = stack.enter_context(prometheus.scraping(suite, directory, RULES, jobs, "1s"))
-        under = Scraped(server, told_by.address)
+        under = Scraped(server, exporter, told_by.address)
         wait_for("both are scraped", lambda: under.query("noevict_up == 1 and on (host) redis_up == 1"), 60)
         yield under
 

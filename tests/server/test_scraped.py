@@ -13,6 +13,7 @@ import redis
 import yaml
 
 from noevict import queues
+from noevict.companions.exporter import scrape
 from noevict.companions.exporter.alerts import RULES
 from tests.lab import prometheus
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
@@ -216,6 +217,19 @@ def grow(server: Running) -> None:
     """Memory is used, and read."""
     server.redis.append("grows", "x" * 10_000)
     server.redis.get("session")
+
+
+def test_a_run_reads_what_the_exporter_sends(under: Scraped) -> None:
+    key = queues.key(QUEUE, "wait")
+    under.server.redis.delete(key)
+    under.server.redis.lpush(key, "1", "2")
+    text = prometheus.get(under.exporter, "/metrics")
+    samples = list(scrape.parse(text))
+    assert ("redis_up", {}, 1.0) in samples
+    assert ("redis_key_size", {"db": "db0", "key": key}, 2.0) in samples
+    assert len(samples) == sum(bool(line) and not line.startswith("#") for line in text.split("\n"))
+    assert 10 * len(text) < scrape.MOST_BYTES
+    assert 10 * max(map(len, text.split("\n"))) < scrape.LONGEST_LINE
 
 
 def test_lengths_of_queues_are_told_by_whichever_exporter(under: Scraped) -> None:

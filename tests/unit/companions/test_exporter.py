@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -433,8 +434,30 @@ def test_samples_are_read_with_their_labels() -> None:
     text = '# HELP x y\n# TYPE x gauge\nx 1\ny{a="1",key="b \\"c\\" \\\\ {d},\\n"} 2.5e+06\n\nz NaN\n'
     found = list(scrape.parse(text))
     assert found[:2] == [("x", {}, 1.0), ("y", {"a": "1", "key": 'b "c" \\ {d},\n'}, 2500000.0)]
-    with pytest.raises(ValueError, match="no sample"):
-        list(scrape.parse("<html>"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>",
+        "x",
+        "x one",
+        'x{a="1} 1',
+        "# TYPE x ",
+        f'x{{a="{"1" * scrape.LONGEST_LINE}"}} 1',
+    ],
+    ids=lambda text: text[:10],
+)
+def test_what_are_no_samples_is_an_error_in_a_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^no sample: ") as refused:
+        list(scrape.parse(text))
+    assert len(str(refused.value)) < 100
+
+
+@given(st.text(st.sampled_from('ab{}"=, \\#\n1'), max_size=30))
+def test_any_text_is_samples_or_an_error(text: str) -> None:
+    with suppress(ValueError):
+        assert all(isinstance(value, float) for _, _, value in scrape.parse(text))
 
 
 HOSTS = {"a": ("redis",), "b": ("redis", "web"), "c": ("redis",)}
