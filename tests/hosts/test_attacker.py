@@ -17,6 +17,7 @@ from tests.hosts.deployed import admin, assert_clean
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.disk import Spec
 from tests.lab.lab import Lab
+from tests.spread import spread
 
 KEYS = 200
 # On hosts of one kind after the other; a take-over needs others.
@@ -64,7 +65,7 @@ def attacked(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path, repository=ATTACKED)
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
 def test_an_attacker_beside_a_take_over_wins_nothing(boot: Boot, attacked: Checkout, suite: str) -> None:
     stage = staged(boot, attacked, KITS, suite)
     assert_nothing_won(stage, "take-over", KITS)

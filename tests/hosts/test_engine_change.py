@@ -109,7 +109,9 @@ def test_data_of_another_user_is_not_handed_over_and_the_old_server_has_it_back(
     with admin(checkout, host) as client:
         fill(client, COUNT)
         client.bgrewriteaof()
-    host.run("until [ -e /var/lib/redis/appendonlydir/appendonly.aof.2.base.rdb ]; do sleep 0.1; done")
+    host.run(
+        "until [ -e /var/lib/redis/appendonlydir/appendonly.aof.2.base.rdb ]; do sleep 0.1; done", timeout=600
+    )
     host.run("systemctl stop redis-server && chown daemon /var/lib/redis/appendonlydir/*.base.rdb")
     checkout.list_hosts([host], redis_engine="valkey")
     done = deploy(checkout, code=1)

@@ -15,6 +15,7 @@ from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.machine import ensure_packages, run
+from tests.spread import spread
 
 ETC_UNIT = "/etc/systemd/system/redis-server.service"
 DROPIN = f"{ETC_UNIT}.d/local.conf"
@@ -236,7 +237,7 @@ COMMANDS = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" + "".join(
 )
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
 @pytest.mark.parametrize("package", ["installed", "missing"])
 def test_the_append_only_file_of_redis_6_is_taken_over_with_every_key(
     boot: Boot, checkout: Checkout, suite: str, package: str

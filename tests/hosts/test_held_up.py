@@ -14,6 +14,7 @@ from tests.hosts.deployed import admin, assert_clean, config, deploy, wait_for
 from tests.hosts.test_two_runs import ended, holder, stopped
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.host import Host
+from tests.spread import spread
 
 MIB = 100
 DATABASES = {"redis_config": {"databases": 32}}  # takes a restart
@@ -44,7 +45,7 @@ def verified(line: Host) -> str:
     return rf"\[{line.name}\] verified: "
 
 
-@pytest.mark.parametrize("restarts", [True, False], ids=["in the run", "before it"])
+@pytest.mark.parametrize("restarts", spread({"in the run": True, "before it": False}, "in the run"))
 def test_while_one_host_loads_its_data_the_others_are_done(
     boot: Boot, checkout: Checkout, restarts: bool
 ) -> None:

@@ -20,6 +20,7 @@ from tests.hosts.strikes import Strike, spare, strike
 from tests.hosts.test_secrecy import files_with
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
+from tests.spread import spread
 
 OWN = ("admin", "health", "exporter")
 OF_ALL = {user: f"password-of-{user}-on-all-hosts" for user in OWN}
@@ -210,7 +211,7 @@ def test_a_host_out_of_reach_gets_its_own_when_it_is_back_and_until_then_keeps_t
     assert_clean(checkout)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", spread(["before", "after"], "after"))
 @pytest.mark.parametrize(
     "step", ["Change the running server", "Files and kernel values", "Verify as a client"]
 )

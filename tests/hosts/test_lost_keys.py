@@ -11,6 +11,7 @@ from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, config, d
 from tests.lab.checkout import Checkout
 from tests.lab.disk import MEMINFO, Spec
 from tests.lab.host import Host
+from tests.spread import spread
 
 KEYS = 2000
 NO_SAVES = {"redis_save": ""}
@@ -40,7 +41,7 @@ def refused(checkout: Checkout, host: Host, pattern: str) -> None:
 # --- while AOF is turned on --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "bookworm"))
 def test_a_server_that_dies_while_aof_is_first_written_has_all_keys(
     boot: Boot, checkout: Checkout, suite: str
 ) -> None:

@@ -20,6 +20,7 @@ from tests.hosts.own_certificate import OwnFiles
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.spread import spread
 
 KNOCK = r"""
 import socket, ssl, sys, time
@@ -91,7 +92,16 @@ def knocking(host: Host) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("suite", "engine"), [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey")]
+    ("suite", "engine"),
+    spread(
+        {
+            "bookworm": ("bookworm", "redis"),
+            "trixie": ("trixie", "redis"),
+            "trixie with Valkey": ("trixie", "valkey"),
+        },
+        "bookworm",
+        "trixie with Valkey",
+    ),
 )
 def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
     checkout: Checkout, boot: Boot, suite: str, engine: EngineName

@@ -6,6 +6,7 @@ from tests.hosts.conftest import Boot
 from tests.hosts.deployed import admin, assert_clean, deploy
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
+from tests.spread import spread
 
 ETC = "stat -c '%U:%G %a' /etc/redis"
 AS_REDIS = "setpriv --reuid=redis --regid=redis --init-groups"
@@ -21,7 +22,7 @@ FORBIDDEN = (
 )
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
 def test_the_servers_user_has_its_own_files_there_and_packages_come_and_go(
     boot: Boot, checkout: Checkout, suite: str
 ) -> None:

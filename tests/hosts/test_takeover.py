@@ -20,6 +20,7 @@ from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.spread import spread
 
 KEYS = 20_000
 PASSWORD = "open-sesame-of-old"
@@ -217,7 +218,7 @@ LEGACIES = (
 
 
 @pytest.mark.parametrize("legacy", LEGACIES, ids=lambda legacy: legacy.id)
-@pytest.mark.parametrize("appendonly", [True, False], ids=["AOF", "RDB"])
+@pytest.mark.parametrize("appendonly", spread({"AOF": True, "RDB": False}, "AOF"))
 def test_no_way_of_keeping_data_loses_a_key(
     boot: Boot, checkout: Checkout, legacy: Legacy, appendonly: bool
 ) -> None:
