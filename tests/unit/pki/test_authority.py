@@ -1,6 +1,7 @@
 """Certificates: made, signed, read and judged; and accepted by real TLS in strict mode."""
 
 import hashlib
+import re
 import ssl
 import subprocess
 from dataclasses import dataclass
@@ -17,7 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from noevict.errors import NoevictError
-from noevict.pki.authority import Authority, make_ca, make_client_certificate, problems, sign_request
+from noevict.pki.authority import (
+    Authority,
+    make_ca,
+    make_client_certificate,
+    named_as_ca,
+    outlives,
+    problems,
+    sign_client_request,
+    sign_request,
+)
 from noevict.pki.certificate import Certificate, normalise, public_key_digest
 
 # A busy machine is no failure.
@@ -155,8 +165,101 @@ def test_openssl_verifies_them_in_strict_mode(tmp_path: Path) -> None:
 def test_a_ca_lasts_ten_years_from_an_hour_ago_and_is_told_from_others() -> None:
     certificate = CA.certificate
     assert certificate.not_valid_before_utc == NOW - timedelta(hours=1)
-    assert timedelta(days=3650) < certificate.not_valid_after_utc - NOW < timedelta(days=3660)
+    assert certificate.not_valid_after_utc == NOW + timedelta(days=3653)
     assert certificate.subject != make_ca(NOW).certificate.subject
+    assert re.fullmatch(r"CN=noevict CA [0-9a-f]{8}", certificate.subject.rfc4514_string())
+    assert isinstance(CA.key.curve, ec.SECP256R1)
+
+
+def test_a_ca_for_a_key_that_is_there_has_that_key_and_another_name() -> None:
+    again = make_ca(NOW, CA.key)
+    assert again.key is CA.key
+    assert again.certificate.public_key() == CA.certificate.public_key()
+    assert again.certificate.subject != CA.certificate.subject
+
+
+Extensions = dict[str, tuple[bool, object]]
+USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+
+
+def extensions(certificate: x509.Certificate) -> Extensions:
+    """Name -> whether it is critical, and what it says; of keyUsage, what is allowed."""
+    found: Extensions = {}
+    for each in certificate.extensions:
+        value: object = each.value
+        if isinstance(value, x509.KeyUsage):
+            value = {name for name in (*USAGES, "key_cert_sign", "crl_sign") if getattr(value, name)}
+        found[type(each.value).__name__] = (each.critical, value)
+    return found
+
+
+def identifiers(certificate: x509.Certificate) -> Extensions:
+    own = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+    of_ca = x509.SubjectKeyIdentifier.from_public_key(CA.key.public_key())
+    signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_ca)
+    return {"SubjectKeyIdentifier": (False, own), "AuthorityKeyIdentifier": (False, signer)}
+
+
+def test_a_ca_signs_certificates_and_nothing_that_signs_others() -> None:
+    assert extensions(CA.certificate) == {
+        **identifiers(CA.certificate),
+        "BasicConstraints": (True, x509.BasicConstraints(ca=True, path_length=0)),
+        "KeyUsage": (True, {"key_cert_sign", "crl_sign"}),
+    }
+
+
+def test_what_it_signs_is_for_one_purpose() -> None:
+    client = x509.load_pem_x509_certificate(make_client_certificate(CA, "worker", NOW)[0].encode())
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed = sign_client_request(CA, request_of(key, algorithm=hashes.SHA256()), "worker", NOW)
+    requested = x509.load_pem_x509_certificate(signed.encode())
+    assert requested.public_key() == key.public_key()
+    dns = map(x509.DNSName, ("cache-1.example.com", "localhost"))
+    addresses = map(x509.IPAddress, (ip_address("10.0.0.12"), ip_address("fd00::12")))
+    names = {"SubjectAlternativeName": (False, x509.SubjectAlternativeName([*dns, *addresses]))}
+    for certificate, purpose, common_name, more in (
+        (CACHE.certificate.parsed, ExtendedKeyUsageOID.SERVER_AUTH, "cache-1.example.com", names),
+        (client, ExtendedKeyUsageOID.CLIENT_AUTH, "worker", {}),
+        (requested, ExtendedKeyUsageOID.CLIENT_AUTH, "worker", {}),
+    ):
+        assert extensions(certificate) == {
+            **identifiers(certificate),
+            **more,
+            "BasicConstraints": (True, x509.BasicConstraints(ca=False, path_length=None)),
+            "KeyUsage": (True, {"digital_signature"}),
+            "ExtendedKeyUsage": (False, x509.ExtendedKeyUsage([purpose])),
+        }
+        assert certificate.issuer == CA.certificate.subject
+        assert certificate.subject.rfc4514_string() == f"CN={common_name}"
+        assert certificate.not_valid_after_utc == NOW + 397 * DAY
+
+
+def test_each_certificate_has_a_number_of_its_own() -> None:
+    assert len({host("a").certificate.parsed.serial_number for _ in range(3)}) == 3
+
+
+def test_a_client_certificate_lasts_as_long_as_it_is_asked_to() -> None:
+    pem, key = make_client_certificate(CA, "worker", NOW, 7)
+    found = Certificate.parse(pem)
+    assert found
+    assert found.not_after == NOW + 7 * DAY
+    private = serialization.load_pem_private_key(key.encode(), None)
+    assert found.key_digest == public_key_digest(private.public_key())
+
+
+def test_what_lasts_longer_than_certificates_do_now_is_known() -> None:
+    assert not outlives(CACHE.certificate)
+    assert not outlives(host("a", days=397).certificate, 397)
+    assert outlives(host("a", days=398).certificate)
+    assert outlives(CACHE.certificate, 396)
+
+
+def test_the_name_of_a_fleets_ca_is_known_whosever_it_is() -> None:
+    assert named_as_ca(CA.certificate)
+    assert named_as_ca(make_ca(NOW).certificate)
+    assert not named_as_ca(CACHE.certificate.parsed)
+    nameless = host(f"{'a' * 60}.example.com").certificate.parsed
+    assert not named_as_ca(nameless)
 
 
 def test_a_ca_survives_the_way_through_its_files_and_shows_no_key() -> None:
@@ -309,8 +412,11 @@ def test_a_certificate_that_ends_with_the_ca_is_not_renewed_over_and_over() -> N
 
 def test_the_end_of_the_ca_is_announced_half_a_year_before() -> None:
     assert CA.warning(NOW) is None
-    assert "expires in 153 days" in str(CA.warning(NOW + 3500 * DAY))
-    assert "has expired" in str(CA.warning(NOW + 3700 * DAY))
+    assert CA.warning(NOW + (3653 - 180) * DAY) is None
+    warning = "the fleet's CA {}, and with it every certificate: all clients need a new one"
+    assert CA.warning(NOW + (3653 - 179) * DAY) == warning.format("expires in 179 days")
+    assert CA.warning(NOW + 3652 * DAY) == warning.format("expires in 1 day")
+    assert CA.warning(NOW + 3653 * DAY) == warning.format("has expired")
 
 
 def test_the_fingerprint_and_the_keys_digest_are_those_openssl_shows(tmp_path: Path) -> None:
