@@ -121,14 +121,14 @@ def wanted_users(
     ``older``: of passwords that are let in beside it.
     """
     rules = {name: _rules(value, server) for name, value in _values(redis_users).items()}
-    if not _enabled(rules[DEFAULT]):
+    if not is_enabled(rules[DEFAULT]):
         rules[DEFAULT] = LOADING
     return tuple(
         User(
             name,
-            _enabled(rule),
+            is_enabled(rule),
             canonical(rule),
-            (digests[name], *older.get(name, ())) if _enabled(rule) else (),
+            (digests[name], *older.get(name, ())) if is_enabled(rule) else (),
         )
         for name, rule in sorted(rules.items())
     )
@@ -140,7 +140,7 @@ def user_names(redis_users: Mapping[str, Any]) -> tuple[str, ...]:
         sorted(
             name
             for name, value in _values(redis_users).items()
-            if not isinstance(value, str) or _enabled(words(value))
+            if not isinstance(value, str) or is_enabled(words(value))
         )
     )
 
@@ -162,7 +162,8 @@ def _rules(value: Any, server: Server) -> tuple[str, ...]:
     return words(rules_for(value, server) if value in PROFILES else value)
 
 
-def _enabled(rule: Iterable[str]) -> bool:
+def is_enabled(rule: Iterable[str]) -> bool:
+    """Whether a user with this rule can log in: the last word about it counts."""
     return next(reversed(of_kind("state", rule)), "on").lower() == "on"
 
 

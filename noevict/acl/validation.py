@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from noevict.acl.profiles import ADMIN, ALL, DEFAULT, PROFILES, RESERVED
+from noevict.acl.profiles import ADMIN, ALL, DEFAULT, PROFILES, RESERVED, is_enabled
 from noevict.acl.rules import CATEGORIES, Kind, allowed_keys, inside, kind, named, of_kind, words
 from noevict.messages import nearest
 
@@ -39,7 +39,7 @@ def _value_problems(value: object) -> Iterator[str]:
         yield from _mapping_problems(value)
     elif not isinstance(value, str) or not value.strip():
         yield f"a profile ({_PROFILES}), rules, or {{profile, keys, channels}}, got {_shown(value)}"
-    elif value not in PROFILES and not value.isprintable():
+    elif not value.isprintable():
         yield "rules on one line, without tabs and control characters"
     elif value not in PROFILES:
         yield from _rule_problems(words(value), _IN_RULES)
@@ -58,10 +58,10 @@ def _writes_all(value: object) -> bool:
     if value in PROFILES:
         return value in _WRITING
     rule = words(str(value))
-    if next(reversed(of_kind("state", rule)), "on").lower() == "off":
+    if not is_enabled(rule):
         return True
     about_all = [word for word in of_kind("commands", rule) if named(word) in {"@all", "@write"}]
-    return "~*" in allowed_keys(rule) and about_all[-1:] != [] and about_all[-1][0] in "+a"
+    return "~*" in allowed_keys(rule) and any(word[0] in "+a" for word in about_all[-1:])
 
 
 def _mapping_problems(value: Mapping[object, object]) -> Iterator[str]:

@@ -310,7 +310,17 @@ def test_admin_may_do_everything() -> None:
         ("default", "off"),
         ("default", {"profile": "app", "channels": []}),
         ("default", "~* -@all +@write +@read -@dangerous"),
+        ("default", "admin"),
+        ("default", "OFF"),
+        ("default", "on off ~x"),
+        ("default", "~* -@write +@all"),
         ("default", "~* allcommands -shutdown"),
+        ("x" * 64, "app"),
+        ("reports", "~* RESETKEYS ~a"),
+        ("reports", "&* ResetChannels &a"),
+        ("reports", "~a'b ~@c +get"),
+        ("reports", {"profile": "app", "keys": ["*"], "channels": ["*"]}),
+        ("reports", {"profile": "app", "keys": ["a~b&c", "%~d", "*x"]}),
         ("me@example.com", "admin"),
         ("reports", "~stats:* %R~x resetchannels &news:* -@all +@read -keys +client|id +select|0"),
         ("reports", "on ~* allchannels allcommands sanitize-payload"),
@@ -331,6 +341,7 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("a\nb", "app", "under a name of 1 to 64 letters"),
         ('"a"', "app", "under a name of 1 to 64 letters"),
         ("", "app", "under a name of 1 to 64 letters"),
+        ("x" * 65, "app", "under a name of 1 to 64 letters"),
         (7, "app", "got 7"),
         ("admin", "app", "left out"),
         ("takeover", "app", "under another name"),
@@ -342,6 +353,8 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
             "a profile (admin, app, readonly, health, exporter), rules, or {profile, keys, channels}, got None",
         ),
         ("x", "", "got ''"),
+        ("x", "  ", "got '  '"),
+        ("x", 1.5, "got 1.5"),
         ("x", True, "got True"),
         ("x", ["app"], "got a list"),
         (
@@ -351,18 +364,25 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ),
         ("x", "+get\n+set", "rules on one line"),
         ("x", "~a\t+get", "rules on one line"),
-        ("x", "+@raed", "rules with categories among all, admin,"),
+        ("x", "+@raed", "write (did you mean read?), got '+@raed'"),
+        ("x", "+@nohint", "write, got '+@nohint'"),
         ("x", "+get,+set|", "got '+get,+set|'"),
         ("x", "+config|get|x", "got '+config|get|x'"),
         ("x", "nopass +@all", "without a password (it is in secrets/users.yml), got nopass"),
         ("x", "resetpass", "got resetpass"),
         ("x", "reset +get", "got 'reset'"),
+        ("x", "Reset +get", "got 'Reset'"),
         ("x", "skip-sanitize-payload", "got 'skip-sanitize-payload'"),
+        ("x", "Skip-Sanitize-Payload", "got 'Skip-Sanitize-Payload'"),
         ("x", "~* ~x", "got '~x' after it"),
         ("x", "&* &x", "got '&x' after it"),
+        ("x", "AllKeys ~x", "rules with AllKeys or other patterns, not both, got '~x' after it"),
+        ("x", "allchannels &x", "rules with allchannels or other patterns, not both, got '&x' after it"),
         ("x", "(~* ~x)", "got '~x' after it"),
         ("x", "(~'a' +get)", "rules without quotes in (...)"),
         ("x", "(on +get)", "got 'on'"),
+        ("x", "(off +get)", "got 'off'"),
+        ("x", "(sanitize-payload +get)", "got 'sanitize-payload'"),
         ("x", "((+get))", "got '(+get)'"),
         ("x", "(~a +get", "got '(~a +get'"),
         (
@@ -371,7 +391,12 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
             "made of profile, keys and channels (did you mean keys?), got 'key'",
         ),
         ("x", {"keys": ["a"]}, "with a profile (admin, app, readonly, health, exporter), got None"),
-        ("x", {"profile": "app", "keys": "a"}, "with keys that are a list of patterns, got 'a'"),
+        ("x", {"profile": "raedonly"}, "exporter) (did you mean readonly?), got 'raedonly'"),
+        ("x", {"profile": "app", "keys": "~"}, "with keys that are a list of patterns, got '~'"),
+        ("x", {"profile": "app", "keys": 5}, "with keys that are a list of patterns, got 5"),
+        ("x", {"profile": "app", "keys": ["a\tb"]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "keys": ["%rw~a"]}, "with keys that are patterns alone"),
+        ("x", {"profile": "app", "keys": ["&a"]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "keys": [1]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "keys": ["~a"]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "keys": ["%R~a"]}, "with keys that are patterns alone"),
@@ -385,6 +410,8 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("default", "~old:* +@all", "a restart would drop transactions"),
         ("default", "~* +@all -@write", "a restart would drop transactions"),
         ("default", "~* +@all nocommands +get", "a restart would drop transactions"),
+        ("default", "~* +get", "a restart would drop transactions"),
+        ("default", "off on ~x", "a restart would drop transactions"),
     ],
 )
 def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: object, answer: str) -> None:
@@ -397,7 +424,13 @@ def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: ob
 def test_a_password_in_rules_is_refused_and_never_shown(sign: str) -> None:
     for rule in (f"~* {sign}hunter2 +get", f"(~* {sign}hunter2)"):
         [problem] = user_problems("x", rule)
-        assert "hunter2" not in problem
+        assert problem.endswith(f", got {sign}...")
+
+
+@pytest.mark.parametrize("word", ["hunter2", "Xhunter2", "hunter2)", "@hunter2"])
+def test_a_word_of_no_known_kind_may_be_a_password_and_is_not_shown(word: str) -> None:
+    [problem] = user_problems("x", f"~* {word} +get")
+    assert problem.endswith("got a word that is none of these")
 
 
 # --- comparison ---
