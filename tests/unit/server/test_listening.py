@@ -1,6 +1,7 @@
 """On which addresses a server should listen and does not: of those the host has, and of no others."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from noevict.machine.found import Address, Listener
 from noevict.plan.change import How
-from noevict.server.listening import missing, opened
+from noevict.server.listening import missing, opened, opens
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, managed
 
@@ -67,6 +68,35 @@ OPENED = {
 def test_what_a_change_opens_is_found(case: str) -> None:
     before, after, expected = OPENED[case]
     assert opened(before, after) == expected
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What redis.conf should say."""
+
+    bind: tuple[str, ...]
+    leased: tuple[str, ...] = ()
+    port: str = "0"
+
+    @property
+    def live(self) -> dict[str, str]:
+        return {"port": self.port, "tls-port": "7000"}
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "told"),
+    [
+        ("127.0.0.1 10.0.0.5", Wanted(("127.0.0.1", "10.0.0.5")), ""),
+        ("127.0.0.1", Wanted(("10.0.0.5",)), "opens port 7000 on 10.0.0.5"),
+        (
+            "127.0.0.1",
+            Wanted(("10.0.0.5", "-10.0.0.6"), ("10.0.0.6",), "6379"),
+            "opens port 7000 and port 6379 without TLS on 10.0.0.5, 10.0.0.6 (DHCP)",
+        ),
+    ],
+)
+def test_what_a_change_opens_is_told_with_its_ports(before: str, wanted: Wanted, told: str) -> None:
+    assert opens(before, wanted) == told
 
 
 V4 = st.sampled_from(["10.0.0.5", "10.0.0.6", "192.168.1.1", "127.0.0.1", "127.0.0.9"])
