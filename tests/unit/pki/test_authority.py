@@ -4,8 +4,7 @@ import hashlib
 import re
 import ssl
 import subprocess
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,81 +28,21 @@ from noevict.pki.authority import (
     sign_request,
 )
 from noevict.pki.certificate import Certificate, normalise, public_key_digest
+from tests.unit.pki.certificates import (
+    CA,
+    CACHE,
+    DAY,
+    NOW,
+    STRICT,
+    client_context,
+    handshake,
+    host,
+    request_of,
+    server_context,
+)
 
 # A busy machine is no failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-NOW = datetime.now(UTC).replace(microsecond=0)
-DAY = timedelta(days=1)
-STRICT = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # what Python 3.13 sets by itself
-CA = make_ca(NOW)
-
-
-def pem_of(key) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-def request_of(key, name: str = "evil.example", algorithm=None) -> str:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
-
-
-@dataclass(frozen=True)
-class Host:
-    """A host's certificate with its key, PEM."""
-
-    pem: str
-    key: str
-    digest: str
-
-    @property
-    def certificate(self) -> Certificate:
-        found = Certificate.parse(self.pem)
-        assert found
-        return found
-
-
-def host(*names: str, now: datetime = NOW, ca: Authority = CA, days: int = 397) -> Host:
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = sign_request(ca, request_of(key, algorithm=hashes.SHA256()), names, now, days)
-    return Host(pem, pem_of(key), public_key_digest(key.public_key()))
-
-
-CACHE = host("cache-1.example.com", "localhost", "10.0.0.12", "fd00::12")
-
-
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
-    """A whole TLS handshake in memory; raises what the side that refuses raises."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
-        client.wrap_bio(to_client, to_server, server_hostname=name),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    ]
-    for _ in range(10):
-        for end in tuple(ends):
-            try:
-                end.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            ends.remove(end)
-    assert not ends, "the handshake should be over after ten turns"
-
-
-def client_context(ca_pem: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=ca_pem)
-    context.verify_flags |= STRICT
-    return context
-
-
-def server_context(directory: Path, pem: str, key: str) -> ssl.SSLContext:
-    (directory / "server.crt").write_text(pem)
-    (directory / "server.key").write_text(key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.crt", directory / "server.key")
-    return context
 
 
 # Real TLS
