@@ -92,8 +92,8 @@ class HostIds:
 
 def record(recorded: Mapping[str, str], host: str, host_id: str, hosts: Iterable[str]) -> dict[str, str]:
     """ids.yml once a host was found with this id; no other host of ``hosts`` keeps it."""
-    others = set(hosts) - {host}
-    kept = {name: each for name, each in recorded.items() if not (each == host_id and name in others)}
+    listed = set(hosts)
+    kept = {name: each for name, each in recorded.items() if not (each == host_id and name in listed)}
     return {**kept, host: host_id}
 
 
@@ -115,4 +115,4 @@ def read_ids(file: Path, text: str) -> dict[str, str]:
 
 def render_ids(recorded: Mapping[str, str]) -> str:
     # In quotes: an id of digits only is a number for YAML.
-    return "".join(yaml.safe_dump({name: recorded[name]}, width=10_000) for name in sorted(recorded))
+    return "".join(yaml.safe_dump({name: recorded[name]}) for name in sorted(recorded))
