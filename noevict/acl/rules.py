@@ -159,7 +159,7 @@ def allowed_keys(rule: Iterable[str]) -> frozenset[str]:
     for word in of_kind("keys", rule):
         if word.lower() == "resetkeys":
             found = {}
-        elif word.lower() in {"allkeys", "~*"}:
+        elif word.lower() == "allkeys":
             found = {"*": {"R", "W"}}
         else:
             how, pattern = word.split("~", 1)

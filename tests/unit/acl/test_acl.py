@@ -56,6 +56,7 @@ def test_a_command_with_subcommands_stands_for_all_of_them() -> None:
 
 def test_a_category_with_a_container_stands_for_its_subcommands() -> None:
     assert allowed("+@slow") == {"config|get", "config|set", "client|id", "client|kill", "scan", "info"}
+    assert allowed("+@dangerous") == MEMBERS["dangerous"]
     assert allowed("+@all -@slow") == {"get", "set", "del", "keys", "flushall", "ping", "select", "vadd"}
 
 
@@ -63,7 +64,9 @@ def test_rules_are_read_from_left_to_right() -> None:
     assert allowed("+@all -@dangerous +info") >= {"info", "get"}
     assert "info" not in allowed("+@all +info -@dangerous")
     assert allowed("+get nocommands +set") == {"set"}
-    assert allowed("allcommands") == allowed("+@ALL") == set(SMALL.commands)
+    assert allowed("allcommands") == allowed("AllCommands") == allowed("+@ALL") == set(SMALL.commands)
+    assert allowed("+get NoCommands") == set()
+    assert allowed("+nosuch -@all +get") == {"get"}
 
 
 def test_commands_of_modules_that_are_in_no_category_are_among_all() -> None:
@@ -86,6 +89,12 @@ def test_a_first_argument_counts_only_while_the_command_itself_is_not_allowed() 
         ("%rw~a", {"~a"}),
         ("%R~a ~b", {"%R~a", "~b"}),
         ("allkeys", {"~*"}),
+        ("~a AllKeys", {"~*"}),
+        ("~a ~*", {"~*"}),
+        ("%R~*", {"%R~*"}),
+        ("%r~a %w~b", {"%R~a", "%W~b"}),
+        ("~a~b~c", {"~a~b~c"}),
+        ("~a ResetKeys", set()),
         ("%RW~* ~x", {"~*"}),
         ("~a resetkeys %W~b", {"%W~b"}),
         ("", set()),
@@ -96,7 +105,7 @@ def test_key_patterns_are_compared_by_what_they_permit(rule: str, keys: set[str]
 
 
 @pytest.mark.parametrize(
-    ("rule", "channels"), [("&a &b", {"&a", "&b"}), ("&a allchannels", {"&*"}), ("&a resetchannels", set())]
+    ("rule", "channels"), [("&a &b", {"&a", "&b"}), ("&a AllChannels", {"&*"}), ("&a ResetChannels", set())]
 )
 def test_channel_patterns_are_compared_by_what_they_permit(rule: str, channels: set[str]) -> None:
     assert Selector.read(words(rule), SMALL).channels == channels
@@ -139,6 +148,13 @@ def test_a_line_break_in_a_word_does_not_hide_its_kind(word: str) -> None:
     assert kind(word) == kind(word[0] + word[-1])
 
 
+def test_replies_are_text_or_bytes_and_as_many_as_the_questions() -> None:
+    replies = [*([name.encode() for name in MEMBERS.get(each, ())] for each in CATEGORIES), TOP]
+    assert Catalogue.parse(replies) == SMALL
+    with pytest.raises(ValueError, match="shorter"):
+        Catalogue.parse([["get"], TOP])
+
+
 def test_the_questions_are_about_every_category_that_servers_have() -> None:
     *categories, everything = Catalogue.QUESTIONS
     assert everything == ("COMMAND LIST",)
@@ -155,7 +171,8 @@ def test_a_selector_is_one_word() -> None:
         ("+get ~a", "~a resetchannels -@all +get"),
         ("~* &* +@all", "~* &* +@all"),
         ("&x on +get (+set ~b)", "resetchannels &x -@all +get (~b resetchannels -@all +set)"),
-        ("db=1 db=2,3 +get", "resetchannels db=2,3 -@all +get"),
+        ("db=1 db=7 db=2,3 +get", "resetchannels db=2,3 -@all +get"),
+        ("&d &b &a &c &e", "resetchannels &a &b &c &d &e -@all"),
         ("", "resetchannels -@all"),
     ],
 )
@@ -248,7 +265,14 @@ def test_the_exporter_does_not_see_the_arguments_of_other_users_commands() -> No
     assert not {"+slowlog", "+slowlog|get", "+monitor", "+@slow"} & set(rules)
 
 
-@pytest.mark.parametrize("value", ["off", "off ~x +get", "on OFF ~x"])
+def test_a_user_is_on_unless_the_last_word_about_it_says_otherwise() -> None:
+    for rule, on in (("~a", True), ("off ON ~a", True), ("on OFF ~a", False)):
+        [user] = (each for each in wanted_users({"cache": rule}, DIGESTS, REDIS_7) if each.name == "cache")
+        assert user.enabled is on
+        assert ("cache" in user_names({"cache": rule})) is on
+
+
+@pytest.mark.parametrize("value", ["off", "off ~x +get"])
 def test_default_switched_off_has_all_rights_for_the_sake_of_loading(value: str) -> None:
     users = {user.name: user for user in wanted_users({"default": value}, DIGESTS, REDIS_7)}
     assert users["default"] == User("default", enabled=False, rules="~* &* +@all")
@@ -365,6 +389,7 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", "+get\n+set", "rules on one line"),
         ("x", "~a\t+get", "rules on one line"),
         ("x", "+@raed", "write (did you mean read?), got '+@raed'"),
+        ("x", "+@gea", "write (did you mean geo?), got '+@gea'"),
         ("x", "+@nohint", "write, got '+@nohint'"),
         ("x", "+get,+set|", "got '+get,+set|'"),
         ("x", "+config|get|x", "got '+config|get|x'"),
@@ -446,6 +471,7 @@ USERS = wanted_users({"reports": "~r:* &n:* +@read (~s +get)"}, DIGESTS, REDIS_7
 def test_what_is_wanted_does_not_differ_from_itself() -> None:
     assert differences(USERS, lines_of(USERS), SMALL) == ()
     assert repair_commands(USERS, ()) == ()
+    assert len(repair_commands(USERS, ["app", "app"])) == 1
 
 
 def test_differences_come_by_user() -> None:
