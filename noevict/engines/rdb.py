@@ -8,10 +8,10 @@ between.
 from noevict.engines.engine import EngineName, Server, Version
 
 WRITES: dict[EngineName, tuple[tuple[Version, int], ...]] = {
-    "redis": (((7, 0, 0), 10), ((7, 2, 0), 11), ((7, 4, 0), 12)),
-    "valkey": (((8, 0, 0), 11), ((9, 0, 0), 80)),
+    "redis": (((0, 0, 0), 9), ((7, 0, 0), 10), ((7, 2, 0), 11), ((7, 4, 0), 12)),
+    "valkey": (((0, 0, 0), 11), ((9, 0, 0), 80)),
 }
-"""Engine -> from which release on, which version."""
+"""Engine -> from which release on, which version. Before 5.0 Redis wrote earlier ones, which all releases read."""
 MEASURED: dict[EngineName, Version] = {"redis": (8, 1, 0), "valkey": (9, 2, 0)}
 """From these releases on nothing is known: they may write, and read, later versions of their own kind."""
 VALKEYS = 80  # the first that is Valkey's alone
@@ -29,4 +29,4 @@ def reads(server: Server, version: int) -> bool:
         return True
     own_kind = (version >= VALKEYS) == (server.engine == "valkey")
     known = server.version < MEASURED[server.engine]
-    return own_kind and version > COMMON and (not known or version <= written_by(server))
+    return own_kind and (not known or version <= written_by(server))

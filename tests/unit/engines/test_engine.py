@@ -59,9 +59,11 @@ def test_a_release_is_read_from_the_servers_or_the_packages_version(
     assert Server.parse("redis", text) == Server("redis", version)
 
 
-@pytest.mark.parametrize("text", ["", "8.0", "8.0.x", "x8.0.1", ":8.0.1", "a:8.0.1", "8-0-1", "8.0-1"])
+@pytest.mark.parametrize(
+    "text", ["", "8.0", "8.0.x", "x8.0.1", ":8.0.1", "a:8.0.1", "8-0.1", "8.0-1", ".8.1", "8..1", "8.x.1"]
+)
 def test_what_has_no_three_numbers_is_no_release(text: str) -> None:
-    with pytest.raises(ValueError, match="no release number in '"):
+    with pytest.raises(ValueError, match=r"^no release number in '"):
         Server.parse("redis", text)
 
 

@@ -7,6 +7,7 @@ from noevict.engines.engine import Server
 
 # A release, the version it writes, what it reads and what it does not.
 RELEASES = {
+    "redis 6.2.99": (9, (1, 9), (10, 11, 80)),
     "redis 7.0.0": (10, (1, 6, 9, 10), (11, 12, 80)),
     "redis 7.0.15": (10, (10,), (11, 12, 80)),
     "redis 7.2.0": (11, (10, 11), (12, 80)),
@@ -15,6 +16,7 @@ RELEASES = {
     # Nobody measured these: they may read what came later of their own kind.
     "redis 8.1.0": (12, (11, 12, 13, 79), (80, 81)),
     "redis 9.0.0": (12, (12, 13), (80,)),
+    "valkey 7.2.5": (11, (11,), (12, 80)),
     "valkey 8.0.0": (11, (1, 10, 11), (12, 79, 80)),
     "valkey 8.1.1": (11, (11,), (12, 80)),
     "valkey 9.0.0": (80, (1, 11, 80), (12, 79, 81)),

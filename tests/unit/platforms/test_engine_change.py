@@ -59,7 +59,7 @@ def stopped(host: Managed, *data: str) -> Managed:
     return host.but(live, data=files, listeners=(), pid=0)
 
 
-EIGHT = Server("redis", (8, 0, 2))
+SIX, EIGHT = Server("redis", (6, 2, 7)), Server("redis", (8, 0, 2))
 MANIFEST = "appendonlydir/appendonly.aof.manifest"
 Case = tuple[Callable[[], Managed], tuple[str, ...]]
 REASONS: Mapping[str, Case] = {
@@ -122,6 +122,8 @@ FINE: Mapping[str, Callable[[], Managed]] = {
     "the same on disk": lambda: change(stopped(before(EIGHT), MANIFEST)),
     "nothing on disk": lambda: change(stopped(before())),
     "handed over before": lambda: change(stopped(before(EIGHT)).but(rdb={})),
+    "a release of long ago": lambda: change(before(SIX)),
+    "a release of long ago on disk": lambda: change(stopped(before(SIX), "dump.rdb").but(rdb={"dump.rdb": 9})),
     "a release that nobody knows yet": lambda: replace(
         change(before(EIGHT)), state=replace(change(before(EIGHT)).state, candidate="")
     ),

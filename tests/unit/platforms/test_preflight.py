@@ -465,6 +465,15 @@ def test_keys_in_append_only_files_are_not_left_behind_by_turning_aof_off() -> N
     assert line.startswith("redis_appendonly: should be True while it is not running")
 
 
+def test_data_that_a_release_of_long_ago_wrote_is_read_by_it_and_later_data_is_not() -> None:
+    host = stopped(
+        managed("trixie").but_package("redis-server", "5:6.2.7-1"), "appendonlydir/appendonly.aof.manifest"
+    )
+    assert host.but(rdb={"base": 9}).plan.refusals == ()
+    [line] = host.but(rdb={"base": 10}).plan.refusals
+    assert line.startswith("Redis 6.2.7 does not read its data, which is in RDB version 10")
+
+
 def test_a_directory_may_end_with_a_slash() -> None:
     assert stopped(foreign(), conf="dir /var/lib/redis/\n").plan.refusals == ()
 
