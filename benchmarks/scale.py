@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.clean_run import DEPLOY, SUITE, found_due, provision
 from benchmarks.environment import environment
 from benchmarks.measured import Case, Target, interleaved, table_of
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.pki.authority import sign_request
 from noevict.scripts import script
 from noevict.secrets.store import Secrets
@@ -29,7 +29,7 @@ from tests.lab.host import Host
 from tests.lab.lab import Lab
 
 ASYNCSSH = "asyncssh>=2.24,<3"
-ENGINE = ENGINES["redis"]
+ENGINE = LAYOUTS["redis"]
 CERTIFICATE = f"{ENGINE.tls}/server.crt"
 LARGEST, GIGABYTES, CPU_SECONDS = 2000, 1.5, 60
 

@@ -154,5 +154,5 @@ def server_of(info: Mapping[str, Any]) -> Server:
     """The engine and release from INFO: Valkey tells a redis_version of old for its clients' sake."""
     if info.get("server_name") == "valkey" or "valkey_version" in info:
         return Server.parse("valkey", str(info.get("valkey_version", "")))
-    engine: EngineName = "redis"
-    return Server.parse(engine, str(info.get("redis_version", "")))
+    layout: EngineName = "redis"
+    return Server.parse(layout, str(info.get("redis_version", "")))

@@ -62,7 +62,7 @@ def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) ->
 def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
     """apt, too, starts a running server anew whose package was left half upgraded."""
     running = state.live.reach is not Reach.NOT_RUNNING
-    package = change.part is Part.PACKAGE and change.subject == plan.target.engine.package
+    package = change.part is Part.PACKAGE and change.subject == plan.target.layout.package
     return change.how in RESTARTING or (package and running)
 
 

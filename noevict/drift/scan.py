@@ -95,7 +95,7 @@ def _report(run: HostRun, seconds: float) -> Report:
     failure = run.twin or (() if run.looked else run.failure)
     if failure:
         return Report(run.name, failure, seconds=seconds)
-    plan, server = run.plan, run.found.live.server or run.found.release(run.engine)
+    plan, server = run.plan, run.found.live.server or run.found.release(run.layout)
     return Report(
         run.name,
         plan.refusals,

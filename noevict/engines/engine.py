@@ -1,4 +1,4 @@
-"""Redis and Valkey: what their Debian packages name and place, and a server's version."""
+"""Redis and Valkey, and the release of a server."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Engine:
-    """One of the two servers, as Debian packages it. All paths are absolute paths on the host."""
+    """One of the two servers."""
 
     name: EngineName
     title: str
@@ -20,87 +20,6 @@ class Engine:
     def other(self) -> "Engine":
         """The other one of the two."""
         return ENGINES["valkey" if self.name == "redis" else "redis"]
-
-    @property
-    def package(self) -> str:
-        return f"{self.name}-server"
-
-    @property
-    def tools(self) -> str:
-        """The package that has the programs, the server's too; the server's own depends on its very version."""
-        return f"{self.name}-tools"
-
-    @property
-    def unit(self) -> str:
-        return f"{self.name}-server.service"
-
-    @property
-    def user(self) -> str:
-        """The system user and group the server runs as."""
-        return self.name
-
-    @property
-    def binary(self) -> str:
-        return f"/usr/bin/{self.name}-server"
-
-    @property
-    def cli(self) -> str:
-        return f"/usr/bin/{self.name}-cli"
-
-    @property
-    def etc(self) -> str:
-        return f"/etc/{self.name}"
-
-    @property
-    def conf(self) -> str:
-        return f"{self.etc}/{self.name}.conf"
-
-    @property
-    def aclfile(self) -> str:
-        return f"{self.etc}/users.acl"
-
-    @property
-    def tls(self) -> str:
-        return f"{self.etc}/tls"
-
-    @property
-    def data(self) -> str:
-        return f"/var/lib/{self.name}"
-
-    @property
-    def rdb(self) -> str:
-        return f"{self.data}/dump.rdb"
-
-    @property
-    def append_only(self) -> str:
-        """The directory of the append-only files."""
-        return f"{self.data}/appendonlydir"
-
-    @property
-    def manifest(self) -> str:
-        """What names the append-only files."""
-        return f"{self.append_only}/appendonly.aof.manifest"
-
-    @property
-    def single_aof(self) -> str:
-        """The append-only file as Redis 6 had it; later releases make theirs of it at a start with AOF on."""
-        return f"{self.data}/appendonly.aof"
-
-    @property
-    def logs(self) -> str:
-        return f"/var/log/{self.name}"
-
-    @property
-    def logfile(self) -> str:
-        return f"{self.logs}/{self.name}-server.log"
-
-    @property
-    def pidfile(self) -> str:
-        return f"/run/{self.name}/{self.name}-server.pid"
-
-    @property
-    def dropin(self) -> str:
-        return f"/etc/systemd/system/{self.unit}.d/noevict.conf"
 
 
 ENGINES: dict[EngineName, Engine] = {

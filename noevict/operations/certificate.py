@@ -13,10 +13,10 @@ def renew_certificate(run: HostRun) -> None:
 
     Each has a new key, so that one that leaked ends with its certificate.
     """
-    target, engine = run.plan.target, run.engine
+    target, layout = run.plan.target, run.layout
     own = run.fleet.own_certificate(run.settings)
-    request = script("user", user=engine.user, data=engine.data) + script(
-        "request", user=engine.user, etc=engine.etc, makes_key="yes" if own is None else "no"
+    request = script("user", user=layout.user, data=layout.data) + script(
+        "request", user=layout.user, etc=layout.etc, makes_key="yes" if own is None else "no"
     )
     directory, *lines = run.shell(request, what="making a key")
     if own is not None:
@@ -27,9 +27,9 @@ def renew_certificate(run: HostRun) -> None:
     run.shell(
         script(
             "certify",
-            user=engine.user,
-            etc=engine.etc,
-            tls=engine.tls,
+            user=layout.user,
+            etc=layout.etc,
+            tls=layout.tls,
             new=directory,
             certificate=packed(certificate),
             ca=packed(target.ca),
@@ -40,4 +40,4 @@ def renew_certificate(run: HostRun) -> None:
     )
     if run.found.live.user == "admin" and run.found.live.config.get("tls-cert-file"):
         # Setting the path it has makes the server read all its TLS files again; connections stay.
-        run.client.config_set("tls-cert-file", f"{engine.tls}/server.crt")
+        run.client.config_set("tls-cert-file", f"{layout.tls}/server.crt")

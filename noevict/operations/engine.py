@@ -45,7 +45,7 @@ def _take_the_place_of(run: HostRun, old: HostRun) -> None:
     if old.found.live.reached:
         aof = _make_ready(run, old)
     moved, keys = stamp(), {}
-    hands_over = bool(old.found.pid) or left_data(old.found, old.engine)
+    hands_over = bool(old.found.pid) or left_data(old.found, old.layout)
     try:
         if old.found.pid:
             keys = _stop(old)
@@ -93,18 +93,18 @@ def _stop(old: HostRun) -> dict[str, tuple[int, int]]:
 
 def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
     kind = "aof" if aof else "rdb"
-    source, target = old.engine.data, run.engine.data
+    source, target = old.layout.data, run.layout.data
     said = run.shell(
-        script("as_user", user=run.engine.user)
-        + script("hand_over", source=source, target=target, old=old.engine.user, kind=kind, stamp=moved),
+        script("as_user", user=run.layout.user)
+        + script("hand_over", source=source, target=target, old=old.layout.user, kind=kind, stamp=moved),
         seconds=COPY_SECONDS,
-        what=f"handing the data of {old.engine.title} over",
+        what=f"handing the data of {old.layout.title} over",
     )
     if kind == "rdb":
         seed(run, trust_rdb=True)
     for line in said:
         word, _, path = line.partition(" ")
-        whose = old.engine.title if word == "moved" else run.engine.title
+        whose = old.layout.title if word == "moved" else run.layout.title
         run.log(f"the data that {whose} had is kept in {path}")
 
 
@@ -114,20 +114,26 @@ def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ..
         now = service(run, "state").state
         if now == "running":
             # It may have served clients by now.
-            return (why, f"{run.engine.title} runs, with the data handed over; mend that, then run again")
+            return (
+                why,
+                f"{run.layout.title} runs, with the data handed over; mend that, then run again",
+            )
         if now not in ("stopped", "failed"):
             stop(run)
         service(run, "disable")
-        source, target = old.engine.data, run.engine.data
-        back = script("hand_back", source=source, target=target, old=old.engine.user, stamp=moved)
-        run.shell(script("as_user", user=run.engine.user) + back, what="giving the data back")
+        source, target = old.layout.data, run.layout.data
+        back = script("hand_back", source=source, target=target, old=old.layout.user, stamp=moved)
+        run.shell(script("as_user", user=run.layout.user) + back, what="giving the data back")
         enable(old)
         state = settled(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:
-        return (why, f"and {old.engine.title} could not be put back: {sentence(error)}")
+        return (why, f"and {old.layout.title} could not be put back: {sentence(error)}")
     if state != "running":
-        return (why, f"{old.engine.title} has its data again, and does not start with it: {last_words(old)}")
-    return (why, f"{old.engine.title} is back, with its data, and serves")
+        return (
+            why,
+            f"{old.layout.title} has its data again, and does not start with it: {last_words(old)}",
+        )
+    return (why, f"{old.layout.title} is back, with its data, and serves")
 
 
 def _compare(run: HostRun, before: dict[str, tuple[int, int]]) -> None:
@@ -138,5 +144,5 @@ def _compare(run: HostRun, before: dict[str, tuple[int, int]]) -> None:
         if found < keys - expires:
             raise NoevictError(
                 f"{name} has {found} keys, had {keys} before: the data of before is kept, see above; stop "
-                f"{run.engine.title} before more is written"
+                f"{run.layout.title} before more is written"
             )

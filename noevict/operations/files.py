@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
 from noevict.operations.takeover import takes_over
@@ -20,29 +20,29 @@ LOGS_MODE = "2750"
 @step
 def test_configuration(run: HostRun) -> None:
     """Start a server of its own with the new configuration, before anything uses it."""
-    engine, target = run.engine, run.plan.target
+    layout, target = run.layout, run.plan.target
     run.shell(
-        own_server(engine)
-        + script("candidate", conf=packed(target.text(engine.conf)), acl=packed(target.text(engine.aclfile))),
-        what=f"{engine.package} would not start with this configuration; nothing was changed: it",
+        own_server(layout)
+        + script("candidate", conf=packed(target.text(layout.conf)), acl=packed(target.text(layout.aclfile))),
+        what=f"{layout.package} would not start with this configuration; nothing was changed: it",
     )
 
 
 @step
 def mend_access(run: HostRun) -> None:
     """Owners and modes of directories, certificates and data: what is tried next is to read them."""
-    engine, due = run.engine, {change.path for change in steps.access_due(run.plan)}
+    layout, due = run.layout, {change.path for change in steps.access_due(run.plan)}
     lines = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
         for file in run.plan.target.files
         if file.path in due
     )
-    user, made = engine.user, script("user", user=engine.user, data=engine.data)
-    owned = (engine.rdb, engine.append_only, engine.single_aof)
+    user, made = layout.user, script("user", user=layout.user, data=layout.data)
+    owned = (layout.rdb, layout.append_only, layout.single_aof)
     data = (f"{user} {user} - {path}" for path in owned if path in due)
     logs = (
         f"{user} adm {mode} {path}"
-        for path, mode in ((engine.logs, LOGS_MODE), (engine.logfile, "640"))
+        for path, mode in ((layout.logs, LOGS_MODE), (layout.logfile, "640"))
         if path in due
     )
     run.shell(
@@ -55,22 +55,22 @@ def mend_access(run: HostRun) -> None:
 @step
 def place_files(run: HostRun) -> None:
     """All files, and kernel values."""
-    engine, target = run.engine, run.plan.target
+    layout, target = run.layout, run.plan.target
     said = run.shell(
-        script("user", user=engine.user, data=engine.data)
-        + script("descriptors", user=engine.user)
+        script("user", user=layout.user, data=layout.data)
+        + script("descriptors", user=layout.user)
         + script(
             "place",
-            etc=engine.etc,
-            conf=engine.conf,
-            acl=engine.aclfile,
-            package=engine.package,
+            etc=layout.etc,
+            conf=layout.conf,
+            acl=layout.aclfile,
+            package=layout.package,
             previous=PREVIOUS,
             keep="yes" if run.found.pid or takes_over(run) else "no",
         )
         + placing(
-            engine.etc,
-            [file for file in (*target.files, _logs(engine)) if is_due(file, run.plan.changes)],
+            layout.etc,
+            [file for file in (*target.files, _logs(layout)) if is_due(file, run.plan.changes)],
             reload=not steps.installs_server(run.plan),
         ),
         seconds=SYNC_SECONDS,
@@ -78,16 +78,16 @@ def place_files(run: HostRun) -> None:
     )
     if "asks" in said:
         run.warn(
-            f"the next upgrade of {engine.package} may ask about {engine.conf}: any answer is fine; without a terminal "
+            f"the next upgrade of {layout.package} may ask about {layout.conf}: any answer is fine; without a terminal "
             "it needs apt's --force-confold"
         )
     if any(change.part is Part.KERNEL for change in run.plan.changes):
         run.shell(script("kernel", **KERNEL), what="setting kernel values")
 
 
-def _logs(engine: Engine) -> WantedFile:
+def _logs(layout: Layout) -> WantedFile:
     """As the package makes it."""
-    return WantedFile(engine.logs, engine.user, "adm", LOGS_MODE, directory=True)
+    return WantedFile(layout.logs, layout.user, "adm", LOGS_MODE, directory=True)
 
 
 def placing(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:

@@ -17,11 +17,11 @@ from noevict.run.step import step
 def set_live(run: HostRun) -> None:
     """AOF first, and waited for; then every other value at once; then ACL users, without ACL LOAD."""
     live, target, client = run.found.live, run.plan.target, run.client
-    off = live.config.get("appendonly") == "no" or run.found.aof_unwritten(run.engine)
+    off = live.config.get("appendonly") == "no" or run.found.aof_unwritten(run.layout)
     if target.live["appendonly"] == "yes" and off:
-        if not empty_elsewhere(live, run.engine):
+        if not empty_elsewhere(live, run.layout):
             write_append_only_files(run)
-        elif any(path.startswith(f"{run.engine.append_only}/") for path in run.found.data):
+        elif any(path.startswith(f"{run.layout.append_only}/") for path in run.found.data):
             keep_aside(run)  # there is nothing to write, and what ours would find is of an earlier time
     if live.user != "admin" or live.server is None:
         return  # somebody else's server: the rest comes with the restart

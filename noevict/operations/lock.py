@@ -26,7 +26,7 @@ def lock_host(run: HostRun) -> None:
     take_lock(run)
     run.look_again()
     if is_loading(run.found):
-        raise NoevictError(f"{run.engine.title} has begun to load its data again: run again once it has")
+        raise NoevictError(f"{run.layout.title} has begun to load its data again: run again once it has")
     different = changed_fields(before, run.found)
     if different:
         raise NoevictError(f"changed since looked at ({', '.join(different)}): run again")

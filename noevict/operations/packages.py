@@ -26,7 +26,7 @@ def prepare_packages(run: HostRun) -> None:
         script("apt")
         + script(
             "packages",
-            package=run.engine.package,
+            package=run.layout.package,
             tools=" ".join(tools),
             fetch=fetch,
             pid=run.found.pid,
@@ -35,9 +35,9 @@ def prepare_packages(run: HostRun) -> None:
         what="apt",
     )
     version = next(line.partition(" ")[2] for line in said if line.startswith("candidate "))
-    server = Server.parse(run.engine.name, version)
+    server = Server.parse(run.layout.engine.name, version)
     if not server.supported:
-        oldest = ".".join(map(str, ENGINES[run.engine.name].oldest[:2]))
+        oldest = ".".join(map(str, ENGINES[run.layout.engine.name].oldest[:2]))
         raise NoevictError(f"its release has {server}: should be {oldest} or later")
     run.state = replace(run.found, candidate=version)
     run.make_plan()
@@ -53,11 +53,11 @@ def install_server(run: HostRun) -> None:
 
 def install(run: HostRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
-    engine = run.engine
+    layout = run.layout
     run.shell(
         script("apt")
-        + script("keep_names", etc=engine.etc, conf=engine.conf)
-        + script("install", package=engine.package, binary=engine.binary),
+        + script("keep_names", etc=layout.etc, conf=layout.conf)
+        + script("install", package=layout.package, binary=layout.binary),
         seconds=INSTALL_SECONDS,
         what="apt",
     )

@@ -18,7 +18,7 @@ def note_generation(run: HostRun) -> None:
     """
     generation = run.secrets.generation
     if run.found.given != generation and password_rotation.gives_passwords(
-        run.plan.changes, run.engine.aclfile
+        run.plan.changes, run.layout.aclfile
     ):
         _write(run, GIVEN, str(generation))
 
@@ -38,9 +38,9 @@ def finish_passwords(run: HostRun) -> None:
     left = password_rotation.left_over(secrets, run.found)
     if left:
         change_users(run.client, acl_diff.repair_commands(plan.target.users, left))
-        files = [file for file in plan.target.files if file.path == run.engine.aclfile]
+        files = [file for file in plan.target.files if file.path == run.layout.aclfile]
         run.shell(
-            placing(run.engine.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
+            placing(run.layout.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
         )
         run.look_again()
         if not run.found.live.ours or password_rotation.left_over(run.secrets, run.found):

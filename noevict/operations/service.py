@@ -86,7 +86,7 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
     try:
         if settled(run, verb).state != "running":
-            raise NoevictError(f"{run.engine.title} did not {verb.rsplit(maxsplit=1)[-1]}")
+            raise NoevictError(f"{run.layout.title} did not {verb.rsplit(maxsplit=1)[-1]}")
         wait_for_first_answer(run)
     except NoevictError as error:
         raise NoevictError(f"{error}: {last_words(run)}") from error
@@ -95,7 +95,7 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
 def stop(run: HostRun) -> None:
     """Raises NoevictError where it does not end: it may be saving, and in vain."""
     if settled(run, "stop").state not in ("stopped", "failed"):
-        raise NoevictError(f"{run.engine.title} did not stop: {last_words(run)}")
+        raise NoevictError(f"{run.layout.title} did not stop: {last_words(run)}")
 
 
 def settled(run: HostRun, verb: str) -> UnitState:
@@ -104,7 +104,10 @@ def settled(run: HostRun, verb: str) -> UnitState:
     now, state = service(run, verb, old), ""
     while now.state in UNDER_WAY:
         if now.state != state:
-            state, patience = now.state, Patience(f"{run.engine.title} is {UNDER_WAY[now.state]}", run.log)
+            state, patience = (
+                now.state,
+                Patience(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.log),
+            )
         if state == "starting":
             patience.wait(*how_far(run))
         else:
@@ -116,8 +119,8 @@ def settled(run: HostRun, verb: str) -> UnitState:
 
 def last_words(run: HostRun) -> str:
     """What the server said last that tells why; no line that could hold a password."""
-    words = script("descriptors", user=run.engine.user) + script(
-        "words", unit=run.engine.unit, logfile=run.engine.logfile
+    words = script("descriptors", user=run.layout.user) + script(
+        "words", unit=run.layout.unit, logfile=run.layout.logfile
     )
     try:
         return " / ".join(run.shell(words, what="reading its log")) or "its log says nothing"
@@ -128,13 +131,13 @@ def last_words(run: HostRun) -> str:
 def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> UnitState:
     """Verbs of service.sh, one after the other. ``old``: the process that is to end. ``again``: they were given, and
     go on."""
-    engine = run.engine
+    layout = run.layout
     said = run.shell(
         script(
             "service",
-            package=engine.package,
-            unit=engine.unit,
-            data=engine.data,
+            package=layout.package,
+            unit=layout.unit,
+            data=layout.data,
             verb=verb,
             again="yes" if again else "no",
             old=old,
@@ -156,13 +159,13 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     if state != "running":
         return (
             why,
-            f"the old configuration is back, and {run.engine.title} does not start with it: {last_words(run)}",
+            f"the old configuration is back, and {run.layout.title} does not start with it: {last_words(run)}",
         )
     return (why, "the old configuration is back, and serves")
 
 
 def _files_back(run: HostRun) -> bool:
     """The last configuration that worked, in place of the new one. False where there is none."""
-    engine = run.engine
-    put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
+    layout = run.layout
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     return "none" not in run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")

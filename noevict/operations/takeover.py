@@ -22,24 +22,24 @@ KERNEL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.som
 
 def takes_over(run: HostRun) -> bool:
     """Whether a server that somebody else set up is to become ours."""
-    package = run.found.packages.get(run.engine.package)
+    package = run.found.packages.get(run.layout.package)
     there = run.found.conf is not None or (package is not None and package.unpacked)
     return there and not run.managed
 
 
 def begin_takeover(run: HostRun) -> None:
     """Remember how the host is. From now on a step that fails gives it back."""
-    engine, found = run.engine, run.found
+    layout, found = run.layout, run.found
     placed = (
-        *(engine.aclfile, engine.tls, engine.dropin, SYSCTL, engine.conf),
-        *(f"{engine.conf}.debian", f"{engine.conf}.before-noevict"),
+        *(layout.aclfile, layout.tls, layout.dropin, SYSCTL, layout.conf),
+        *(f"{layout.conf}.debian", f"{layout.conf}.before-noevict"),
     )
     run.shell(
         script(
             "remember",
             previous=PREVIOUS,
-            etc=engine.etc,
-            conf=engine.conf,
+            etc=layout.etc,
+            conf=layout.conf,
             paths="\n".join(placed),
             aof="yes" if found.starts_with_aof else "no",
             kernel="\n".join(f"{KERNEL_NAMES[name]} {value}" for name, value in found.kernel.items()),
@@ -51,7 +51,7 @@ def begin_takeover(run: HostRun) -> None:
 
 def give_back(run: HostRun, why: tuple[str, ...]) -> tuple[str, ...]:
     """The host as it was before the take-over, its server running where it ran. What to tell."""
-    title = run.engine.title
+    title = run.layout.title
     try:
         return (*why, _give_back(run))
     except (NoevictError, *HOST_FAILURES) as error:
@@ -59,7 +59,7 @@ def give_back(run: HostRun, why: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _give_back(run: HostRun) -> str:
-    found, engine = run.found, run.engine
+    found, layout = run.found, run.layout
     now = service(run, "state")
     untouched = bool(found.pid) and now.pid == found.pid
     if untouched:
@@ -68,25 +68,25 @@ def _give_back(run: HostRun) -> str:
         stop(run)
     # As it ends, a server that ran writes an RDB of all its keys. Once AOF is on again, append-only files beside it
     # would be loaded in place of what is newer.
-    in_rdb = bool(found.pid) or (found.file(engine.rdb) is not None and not found.empty_rdb)
+    in_rdb = bool(found.pid) or (found.file(layout.rdb) is not None and not found.empty_rdb)
     if not untouched and not found.starts_with_aof and in_rdb:
         keep_aside(run)
-    put = script("rollback", conf=engine.conf, acl=engine.aclfile, previous=PREVIOUS)
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
-    back = script("give_back", previous=PREVIOUS, etc=engine.etc, dropin=engine.dropin)
+    back = script("give_back", previous=PREVIOUS, etc=layout.etc, dropin=layout.dropin)
     run.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
     if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")
     if not found.pid:
-        return f"nothing of noevict's is left there, and {engine.title} is stopped as it was"
+        return f"nothing of noevict's is left there, and {layout.title} is stopped as it was"
     if untouched:
-        return f"nothing of noevict's is left there, and {engine.title} runs as it did"
+        return f"nothing of noevict's is left there, and {layout.title} runs as it did"
     if settled(run, "start").state != "running":
         return (
-            f"nothing of noevict's is left there, and {engine.title} does not start with its own configuration: "
+            f"nothing of noevict's is left there, and {layout.title} does not start with its own configuration: "
             f"{last_words(run)}"
         )
-    return f"nothing of noevict's is left there: the old configuration is back, and {engine.title} serves"
+    return f"nothing of noevict's is left there: the old configuration is back, and {layout.title} serves"
 
 
 def _set_back(run: HostRun) -> None:

@@ -14,7 +14,7 @@ def stop_managing(run: HostRun) -> None:
     take_lock(run)
     for each in filter(None, (run.predecessor, run)):
         left = let_go(each)
-        run.log(f"is no longer managed; {each.engine.title} goes on as it is, with {', '.join(left)}")
+        run.log(f"is no longer managed; {each.layout.title} goes on as it is, with {', '.join(left)}")
     run.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
     if "there" in run.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
         run.log(
@@ -24,16 +24,16 @@ def stop_managing(run: HostRun) -> None:
 
 def let_go(run: HostRun) -> list[str]:
     """No longer look after this engine's server here. What stays of it, by path."""
-    engine = run.engine
+    layout = run.layout
     return run.shell(
-        script("descriptors", user=engine.user)
+        script("descriptors", user=layout.user)
         + script(
             "uninstall",
-            etc=engine.etc,
-            conf=engine.conf,
-            dropin=engine.dropin,
-            tls=engine.tls,
-            data=engine.data,
+            etc=layout.etc,
+            conf=layout.conf,
+            dropin=layout.dropin,
+            tls=layout.tls,
+            data=layout.data,
         ),
-        what=f"letting go of {engine.title}",
+        what=f"letting go of {layout.title}",
     )

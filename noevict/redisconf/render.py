@@ -9,7 +9,8 @@ from typing import Protocol
 from noevict import templates
 from noevict.directives.table import Directive, defaults, find, problem
 from noevict.directives.values import canonical, written
-from noevict.engines.engine import Engine, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import Layout
 from noevict.errors import NoevictError
 
 
@@ -87,7 +88,7 @@ _LINES = frozenset({"bind", "tls-ciphers", "client-output-buffer-limit", "save"}
 
 def wanted(
     settings: ServerSettings,
-    engine: Engine,
+    layout: Layout,
     server: Server,
     *,
     maxmemory: int,
@@ -109,7 +110,7 @@ def wanted(
     by_name: dict[str, object] = {
         **CHOICES,
         **{name: getattr(settings, setting) for name, setting in FROM_SETTINGS.items()},
-        **_fixed(engine, systemd=systemd),
+        **_fixed(layout, systemd=systemd),
         "maxmemory": maxmemory,
         "bind": " ".join(bind),
         **{_directive(name).name: value for name, value in asked.items()},
@@ -117,20 +118,20 @@ def wanted(
     return {_directive(name).name_on(server): canonical(name, value) for name, value in by_name.items()}
 
 
-def _fixed(engine: Engine, *, systemd: bool) -> dict[str, object]:
+def _fixed(layout: Layout, *, systemd: bool) -> dict[str, object]:
     """What redis_config cannot change."""
     return {
         "protected-mode": True,
-        "tls-cert-file": f"{engine.tls}/server.crt",
-        "tls-key-file": f"{engine.tls}/server.key",
-        "tls-ca-cert-file": f"{engine.tls}/ca.crt",
-        "aclfile": engine.aclfile,
+        "tls-cert-file": f"{layout.tls}/server.crt",
+        "tls-key-file": f"{layout.tls}/server.key",
+        "tls-ca-cert-file": f"{layout.tls}/ca.crt",
+        "aclfile": layout.aclfile,
         # what the packages' unit gives on the command line, and their init script expects
         "supervised": "systemd" if systemd else "no",
         "daemonize": not systemd,
-        "pidfile": engine.pidfile,
-        "logfile": engine.logfile,
-        "dir": engine.data,
+        "pidfile": layout.pidfile,
+        "logfile": layout.logfile,
+        "dir": layout.data,
         "dbfilename": "dump.rdb",
     }
 
@@ -153,14 +154,14 @@ def wanted_live(
     return {**(fresh or defaults(server) or {}), **wanted}
 
 
-def render(wanted: Mapping[str, str], server: Server, engine: Engine) -> str:
+def render(wanted: Mapping[str, str], server: Server, layout: Layout) -> str:
     """The text of redis.conf (templates/redis.conf.j2), in the form this server's CONFIG REWRITE writes."""
     lines = {name: written(name, value, server) for name, value in wanted.items()}
     # the lines that have a place of their own in the template; what is left comes from redis_config
-    own = {*CHOICES, *FROM_SETTINGS, *_fixed(engine, systemd=True), "maxmemory", "bind"}
+    own = {*CHOICES, *FROM_SETTINGS, *_fixed(layout, systemd=True), "maxmemory", "bind"}
     return templates.render(
         "redis.conf",
-        title=engine.title,
+        title=layout.title,
         extras=[f"{name} {line}" for name in sorted(lines.keys() - own) for line in lines[name]],
         **{name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0] for name in own},
     )

@@ -14,7 +14,8 @@ from noevict.client import login
 from noevict.client.client import Client
 from noevict.client.failures import sentence
 from noevict.directives import table
-from noevict.engines.engine import ENGINES, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.pki import contexts
 from noevict.pki.certificate import OwnCertificate
@@ -48,7 +49,7 @@ class HostRun(Shell):
         super().__init__(state, host)
         self.fleet = fleet
         self.settings: Settings = fleet.settings[host.name]
-        self.engine = ENGINES[self.settings.redis_engine]
+        self.layout = LAYOUTS[self.settings.redis_engine]
         self.state: HostState | None = None
         self.predecessor: HostRun | None = None  # the other engine, where it is to hand over to this one
         self._client: Client | None = None
@@ -79,7 +80,7 @@ class HostRun(Shell):
     @property
     def managed(self) -> bool:
         """Whether noevict was here before, with either engine."""
-        return self.state is not None and (managed(self.state, self.engine) or self.predecessor is not None)
+        return self.state is not None and (managed(self.state, self.layout) or self.predecessor is not None)
 
     @property
     def of_others(self) -> tuple[str, ...]:
@@ -149,7 +150,7 @@ class HostRun(Shell):
         if found.other_engine:
             # A host run of its own: the same host, as the engine's that still is, or was, in charge.
             self.predecessor = copy.copy(self)
-            self.predecessor.engine = self.engine.other
+            self.predecessor.layout = self.layout.other
             found = replace(found, predecessor=self.predecessor._look_at_engine())
         self.state = found
         self.fleet.looked_at(self.name, found.machine)
@@ -160,7 +161,7 @@ class HostRun(Shell):
 
     def _look_at_engine(self) -> HostState:
         ports = {"port": self.settings.redis_port, "plaintext_port": self.settings.redis_plaintext_port}
-        look = script("look", engine=self.engine.name, **ports)
+        look = script("look", engine=self.layout.engine.name, **ports)
         looking = functools.partial(
             self.shell, look, seconds=LOOK_SECONDS, what="looking at the host", ends=True
         )
@@ -170,7 +171,7 @@ class HostRun(Shell):
             wait = f"flock -w {UNFINISHED_SECONDS} /run/noevict.work true || true"
             self.shell(wait, seconds=2 * UNFINISHED_SECONDS, what="waiting for a command of an earlier run")
             found = read_look(looking())
-        self._client, live = login.look_at_redis(self._route(found), found, known=managed(found, self.engine))
+        self._client, live = login.look_at_redis(self._route(found), found, known=managed(found, self.layout))
         if self._client is not None:
             self._client.wire.again = self.confirm_lock
         self.state = self._counted(replace(found, live=live))
@@ -178,10 +179,10 @@ class HostRun(Shell):
 
     def _counted(self, found: HostState) -> HostState:
         """With the keys in files beside a server that has none; nothing is asked of any other."""
-        paths = lost_keys.beside(found, self.engine)
+        paths = lost_keys.beside(found, self.layout)
         if not paths:
             return found
-        count = script("as_user", user=self.engine.user) + script("count_keys", paths="\n".join(paths))
+        count = script("as_user", user=self.layout.user) + script("count_keys", paths="\n".join(paths))
         told = [
             line.removeprefix("keys ") for line in self.shell(count, what="counting the keys in its data")
         ]
@@ -193,8 +194,8 @@ class HostRun(Shell):
 
         Where another release runs than is installed, it reads and writes the files until it is restarted.
         """
-        found, oldest = self.found, Server(self.engine.name, self.engine.oldest)
-        installed = found.release(self.engine) or oldest  # the oldest: for a preview
+        found, oldest = self.found, Server(self.layout.engine.name, self.layout.engine.oldest)
+        installed = found.release(self.layout) or oldest  # the oldest: for a preview
         running = (found.live.server if found.live.ours else None) or installed
         self._plan = self._plan_for(running, running)
         if running != installed and (steps.installs_server(self._plan) or self._plan.due(How.RESTART)):
@@ -221,7 +222,7 @@ class HostRun(Shell):
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
         if server not in self.fresh:
-            asked = own_server(self.engine) + script("defaults")
+            asked = own_server(self.layout) + script("defaults")
             lines = self.shell(asked, what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
             self.fresh[server] = {**table.portable(pairs, server), "unixsocket": ""}
@@ -252,7 +253,7 @@ class HostRun(Shell):
     def client(self) -> Client:
         """Redis, logged in; the connection of the last look where it still stands. Raises NoevictError."""
         if self._client is None:
-            raise NoevictError(f"{self.engine.title} could not be reached")
+            raise NoevictError(f"{self.layout.title} could not be reached")
         return self._client
 
     def connected(self) -> Client:

@@ -52,7 +52,7 @@ def wait_for_first_answer(run: HostRun) -> None:
         except (redis.RedisError, OSError) as error:
             given_up = not seen and time.monotonic() > late
             if given_up or isinstance(error, redis.AuthenticationError):
-                raise NoevictError(f"{run.engine.title} started, and {sentence(error)}") from error
+                raise NoevictError(f"{run.layout.title} started, and {sentence(error)}") from error
         patience.wait()
 
 
@@ -76,4 +76,4 @@ def _ask(run: HostRun) -> Info | None:
 
 
 def _patience(run: HostRun) -> Patience:
-    return Patience(f"{run.engine.title} is loading its data", run.log)
+    return Patience(f"{run.layout.title} is loading its data", run.log)

@@ -88,7 +88,7 @@ def _taking_over(run: HostRun) -> bool:
 def _comes_now(run: HostRun, change: Change) -> bool:
     """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
     left = (
-        left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.engine.aclfile
+        left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.layout.aclfile
     )
     return bool(left) or is_finishing(change)
 
@@ -101,7 +101,7 @@ def doors(run: HostRun, found: HostState) -> list[str]:
         wrong.append(f"port {live.port}: answers without a password")
     if live.reach is not Reach.TLS:
         wrong.append(
-            f"TLS on port {settings.redis_port}: should answer, {run.engine.title} {live.reach.value} {live.why}"
+            f"TLS on port {settings.redis_port}: should answer, {run.layout.title} {live.reach.value} {live.why}"
         )
     elif live.untrusted:
         wrong.append(f"the certificate is not accepted for {run.client_name}: {live.untrusted}")
@@ -110,7 +110,7 @@ def doors(run: HostRun, found: HostState) -> list[str]:
             continue
         if listener.port not in (settings.redis_port, settings.redis_plaintext_port):
             wrong.append(
-                f"port {listener.port}: should be closed, {run.engine.title} listens on {listener.address}"
+                f"port {listener.port}: should be closed, {run.layout.title} listens on {listener.address}"
             )
         if listener.plaintext and listener.port != settings.redis_plaintext_port:
             wrong.append(f"port {listener.port}: should be TLS alone, answers without it")

@@ -4,7 +4,7 @@ import base64
 import shlex
 from pathlib import Path
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 
 _HERE = Path(__file__).parent
 
@@ -16,10 +16,10 @@ def script(name: str, **variables: str | int) -> str:
     return "\n".join([*assignments, (_HERE / f"{name}.sh").read_text()])
 
 
-def own_server(engine: Engine) -> str:
+def own_server(layout: Layout) -> str:
     """What stands before a script that asks a server of its own, which it starts for a moment."""
-    names = script("own_server", binary=engine.binary, cli=engine.cli, user=engine.user)
-    return script("as_user", user=engine.user) + names
+    names = script("own_server", binary=layout.binary, cli=layout.cli, user=layout.user)
+    return script("as_user", user=layout.user) + names
 
 
 def packed(text: str) -> str:

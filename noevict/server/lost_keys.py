@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine.found import File
 from noevict.server.live import Live
 from noevict.server.writes import MOST, Keys
@@ -33,7 +33,7 @@ class FoundData(Protocol):
     def file(self, path: str) -> File | None: ...
 
 
-def beside(state: FoundData, engine: Engine) -> tuple[str, ...]:
+def beside(state: FoundData, layout: Layout) -> tuple[str, ...]:
     """The dump.rdb and directories of kept append-only files whose keys this server may have failed to load.
 
     Paths of which the keys are to be counted: see ``faults``.
@@ -43,22 +43,22 @@ def beside(state: FoundData, engine: Engine) -> tuple[str, ...]:
         return ()  # it has keys, or started with some: they were deleted, or expired
     began = _began(state)
     aof = live.config.get("appendonly") == "yes"
-    dump, found = state.file(engine.rdb), []
+    dump, found = state.file(layout.rdb), []
     # One that it saved itself is what it had.
     earlier = dump is not None and dump.size > EMPTY and not live.number("rdb_saves")
-    if dump is not None and earlier and not (aof and _goes_on(state, engine, began, dump.changed)):
+    if dump is not None and earlier and not (aof and _goes_on(state, layout, began, dump.changed)):
         found.append(dump.path)
     for file in state.data.values():
-        kept = _kept_at(file, engine)
+        kept = _kept_at(file, layout)
         # The server that ran when they were set aside had all of it in memory.
-        if kept is not None and aof and began + SLACK > kept and not _goes_on(state, engine, began, kept):
+        if kept is not None and aof and began + SLACK > kept and not _goes_on(state, layout, began, kept):
             found.append(file.path)
     return tuple(found)
 
 
-def faults(state: FoundData, engine: Engine) -> Iterator[str]:
+def faults(state: FoundData, layout: Layout) -> Iterator[str]:
     """Each names a file and what to do. Nothing else is changed there: a restart, or a save, overwrites the RDB."""
-    for path in beside(state, engine):
+    for path in beside(state, layout):
         keys = state.keys_beside.get(path)
         if keys == 0:
             continue
@@ -99,9 +99,9 @@ def _began(state: FoundData) -> int:
     return state.time - uptime if isinstance(uptime, int) else state.time
 
 
-def _goes_on(state: FoundData, engine: Engine, began: int, moment: int) -> bool:
+def _goes_on(state: FoundData, layout: Layout, began: int, moment: int) -> bool:
     """Whether the server started with append-only files, and they hold what happened after ``moment``."""
-    files = [file for path, file in state.data.items() if path.startswith(f"{engine.append_only}/")]
+    files = [file for path, file in state.data.items() if path.startswith(f"{layout.append_only}/")]
     bases = [file for file in files if ".base." in file.path]
     if not bases or _made_at_start(bases, files, began):
         return False
@@ -117,9 +117,9 @@ def _made_at_start(bases: list[File], files: list[File], began: int) -> bool:
     return base.changed >= began - SLACK or not written
 
 
-def _kept_at(file: File, engine: Engine) -> int | None:
+def _kept_at(file: File, layout: Layout) -> int | None:
     """When append-only files were set aside; None for any other file."""
-    stamp = file.path.removeprefix(f"{engine.append_only}.kept-")
+    stamp = file.path.removeprefix(f"{layout.append_only}.kept-")
     if stamp == file.path or not file.is_directory:
         return None
     try:

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from tests.lab.host import Host
 from tests.lab.machine import wait_until
 
@@ -194,7 +195,7 @@ class Attack:
         for path in (Path(__file__).parent / "attacker").glob("*.py"):
             host.write(f"{PROGRAM}/{path.name}", path.read_text(), 0o644)
         host.run(f"rm -f {FOUND}")
-        shown = f"systemctl show {ENGINES[self.engine].unit} -p MainPID --value"
+        shown = f"systemctl show {LAYOUTS[self.engine].unit} -p MainPID --value"
         pid = host.run(shown).stdout.strip() if self.inside else "0"
         enter = ("nsenter", "-t", str(host.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w")
         argv = (*enter, "python3", "-m", "attacker", self.engine, FOUND, MARK, pid, *self.roles)
@@ -265,8 +266,8 @@ def clear(host: Host) -> None:
 
     Those of both engines: a change of the engine may have been refused.
     """
-    places = " ".join(f"{each.etc} {each.data} {each.logs} /run/{name}" for name, each in ENGINES.items())
-    tls = [f"{each.etc}/tls" for each in ENGINES.values()]
+    places = " ".join(f"{each.etc} {each.data} {each.logs} /run/{name}" for name, each in LAYOUTS.items())
+    tls = [f"{each.etc}/tls" for each in LAYOUTS.values()]
     ours = " ".join(f"! -path {path}" for path in tls)
     host.run(
         rf"find {places} -xdev \( -name '.swapped-*' -o -name '.aside-*' -o -name '*[![:print:]]*' -o -name '-rf .'"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import redis
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.by_hand import named
 from tests.hosts.deployed import DEPLOY
 from tests.lab.checkout import Checkout, Result
@@ -69,7 +70,7 @@ def slow_loading(host: Host, engine: EngineName = "redis", stopped: float = 0.4)
 
     After a reboot too. With 0.4 seconds loading takes some 50 times as long; less where the machine has much to do.
     """
-    wants = f"/etc/systemd/system/{ENGINES[engine].unit}.wants"
+    wants = f"/etc/systemd/system/{LAYOUTS[engine].unit}.wants"
     host.write("/etc/slow-loading", named(SLOWLY, engine).replace("STOPPED", str(stopped)))
     host.write(
         "/etc/systemd/system/slow-loading.service", "[Service]\nExecStart=/bin/bash /etc/slow-loading\n"

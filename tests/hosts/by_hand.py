@@ -14,7 +14,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
 from tests.hosts.deployed import admin, wait_for
@@ -29,12 +30,12 @@ GET_FLAGS, SET_FLAGS, IMMUTABLE_FLAG = 0x80086601, 0x40086602, 0x10
 
 def named(text: str, engine: EngineName) -> str:
     """With the engine's own names: CONF (its redis.conf), ETC, DATA, ENGINE, SERVER (the package), UNIT, TITLE."""
-    names = ENGINES[engine]
+    names = LAYOUTS[engine]
     words = {
         "CONF": names.conf,
         "ETC": names.etc,
         "DATA": names.data,
-        "ENGINE": names.name,
+        "ENGINE": engine,
         "SERVER": names.package,
         "UNIT": names.unit,
         "TITLE": names.title,
@@ -73,7 +74,7 @@ def place_certificate(checkout: Checkout, host: Host, engine: EngineName, how: s
     """One that is not as wanted, and its CA, in place and loaded: "expired", "for other names", "of another CA"."""
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None
-    now, tls = datetime.now(UTC), ENGINES[engine].tls
+    now, tls = datetime.now(UTC), LAYOUTS[engine].tls
     ca = authority.make_ca(now) if how == "of another CA" else secrets.ca
     names = ["other.example.com"] if how == "for other names" else [host.address, host.name, "localhost"]
     request = host.run(f"openssl req -new -key {tls}/server.key -subj /CN=mine").stdout
@@ -87,7 +88,7 @@ def place_certificate(checkout: Checkout, host: Host, engine: EngineName, how: s
 
 def install_foreign(host: Host, *conf: str, engine: EngineName = "redis") -> None:
     """The distribution's package with its own configuration, and these lines added to it."""
-    names = ENGINES[engine]
+    names = LAYOUTS[engine]
     host.ssh(f"apt-get update -q && apt-get install -qy {names.package}", timeout=120)
     # From outside, as clients of such servers come.
     lines = ("bind * -::*", "protected-mode no", *conf)
@@ -168,7 +169,7 @@ def files(host: Host) -> set[str]:
 
 def process(host: Host, engine: EngineName) -> str:
     """Another one after each start of the server; without a MainPID while it is down."""
-    shown = f"systemctl show {ENGINES[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
+    shown = f"systemctl show {LAYOUTS[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
     return host.run(f"{shown} | grep -v =0 || true").stdout
 
 

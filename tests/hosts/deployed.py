@@ -11,7 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
@@ -55,7 +56,7 @@ class ManagedFile:
 
 def managed_files(host: Host, engine: EngineName = "redis") -> dict[str, ManagedFile]:
     """Every file that noevict promises to manage. Raises LabError where one is missing."""
-    names = ENGINES[engine]
+    names = LAYOUTS[engine]
     tls = (f"{names.tls}/{name}" for name in ("ca.crt", "server.crt", "server.key"))
     paths = (names.conf, names.aclfile, *tls, names.dropin, "/etc/sysctl.d/60-noevict.conf")
     told = host.run(f"stat -c '%U:%G %a %y' {' '.join(paths)}; sha256sum {' '.join(paths)}").stdout

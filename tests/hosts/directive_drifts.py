@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from noevict.directives.kinds import Memory
 from noevict.directives.table import Measured, find, table
-from noevict.engines.engine import ENGINES, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS
 from noevict.redisconf import render as conf
 from noevict.redisconf.parser import parse
 from noevict.settings.model import build_settings
@@ -71,16 +72,16 @@ AT_START = {
 def wanted(server: Server) -> dict[str, str]:
     """What CONFIG GET tells of a server of ours (name as it is written there), but for memory and addresses."""
     settings = build_settings("a host", {"redis_engine": server.engine})
-    engine = ENGINES[server.engine]
-    asked = conf.wanted(settings, engine, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
+    layout = LAYOUTS[server.engine]
+    asked = conf.wanted(settings, layout, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
     return conf.wanted_live(asked, server)
 
 
 def in_file(server: Server) -> tuple[str, ...]:
     """The directives that redis.conf, as shipped, has a line of."""
-    settings, engine = build_settings("a host", {"redis_engine": server.engine}), ENGINES[server.engine]
-    asked = conf.wanted(settings, engine, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
-    return tuple(parse(conf.render(asked, server, engine)))
+    settings, layout = build_settings("a host", {"redis_engine": server.engine}), LAYOUTS[server.engine]
+    asked = conf.wanted(settings, layout, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
+    return tuple(parse(conf.render(asked, server, layout)))
 
 
 def measured(server: Server, *, live: bool) -> Iterator[tuple[str, Measured]]:

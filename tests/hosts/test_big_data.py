@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES, Engine, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS, Layout
 from tests.hosts.big import Deploy, assert_big, count, fill_big, slow_loading
 from tests.hosts.by_hand import do, install_foreign, plain, said, wait_until_loaded
 from tests.hosts.conftest import Boot, booting
@@ -42,8 +43,8 @@ class Big:
     taken_over: Result
 
     @property
-    def engine(self) -> Engine:
-        return ENGINES[self.size.engine]
+    def layout(self) -> Layout:
+        return LAYOUTS[self.size.engine]
 
     def list_host(self, **settings: Any) -> None:
         self.checkout.list_hosts([self.host], redis_engine=self.size.engine, **settings)
@@ -52,7 +53,7 @@ class Big:
         """Every key is there, and systemd never ended its server while it loaded them."""
         with admin(self.checkout, self.host, decode_responses=False) as client:
             assert_big(client, self.size.mib)
-        assert restarts(self.host, self.engine) == 0
+        assert restarts(self.host, self.layout) == 0
 
     def deploy_over_slow_loading(self) -> Result:
         """The loading is as fast as ever once the run has said that it waits for it."""
@@ -61,9 +62,9 @@ class Big:
         return going.finish()
 
 
-def restarts(host: Host, engine: Engine) -> int:
+def restarts(host: Host, layout: Layout) -> int:
     """How often systemd started the server again by itself."""
-    return int(host.run(f"systemctl show {engine.unit} -p NRestarts --value").stdout)
+    return int(host.run(f"systemctl show {layout.unit} -p NRestarts --value").stdout)
 
 
 def waited(done: Result, host: Host) -> list[str]:
@@ -107,7 +108,7 @@ def test_aof_is_turned_on_without_a_restart(big: Big) -> None:
     deploy(big.checkout)
     assert run_id(big.checkout, big.host) == server
     assert_clean(big.checkout)
-    big.host.run(f"systemctl restart {big.engine.unit}", timeout=300)
+    big.host.run(f"systemctl restart {big.layout.unit}", timeout=300)
     big.assert_kept()
 
 
@@ -130,7 +131,7 @@ def test_a_restart_waits_for_the_loading_and_does_its_writing_while_clients_are_
 
 def logged(big: Big, words: str) -> int:
     """How often its server said so."""
-    return big.host.read(big.engine.logfile).count(words)
+    return big.host.read(big.layout.logfile).count(words)
 
 
 def test_what_comes_while_it_loads_after_a_reboot_waits_or_says_so(big: Big) -> None:
@@ -242,7 +243,7 @@ def test_a_run_waits_for_a_loading_that_outlasts_systemds_limit(
     with slow_loading(host, stopped=SLOWEST):
         going = Deploy(checkout).until(BEYOND)
     going.finish()
-    assert restarts(host, ENGINES["redis"]) == 0
+    assert restarts(host, LAYOUTS["redis"]) == 0
     with admin(checkout, host, decode_responses=False) as client:
         assert_big(client, 300)
     assert_clean(checkout)
@@ -259,7 +260,7 @@ def test_a_reboot_waits_for_a_loading_that_outlasts_systemds_limit(boot: Boot, c
         host.reboot()
         wait_for("it loads beyond the limit", lambda: loading_for(host) > LIMIT + 10, 2 * LIMIT)
     wait_until_loaded(checkout, host)
-    assert restarts(host, ENGINES["redis"]) == 0
+    assert restarts(host, LAYOUTS["redis"]) == 0
     with admin(checkout, host, decode_responses=False) as client:
         assert_big(client, 300)
     assert_clean(checkout)
@@ -267,5 +268,5 @@ def test_a_reboot_waits_for_a_loading_that_outlasts_systemds_limit(boot: Boot, c
     host.run("mv /etc/systemd/system/redis-server.service.d /root/ && systemctl daemon-reload")
     with slow_loading(host, stopped=SLOWEST):
         host.run("systemctl restart --no-block redis-server")
-        wait_for("systemd ends it", lambda: restarts(host, ENGINES["redis"]) > 0, 2 * LIMIT)
+        wait_for("systemd ends it", lambda: restarts(host, LAYOUTS["redis"]) > 0, 2 * LIMIT)
     host.run("mv /root/redis-server.service.d /etc/systemd/system/ && systemctl daemon-reload")

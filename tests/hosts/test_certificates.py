@@ -11,7 +11,7 @@ import pytest
 import redis
 from cryptography import x509
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
@@ -54,7 +54,7 @@ def fleet(shared: Fleet) -> Fleet:
 
 
 def tls(host: Host) -> str:
-    return ENGINES[engine_of(host)].tls
+    return LAYOUTS[engine_of(host)].tls
 
 
 def served(host: Host) -> x509.Certificate:

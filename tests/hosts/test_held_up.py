@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.fleet import records
 from tests.hosts.big import Deploy, assert_big, fill_big, slow_loading
 from tests.hosts.by_hand import said
@@ -56,7 +56,7 @@ def test_while_one_host_loads_its_data_the_others_are_done(
     checkout.list_hosts([big, other], each={big.name: settings}, redis_config={"hz": 20})
     with slow_loading(big):
         if not restarts:
-            unit = ENGINES["redis"].unit
+            unit = LAYOUTS["redis"].unit
             big.run(f"systemctl restart --no-block {unit}")
             state = f"systemctl is-active {unit}"
             wait_for("loading", lambda: big.run(state, check=False).stdout == "activating\n", 60)

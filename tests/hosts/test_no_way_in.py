@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.scripts import script
 from tests.hosts.by_hand import do, install_foreign, plain
 from tests.hosts.conftest import Boot
@@ -153,11 +153,16 @@ def test_the_last_words_begin_with_the_servers_own_fatal_line(
 ) -> None:
     """However often systemd tried, and whatever it printed about that; and nothing of an earlier fault."""
     [host] = boot("trixie")
-    names = ENGINES[engine]  # type: ignore[index]
-    install_foreign(host, engine=names.name)
+    names = LAYOUTS[engine]  # type: ignore[index]
+    install_foreign(host, engine=names.engine.name)
     words = script("descriptors", user=names.user) + script("words", unit=names.unit, logfile=names.logfile)
     for command, first, second in WHY.values():
-        do(checkout, host, ("systemctl stop UNIT; systemctl reset-failed UNIT; " + command,), names.name)
+        do(
+            checkout,
+            host,
+            ("systemctl stop UNIT; systemctl reset-failed UNIT; " + command,),
+            names.engine.name,
+        )
         host.run(f"systemctl start {names.unit}", check=False)
         failed = f"systemctl is-failed {names.unit}"
         wait_for("systemd gives up", lambda command=failed: not host.run(command, check=False).returncode)

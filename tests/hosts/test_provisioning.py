@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,
@@ -56,7 +56,7 @@ def test_a_fresh_host_serves_what_was_asked(fleet: Fleet, host: Host) -> None:
 def test_a_host_of_2000_mib_gets_exactly_1600_mb(fleet: Fleet, name: str) -> None:
     host = fleet[name]
     assert config(fleet.checkout, host, "maxmemory")["maxmemory"] == "1677721600"
-    assert "\nmaxmemory 1600mb\n" in host.read(ENGINES[engine_of(host)].conf)
+    assert "\nmaxmemory 1600mb\n" in host.read(LAYOUTS[engine_of(host)].conf)
 
 
 def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
@@ -68,7 +68,7 @@ def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
     assert_clean(fleet.checkout)
     for host in hosts:
         assert calls(fleet.checkout, host, "config|rewrite") == rewrites[host.name] + 1
-        found, conf = managed_files(host, engine_of(host)), ENGINES[engine_of(host)].conf
+        found, conf = managed_files(host, engine_of(host)), LAYOUTS[engine_of(host)].conf
         ids, files = before[host.name]
         assert run_id(fleet.checkout, host) == ids
         for path, file in found.items():

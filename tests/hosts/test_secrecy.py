@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
@@ -110,7 +111,7 @@ def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
     checkout.list_hosts([host], redis_engine=engine)
     with knocking(host) as answers:
         deploy(checkout)
-        host.run(f"systemctl restart {ENGINES[engine].unit}")
+        host.run(f"systemctl restart {LAYOUTS[engine].unit}")
         assert_clean(checkout)
     told = [answer for answer in answers if " b" in answer and not answer.endswith(" b''")]
     assert told, answers  # it was asked while it served

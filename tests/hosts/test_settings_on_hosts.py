@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
@@ -172,7 +172,7 @@ def test_a_directive_read_at_start_alone_takes_one_restart_that_loses_nothing(fl
 
 def started(host: Host) -> int:
     """How often systemd has started the server."""
-    title = ENGINES[engine_of(host)].unit
+    title = LAYOUTS[engine_of(host)].unit
     return host.journal(title).count(": Started ")
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.by_hand import (
     assert_filled,
     do,
@@ -80,7 +81,7 @@ def refused(checkout: Checkout, foreign: Foreign) -> Result:
 def test_keys_of_a_foreign_server_are_all_there_after_the_take_over(
     foreign: Foreign, checkout: Checkout
 ) -> None:
-    host, engine = foreign.host, ENGINES[foreign.engine]
+    host, engine = foreign.host, LAYOUTS[foreign.engine]
     checkout.list_hosts([host], redis_engine=foreign.engine)
     before = foreign.run_id()
     lines = said(refused(checkout, foreign), host)
@@ -240,10 +241,10 @@ def test_no_way_of_keeping_data_loses_a_key(
     done = deploy(checkout)
     with admin(checkout, host) as client:
         assert_filled(client, 1000)
-    kept = host.run(f"cat {ENGINES[engine].data}/appendonlydir*/*.aof* | grep -c old: || true").stdout
+    kept = host.run(f"cat {LAYOUTS[engine].data}/appendonlydir*/*.aof* | grep -c old: || true").stdout
     assert int(kept) == 5 * legacy.kept_aside, done
     assert_clean(checkout)
-    host.run(f"systemctl restart {ENGINES[engine].unit}")
+    host.run(f"systemctl restart {LAYOUTS[engine].unit}")
     with admin(checkout, host) as client:
         assert_filled(client, 1000)
 

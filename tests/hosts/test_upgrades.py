@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.by_hand import assert_filled, changed, fill, named, said
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, managed_files, run_id
@@ -133,7 +133,7 @@ def test_no_key_is_lost_and_the_next_upgrade_asks_nothing(story: Story, subject:
     on.release(version=NEWEST, conffile="# newest\n")
     on.apt("upgrade")
     assert on.version().endswith(NEWEST)
-    assert on.host.read(f"{ENGINES[on.engine].conf}.debian").endswith("# newest\n")
+    assert on.host.read(f"{LAYOUTS[on.engine].conf}.debian").endswith("# newest\n")
     assert {path: file.sha256 for path, file in managed_files(on.host, on.engine).items()} == before
     with admin(story.checkout, on.host) as client:
         assert_filled(client, KEYS)

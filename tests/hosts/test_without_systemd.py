@@ -2,7 +2,7 @@
 
 import pytest
 
-from noevict.engines.engine import ENGINES, Engine
+from noevict.engines.layout import LAYOUTS, Layout
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import (
     Fleet,
@@ -41,8 +41,8 @@ def fleet(shared: Fleet) -> Fleet:
     return shared
 
 
-def engine(host: Host) -> Engine:
-    return ENGINES[engine_of(host)]
+def engine(host: Host) -> Layout:
+    return LAYOUTS[engine_of(host)]
 
 
 def service(host: Host, verb: str) -> str:

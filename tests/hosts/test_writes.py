@@ -19,7 +19,7 @@ from functools import partial
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.by_hand import do, plain, wait_until_loaded
 from tests.hosts.conftest import Boot
 from tests.hosts.deployed import Fleet, admin, assert_clean, changes, connect, deploy, engine_of
@@ -68,7 +68,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
         for name, writers in remediate(fleet, remediation).items():
             outcomes[remediation.id, name] = Outcome(writers, lost(fleet, fleet[name], writers))
     for host in fleet.hosts:
-        host.run(f"systemctl restart {ENGINES[engine_of(host)].unit}")
+        host.run(f"systemctl restart {LAYOUTS[engine_of(host)].unit}")
         wait_until_loaded(fleet.checkout, host)
     return Story(fleet, outcomes)
 

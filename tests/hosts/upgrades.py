@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from noevict.engines.engine import ENGINES, EngineName
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS
 from tests.hosts.by_hand import do
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
@@ -30,7 +31,7 @@ class Managed:
 
     @property
     def packages(self) -> tuple[str, str]:
-        return ENGINES[self.engine].package, ENGINES[self.engine].tools
+        return LAYOUTS[self.engine].package, LAYOUTS[self.engine].tools
 
     def do(self, *commands: str) -> None:
         """By hand: see tests.hosts.by_hand.do."""
@@ -40,7 +41,7 @@ class Managed:
         self, version: str = NEWER, conffile: str = "# newer\n", killed: str = "", postinst: str = ""
     ) -> None:
         """A next release of the server's packages: another conffile and unit. ``killed``: the script that ends dpkg."""
-        names = ENGINES[self.engine]
+        names = LAYOUTS[self.engine]
         first = {killed: KILLED} if killed else {"postinst": postinst} if postinst else {}
         appended = {names.conf: conffile, f"usr/lib/systemd/system/{names.unit}": "# newer\n"}
         appended |= {f"lib/systemd/system/{names.unit}": "# newer\n"}
@@ -150,7 +151,7 @@ def library_upgraded(on: Managed) -> None:
         on.host, library, appended={"usr/lib/x86_64-linux-gnu/libssl.so.3": "# another file of another inode"}
     )
     on.host.run("NEEDRESTART_SUSPEND=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -y upgrade", timeout=120)
-    unit = ENGINES[on.engine].unit
+    unit = LAYOUTS[on.engine].unit
     assert f"NEEDRESTART-SVC: {unit}\n" in on.host.run("needrestart -b").stdout
     assert unit in on.host.run("needrestart -r a", timeout=120).stdout
     assert unit not in on.host.run("needrestart -b").stdout

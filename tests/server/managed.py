@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from noevict.engines.engine import ENGINES, Engine
+from noevict.engines.engine import EngineName
+from noevict.engines.layout import LAYOUTS, Layout
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from tests.lab.servers import Binary, Running, free_port
@@ -18,31 +19,16 @@ PASSWORD = "open-sesame"
 USERS = f"user default on >{PASSWORD} ~* &* +@all\n"
 
 
-@dataclass(frozen=True)
-class EngineAt(Engine):
-    """An engine whose paths all lie under ``root``."""
-
-    root: Path
-
-    @classmethod
-    def of(cls, engine: Engine, root: Path) -> "EngineAt":
-        return cls(engine.name, engine.title, engine.oldest, root)
-
-    @property
-    def etc(self) -> str:
-        return str(self.root)
-
-    @property
-    def data(self) -> str:
-        return str(self.root / "data")
-
-    @property
-    def logfile(self) -> str:
-        return str(self.root / "log")
-
-    @property
-    def pidfile(self) -> str:
-        return str(self.root / "pid")
+def layout_at(engine: EngineName, root: Path) -> Layout:
+    """One whose files all lie under ``root``."""
+    return replace(
+        LAYOUTS[engine],
+        etc=str(root),
+        conf=str(root / f"{engine}.conf"),
+        data=str(root / "data"),
+        logfile=str(root / "log"),
+        pidfile=str(root / "pid"),
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,7 @@ class Managed:
     """A running server, and what was wanted of it."""
 
     running: Running
-    engine: EngineAt
+    layout: Layout
     settings: Settings
     wanted: dict[str, str]
     text: str
@@ -84,7 +70,7 @@ class Managed:
 
 def want(
     binary: Binary,
-    engine: Engine,
+    layout: Layout,
     settings: Settings,
     *,
     systemd: bool = True,
@@ -92,8 +78,8 @@ def want(
     bind: tuple[str, ...] = LOOPBACK,
 ) -> tuple[dict[str, str], str]:
     """What is wanted of a server, and its redis.conf."""
-    wanted = conf.wanted(settings, engine, binary.server, maxmemory=maxmemory, bind=bind, systemd=systemd)
-    return wanted, conf.render(wanted, binary.server, engine)
+    wanted = conf.wanted(settings, layout, binary.server, maxmemory=maxmemory, bind=bind, systemd=systemd)
+    return wanted, conf.render(wanted, binary.server, layout)
 
 
 def start_managed(
@@ -108,10 +94,10 @@ def start_managed(
 
     ``how`` as in ``want``.
     """
-    engine = EngineAt.of(ENGINES[binary.engine], directory)
+    layout = layout_at(binary.engine, directory)
     (directory / "data").mkdir(exist_ok=True)
-    shutil.copytree(tls_files, engine.tls, dirs_exist_ok=True)
-    Path(engine.aclfile).write_text(USERS)
-    wanted, text = want(binary, engine, settings, **how)
+    shutil.copytree(tls_files, layout.tls, dirs_exist_ok=True)
+    Path(layout.aclfile).write_text(USERS)
+    wanted, text = want(binary, layout, settings, **how)
     running = start_server(binary, text, directory=directory, client={"password": PASSWORD})
-    return Managed(running, engine, settings, wanted, text)
+    return Managed(running, layout, settings, wanted, text)

@@ -22,7 +22,7 @@ from noevict.client import client
 from noevict.client.client import LOOK, Client, connect, look
 from noevict.client.failures import certificate_fault
 from noevict.client.login import Route, look_at_redis
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.machine.found import Listener
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate
@@ -344,7 +344,7 @@ class Direct:
             trusting=lambda: trusting(self.ca.certificate_pem.encode()),
             unchecked=unchecked,
         )
-        connection, live = look_at_redis(route, found, known=managed(found, ENGINES["redis"]))
+        connection, live = look_at_redis(route, found, known=managed(found, LAYOUTS["redis"]))
         if connection is not None:
             connection.close()
         return live

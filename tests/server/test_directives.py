@@ -182,7 +182,7 @@ def set_live(managed: Managed, data: st.DataObject) -> None:
     asked = data.draw(plain_values.configs(names, server, most=5))
     assert [table.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
-    wanted, text = want(managed.running.binary, managed.engine, wished)
+    wanted, text = want(managed.running.binary, managed.layout, wished)
     changed = {name: value for name, value in wanted.items() if value != managed.wanted.get(name)}
     if changed:
         client.config_set(*[item for pair in changed.items() for item in pair])

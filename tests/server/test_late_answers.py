@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES, Engine
+from noevict.engines.layout import LAYOUTS, Layout
 from noevict.operations.data.persistence import rewrite_aof, save, turn_aof_on
 from tests.lab.servers import Running
 
@@ -21,7 +21,7 @@ LATE = 1.2  # seconds, four times what the client here waits for an answer
 class Run:
     """What these functions ask of a HostRun."""
 
-    engine: Engine = ENGINES["redis"]
+    layout: Layout = LAYOUTS["redis"]
     told: list[str] = field(default_factory=list)
 
     def log(self, line: str) -> None:

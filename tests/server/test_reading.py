@@ -147,4 +147,4 @@ def _wanted(managed: Managed, data: st.DataObject) -> dict[str, str]:
     server = managed.running.server
     asked = data.draw(plain_values.configs(plain_values.tried(server), server, most=12))
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
-    return want(managed.running.binary, managed.engine, wished)[0]
+    return want(managed.running.binary, managed.layout, wished)[0]

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engines.engine import ENGINES, Engine
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.operations.data.append_only import write_append_only_files
 from noevict.scripts import script
@@ -32,25 +32,6 @@ IN_AOF, AFTER = 1000, 100  # keys from before AOF was turned off, and from after
 VALUE = "x" * 100
 
 
-@dataclass(frozen=True)
-class Here(Engine):
-    """The engine of a server that runs in a directory of the test's."""
-
-    directory: Path
-
-    @property
-    def user(self) -> str:
-        return "root"
-
-    @property
-    def data(self) -> str:
-        return str(self.directory)
-
-    @property
-    def conf(self) -> str:
-        return str(self.directory / f"{self.name}.conf")
-
-
 @dataclass
 class Run:
     """What these operations ask of a HostRun; ``moment`` is called before and after each thing they do."""
@@ -65,11 +46,16 @@ class Run:
 
     def __post_init__(self) -> None:
         binary = self.server.binary
-        engine = ENGINES[binary.engine]
-        self.engine = Here(engine.name, engine.title, engine.oldest, self.server.directory)
+        directory = self.server.directory
+        self.layout = replace(
+            LAYOUTS[binary.engine],
+            user="root",
+            data=str(directory),
+            conf=str(directory / f"{binary.engine}.conf"),
+        )
         client = self.server.redis
         live = Live(Reach.TLS, user="admin", config=client.config_get("*"), info=client.info())
-        manifest = Path(self.engine.manifest)
+        manifest = Path(self.layout.manifest)
         self.found = SimpleNamespace(
             live=live,
             memory=self.memory,

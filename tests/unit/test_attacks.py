@@ -15,7 +15,8 @@ from noevict.directives import table
 from noevict.drift.junit import as_junit
 from noevict.drift.report import Report
 from noevict.drift.table import print_table
-from noevict.engines.engine import ENGINES, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.inventory.hosts_file import parse_hosts
 from noevict.messages import one_line
@@ -200,7 +201,7 @@ PRINTABLE = {chr(code) for code in range(32, 127)}
 def assert_contained(host: Settings) -> None:
     """What is rendered from settings that were taken has the lines it should have, and no others."""
     for server in SERVERS:
-        engine = ENGINES[server.engine]
+        layout = LAYOUTS[server.engine]
         users = profiles.wanted_users(
             host.redis_users, dict.fromkeys(profiles.user_names(host.redis_users), "0" * 64), server
         )
@@ -214,8 +215,8 @@ def assert_contained(host: Settings) -> None:
             continue
         host_here = host.model_copy(update={"redis_config": config})
         bind = host.bind_addresses or ("127.0.0.1",)
-        wanted = conf.wanted(host_here, engine, server, maxmemory=1 << 20, bind=bind, systemd=True)
-        text = conf.render(wanted, server, engine)
+        wanted = conf.wanted(host_here, layout, server, maxmemory=1 << 20, bind=bind, systemd=True)
+        text = conf.render(wanted, server, layout)
         assert set(text) <= PRINTABLE | {"\n"}
         assert conf_diff.file_differences(wanted, text, server) == ()
         assert {line.split()[0] for line in text.splitlines() if line and line[0] != "#"} <= wanted.keys()

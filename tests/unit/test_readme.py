@@ -10,7 +10,7 @@ import click
 import pytest
 
 from noevict.cli.main import noevict
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.platforms.systemd.wanted import tls_files, wanted_files
 from tests.unit.project_copy import copy_project, run_pyinfra
 
@@ -128,7 +128,7 @@ def test_the_readme_shows_mistakes_as_they_are_reported(tmp_path: Path) -> None:
 
 
 def test_every_file_on_a_host_is_documented() -> None:
-    files = (*wanted_files(ENGINES["redis"], defaultdict(str)), *tls_files(ENGINES["redis"]))
+    files = (*wanted_files(LAYOUTS["redis"], defaultdict(str)), *tls_files(LAYOUTS["redis"]))
     text = (PROJECT / "docs/on-a-host.md").read_text()
     assert [file.path for file in files if f"`{file.path}`" not in text] == []
 

@@ -39,7 +39,7 @@ def entry(run: HostRun, target: WantedExporter, groups: tuple[str, ...]) -> dict
     if target.loopback and run.name != LOCAL:
         return None
     address = f"{bracketed(target.listen or run.client_name)}:{target.port}"
-    more = {"engine": run.engine.name, "groups": ",".join(groups)}
+    more = {"engine": run.layout.engine.name, "groups": ",".join(groups)}
     return {"targets": [address], "labels": target_labels(run.name, run.settings) | more}
 
 

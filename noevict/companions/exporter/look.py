@@ -109,7 +109,7 @@ def not_yet(run: HostRun) -> tuple[str, ...]:
     if not run.managed:
         return (f"is not managed by noevict: {first}",)
     if not run.found.live.ours:
-        return (f"{run.engine.title} {run.found.live.reach.value}: {first}",)
+        return (f"{run.layout.title} {run.found.live.reach.value}: {first}",)
     if USER not in user_names(run.settings.redis_users):
         return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
     # Of all users: where older passwords end, users.acl is placed whole, and is to have only what is live.

@@ -25,7 +25,7 @@ def write_append_only_files(run: HostRun) -> None:
     under_way = on and live.writing_aof and not live.number("aof_rewrites_consecutive_failures")
     try:
         # A start would find something: its append-only files, or else the RDB.
-        if under_way and (found.file(run.engine.manifest) is not None or not found.starts_with_aof):
+        if under_way and (found.file(run.layout.manifest) is not None or not found.starts_with_aof):
             wait_until_written(run, run.client, {})
             _write_file(run, "yes")
         else:
@@ -74,10 +74,10 @@ def _write_file(run: HostRun, value: str) -> None:
     CONFIG REWRITE would write all that was changed by hand.
     """
     if run.found.live.ours:
-        engine = run.engine
-        whole = packed(run.plan.target.text(engine.conf)) if run.managed else ""
-        text = script("descriptors", user=engine.user) + script(
-            "appendonly", user=engine.user, conf=engine.conf, value=value, whole=whole
+        layout = run.layout
+        whole = packed(run.plan.target.text(layout.conf)) if run.managed else ""
+        text = script("descriptors", user=layout.user) + script(
+            "appendonly", user=layout.user, conf=layout.conf, value=value, whole=whole
         )
         run.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
 
@@ -93,11 +93,11 @@ def _see_room(run: HostRun, client: Client, size: int | None = None) -> None:
 def no_room(run: HostRun, client: Client, size: int | None = None) -> str:
     """Why there is none for a copy of all data; "" if there is."""
     info = {**client.info("memory"), **client.info("persistence")}
-    return lacking(look_for_room(run), run.engine.data, info, run.found.memory, size)
+    return lacking(look_for_room(run), run.layout.data, info, run.found.memory, size)
 
 
 def look_for_room(run: HostRun) -> Room:
-    return Room.parse(run.shell(script("room", data=run.engine.data), what="looking for room"))
+    return Room.parse(run.shell(script("room", data=run.layout.data), what="looking for room"))
 
 
 def _make_base(run: HostRun, since: int) -> int:
@@ -113,9 +113,9 @@ def _make_base(run: HostRun, since: int) -> int:
 
 
 def _base(run: HostRun, *, since: int = 0, written: bool = False) -> list[str]:
-    text = script("as_user", user=run.engine.user) + script(
+    text = script("as_user", user=run.layout.user) + script(
         "base",
-        data=run.engine.data,
+        data=run.layout.data,
         dump=run.found.live.config.get("dbfilename", "dump.rdb"),
         since=since,
         stamp=stamp(),

@@ -23,10 +23,10 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
     ``trust_rdb``: AOF was off when it was written.
     """
     said = run.shell(
-        script("as_user", user=run.engine.user)
+        script("as_user", user=run.layout.user)
         + script(
             "data",
-            data=run.engine.data,
+            data=run.layout.data,
             aof="yes" if run.settings.redis_appendonly else "no",
             trust_rdb="yes" if trust_rdb else "no",
             stamp=stamp(),
@@ -40,7 +40,7 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
 
 def keep_aside(run: HostRun) -> None:
     """Move append-only files that are not in use out of the way."""
-    aside = script("as_user", user=run.engine.user) + script("aside", data=run.engine.data, stamp=stamp())
+    aside = script("as_user", user=run.layout.user) + script("aside", data=run.layout.data, stamp=stamp())
     for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
         run.warn(f"append-only files of an earlier time are kept in {path}")
 

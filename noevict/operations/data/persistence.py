@@ -81,7 +81,7 @@ def wait_until_idle(run: HostRun, client: Client) -> None:
 
 def wait_for(run: HostRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
     """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
-    patience = Patience(f"{run.engine.title} is {what}", run.log)
+    patience = Patience(f"{run.layout.title} is {what}", run.log)
     while True:
         try:
             info: Info = client.info("persistence")

@@ -20,7 +20,7 @@ def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = Fal
     """
     client = run.client
     wait_until_idle(run, client)
-    dump = run.found.file(f"{run.engine.data}/dump.rdb")
+    dump = run.found.file(f"{run.layout.data}/dump.rdb")
     # A save that fails for want of room makes the server refuse all writes.
     _see_disk(look_for_room(run), SLACK + (dump.size if dump else 0))
     info = client.info("persistence")
@@ -59,30 +59,31 @@ def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = Fal
 
 def see_start(run: HostRun) -> None:
     """Try what a start reads and writes, as the server's user. Raises NoevictError if something of it fails."""
-    engine = run.engine
-    text = script("as_user", user=engine.user) + script(
+    layout = run.layout
+    text = script("as_user", user=layout.user) + script(
         "may_start",
-        unit=engine.unit,
-        conf=engine.conf,
-        acl=engine.aclfile,
-        tls=engine.tls,
-        data=engine.data,
-        logfile=engine.logfile,
+        unit=layout.unit,
+        conf=layout.conf,
+        acl=layout.aclfile,
+        tls=layout.tls,
+        data=layout.data,
+        logfile=layout.logfile,
     )
     run.shell(
-        text, what=f"{engine.title} would not start again, and is not stopped: trying what its start needs"
+        text,
+        what=f"{layout.title} would not start again, and is not stopped: trying what its start needs",
     )
 
 
 def check_append_only_files(run: HostRun) -> None:
     """Have the server's own program read them. Raises NoevictError if a start would not load them whole."""
-    engine = run.engine
-    check = f"{engine.binary.removesuffix('-server')}-check-aof"
-    text = script("as_user", user=engine.user) + script(
-        "check_aof", check=check, manifest=engine.manifest, seconds=CHECK_SECONDS
+    layout = run.layout
+    check = f"{layout.binary.removesuffix('-server')}-check-aof"
+    text = script("as_user", user=layout.user) + script(
+        "check_aof", check=check, manifest=layout.manifest, seconds=CHECK_SECONDS
     )
     what = (
-        f"{engine.title} would not start again with all its keys, and is not stopped: give it room to write its "
+        f"{layout.title} would not start again with all its keys, and is not stopped: give it room to write its "
         "append-only files anew (BGREWRITEAOF), then run again; checking them"
     )
     run.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)

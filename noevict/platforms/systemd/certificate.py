@@ -10,7 +10,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine.files import attributes
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate, OwnCertificate
@@ -25,11 +25,11 @@ def changes(
     state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
 ) -> Iterator[Change]:
     """Nothing where ``tls`` is not root's: that is a fault. ``own``: the user's files, where the settings name some."""
-    there = state.file(target.engine.tls)
-    if there is not None and (not there.is_directory or any(not_roots(state, target.engine))):
+    there = state.file(target.layout.tls)
+    if there is not None and (not there.is_directory or any(not_roots(state, target.layout))):
         return
-    yield from _files(state, target.engine)
-    path = f"{target.engine.tls}/server.crt"
+    yield from _files(state, target.layout)
+    path = f"{target.layout.tls}/server.crt"
     found = Certificate.parse(state.certificate or "")
     if state.file(path) is None:
         yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "none", "a certificate")
@@ -44,7 +44,7 @@ def changes(
     if (state.ca or "").strip() != target.ca.strip():
         yield Change(
             Part.CERTIFICATE,
-            f"{target.engine.tls}/ca.crt",
+            f"{target.layout.tls}/ca.crt",
             How.CERTIFICATE,
             "another one" if state.ca else "none",
             "the CA",
@@ -59,9 +59,9 @@ def changes(
         yield Change(Part.SERVED, path, How.CERTIFICATE, "not the one in the file", "loaded", file=path)
 
 
-def _files(state: HostState, engine: Engine) -> Iterator[Change]:
+def _files(state: HostState, layout: Layout) -> Iterator[Change]:
     """Where they stand, and whose they are."""
-    for wanted in tls_files(engine):
+    for wanted in tls_files(layout):
         found = state.file(wanted.path)
         if found is None:
             if wanted.directory:
@@ -82,6 +82,6 @@ def _files(state: HostState, engine: Engine) -> Iterator[Change]:
 
 def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
     """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
-    if state.file(f"{target.engine.tls}/server.key") is None:
+    if state.file(f"{target.layout.tls}/server.key") is None:
         return ""
     return state.key_digest or (certificate.key_digest if certificate else "")

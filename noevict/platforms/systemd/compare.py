@@ -5,7 +5,7 @@ from datetime import datetime
 
 from noevict.acl import diff as acl_diff
 from noevict.directives import table
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
 from noevict.pki.certificate import OwnCertificate
@@ -50,15 +50,15 @@ def make_plan(
     )
     changes = (
         *engine_change.changes(state, target),
-        *_packages(state, target.engine),
+        *_packages(state, target.layout),
         *_live(state.live, target, live),
         *_listening(state, target, live),
         *_append_only_files(state, target),
         *_users(state.live, target, secrets),
         *signed,
         *_files(state, target),
-        *_data(state, target.engine),
-        *_logs(state, target.engine),
+        *_data(state, target.layout),
+        *_logs(state, target.layout),
         *_kept(state),
         *password_rotation.identity(secrets, state),
         *_kernel(state),
@@ -69,30 +69,30 @@ def make_plan(
         *notices(settings, state, target, secrets, own, now),
         *lost_keys.notices(state, keys_before, now),
     )
-    lost = tuple(lost_keys.faults(state, target.engine))
+    lost = tuple(lost_keys.faults(state, target.layout))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
     urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
     return Plan(target, refused, said, wrong, () if refused else urgent_first, blocked=blocked)
 
 
-def _packages(state: HostState, engine: Engine) -> Iterator[Change]:
-    for name in ("openssl", engine.package):
+def _packages(state: HostState, layout: Layout) -> Iterator[Change]:
+    for name in ("openssl", layout.package):
         package = state.packages.get(name)
         if package is None or not package.installed:
             found = "not installed" if package is None else package.status
             yield Change(Part.PACKAGE, name, How.PACKAGE, found, "installed")
-    yield from _half_upgraded(state, engine)
+    yield from _half_upgraded(state, layout)
 
 
-def _half_upgraded(state: HostState, engine: Engine) -> Iterator[Change]:
+def _half_upgraded(state: HostState, layout: Layout) -> Iterator[Change]:
     """An upgrade that ended between the two packages of a server, of which the other has the programs."""
-    server, tools = (state.packages.get(name) for name in (engine.package, engine.tools))
+    server, tools = (state.packages.get(name) for name in (layout.package, layout.tools))
     if server is None or not server.installed or tools is None:
         return
     if not tools.installed or tools.version != server.version:
         found = f"half upgraded: {tools.name} {tools.version} is {tools.status}"
-        yield Change(Part.PACKAGE, engine.package, How.PACKAGE, found, f"installed with its {engine.tools}")
+        yield Change(Part.PACKAGE, layout.package, How.PACKAGE, found, f"installed with its {layout.tools}")
 
 
 def _told_otherwise(live: Live, target: Target) -> tuple[conf_diff.Difference, ...]:
@@ -127,23 +127,23 @@ def _listening(
         missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.ipv6))
     if missing:
         found = f"not listening on {', '.join(missing)}"
-        file = target.engine.conf
+        file = target.layout.conf
         yield Change(Part.DIRECTIVE, BIND, How.LIVE, _short(found), "listening", aspect=LISTENING, file=file)
 
 
 def _of_directive(how: How, different: conf_diff.Difference, target: Target, why: str = "") -> Change:
     found, wanted = map(_short, different.displayed)
-    return Change(Part.DIRECTIVE, different.name, how, found, wanted, why, file=target.engine.conf)
+    return Change(Part.DIRECTIVE, different.name, how, found, wanted, why, file=target.layout.conf)
 
 
 def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
     """Files that were removed below a running server, or never written: its next start would not find what it has."""
-    if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.engine):
+    if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.layout):
         return
-    missing = state.file(target.engine.manifest) is None
+    missing = state.file(target.layout.manifest) is None
     yield Change(
         Part.FILE,
-        target.engine.manifest,
+        target.layout.manifest,
         How.LIVE,
         "missing" if missing else "not written yet",
         "written anew",
@@ -159,7 +159,7 @@ def _restart(
     if not live.ours:
         # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
         found = "another configuration" if live.reached else live.reach.value
-        yield Change(Part.SERVER, target.engine.title, How.RESTART, found, "ours")
+        yield Change(Part.SERVER, target.layout.title, How.RESTART, found, "ours")
         return
     if live.server is None:
         return
@@ -168,7 +168,7 @@ def _restart(
             yield _of_directive(How.RESTART, found, target, READ_AT_START)
     if state.replaced:
         there = "not the one the server started with"
-        yield Change(Part.DIRECTORY, target.engine.etc, How.RESTART, there, "one it can write to")
+        yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "one it can write to")
     if state.conf is not None:
         for name in ("rename-command", "loadmodule"):
             if name in parse(state.conf):
@@ -187,7 +187,7 @@ def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
         )
         aspect, *told = moves or (found.aspect, found.found, found.wanted)
         values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
-        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.engine.aclfile)
+        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.layout.aclfile)
 
 
 def _files(state: HostState, target: Target) -> Iterator[Change]:
@@ -208,34 +208,34 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
             yield from _contents(state, target, wanted)
     if state.override != f"root root {ETC_MODE}":
         there, kept = state.override or "none", "kept from upgrades"
-        yield Change(Part.DPKG, target.engine.etc, How.FILE, there, kept, aspect="statoverride")
+        yield Change(Part.DPKG, target.layout.etc, How.FILE, there, kept, aspect="statoverride")
     if state.diversion is None or state.diversion[1] != ":":
-        yield Change(Part.DPKG, target.engine.conf, How.FILE, "none", "kept from dpkg", aspect="diversion")
+        yield Change(Part.DPKG, target.layout.conf, How.FILE, "none", "kept from dpkg", aspect="diversion")
 
 
-def _data(state: HostState, engine: Engine) -> Iterator[Change]:
+def _data(state: HostState, layout: Layout) -> Iterator[Change]:
     """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
-    others = {path: file.owner for path, file in state.data.items() if file.owner != engine.user}
-    for path in (engine.rdb, engine.append_only, engine.single_aof):
+    others = {path: file.owner for path, file in state.data.items() if file.owner != layout.user}
+    for path in (layout.rdb, layout.append_only, layout.single_aof):
         owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
         if owners:
-            yield Change(Part.ACCESS, path, How.FILE, owners[0], engine.user, aspect=OWNER)
+            yield Change(Part.ACCESS, path, How.FILE, owners[0], layout.user, aspect=OWNER)
 
 
-def _logs(state: HostState, engine: Engine) -> Iterator[Change]:
+def _logs(state: HostState, layout: Layout) -> Iterator[Change]:
     """Logs that the server cannot write: it goes on without a word, and does not start again."""
-    package = state.packages.get(engine.package)
+    package = state.packages.get(layout.package)
     if package is None or not package.installed:
         return  # it brings the directory along
-    if state.file(engine.logs) is None:
-        yield Change(Part.FILE, engine.logs, How.FILE, "missing", "a directory")
-    for path in (engine.logs, engine.logfile):
+    if state.file(layout.logs) is None:
+        yield Change(Part.FILE, layout.logs, How.FILE, "missing", "a directory")
+    for path in (layout.logs, layout.logfile):
         found = state.file(path)
         # One that leads elsewhere, and who else may read them, is the admin's.
         if found is None or found.kind == "symbolic link":
             continue
-        if found.owner != engine.user:
-            yield Change(Part.ACCESS, path, How.FILE, found.owner, engine.user, aspect=OWNER)
+        if found.owner != layout.user:
+            yield Change(Part.ACCESS, path, How.FILE, found.owner, layout.user, aspect=OWNER)
         if not int(found.mode, 8) & 0o200:
             wanted = "one that its owner can write"
             yield Change(Part.ACCESS, path, How.FILE, found.mode, wanted, aspect=MODE)
@@ -252,7 +252,7 @@ def _kept(state: HostState) -> Iterator[Change]:
 def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
     """What differs in a redis.conf of ours, directive by directive; that a file differs, elsewhere."""
     text, different = state.conf or "", []
-    if wanted.path == target.engine.conf and wanted.content is not None and text.startswith(MARKER):
+    if wanted.path == target.layout.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
             _of_directive(How.FILE, found, target)
             for found in conf_diff.file_differences(target.config, text, target.server, target.fresh)
@@ -269,8 +269,8 @@ def _kernel(state: HostState) -> Iterator[Change]:
 
 
 def _unit(state: HostState, target: Target) -> Iterator[Change]:
-    name, unit = target.engine.unit, state.unit
-    package = state.packages.get(target.engine.package)
+    name, unit = target.layout.unit, state.unit
+    package = state.packages.get(target.layout.package)
     installed = package is not None and package.installed
     if not installed or (state.predecessor is not None and not state.pid):
         return  # installing it, or giving it another's place, enables and starts it
@@ -280,7 +280,7 @@ def _unit(state: HostState, target: Target) -> Iterator[Change]:
         yield Change(Part.UNIT, name, How.UNIT, unit.get("UnitFileState") or "disabled", "enabled")
     if unit.get("NeedDaemonReload") == "yes":
         changed = "files changed since systemd read them"
-        yield Change(Part.UNIT, name, How.UNIT, changed, "read again", file=target.engine.dropin)
+        yield Change(Part.UNIT, name, How.UNIT, changed, "read again", file=target.layout.dropin)
     if state.live.reach is Reach.NOT_RUNNING:
         yield Change(Part.UNIT, name, How.UNIT, "not running", "running", urgency=Urgency.STOPPED)
 

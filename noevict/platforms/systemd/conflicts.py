@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile
 from noevict.machine.found import File
@@ -15,12 +15,12 @@ from noevict.platforms.systemd.wanted import SYSCTL, UNIT, Target, tls_files
 def faults(state: HostState, target: Target) -> Iterator[str]:
     """Each fails the host, until somebody there puts it right."""
     yield from unwritable(state.unwritable)
-    yield from in_the_way((*target.files, *tls_files(target.engine)), state.file)
-    yield from not_roots(state, target.engine)
+    yield from in_the_way((*target.files, *tls_files(target.layout)), state.file)
+    yield from not_roots(state, target.layout)
     yield from _overridden(state, target)
     yield from _names_of_others(target)
-    if state.file(target.engine.dropin) is not None:
-        yield from takeover.other_servers(state, target.engine)
+    if state.file(target.layout.dropin) is not None:
+        yield from takeover.other_servers(state, target.layout)
     for value in sysctl.overridden(state.sysctl_later):
         yield (
             f"{SYSCTL}: {value.title} should be {value.wanted}, is {value.found} after a boot: "
@@ -49,17 +49,17 @@ def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) 
             yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
 
 
-def not_roots(state: HostState, engine: Engine) -> Iterator[str]:
+def not_roots(state: HostState, layout: Layout) -> Iterator[str]:
     """A directory ``tls`` that somebody else may have put there, key and all.
 
     If the name is a link of root's (``state.tls``), only the server's user can have had a hand in what it leads to;
     whoever else owns that, a new directory takes its place.
     """
-    found = state.file(engine.tls)
-    others = {engine.user} if state.tls else {found.owner} - {"root"} if found is not None else set()
+    found = state.file(layout.tls)
+    others = {layout.user} if state.tls else {found.owner} - {"root"} if found is not None else set()
     if found is not None and found.is_directory and found.owner in others:
         yield (
-            f"{engine.tls}: belongs to {found.owner}, so what is in it is not used: find out why, move it away, then "
+            f"{layout.tls}: belongs to {found.owner}, so what is in it is not used: find out why, move it away, then "
             "run again (a new key and certificate are made)"
         )
 
@@ -81,18 +81,18 @@ def _names_of_others(target: Target) -> Iterator[str]:
 
 def _overridden(state: HostState, target: Target) -> Iterator[str]:
     """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
-    engine, unit = target.engine, state.unit
-    if not in_force(unit, state.file(engine.dropin), target.digest(engine.dropin)):
+    layout, unit = target.layout, state.unit
+    if not in_force(unit, state.file(layout.dropin), target.digest(layout.dropin)):
         return
-    by = overridden_by(unit, engine.dropin)
+    by = overridden_by(unit, layout.dropin)
     if unit.get("ExecStart", "shipped") != "shipped":
         yield (
-            f"{engine.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
+            f"{layout.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
         )
-    yield from takeover.unit_differences(state, engine)
+    yield from takeover.unit_differences(state, layout)
     for name, wanted in UNIT.items():
         if name in unit and unit[name] != wanted:
-            yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {by}"
+            yield f"{layout.unit}: {name} should be {wanted}, is {unit[name]}: {by}"
 
 
 def in_force(unit: Mapping[str, str], dropin: File | None, digest: str) -> bool:

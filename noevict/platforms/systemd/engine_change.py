@@ -6,7 +6,8 @@ The host was managed with the other engine, and ``state.predecessor`` is the loo
 from collections.abc import Iterator
 
 from noevict.engines import rdb
-from noevict.engines.engine import Engine, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import Layout
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.found import HostState
 from noevict.platforms.systemd.other_fleets import other_ca
@@ -24,13 +25,13 @@ def changes(state: HostState, target: Target) -> Iterator[Change]:
     old = state.predecessor
     if old is None:
         return
-    engine = target.engine.other
+    layout = target.layout.other
     if state.pid:
-        yield Change(Part.ENGINE, engine.unit, How.ENGINE, "managed, not running", "let go of")
+        yield Change(Part.ENGINE, layout.unit, How.ENGINE, "managed, not running", "let go of")
         return
-    found = str(old.live.server or old.release(engine) or engine.title)
+    found = str(old.live.server or old.release(layout) or layout.title)
     keys = f", {old.live.keys} keys" if old.live.reached else ", not running"
-    yield Change(Part.ENGINE, "", How.ENGINE, found + keys, f"{target.engine.title}, with all its keys")
+    yield Change(Part.ENGINE, "", How.ENGINE, found + keys, f"{target.layout.title}, with all its keys")
 
 
 def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
@@ -38,24 +39,24 @@ def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str
     old = state.predecessor
     if old is None:
         return
-    engine = target.engine.other
+    layout = target.layout.other
     yield from other_ca(old, target, secrets)
     if state.pid and old.pid:
-        yield f"runs {engine.title} and {target.engine.title}: stop the one that is not to go on, then run again"
+        yield f"runs {layout.title} and {target.layout.title}: stop the one that is not to go on, then run again"
     elif old.live.reached:
         yield from role(old.live)
         yield from limits(old.live, target)
         yield from modules(old.live)
-        yield from missed_data(old.live, engine, target)
+        yield from missed_data(old.live, layout, target)
         yield from _unreadable(state, target, written=_to_be_written(old.live, target))
     elif old.live.reach is not Reach.NOT_RUNNING:
         yield (
-            f"{engine.title}, whose data is to move, {old.live.reach.value} ({old.live.why}): "
-            f'run with redis_engine = "{engine.name}" first'
+            f"{layout.title}, whose data is to move, {old.live.reach.value} ({old.live.why}): "
+            f'run with redis_engine = "{layout.engine.name}" first'
         )
-    elif left_data(old, engine):
+    elif left_data(old, layout):
         yield from role_in_file(old)
-        yield from left_behind(old, engine, target)
+        yield from left_behind(old, layout, target)
         yield from _unreadable(
             state, target, written=old.rdb.get("base" if old.starts_with_aof else "dump.rdb")
         )
@@ -73,16 +74,16 @@ def moves_append_only(live: Live, target: Target) -> bool:
     return live.config.get("appendonly") == "yes" == target.live["appendonly"]
 
 
-def left_data(old: HostState, engine: Engine) -> bool:
+def left_data(old: HostState, layout: Layout) -> bool:
     """Whether a server of that engine, which does not run, has data to hand over; not, once that was done."""
-    return old.file(engine.manifest if old.starts_with_aof else f"{engine.data}/dump.rdb") is not None
+    return old.file(layout.manifest if old.starts_with_aof else f"{layout.data}/dump.rdb") is not None
 
 
 def _unreadable(state: HostState, target: Target, written: int | None) -> Iterator[str]:
-    new: Server | None = state.release(target.engine)
+    new: Server | None = state.release(target.layout)
     if written is None or new is None or rdb.reads(new, written):
         return
-    title = target.engine.other.title
+    title = target.layout.other.title
     yield (
         f"redis_engine: {title}'s data is in RDB version {written}, which {new} does not read. It reads append-only "
         f'files that are commands alone: set redis_config = {{"{PREAMBLE}": False}} too (and redis_appendonly = '

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from noevict.engines.engine import Engine, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import Layout
 from noevict.machine.found import Address, DropIn, File, Listener, OtherServer, Package, Sysctl
 from noevict.pki.certificate import Certificate
 from noevict.redisconf.parser import parse
@@ -80,12 +81,12 @@ class HostState:
         """The RAM the server may use, in bytes: the smallest of what machine, cgroups and unit say."""
         return min((self.memtotal, *self.limits))
 
-    def release(self, engine: Engine) -> Server | None:
+    def release(self, layout: Layout) -> Server | None:
         """The release of its package, if only half installed, or the one that would be; None where neither is known."""
-        package = self.packages.get(engine.package)
+        package = self.packages.get(layout.package)
         version = package.version if package is not None and package.unpacked else self.candidate
         with contextlib.suppress(ValueError):
-            return Server.parse(engine.name, version)
+            return Server.parse(layout.engine.name, version)
         return None
 
     @property
@@ -101,11 +102,11 @@ class HostState:
             return self.aof_before
         return parse(self.conf or "").get("appendonly", ["no"])[-1] == "yes"
 
-    def aof_unwritten(self, engine: Engine) -> bool:
+    def aof_unwritten(self, layout: Layout) -> bool:
         """Whether AOF is on and its files do not hold everything: the first rewrite is not done, or they are gone."""
         if self.live.config.get("appendonly") != "yes" or self.live.loading:
             return False
-        return self.file(engine.manifest) is None or not self.aof_open
+        return self.file(layout.manifest) is None or not self.aof_open
 
     def file(self, path: str) -> File | None:
         return self.files.get(path) or self.data.get(path)

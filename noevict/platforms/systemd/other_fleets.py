@@ -12,7 +12,7 @@ from noevict.server.live import Reach
 
 def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
-    users = state.file(target.engine.aclfile)
+    users = state.file(target.layout.aclfile)
     ours = users is not None and users.sha256 == target.digest(users.path)
     if not (ours and state.live.reach is Reach.NOT_RUNNING):
         yield from other_ca(state, target, secrets)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from noevict.acl import diff as acl_diff
 from noevict.directives import table
 from noevict.engines import rdb
-from noevict.engines.engine import ENGINES, Engine
+from noevict.engines.engine import ENGINES
+from noevict.engines.layout import Layout
 from noevict.pki import authority
 from noevict.platforms.systemd import takeover
 from noevict.platforms.systemd.found import HostState
@@ -46,7 +47,7 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
         not reasons
         and state.predecessor is None
         and not settings.redis_takeover
-        and not managed(state, target.engine)
+        and not managed(state, target.layout)
     ):
         yield from _foreign(settings, state, target)
 
@@ -55,7 +56,7 @@ def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: 
     yield from _release(state, target)
     yield from _sentinel(state)
     yield from takeover.ports_in_use(settings, state, target)
-    theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.engine) else ()
+    theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.layout) else ()
     yield from theirs or tuple(password_rotation.stale(secrets, state)) or _unknown(state, target)
     yield from _too_little(state, target)
 
@@ -68,38 +69,38 @@ def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
         yield from _users(live, target)
         yield from _release_of(live)
         yield from takeover.modules(live)
-        yield from takeover.missed_data(live, target.engine, target)
+        yield from takeover.missed_data(live, target.layout, target)
     elif live.reach is Reach.NOT_RUNNING and state.predecessor is None:
         yield from role_in_file(state)
-        yield from left_behind(state, target.engine, target)
+        yield from left_behind(state, target.layout, target)
         yield from _unreadable(state, target)
         yield from takeover.included(state)
-        if not managed(state, target.engine):
+        if not managed(state, target.layout):
             yield from takeover.modules_in_file(state)
             yield from takeover.elsewhere(state, target)
-            yield from takeover.ambiguous(state, target.engine)
+            yield from takeover.ambiguous(state, target.layout)
 
 
 def _of_others(state: HostState, target: Target, told: Sequence[str]) -> Iterator[str]:
     """What somebody else set up here. On a managed host it is a fault: what is ours is repaired beside it."""
-    engine = target.engine
-    if managed(state, engine):
-        if takeover.shares_data(state, engine):
-            yield from takeover.other_servers(state, engine, told)
+    layout = target.layout
+    if managed(state, layout):
+        if takeover.shares_data(state, layout):
+            yield from takeover.other_servers(state, layout, told)
     elif state.predecessor is None:
-        yield from takeover.unit_refusals(state, engine)
-        yield from takeover.modules_of_package(state, engine)
+        yield from takeover.unit_refusals(state, layout)
+        yield from takeover.modules_of_package(state, layout)
         # A replica of its own was told of.
         if not state.live.number("connected_slaves"):
-            yield from takeover.other_servers(state, engine, told)
+            yield from takeover.other_servers(state, layout, told)
 
 
-def managed(state: HostState, engine: Engine) -> bool:
+def managed(state: HostState, layout: Layout) -> bool:
     """Whether noevict was here before, if only half way; not, where it was about to take somebody else's server over
     and that does not run with our configuration yet."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
     under_way = state.file(TAKEOVER) is not None and not state.live.ours
-    return (marked or state.file(engine.dropin) is not None) and not under_way
+    return (marked or state.file(layout.dropin) is not None) and not under_way
 
 
 def _release(state: HostState, target: Target) -> Iterator[str]:
@@ -108,7 +109,7 @@ def _release(state: HostState, target: Target) -> Iterator[str]:
     number = float(version) if version.replace(".", "", 1).isdigit() else None
     if oldest is None or (number is not None and number < oldest):
         yield f"should run Debian 12 or later, or Ubuntu 24.04 or later, runs {name} {version or codename}"
-    elif target.engine.name == "valkey" and codename == "bookworm":
+    elif target.layout.engine.name == "valkey" and codename == "bookworm":
         yield 'redis_engine: should be "redis": Debian 12 has no Valkey'
 
 
@@ -119,7 +120,7 @@ def _sentinel(state: HostState) -> Iterator[str]:
 
 def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
     """Why what noevict manages on a host, with either engine, belongs to other secrets/."""
-    if managed(state, target.engine):
+    if managed(state, target.layout):
         yield from other_secrets(state, target, secrets)
     if state.predecessor is not None:
         yield from other_ca(state.predecessor, target, secrets)
@@ -129,14 +130,14 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
     live = state.live
     if live.reach is Reach.UNREACHED and state.starting:
         yield (
-            f"{target.engine.title} is starting, and too busy to answer ({live.why}): run again once it has loaded "
+            f"{target.layout.title} is starting, and too busy to answer ({live.why}): run again once it has loaded "
             "its data"
         )
     elif live.reach is Reach.UNREACHED:
-        yield f"{target.engine.title} is running but could not be looked at: {live.why}"
-    elif live.reach is Reach.REFUSED and not managed(state, target.engine):
+        yield f"{target.layout.title} is running but could not be looked at: {live.why}"
+    elif live.reach is Reach.REFUSED and not managed(state, target.layout):
         yield (
-            f"{target.engine.title} wants a password that is not ours ({live.why}): "
+            f"{target.layout.title} wants a password that is not ours ({live.why}): "
             "put it into secrets/users.yml as takeover, to let noevict look (for this host only, or with a user's "
             "name: docs/taking-over.md)"
         )
@@ -145,7 +146,7 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
         # loses nothing.
         refused, instead = SHUT[live.reach]
         yield (
-            f"{target.engine.title} {refused} ({live.why}), and without append-only files a "
+            f"{target.layout.title} {refused} ({live.why}), and without append-only files a "
             f"restart may lose keys: {instead}, or stop it, then run again"
         )
 
@@ -178,12 +179,12 @@ def role_in_file(state: HostState) -> Iterator[str]:
         yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
 
 
-def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[str]:
+def left_behind(state: HostState, layout: Layout, target: Target) -> Iterator[str]:
     """Keys of a server that does not run, in files that its next start would not read."""
-    there = any(state.file(path) is not None for path in (engine.manifest, engine.single_aof))
+    there = any(state.file(path) is not None for path in (layout.manifest, layout.single_aof))
     # Of a redis.conf that noevict did not write nobody knows how long it has been there.
     others = not (state.conf or "").startswith(MARKER)
-    alone = others and (state.file(engine.rdb) is None or state.empty_rdb)
+    alone = others and (state.file(layout.rdb) is None or state.empty_rdb)
     if there and target.live["appendonly"] == "no" and (state.starts_with_aof or alone):
         yield (
             "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
@@ -193,8 +194,8 @@ def left_behind(state: HostState, engine: Engine, target: Target) -> Iterator[st
 
 def _unreadable(state: HostState, target: Target) -> Iterator[str]:
     """Data of a server that does not run, written by a later release than the one installed."""
-    installed = state.release(target.engine)
-    of_files = state.file(target.engine.manifest) is not None and target.live["appendonly"] == "yes"
+    installed = state.release(target.layout)
+    of_files = state.file(target.layout.manifest) is not None and target.live["appendonly"] == "yes"
     written = state.rdb.get("base" if of_files else "dump.rdb")
     if installed is not None and written is not None and not rdb.reads(installed, written):
         yield (
@@ -207,7 +208,7 @@ def limits(live: Live, target: Target) -> Iterator[str]:
     """Memory in use beyond what it would have."""
     used = live.number("used_memory")
     # One that is full with the very maxmemory it should have is only said to be: see notices.
-    same = live.ours and live.server is not None and live.server.engine == target.engine.name
+    same = live.ours and live.server is not None and live.server.engine == target.layout.engine.name
     if used > target.maxmemory and not (same and live.config.get("maxmemory") == str(target.maxmemory)):
         yield (
             f"redis_maxmemory: {target.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
@@ -231,7 +232,7 @@ def _release_of(live: Live) -> Iterator[str]:
 
 def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
     """A Redis that somebody else set up, and that holds keys or has clients."""
-    live, title = state.live, target.engine.title
+    live, title = state.live, target.layout.title
     clients = live.number("connected_clients") - 1
     if live.reached and live.user != "admin" and (live.keys or live.loading or clients > 0):
         so_far = " so far, and more to load," if live.loading else ""
@@ -240,9 +241,9 @@ def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[s
             "To take it over, keeping all keys, set redis_takeover = True. What would change for its clients:"
         )
         yield from _would_change(settings, live, target)
-    there = takeover.data_files(state, target.engine)
+    there = takeover.data_files(state, target.layout)
     if live.reach is Reach.NOT_RUNNING and there:
-        empty = there == (target.engine.rdb,) and state.empty_rdb
+        empty = there == (target.layout.rdb,) and state.empty_rdb
         keys = "though it holds no key" if empty else "keeping all keys"
         yield (
             f"has data of a {title} that noevict did not set up ({', '.join(there)}): "

@@ -11,13 +11,13 @@ SEEN_OUTSIDE = ("appendonly", "bind", "port", "tls-port")
 
 
 def installs_server(plan: Plan[Target]) -> bool:
-    package = plan.target.engine.package
+    package = plan.target.layout.package
     return any(change.subject == package for change in plan.due(How.PACKAGE))
 
 
 def tests_candidate(plan: Plan[Target]) -> bool:
     """Whether a server is there to test the new configuration, and something is new for it."""
-    paths = (plan.target.engine.conf, plan.target.engine.aclfile)
+    paths = (plan.target.layout.conf, plan.target.layout.aclfile)
     new = any(change.path in paths for change in plan.due(How.FILE))
     return not installs_server(plan) and (new or bool(plan.due(How.RESTART)))
 
@@ -36,7 +36,7 @@ def writes_files(plan: Plan[Target]) -> bool:
 def sets_live(plan: Plan[Target], found: HostState) -> bool:
     """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
     live, wanted = found.live, plan.target.live
-    off = live.config.get("appendonly") == "no" or found.aof_unwritten(plan.target.engine)
+    off = live.config.get("appendonly") == "no" or found.aof_unwritten(plan.target.layout)
     return (live.reached and wanted["appendonly"] == "yes" and off) or bool(plan.due(How.LIVE))
 
 
@@ -57,4 +57,4 @@ def starts_server(plan: Plan[Target], found: HostState) -> bool:
 def prepares_data(plan: Plan[Target], found: HostState) -> bool:
     """Whether a server is to start on an RDB file."""
     starts = starts_server(plan, found) or (installs_server(plan) and not plan.due(How.ENGINE))
-    return starts and found.file(f"{plan.target.engine.data}/dump.rdb") is not None
+    return starts and found.file(f"{plan.target.layout.data}/dump.rdb") is not None

@@ -3,7 +3,7 @@ modules, data where a start of ours would not find it. Pure."""
 
 from collections.abc import Iterable, Iterator
 
-from noevict.engines.engine import Engine
+from noevict.engines.layout import Layout
 from noevict.machine.found import OtherServer
 from noevict.messages import one_line
 from noevict.platforms.systemd.found import HostState
@@ -34,37 +34,37 @@ def ports_in_use(settings: Settings, state: HostState, target: Target) -> Iterat
     for listener in state.listeners:
         wanted = listener.port in (settings.redis_port, settings.redis_plaintext_port)
         if wanted and not listener.own and listener.port not in handed_over:
-            by = next((each for each in others(state, target.engine) if listener.port in each.ports), None)
+            by = next((each for each in others(state, target.layout) if listener.port in each.ports), None)
             advice = "stop it, or set redis_port" if by is None else f"{_described(by)}: {_advice(by)}"
             yield (
                 f"port {listener.port} is in use on {listener.address} by a program that is not "
-                f"{target.engine.unit}: {advice}"
+                f"{target.layout.unit}: {advice}"
             )
             return
 
 
-def others(state: HostState, engine: Engine) -> Iterator[OtherServer]:
+def others(state: HostState, layout: Layout) -> Iterator[OtherServer]:
     """Every other Redis or Valkey, running or enabled, but for the one that is to hand over or did."""
     for each in state.others:
-        named = each.unit in (engine.other.unit, engine.other.package)
-        unnamed = not state.systemd and not each.unit and each.program == engine.other.package
+        named = each.unit in (layout.other.unit, layout.other.package)
+        unnamed = not state.systemd and not each.unit and each.program == layout.other.package
         if not (state.other_engine and (named or unnamed)):
             yield each
 
 
-def other_servers(state: HostState, engine: Engine, told: Iterable[str] = ()) -> Iterator[str]:
+def other_servers(state: HostState, layout: Layout, told: Iterable[str] = ()) -> Iterator[str]:
     """A line about each of them, but for those that are in one of the lines ``told`` already."""
     known = " ".join(told)
-    for each in others(state, engine):
+    for each in others(state, layout):
         if each.unit and each.unit in known:
             continue
         does = "runs here" if each.running else "starts at each boot"
         yield f"another {_title(each)} {does} ({_described(each)}): noevict manages one server a host: {_advice(each)}"
 
 
-def shares_data(state: HostState, engine: Engine) -> bool:
+def shares_data(state: HostState, layout: Layout) -> bool:
     """Whether another server runs in the data directory of ours: each would overwrite the other's files."""
-    return any(each.running and each.directory == engine.data for each in others(state, engine))
+    return any(each.running and each.directory == layout.data for each in others(state, layout))
 
 
 def _title(other: OtherServer) -> str:
@@ -99,16 +99,16 @@ def _advice(other: OtherServer) -> str:
 # --- the unit ----------------------------------------------------------------------------------------------------
 
 
-def unit_refusals(state: HostState, engine: Engine) -> Iterator[str]:
+def unit_refusals(state: HostState, layout: Layout) -> Iterator[str]:
     """On a host that noevict does not manage yet: a unit of somebody's own, or drop-ins that would override ours."""
     unit = state.unit
     place = unit.get("Shadow") or unit.get("FragmentPath", "")
-    if place and unit.get("LoadState") != "masked" and not _of_the_package(state, engine, place):
+    if place and unit.get("LoadState") != "masked" and not _of_the_package(state, layout, place):
         program = unit.get("Program", "")
         facts = (f"Type={unit['Type']}" if unit.get("Type") else "", f"starts {program}" if program else "")
         what = ", ".join(filter(None, facts))
         yield (
-            f"{engine.unit} is {place}, not the package's{f' ({what})' if what else ''}: stop what it runs, remove "
+            f"{layout.unit} is {place}, not the package's{f' ({what})' if what else ''}: stop what it runs, remove "
             f"that file (systemctl daemon-reload), then run again; {MANUAL} says how its data moves"
         )
         return
@@ -117,38 +117,38 @@ def unit_refusals(state: HostState, engine: Engine) -> Iterator[str]:
         names = ", ".join(sorted(OF_THE_PACKAGE & each.sets))
         starts = f" (starts {unit['Program']})" if "Program" in unit and "ExecStart" in each.sets else ""
         yield (
-            f"{engine.unit}: {names} should be the package's, set by {each.path}{starts}; remove that (directives "
+            f"{layout.unit}: {names} should be the package's, set by {each.path}{starts}; remove that (directives "
             "belong into redis_config)"
         )
-    ours = engine.dropin.rpartition("/")[2]
+    ours = layout.dropin.rpartition("/")[2]
     for each in state.dropins:
         if OF_OURS & each.sets and each.path.rpartition("/")[2] > ours:
             yield (
-                f"{engine.unit}: {', '.join(sorted(OF_OURS & each.sets))}, set by {each.path}, would override "
+                f"{layout.unit}: {', '.join(sorted(OF_OURS & each.sets))}, set by {each.path}, would override "
                 "noevict's; remove that"
             )
     if not setting:
-        yield from unit_differences(state, engine)
+        yield from unit_differences(state, layout)
 
 
-def unit_differences(state: HostState, engine: Engine) -> Iterator[str]:
+def unit_differences(state: HostState, layout: Layout) -> Iterator[str]:
     """What of the unit is not as the package has it, whatever made it so."""
     unit = state.unit
     if unit.get("LoadState") != "loaded":
         return
-    for name, wanted in {"Type": "notify", "User": engine.user}.items():
+    for name, wanted in {"Type": "notify", "User": layout.user}.items():
         if unit.get(name, wanted) != wanted:
-            yield f"{engine.unit}: {name} should be {wanted}, is {unit[name]}: {_set_by(state, engine)}; remove that"
+            yield f"{layout.unit}: {name} should be {wanted}, is {unit[name]}: {_set_by(state, layout)}; remove that"
 
 
-def _set_by(state: HostState, engine: Engine) -> str:
-    paths = [path for path in state.unit.get("DropInPaths", "").split() if path != engine.dropin]
+def _set_by(state: HostState, layout: Layout) -> str:
+    paths = [path for path in state.unit.get("DropInPaths", "").split() if path != layout.dropin]
     return f"set by {', '.join(paths) or state.unit.get('Shadow') or 'the unit itself'}"
 
 
-def _of_the_package(state: HostState, engine: Engine, place: str) -> bool:
+def _of_the_package(state: HostState, layout: Layout, place: str) -> bool:
     if place.startswith(GENERATED):
-        return engine.package in state.packages
+        return layout.package in state.packages
     return place.startswith(UNIT_DIRECTORIES)
 
 
@@ -171,9 +171,9 @@ def modules_in_file(state: HostState) -> Iterator[str]:
     )
 
 
-def modules_of_package(state: HostState, engine: Engine) -> Iterator[str]:
+def modules_of_package(state: HostState, layout: Layout) -> Iterator[str]:
     """Of a package that is not the distribution's, before it is taken over."""
-    package = state.packages.get(engine.package)
+    package = state.packages.get(layout.package)
     if package is not None and package.unpacked:
         yield from _modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
 
@@ -200,11 +200,11 @@ def included(state: HostState) -> Iterator[str]:
 # --- data --------------------------------------------------------------------------------------------------------
 
 
-def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
+def missed_data(live: Live, layout: Layout, target: Target) -> Iterator[str]:
     """Keys of a running server of that engine that a start with our configuration would not load."""
     if not live.keys and not live.loading:
         return
-    for name, wanted in {"dir": engine.data, **FILES}.items():
+    for name, wanted in {"dir": layout.data, **FILES}.items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
             continue  # everything is in the append-only files before a restart
         if live.config.get(name, wanted) == "":
@@ -229,11 +229,11 @@ def missed_data(live: Live, engine: Engine, target: Target) -> Iterator[str]:
         yield f"has keys in {', '.join(beyond)}, and would have {databases} databases: set redis_config databases"
 
 
-def empty_elsewhere(live: Live, engine: Engine) -> bool:
+def empty_elsewhere(live: Live, layout: Layout) -> bool:
     """Whether a server of somebody else's has no keys, and reads its append-only files where ours finds none."""
     if live.ours or live.keys or live.loading:
         return False
-    places = {"dir": engine.data, "appenddirname": FILES["appenddirname"]}
+    places = {"dir": layout.data, "appenddirname": FILES["appenddirname"]}
     return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
 
 
@@ -242,7 +242,7 @@ def elsewhere(state: HostState, target: Target) -> Iterator[str]:
     if state.conf is None:
         return
     lines = parse(state.conf)
-    for name, wanted in {"dir": target.engine.data, **FILES}.items():
+    for name, wanted in {"dir": target.layout.data, **FILES}.items():
         # Without a line it is where the unit starts it, which has no directory of its own.
         found = lines.get(name, ["." if name == "dir" else wanted])[-1].removesuffix("/") or "/"
         if found != wanted:
@@ -252,21 +252,21 @@ def elsewhere(state: HostState, target: Target) -> Iterator[str]:
             )
 
 
-def data_files(state: HostState, engine: Engine) -> tuple[str, ...]:
+def data_files(state: HostState, layout: Layout) -> tuple[str, ...]:
     """What a server may have left in its data directory, whatever its configuration is."""
-    named = tuple(path for path in (engine.rdb, engine.single_aof, engine.manifest) if path in state.data)
-    unnamed = (path for path in state.data if path.startswith(f"{engine.append_only}/"))
-    return named if engine.manifest in named else (*named, *unnamed)
+    named = tuple(path for path in (layout.rdb, layout.single_aof, layout.manifest) if path in state.data)
+    unnamed = (path for path in state.data if path.startswith(f"{layout.append_only}/"))
+    return named if layout.manifest in named else (*named, *unnamed)
 
 
-def ambiguous(state: HostState, engine: Engine) -> Iterator[str]:
+def ambiguous(state: HostState, layout: Layout) -> Iterator[str]:
     """Two sets of data, and no redis.conf that says which of them is the last one."""
-    single = state.file(engine.single_aof) is not None
-    both = state.file(engine.rdb) is not None and (single or state.file(engine.manifest) is not None)
+    single = state.file(layout.single_aof) is not None
+    both = state.file(layout.rdb) is not None and (single or state.file(layout.manifest) is not None)
     known = state.starts_with_aof or (state.conf is not None and not single)
     if both and not known and not state.empty_rdb:
-        aof = engine.single_aof if single else engine.append_only
+        aof = layout.single_aof if single else layout.append_only
         yield (
-            f"has both {engine.rdb} and {aof}, and nothing says which holds its last keys: keep the one that its "
+            f"has both {layout.rdb} and {aof}, and nothing says which holds its last keys: keep the one that its "
             "server read (the append-only files, if AOF was on), and move the other away"
         )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from noevict.acl import profiles
-from noevict.engines.engine import ENGINES, Engine, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS, Layout
 from noevict.errors import NoevictError
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
@@ -52,7 +53,7 @@ UNIT = {
 class Target:
     """Everything a host should have, but for its certificate, which the plan judges by what is there."""
 
-    engine: Engine
+    layout: Layout
     server: Server  # that reads the files next
     maxmemory: int  # bytes
     bind: tuple[str, ...]
@@ -99,7 +100,7 @@ def make_target(
     ``server``'s), where its release was not measured.
     """
     running = running or server
-    engine = ENGINES[settings.redis_engine]
+    layout = LAYOUTS[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     lent = lent_addresses(state.addresses, owner)
     own_addresses = tuple(entry for entry in state.addresses if entry.address not in dict(lent))
@@ -112,16 +113,16 @@ def make_target(
     older = password_rotation.kept(secrets, state)
 
     def said_to(each: Server) -> tuple[dict[str, str], tuple[profiles.User, ...]]:
-        config = conf.wanted(settings, engine, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+        config = conf.wanted(settings, layout, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
         return config, profiles.wanted_users(settings.redis_users, digests, each, older)
 
     config, users = live, live_users = said_to(server)
     if running != server:
         live, live_users = said_to(running)
     texts = {
-        engine.conf: conf.render(config, server, engine),
-        engine.aclfile: profiles.render_acl(users),
-        engine.dropin: render(
+        layout.conf: conf.render(config, server, layout),
+        layout.aclfile: profiles.render_acl(users),
+        layout.dropin: render(
             "noevict.conf",
             start_limit=START_LIMIT,
             restart_seconds=RESTART_SECONDS,
@@ -133,7 +134,7 @@ def make_target(
         SYSCTL: render("60-noevict.conf", **KERNEL),
     }
     return Target(
-        engine,
+        layout,
         server,
         maxmemory,
         bind,
@@ -148,7 +149,7 @@ def make_target(
         conf.wanted_live(live, running, fresh),
         fresh if running == server else None,
         live_users,
-        wanted_files(engine, texts),
+        wanted_files(layout, texts),
     )
 
 
@@ -251,26 +252,26 @@ def wanted_ca(secrets: Secrets, own: OwnCertificate | None) -> str:
     return fleet if own is None else f"{own.ca.rstrip()}\n{fleet}"
 
 
-def wanted_files(engine: Engine, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
+def wanted_files(layout: Layout, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
     """All but TLS files, directories first. Redis writes redis.conf and its directory (CONFIG REWRITE)."""
-    user = engine.user
+    user = layout.user
     return (
         # Root's, and sticky: the server writes its own files, and cannot replace root's.
-        WantedFile(engine.etc, "root", user, ETC_MODE, directory=True),
-        WantedFile(engine.data, user, user, "750", directory=True),
-        WantedFile(engine.dropin.rpartition("/")[0], "root", "root", "755", directory=True),
-        WantedFile(engine.conf, user, user, "640", texts[engine.conf]),
-        WantedFile(engine.aclfile, user, user, "640", texts[engine.aclfile]),
-        WantedFile(engine.dropin, "root", "root", "644", texts[engine.dropin]),
+        WantedFile(layout.etc, "root", user, ETC_MODE, directory=True),
+        WantedFile(layout.data, user, user, "750", directory=True),
+        WantedFile(layout.dropin.rpartition("/")[0], "root", "root", "755", directory=True),
+        WantedFile(layout.conf, user, user, "640", texts[layout.conf]),
+        WantedFile(layout.aclfile, user, user, "640", texts[layout.aclfile]),
+        WantedFile(layout.dropin, "root", "root", "644", texts[layout.dropin]),
         WantedFile(SYSCTL, "root", "root", "644", texts[SYSCTL]),
     )
 
 
-def tls_files(engine: Engine) -> tuple[WantedFile, ...]:
+def tls_files(layout: Layout) -> tuple[WantedFile, ...]:
     """What the certificate's own part makes, the directory first."""
     return (
-        WantedFile(engine.tls, "root", engine.user, "750", directory=True),
-        WantedFile(f"{engine.tls}/ca.crt", "root", engine.user, "644"),
-        WantedFile(f"{engine.tls}/server.crt", "root", engine.user, "644"),
-        WantedFile(f"{engine.tls}/server.key", "root", engine.user, "640"),
+        WantedFile(layout.tls, "root", layout.user, "750", directory=True),
+        WantedFile(f"{layout.tls}/ca.crt", "root", layout.user, "644"),
+        WantedFile(f"{layout.tls}/server.crt", "root", layout.user, "644"),
+        WantedFile(f"{layout.tls}/server.key", "root", layout.user, "640"),
     )

@@ -41,8 +41,8 @@ def notices(
         yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
     if state.live.loading:
         _, how_far = loading(state.live.info)
-        yield f"{target.engine.title} is loading its data{how_far}: nothing is changed before that is done"
-    installed = state.release(target.engine)
+        yield f"{target.layout.title} is loading its data{how_far}: nothing is changed before that is done"
+    installed = state.release(target.layout)
     if state.live.ours and installed is not None and state.live.server not in (None, installed):
         yield f"{state.live.server} runs until its next restart, which starts the {installed} installed"
     evicted = state.live.number("evicted_keys")
@@ -56,7 +56,7 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
     """What redis_bind = "private" comes to here, if that is none or may change."""
     if settings.bind_addresses is None and len(target.bind) == len(LOOPBACK):
         yield (
-            f"no private address here: {target.engine.title} listens on loopback alone; set redis_bind to an address, "
+            f"no private address here: {target.layout.title} listens on loopback alone; set redis_bind to an address, "
             'or to "loopback" if that is wanted'
         )
     if target.leased:
@@ -69,7 +69,7 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
     if target.unbound:
         more = f" and {len(target.unbound) - 3} more" if len(target.unbound) > 3 else ""
         yield (
-            f"does not listen on {', '.join(target.unbound[:3])}{more}, leased: {target.engine.title} takes "
+            f"does not listen on {', '.join(target.unbound[:3])}{more}, leased: {target.layout.title} takes "
             f"{MOST_ADDRESSES} addresses at most; set redis_bind to those that clients use"
         )
     for address, other in target.lent:

@@ -521,7 +521,7 @@ def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
     elif lines:
         host = host.but_acl(*lines)
     run: Any = SimpleNamespace(
-        twin=(), of_others=(), managed=True, engine=host.engine, found=host.state, settings=host.settings,
+        twin=(), of_others=(), managed=True, layout=host.layout, found=host.state, settings=host.settings,
         plan=host.plan, secrets=host.secrets, fleet=SimpleNamespace(now=host.now),
     )  # fmt: skip
     told = not_yet(run)

@@ -1,8 +1,11 @@
 """Redis and Valkey as Debian packages them, and a server's release."""
 
+import dataclasses
+
 import pytest
 
-from noevict.engines.engine import ENGINES, Engine, EngineName, Server
+from noevict.engines.engine import ENGINES, EngineName, Server
+from noevict.engines.layout import LAYOUTS, Layout
 
 REDIS = {
     "title": "Redis",
@@ -30,18 +33,20 @@ REDIS = {
 
 @pytest.mark.parametrize("name", REDIS)
 def test_names_and_places_are_those_of_debians_packages(name: str) -> None:
-    assert getattr(ENGINES["redis"], name) == REDIS[name]
+    assert getattr(LAYOUTS["redis"], name) == REDIS[name]
     valkey = REDIS[name].replace("redis", "valkey").replace("Redis", "Valkey")
-    assert getattr(ENGINES["valkey"], name) == valkey
+    assert getattr(LAYOUTS["valkey"], name) == valkey
 
 
-def test_nothing_that_an_engine_has_is_left_out_here() -> None:
-    properties = {name for name, value in vars(Engine).items() if isinstance(value, property)}
-    assert properties - {"other"} <= REDIS.keys()
+def test_nothing_that_a_layout_has_is_left_out_here() -> None:
+    properties = {name for name, value in vars(Layout).items() if isinstance(value, property)}
+    fields = {field.name for field in dataclasses.fields(Layout)}
+    assert (properties | fields) - {"other", "engine"} == REDIS.keys()
 
 
 def test_each_engine_is_the_others_other() -> None:
     assert [engine.other.name for engine in ENGINES.values()] == ["valkey", "redis"]
+    assert [layout.other for layout in LAYOUTS.values()] == [LAYOUTS["valkey"], LAYOUTS["redis"]]
 
 
 @pytest.mark.parametrize(

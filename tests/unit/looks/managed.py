@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from noevict.acl.profiles import user_names
 from noevict.acl.rules import Catalogue
 from noevict.client.client import server_of
-from noevict.engines.engine import ENGINES, Engine, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS, Layout
 from noevict.machine.found import File
 from noevict.pki.authority import Authority, make_ca
 from noevict.pki.certificate import Certificate, OwnCertificate
@@ -41,13 +42,13 @@ class Managed:
     own: OwnCertificate | None = None
 
     @property
-    def engine(self) -> Engine:
-        return ENGINES[self.settings.redis_engine]
+    def layout(self) -> Layout:
+        return LAYOUTS[self.settings.redis_engine]
 
     @property
     def server(self) -> Server:
         """The release installed, or that would be."""
-        return self.state.release(self.engine) or Server(self.engine.name, self.engine.oldest)
+        return self.state.release(self.layout) or Server(self.layout.engine.name, self.layout.engine.oldest)
 
     @property
     def target(self) -> Target:
@@ -135,7 +136,7 @@ def managed(name: str, **settings: Any) -> Managed:
         for wanted in target.files
         if wanted.content is not None
     }
-    conf = target.text(target.engine.conf)
+    conf = target.text(target.layout.conf)
     return replace(bare, state=replace(state, files={**state.files, **files}, conf=conf, live=live))
 
 

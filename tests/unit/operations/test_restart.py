@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.operations.service import before_restart
 
@@ -25,7 +25,7 @@ def refused(*, undo: Any = None, gone: bool = False) -> list[str]:
         return []
 
     found = SimpleNamespace(live=SimpleNamespace(reached=False))
-    run: Any = SimpleNamespace(engine=ENGINES["redis"], found=found, shell=shell, undo=undo)
+    run: Any = SimpleNamespace(layout=LAYOUTS["redis"], found=found, shell=shell, undo=undo)
     with pytest.raises(NoevictError, match=f"^{WHY}$"):
         before_restart(run)
     return done[1:]

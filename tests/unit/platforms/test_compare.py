@@ -342,7 +342,7 @@ def test_a_leased_address_is_opened_live_and_said() -> None:
     assert str(change).endswith("[live] (opens port 6379 on 10.0.0.5 (DHCP))")
     assert leasing.plan.due(How.RESTART) == ()
     assert any("10.0.0.5" in change.found for change in leasing.plan.due(How.CERTIFICATE))
-    assert f"{host.engine.dropin}: other content → ours [file]" in map(str, leasing.plan.changes)
+    assert f"{host.layout.dropin}: other content → ours [file]" in map(str, leasing.plan.changes)
     [notice] = leasing.plan.notices
     assert "listens on 10.0.0.5, leased by DHCP" in notice
     assert "set redis_address to a name" in notice
@@ -460,7 +460,7 @@ def test_a_change_is_one_line_that_says_how() -> None:
 @pytest.mark.parametrize("name", MANAGED)
 def test_a_setting_that_was_changed_is_due_in_the_file_and_live(name: str) -> None:
     host = managed(name)
-    conf = host.engine.conf
+    conf = host.layout.conf
     assert due(host.but_set(redis_appendfsync="always")) == (
         ("live", "appendfsync", "everysec", "always"),
         ("file", f"{conf}: appendfsync", "everysec", "always"),

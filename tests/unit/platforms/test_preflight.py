@@ -228,13 +228,13 @@ def test_debian_12_has_no_valkey() -> None:
 @pytest.mark.parametrize("name", MANAGED)
 def test_a_host_is_known_as_managed_by_its_redis_conf_or_its_drop_in(name: str) -> None:
     host = managed(name)
-    assert is_managed(host.state, host.target.engine)
-    assert is_managed(host.but(conf=PACKAGED).state, host.target.engine)
-    assert is_managed(host.but_file(host.engine.dropin, gone=True).state, host.target.engine)
+    assert is_managed(host.state, host.target.layout)
+    assert is_managed(host.but(conf=PACKAGED).state, host.target.layout)
+    assert is_managed(host.but_file(host.layout.dropin, gone=True).state, host.target.layout)
     assert not is_managed(
-        host.but_file(host.engine.dropin, gone=True).but(conf=PACKAGED).state, host.target.engine
+        host.but_file(host.layout.dropin, gone=True).but(conf=PACKAGED).state, host.target.layout
     )
-    assert not is_managed(fresh().state, fresh().target.engine)
+    assert not is_managed(fresh().state, fresh().target.layout)
 
 
 # --- a managed host and other secrets ----------------------------------------------------------------------------

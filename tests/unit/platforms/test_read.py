@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.engines.engine import ENGINES
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.machine.found import Address, Listener, Package, Sysctl
 from noevict.pki.certificate import Certificate
@@ -54,7 +54,7 @@ def test_the_disk_of_the_data_is_known_in_bytes_and_whether_it_can_be_written() 
 
 @pytest.mark.parametrize("name", MANAGED)
 def test_a_look_at_a_provisioned_host_tells_all_that_noevict_manages(name: str) -> None:
-    found, engine = read(name), ENGINES[HOSTS[name]]
+    found, engine = read(name), LAYOUTS[HOSTS[name]]
     assert found.packages[engine.package].installed
     assert found.diversion == (f"{engine.conf}.debian", ":")
     assert found.pid

@@ -330,7 +330,7 @@ def test_a_server_whose_data_is_elsewhere_is_not_to_be_stopped() -> None:
 
 
 def test_such_hosts_are_not_managed() -> None:
-    assert not is_managed(foreign().state, foreign().engine)
+    assert not is_managed(foreign().state, foreign().layout)
 
 
 # --- a take-over under way ---------------------------------------------------------------------------------------
@@ -345,11 +345,11 @@ def test_a_take_over_that_was_killed_does_not_make_a_host_managed() -> None:
     """Its files are there; the server still is somebody else's, or does not run."""
     ours = managed("trixie").state
     host = foreign().but(files=ours.files, conf=ours.conf, ca=ours.ca)
-    assert is_managed(host.state, host.engine)
-    assert not is_managed(under_way(host).state, host.engine)
+    assert is_managed(host.state, host.layout)
+    assert not is_managed(under_way(host).state, host.layout)
     assert "runs a Redis that noevict did not set up" in under_way(host).plan.refusals[0]
     stop = stopped(under_way(host), "dump.rdb", conf=ours.conf or "").but(files=ours.files)
-    assert not is_managed(under_way(stop).state, host.engine)
+    assert not is_managed(under_way(stop).state, host.layout)
     assert "has data of a Redis that noevict did not set up" in under_way(stop).plan.refusals[0]
 
 
@@ -365,7 +365,7 @@ def test_which_files_hold_its_data_is_what_its_own_redis_conf_said() -> None:
 
 def test_once_its_server_has_our_users_it_is_ours_and_only_the_record_goes() -> None:
     host = under_way(managed("trixie"))
-    assert is_managed(host.state, host.engine)
+    assert is_managed(host.state, host.layout)
     [change] = host.plan.changes
     assert (change.what, change.wanted) == (TAKEOVER, "gone")
 
@@ -386,4 +386,4 @@ def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(
 ) -> None:
     live = host.state.live
     bare = replace(live, info={name: value for name, value in live.info.items() if name != "db0"})
-    assert empty_elsewhere(bare, host.engine) is elsewhere
+    assert empty_elsewhere(bare, host.layout) is elsewhere

@@ -81,7 +81,7 @@ def test_a_real_host_of_2000_mib_gets_exactly_1600(name: str) -> None:
     host = fresh() if name == "fresh" else managed(name)
     assert host.target.maxmemory == 1600 * MIB
     assert host.target.config["maxmemory"] == "1677721600"
-    assert "\nmaxmemory 1600mb\n" in host.target.text(host.target.engine.conf)
+    assert "\nmaxmemory 1600mb\n" in host.target.text(host.target.layout.conf)
 
 
 OTHERS = {
@@ -173,7 +173,7 @@ def test_a_start_waits_for_leased_addresses_that_noevict_chose_and_for_no_others
     target = leasing("10.0.0.5", "fd00::5")
     assert {"-10.0.0.5", "-fd00::5"} < set(target.bind)
     assert {"10.0.0.5", "fd00::5"} < set(target.names)
-    [line] = [each for each in target.text(target.engine.dropin).splitlines() if each.startswith(WAITS)]
+    [line] = [each for each in target.text(target.layout.dropin).splitlines() if each.startswith(WAITS)]
     assert line.endswith(" sh 10.0.0.5 fd00::5")
     for other in (
         leasing(),
@@ -181,7 +181,7 @@ def test_a_start_waits_for_leased_addresses_that_noevict_chose_and_for_no_others
         leasing("10.0.0.5", bind="loopback"),
     ):
         assert other.leased == ()
-        assert WAITS not in other.text(other.engine.dropin)
+        assert WAITS not in other.text(other.layout.dropin)
 
 
 def test_loopback_alone_can_be_asked_for() -> None:
@@ -295,7 +295,7 @@ def test_the_fleets_ca_stands_behind_the_users_own() -> None:
 @pytest.mark.parametrize("name", MANAGED)
 def test_no_file_is_another_users_and_no_secret_is_readable_by_all(name: str) -> None:
     target = managed(name).target
-    user = target.engine.user
+    user = target.layout.user
     for file in target.files:
         assert (file.owner, file.group) in {(user, user), ("root", user), ("root", "root")}
         assert not int(file.mode, 8) & 0o022 or file.mode == "3770"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from noevict.directives import table
-from noevict.engines.engine import ENGINES, Server
+from noevict.engines.engine import Server
+from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
@@ -49,9 +50,9 @@ CASES = {
 
 
 def _text(server: Server, settings: Settings, *, systemd: bool = True) -> str:
-    engine = ENGINES[server.engine]
-    wanted = conf.wanted(settings, engine, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
-    return conf.render(wanted, server, engine)
+    layout = LAYOUTS[server.engine]
+    wanted = conf.wanted(settings, layout, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
+    return conf.render(wanted, server, layout)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -91,8 +92,8 @@ def test_a_directive_this_release_does_not_know_is_refused_by_name() -> None:
 
 
 def test_what_no_setting_names_is_wanted_at_the_servers_default() -> None:
-    engine = ENGINES["redis"]
-    wanted = conf.wanted(Settings(), engine, REDIS_7, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=True)
+    layout = LAYOUTS["redis"]
+    wanted = conf.wanted(Settings(), layout, REDIS_7, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=True)
     live = conf.wanted_live(wanted, REDIS_7)
     assert wanted.items() <= live.items()
     assert live["hz"] == "10"
@@ -198,9 +199,9 @@ def test_of_a_release_nobody_measured_the_probed_defaults_count() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_rendered_text_says_every_wanted_value(case: str) -> None:
     server, settings, systemd = CASES[case]
-    engine = ENGINES[server.engine]
-    wanted = conf.wanted(settings, engine, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
-    said = parse(conf.render(wanted, server, engine))
+    layout = LAYOUTS[server.engine]
+    wanted = conf.wanted(settings, layout, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
+    said = parse(conf.render(wanted, server, layout))
     for name, value in wanted.items():
         directive = table.find(name)
         assert directive is not None

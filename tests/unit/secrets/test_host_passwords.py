@@ -157,7 +157,7 @@ def test_the_new_password_is_added_beside_the_old_one() -> None:
     assert {(each.what, each.wanted) for each in host.plan.changes if each.what.startswith("user ")} == {
         (f"user {user} passwords", "this host's own") for user in PER_HOST
     }
-    assert gives_passwords(host.plan.changes, host.engine.aclfile)
+    assert gives_passwords(host.plan.changes, host.layout.aclfile)
     assert left_over(host.secrets, host.state) == ()
 
 

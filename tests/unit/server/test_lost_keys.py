@@ -47,7 +47,7 @@ def host(files: Files, *, appendonly: str = "yes", **info: int) -> Managed:
 
 
 def suspected(found: Managed) -> tuple[str, ...]:
-    return lost_keys.beside(found.state, found.engine)
+    return lost_keys.beside(found.state, found.layout)
 
 
 LOST = {
@@ -75,10 +75,10 @@ def test_an_rdb_that_was_not_loaded_is_a_fault_and_nothing_is_changed_beside_it(
 
 def test_one_that_cannot_be_read_is_a_fault_and_one_without_keys_is_none() -> None:
     found = host({**BORN, DUMP: (5000, BEFORE)})
-    [unknown] = lost_keys.faults(replace(found.state, keys_beside={DUMP: None}), found.engine)
+    [unknown] = lost_keys.faults(replace(found.state, keys_beside={DUMP: None}), found.layout)
     assert "may have some" in unknown
-    assert list(lost_keys.faults(found.state, found.engine)) == [unknown]  # was not counted
-    assert list(lost_keys.faults(replace(found.state, keys_beside={DUMP: 0}), found.engine)) == []
+    assert list(lost_keys.faults(found.state, found.layout)) == [unknown]  # was not counted
+    assert list(lost_keys.faults(replace(found.state, keys_beside={DUMP: 0}), found.layout)) == []
 
 
 GOES_ON = {

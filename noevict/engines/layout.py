@@ -1,0 +1,94 @@
+"""Where a server's programs and files are on its host, and the names that the host has for it."""
+
+from dataclasses import dataclass
+
+from noevict.engines.engine import ENGINES, Engine, EngineName
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All paths are absolute paths on the host.
+
+    ``package``, ``tools``: Debian's; ``tools`` has the programs, and the server's package depends on its very version.
+    ``user``: the system user and group that the server runs as.
+    """
+
+    engine: Engine
+    package: str
+    tools: str
+    unit: str
+    user: str
+    binary: str
+    cli: str
+    etc: str
+    conf: str
+    data: str
+    logfile: str
+    pidfile: str
+
+    @property
+    def title(self) -> str:
+        """What people call the server."""
+        return self.engine.title
+
+    @property
+    def other(self) -> "Layout":
+        """The one of the other engine, packaged alike."""
+        return LAYOUTS[self.engine.other.name]
+
+    @property
+    def aclfile(self) -> str:
+        return f"{self.etc}/users.acl"
+
+    @property
+    def tls(self) -> str:
+        return f"{self.etc}/tls"
+
+    @property
+    def rdb(self) -> str:
+        return f"{self.data}/dump.rdb"
+
+    @property
+    def append_only(self) -> str:
+        """The directory of the append-only files."""
+        return f"{self.data}/appendonlydir"
+
+    @property
+    def manifest(self) -> str:
+        """What names the append-only files."""
+        return f"{self.append_only}/appendonly.aof.manifest"
+
+    @property
+    def single_aof(self) -> str:
+        """The append-only file as Redis 6 had it; later releases make theirs of it at a start with AOF on."""
+        return f"{self.data}/appendonly.aof"
+
+    @property
+    def logs(self) -> str:
+        return self.logfile.rpartition("/")[0]
+
+    @property
+    def dropin(self) -> str:
+        return f"/etc/systemd/system/{self.unit}.d/noevict.conf"
+
+
+def packaged(engine: Engine) -> Layout:
+    """As Debian packages it."""
+    name = engine.name
+    return Layout(
+        engine,
+        package=f"{name}-server",
+        tools=f"{name}-tools",
+        unit=f"{name}-server.service",
+        user=name,
+        binary=f"/usr/bin/{name}-server",
+        cli=f"/usr/bin/{name}-cli",
+        etc=f"/etc/{name}",
+        conf=f"/etc/{name}/{name}.conf",
+        data=f"/var/lib/{name}",
+        logfile=f"/var/log/{name}/{name}-server.log",
+        pidfile=f"/run/{name}/{name}-server.pid",
+    )
+
+
+LAYOUTS: dict[EngineName, Layout] = {name: packaged(engine) for name, engine in ENGINES.items()}
