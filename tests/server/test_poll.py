@@ -113,6 +113,7 @@ STRANGERS = (
     Stranger("half a reply", saying(b"$100\r\nabc"), "no answer in 2 s"),
     Stranger("no room", saying(b"-ERR max number of clients reached\r\n"), "max number of clients reached"),
     Stranger("a password repeated", say_nothing, "unknown command"),
+    Stranger("a password repeated at the end of what is shown", say_nothing, "(hidden)"),
     Stranger("control characters", saying(b"-ERR \x1b[2J\x07\t<script>\r\n"), "ERR [2J<script>"),
     Stranger("a line that ends early", saying(b"-ERR \x1b[2J\n<script>\r\n"), "it answered '-ERR \\x1b[2J'"),
 )  # fmt: skip
@@ -122,10 +123,13 @@ STRANGERS = (
 def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) -> None:
     password = site.password("health", "a").encode()
 
-    repeated = saying(b"-ERR unknown command 'AUTH', with args: 'health' '" + password + b"'\r\n")
+    repeated = {
+        "a password repeated": b"-ERR unknown command 'AUTH', with args: 'health' '" + password + b"'\r\n",
+        "a password repeated at the end of what is shown": b"-ERR " + b"x" * 80 + b" " + password + b"\r\n",
+    }
 
     async def look() -> Poll:
-        talk = repeated if case.id == "a password repeated" else case.talk
+        talk = saying(repeated[case.id]) if case.id in repeated else case.talk
         async with stranger(site, talk):
             return await asker(site).poll()
 
@@ -134,7 +138,7 @@ def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) ->
         assert found.failure is not None
         assert case.said in found.failure
         assert found.failure.isprintable()
-        assert password.decode() not in found.failure
+        assert password.decode()[:8] not in found.failure
         assert judge(found).status is Status.UNHEALTHY
     else:
         assert judge(found).policy is None

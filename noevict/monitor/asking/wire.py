@@ -28,6 +28,7 @@ class Connection:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._reader = resp.Reader(text=SKIPPED, kept=LONGEST)
+        self._password = ""  # nothing that the server repeats of it is shown
         self.certificate_ends = stream.certificate_ends
 
     async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
@@ -37,9 +38,10 @@ class Connection:
 
     async def login(self, user: str, password: str) -> None:
         """Raises Refused, with nothing of the password in it."""
+        self._password = password
         (answer,) = await self.ask(("AUTH", user, password))
         if isinstance(answer, Refused):
-            raise Refused(resp.without_password(str(answer), password))
+            raise answer
 
     def close(self) -> None:
         self._stream.close()
@@ -47,16 +49,17 @@ class Connection:
     async def _reply(self) -> str | int | Refused:
         while (reply := self._reader.gets()) is resp.MORE:
             self._reader.feed(await self._stream.receive())
-        return _plain(reply)
+        return _plain(reply, self._password)
 
 
-def _plain(reply: resp.Reply) -> str | int | Refused:
+def _plain(reply: resp.Reply, password: str) -> str | int | Refused:
     match reply:
         case resp.Status(text) | bytes(text):
             return text.decode("utf-8", "backslashreplace")
         case int():
             return reply
         case resp.ErrorReply():
-            return Refused("".join(c for c in str(reply) if c.isprintable())[:_SHOWN])
+            line = "".join(c for c in str(reply) if c.isprintable())
+            return Refused(resp.without_password(line, password)[:_SHOWN])  # before a cut that leaves half of it
         case _:
             raise resp.Garbage(f"is no Redis: it answered {reply!r}")
