@@ -64,8 +64,13 @@ def _shortened(text: str) -> str:
 
 def sentence(label: str, places: Iterable[str], should: str, got: str) -> str:
     """``label: place: place: should be X, got Y``, on one line whatever the places are."""
+    return located(label, places, f"should be {should}, got {got}")
+
+
+def located(label: str, places: Iterable[str], words: str) -> str:
+    """``label: place: place: words``."""
     printable = (place if place.isprintable() and place.strip() else shown(place) for place in places)
-    return ": ".join((label, *printable, f"should be {should}, got {got}"))
+    return ": ".join((label, *printable, words))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

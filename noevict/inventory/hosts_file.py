@@ -52,12 +52,13 @@ def read_hosts_file(path: Path, label: str, settings: Collection[str] = ()) -> H
 
 def parse_hosts(text: str, label: str, settings: Collection[str] = ()) -> HostsFile:
     """As ``read_hosts_file``, from the text."""
-    document = parse(text, label, _LEVELS)
+    document = parse(text, _LEVELS)
     reader = _Reader(document, label, settings)
     groups = reader.groups({} if document.value is None else document.value)
     if not (groups or document.mistakes or reader.mistakes):
         reader.say((), "groups with at least one host", "none")
-    return HostsFile(groups, (*document.mistakes, *reader.mistakes), label, document.lines)
+    mistakes = (*(mistake.sentence(label) for mistake in document.mistakes), *reader.mistakes)
+    return HostsFile(groups, mistakes, label, document.lines)
 
 
 def _only(mistake: str) -> HostsFile:

@@ -1,9 +1,9 @@
 """YAML as people mean it: names that are text, each of them once, values that are plain data.
 
-Only ever safe-loaded. Each mistake is a line that names file, line and place, and shows no value: that may be a
-password.
+Only ever safe-loaded. Each mistake has its line and place, and shows no value: that may be a password.
 """
 
+import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from typing import Literal
 
 import yaml
 
-from noevict.messages import sentence
+from noevict.messages import located
 
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = "tag:yaml.org,2002:str"
@@ -29,40 +29,66 @@ Places = tuple[str, ...]
 _MOST_VALUES = 1_000_000
 
 
+class Fault(enum.Enum):
+    SYNTAX = enum.auto()
+    DEPTH = enum.auto()  # more levels than can be read
+    NAME = enum.auto()  # that is no text
+    TWICE = enum.auto()  # a name that was there before
+    VALUE = enum.auto()
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """``line``: None where YAML does not report one. ``places``: the names that lead to it."""
+
+    fault: Fault
+    words: str
+    line: int | None = None
+    places: Places = ()
+
+    def sentence(self, label: str) -> str:
+        """``label`` stands for the file."""
+        return located(label if self.line is None else f"{label}:{self.line}", self.places, self.words)
+
+
 @dataclass(frozen=True)
 class Document:
-    """``value``: plain data without what ``mistakes`` names; None where nothing is left. ``lines``: the line of
-    each name, by the names that lead to it."""
+    """``value``: plain data without what ``mistakes`` names; None where nothing is left.
+
+    By the names that lead there, ``lines`` has the line of each name, and ``spans`` where its value is in the text.
+    """
 
     value: object = field(default=None, repr=False)
-    mistakes: Places = ()
+    mistakes: tuple[Mistake, ...] = ()
     lines: Mapping[Places, int] = field(default_factory=dict, repr=False)
+    spans: Mapping[Places, slice] = field(default_factory=dict, repr=False)
 
 
-def parse(text: str, label: str, levels: Sequence[str]) -> Document:
-    """One YAML document. ``label`` stands for the file; ``levels`` say what is named at each depth, the last
-    one also at all below: ("a group's name", "a host's name", "a key's name")."""
+def parse(text: str, levels: Sequence[str]) -> Document:
+    """One YAML document. ``levels`` say what is named at each depth, the last one also at all below: ("a group's name",
+    "a host's name", "a key's name")."""
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        sieve = _Sieve(loader, label, levels)
+        sieve = _Sieve(loader, levels)
         value = loader.construct_document(root) if root is not None and sieve.keeps(root) else None
     except yaml.YAMLError as error:
-        return Document(mistakes=(_syntax(label, text, error),))
+        return Document(mistakes=(_syntax(text, error),))
     except RecursionError:
-        return Document(mistakes=(f"{label}: should be a few levels of YAML, got too many",))
-    return Document(value, tuple(sieve.mistakes), sieve.lines)
+        words = "should be a few levels of YAML, got too many"
+        return Document(mistakes=(Mistake(Fault.DEPTH, words),))
+    return Document(value, tuple(sieve.mistakes), sieve.lines, sieve.spans)
 
 
-def _syntax(label: str, text: str, error: yaml.YAMLError) -> str:
+def _syntax(text: str, error: yaml.YAMLError) -> Mistake:
     """YAML's own complaint without what it quotes, which may be a password (``*secret`` reads as an alias)."""
     mark = getattr(error, "problem_mark", None)
-    place = f"{label}:{mark.line + 1}" if mark else label
+    line = mark.line + 1 if mark else None
     if mark and text[mark.index : mark.index + 1] == "\t":
-        return f"{place}: should be indented with spaces, got a tab"
+        return Mistake(Fault.SYNTAX, "should be indented with spaces, got a tab", line)
     problem = getattr(error, "problem", None) or "characters that YAML does not allow"
     problem = re.sub(r"\s*'(?!<|.')..+'", "", str(problem).replace("\n", " "), count=1)
-    return f"{place}: should be valid YAML, got: {problem}"
+    return Mistake(Fault.SYNTAX, f"should be valid YAML, got: {problem}", line)
 
 
 class _Sieve:
@@ -71,11 +97,11 @@ class _Sieve:
     It takes out what it complains of, so that the rest can be looked at too.
     """
 
-    def __init__(self, loader: yaml.SafeLoader, label: str, levels: Sequence[str]) -> None:
+    def __init__(self, loader: yaml.SafeLoader, levels: Sequence[str]) -> None:
         self.lines: dict[Places, int] = {}
-        self.mistakes: list[str] = []
+        self.spans: dict[Places, slice] = {}
+        self.mistakes: list[Mistake] = []
         self._loader = loader
-        self._label = label
         self._levels = levels
         self._kept: dict[int, bool] = {}  # by id: an alias leads to a node that was seen before
         self._open: set[int] = set()
@@ -126,13 +152,15 @@ class _Sieve:
             if key.tag == _MERGE:
                 usable = self.keeps(value, places)
             elif key.tag != _TEXT:
-                usable = self._refuse(key, places, *self._no_text(key, len(places)))
+                usable = self._refuse(key, places, *self._no_text(key, len(places)), fault=Fault.NAME)
             elif key.value in seen:
                 should = f"listed once (it is on line {seen[key.value]} already)"
-                usable = self._refuse(key, (*places, key.value), should, "it again")
+                usable = self._refuse(key, (*places, key.value), should, "it again", fault=Fault.TWICE)
             else:
                 seen[key.value] = line
                 self.lines.setdefault((*places, key.value), line)
+                span = slice(value.start_mark.index, value.end_mark.index)
+                self.spans.setdefault((*places, key.value), span)
                 usable = self.keeps(value, (*places, key.value))
             if usable:
                 yield key, value
@@ -153,8 +181,11 @@ class _Sieve:
         quoted = f' in quotes: "{typed}"' if typed.isprintable() and typed and '"' not in typed else ""
         return f"{level} as text{quoted}", _kind(key)
 
-    def _refuse(self, node: yaml.Node, places: Places, should: str, got: str) -> Literal[False]:
-        self.mistakes.append(sentence(f"{self._label}:{node.start_mark.line + 1}", places, should, got))
+    def _refuse(
+        self, node: yaml.Node, places: Places, should: str, got: str, *, fault: Fault = Fault.VALUE
+    ) -> Literal[False]:
+        words = f"should be {should}, got {got}"
+        self.mistakes.append(Mistake(fault, words, node.start_mark.line + 1, places))
         return False
 
 

@@ -21,11 +21,16 @@ import yaml
 
 from noevict.acl.profiles import GENERATION, HOST_SECRET, TAKEOVER
 from noevict.errors import NoevictError
+from noevict.inventory import strict_yaml
+from noevict.inventory.strict_yaml import Fault, Mistake, Places
 
 # Printable ASCII but blank, quotes and backslash: what URLs, shells and .env files carry unharmed once quoted.
 # That of a Redis taken over, and of its old clients, was somebody else's choice: any text.
 _PASSWORD = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _FOREIGN = (TAKEOVER, "default")
+_FORM = "should be lines of USER: PASSWORD"
+_TEXT = "should be text, in quotes where YAML takes it for more"
+_ASCII = "printable ASCII without blanks, quotes and backslashes"
 _GENERATION = re.compile(r"([1-9][0-9]{0,8}) ([0-9a-f]{32})")
 
 
@@ -65,35 +70,36 @@ class Users:
 
 def read(file: Path, text: str) -> Users:
     """Raises NoevictError with every mistake, by line."""
-    root = _compose(file, text)
-    users = Users()
-    if root is None:
-        return users
-    seen: set[str] = set()
-    mistakes, written = [], None
-    for key, value in root.value:
-        where = f"{file}:{key.start_mark.line + 1}"
-        if not _is_text(key):
-            mistakes.append(f"{where}: a user's name should be text, in quotes where YAML takes it for more")
-        elif key.value in seen:
-            mistakes.append(f"{where}: {key.value} should be there once, is twice")
-        elif key.value == GENERATION:
-            written = Generation.parse(value.value) if _is_text(value) else None
+    document = strict_yaml.parse(text, ("a name",))
+    if not isinstance(document.value, dict | None):
+        raise NoevictError(f"{file}: {_FORM}")
+    users, written = Users(), None
+    mistakes = [(mistake.line or 0, _words(mistake)) for mistake in document.mistakes]
+    for user, value in (document.value or {}).items():
+        line = document.lines.get((user,), 0)
+        if not line:  # merged from an alias
+            mistakes.append((line, _FORM))
+        elif user == GENERATION:
+            written = Generation.parse(value) if isinstance(value, str) else None
             if written is None:
-                mistakes.append(
-                    f"{where}: {GENERATION} should be a number and a digest, as noevict writes them (and no user's "
-                    "name), is not: remove the line"
-                )
-        elif key.value == TAKEOVER and isinstance(value, yaml.MappingNode):
-            mistakes += [f"{where}: {mistake}" for mistake in _read_takeovers(value, users.takeovers)]
-        elif mistake := _mistake(key.value, value):
-            mistakes.append(f"{where}: {mistake}")
+                mistakes.append((line, _wanted((user,))))
+        elif user == TAKEOVER and isinstance(value, dict):
+            mistakes += [
+                (document.lines.get((user, host), line), words)
+                for host, words in _read_takeovers(value, users.takeovers)
+            ]
+        elif not isinstance(value, str):
+            mistakes.append((line, _wanted((user,))))
+        elif not (_PASSWORD.fullmatch(value) or (user in _FOREIGN and value)):
+            mistakes.append((line, f"the password of {user} should be {_ASCII}, and not empty"))
         else:
-            users.passwords[key.value] = value.value
-        if _is_text(key):
-            seen.add(key.value)
+            users.passwords[user] = value
     if mistakes:
-        raise NoevictError(*mistakes)
+        # What YAML's own reader leaves out of a value may make that another mistake on the same line.
+        lines = dict.fromkeys(sorted(mistakes, key=lambda each: each[0]))
+        raise NoevictError(
+            *(f"{file}:{line}: {words}" if line else f"{file}: {words}" for line, words in lines)
+        )
     return Users(users.passwords, users.takeovers, written)
 
 
@@ -123,91 +129,84 @@ def with_generation(file: Path, text: str, generation: Generation) -> str:
     present = read(file, text)
     if present.written == generation:
         return text
-    root = _compose(file, text)
-    for key, value in root.value if root is not None else ():
-        if key.value == GENERATION:
-            return text[: value.start_mark.index] + str(generation) + text[value.end_mark.index :]
-    return _append(file, text, {GENERATION: str(generation)}, present.passwords)
+    if present.written is None:
+        return _append(file, text, {GENERATION: str(generation)}, present.passwords)
+    span = strict_yaml.parse(text, ("a name",)).spans[GENERATION,]
+    return _checked(file, text[: span.start] + str(generation) + text[span.stop :], present.passwords)
 
 
 def _append(file: Path, text: str, entries: Mapping[str, str], wanted: Mapping[str, str]) -> str:
     """``wanted``: the passwords that it should hold then."""
-    root = _compose(file, text)
-    indent = " " * (root.start_mark.column if root else 0)
+    first = min(strict_yaml.parse(text, ("a name",)).lines.values(), default=0)
+    begin = text.splitlines()[first - 1] if first else ""
+    indent = " " * (len(begin) - len(begin.lstrip(" ")))
     lines = yaml.safe_dump(dict(entries), sort_keys=False, width=10_000).splitlines()
     added = text.removesuffix("\n") + "\n" if text else ""
     added += "".join(f"{indent}{line}\n" for line in lines)
-    if not _reads_as(file, added, wanted):
-        raise NoevictError(
-            f"{file}: should be lines of USER: PASSWORD, so that more can be added; is another form of YAML"
-        )
-    return added
+    return _checked(file, added, wanted)
 
 
-def _reads_as(file: Path, text: str, wanted: Mapping[str, str]) -> bool:
+def _checked(file: Path, text: str, wanted: Mapping[str, str]) -> str:
+    """The text, which should hold these passwords."""
     try:
-        return parse(file, text) == wanted
+        if parse(file, text) == wanted:
+            return text
     except NoevictError:
-        return False
+        pass
+    raise NoevictError(
+        f"{file}: should be lines of USER: PASSWORD, so that more can be added; is another form of YAML"
+    )
 
 
-def _mistake(user: str, value: yaml.Node) -> str | None:
-    if not _is_text(value):
-        return f"the password of {user} should be text in quotes"
-    if not (_PASSWORD.fullmatch(value.value) or (user in _FOREIGN and value.value)):
-        return (
-            f"the password of {user} should be printable ASCII without blanks, quotes and backslashes, and not "
-            "empty"
-        )
-    return None
+def _words(mistake: Mistake) -> str:
+    """A mistake of YAML's own reader."""
+    match mistake.fault, mistake.places:
+        case Fault.SYNTAX, _:
+            return f"{_FORM}, is not YAML"
+        case Fault.DEPTH, _:
+            return f"{_FORM}, is many levels of YAML"
+        case Fault.NAME, ():
+            return f"a user's name {_TEXT}"
+        case Fault.NAME, (user,) if user == TAKEOVER:
+            return f"{TAKEOVER}: a host's name {_TEXT}"
+        case Fault.TWICE, (*before, name) if before in ([], [TAKEOVER]):
+            return f"{': '.join((*before, name))} should be there once, is twice"
+    return _wanted(mistake.places)
 
 
-def _read_takeovers(node: yaml.MappingNode, takeovers: dict[str, Takeover]) -> Iterator[str]:
-    """Fill ``takeovers``; yield what is wrong."""
-    if {key.value for key, _ in node.value if _is_text(key)} == {"user", "password"}:
-        yield f"{TAKEOVER} should have a host's name before user and password: HOST: {{user: ..., password: ...}}"
+def _wanted(places: Places) -> str:
+    """What the value there should be."""
+    match places:
+        case ():
+            return _FORM
+        case (user, *_) if user == GENERATION:
+            should = "a number and a digest, as noevict writes them (and no user's name)"
+            return f"{GENERATION} should be {should}, is not: remove the line"
+        case (user, host, *_) if user == TAKEOVER:
+            should = "a password in quotes, or {user: ..., password: ...}, and not empty"
+            return f"{TAKEOVER}: {host} should be {should}"
+    return f"the password of {places[0]} should be text in quotes"
+
+
+def _read_takeovers(found: Mapping[str, object], takeovers: dict[str, Takeover]) -> Iterator[tuple[str, str]]:
+    """Fill ``takeovers``; yield what is wrong, and at which host."""
+    if found.keys() == {"user", "password"}:
+        should = "should have a host's name before user and password: HOST: {user: ..., password: ...}"
+        yield "", f"{TAKEOVER} {should}"
         return
-    for key, value in node.value:
-        if not _is_text(key) or not key.value:
-            yield f"{TAKEOVER}: a host's name should be text, in quotes where YAML takes it for more"
-        elif key.value in takeovers:
-            yield f"{TAKEOVER}: {key.value} should be there once, is twice"
-        elif (found := _read_takeover(value)) is None:
-            yield (
-                f"{TAKEOVER}: {key.value} should be a password in quotes, or {{user: ..., password: ...}}, and not "
-                "empty"
-            )
+    for host, value in found.items():
+        if not host:
+            yield host, f"{TAKEOVER}: a host's name {_TEXT}"
+        elif (takeover := _read_takeover(value)) is None:
+            yield host, _wanted((TAKEOVER, host))
         else:
-            takeovers[key.value] = found
+            takeovers[host] = takeover
 
 
-def _read_takeover(node: yaml.Node) -> Takeover | None:
-    if isinstance(node, yaml.ScalarNode):
-        return Takeover(None, node.value) if _is_text(node) and node.value else None
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    texts = {key.value: value.value for key, value in node.value if _is_text(key) and _is_text(value)}
-    if len(node.value) != 2 or texts.keys() != {"user", "password"} or not all(texts.values()):
-        return None
-    return Takeover(texts["user"], texts["password"])
-
-
-def _compose(file: Path, text: str) -> yaml.MappingNode | None:
-    """The mapping in the file; None where there is nothing but comments. Nodes know their lines and tags."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:  # its text quotes the line, password and all
-        mark = getattr(error, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}" if mark else f"{file}"
-        raise NoevictError(f"{where}: should be lines of USER: PASSWORD, is not YAML") from None
-    except RecursionError:
-        raise NoevictError(f"{file}: should be lines of USER: PASSWORD, is many levels of YAML") from None
-    if root is None or root.tag == "tag:yaml.org,2002:null":
-        return None
-    if not isinstance(root, yaml.MappingNode):
-        raise NoevictError(f"{file}: should be lines of USER: PASSWORD")
-    return root
-
-
-def _is_text(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str"
+def _read_takeover(value: object) -> Takeover | None:
+    match value:
+        case str(password) if password:
+            return Takeover(None, password)
+        case {"user": str(user), "password": str(password), **more} if user and password and not more:
+            return Takeover(user, password)
+    return None

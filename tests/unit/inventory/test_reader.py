@@ -164,6 +164,6 @@ def test_any_text_gives_groups_or_mistakes_on_one_line_each(text: str) -> None:
 )
 def test_what_is_not_mistaken_is_read_as_yaml_means_it(tree: dict[str, object]) -> None:
     text = yaml.safe_dump(tree)
-    document = parse(text, "x", ("a name",))
+    document = parse(text, ("a name",))
     assert not document.mistakes
     assert repr(document.value) == repr(yaml.safe_load(text))

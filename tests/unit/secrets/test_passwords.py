@@ -70,7 +70,17 @@ def test_old_clients_of_each_host_keep_the_password_that_it_had(tmp_path: Path) 
         (f"takeover: {{a: {{password: {SECRET}}}}}", "a should be a password in quotes"),
         (f"takeover: {{a: {{user: ops, password: {SECRET}, more: x}}}}", "a should be a password in quotes"),
         (f"takeover: {{a: {SECRET}, a: {SECRET}}}", "a should be there once, is twice"),
+        (
+            f"takeover: {{a: {{user: x, password: y, password: {SECRET}}}}}",
+            "takeover: a should be a password in quotes",
+        ),
+        (f"takeover: {{a: !{SECRET} x}}", "takeover: a should be a password in quotes"),
+        (f"takeover: {{'': {SECRET}}}", "a host's name should be text"),
         (f"takeover: {{1: {SECRET}}}", "a host's name should be text"),
+        (f"takeover: !{SECRET} x", "the password of takeover should be text in quotes"),
+        (f"!{SECRET} {{app: x}}", "should be lines of USER: PASSWORD"),
+        (f"app: [{{1: {SECRET}}}]", "the password of app should be text in quotes"),
+        ("app: 2024-13-45", "the password of app should be text in quotes"),
         (f"takeover: [{SECRET}]", "the password of takeover should be text in quotes"),
         (f"generation: {SECRET}", "generation should be a number and a digest"),
         ("generation: 3", "generation should be a number and a digest"),
@@ -84,6 +94,19 @@ def test_a_mistake_is_one_line_without_a_secret(text: str, said: str) -> None:
     assert line.startswith("users.yml:2: ")
     assert said in line
     assert SECRET not in line
+
+
+def test_every_mistake_has_its_line_in_the_order_of_the_file() -> None:
+    text = "a: 1\ntakeover:\n  b: x\n  c: 2\n  c: y\nd: x\nd: y\n1: x\ne: a b\n"
+    with pytest.raises(NoevictError) as refused:
+        read(FILE, text)
+    lines = [line.partition(" ")[0] for line in refused.value.lines]
+    assert lines == [f"users.yml:{number}:" for number in (1, 4, 5, 7, 8, 9)]
+
+
+def test_what_is_merged_from_an_alias_is_no_line_of_a_user() -> None:
+    with pytest.raises(NoevictError, match="should be lines of USER: PASSWORD"):
+        read(FILE, f"takeover: &hosts {{generation: '4 {'d' * 32}'}}\n<<: *hosts\n")
 
 
 # generation
@@ -128,7 +151,12 @@ def test_a_digest_is_of_all_that_counts(one: str, other: str, same: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", [f"generation: 4 {'d' * 32} # ours\na: x", f"a: x\n'generation': '4 {'d' * 32}'\n"]
+    "text",
+    [
+        f"generation: 4 {'d' * 32} # ours\na: x",
+        f"a: x\n'generation': '4 {'d' * 32}'\n",
+        f"{{a: x, generation: '4 {'d' * 32}'}}",
+    ],
 )
 def test_a_generation_is_replaced_in_its_place(text: str) -> None:
     new = Generation(12, "e" * 32)
@@ -137,6 +165,13 @@ def test_a_generation_is_replaced_in_its_place(text: str) -> None:
     assert read(FILE, written).passwords == {"a": "x"}
     assert ("# ours" in written) == ("# ours" in text)
     assert passwords.with_generation(FILE, written, new) == written
+
+
+def test_a_generation_in_a_form_that_cannot_be_replaced_is_left_alone() -> None:
+    with pytest.raises(NoevictError, match="is another form of YAML"):
+        passwords.with_generation(
+            FILE, f"generation: >-\n  4\n  {'d' * 32}\na: x\n", Generation(12, "e" * 32)
+        )
 
 
 def test_a_copy_that_is_accepted_is_above_all_hosts(tmp_path: Path) -> None:
