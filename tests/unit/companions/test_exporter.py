@@ -178,7 +178,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def certified(secrets: Secrets, days: int = 397, now: datetime = NOW) -> tuple[str, str]:
+def certified(secrets: Secrets, days: int = authority.DAYS, now: datetime = NOW) -> tuple[str, str]:
     """A client's certificate and the digest of its key."""
     pem, _ = authority.make_client_certificate(secrets.ca, "exporter", now, days)
     parsed = Certificate.parse(pem)

@@ -8,7 +8,7 @@ import pytest
 
 from noevict.machine.found import Address, Package, Sysctl
 from noevict.operations.lock import changed_fields
-from noevict.pki.authority import make_ca, make_client_certificate
+from noevict.pki.authority import DAYS, make_ca, make_client_certificate
 from noevict.pki.certificate import Certificate, OwnCertificate
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.wanted import SYSCTL
@@ -204,14 +204,14 @@ def test_loading_is_said_and_no_drift() -> None:
 @pytest.mark.parametrize(
     ("days", "left", "notice"),
     [
-        (397, 31, ""),
+        (DAYS, 31, ""),
         (
-            397,
+            DAYS,
             29,
             "the exporter's client certificate expires in 29 days: run deploys/monitoring.py, which renews it",
         ),
         (
-            397,
+            DAYS,
             -1,
             "the exporter's client certificate has expired: run deploys/monitoring.py, which renews it",
         ),
