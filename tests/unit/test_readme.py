@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from noevict import LAYERS
 from noevict.cli.main import noevict
 from noevict.engines.layout import LAYOUTS
 from noevict.pki import authority
@@ -80,6 +81,19 @@ def test_every_file_of_the_project_that_is_named_is_there(page: Path) -> None:
     examples = {"group_data/redis.py", "group_data/GROUP.py", "drift.txt", "tasks.py"}
     named = set(re.findall(files, code(page.read_text()))) - examples
     assert not {name for name in named if not (PROJECT / name).exists()}
+
+
+def test_every_path_that_contributing_names_is_there() -> None:
+    text = (PROJECT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`([\w./-]+(?:/|\.\w+)[\w./-]*)`", text)
+    assert len(paths) > 50
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
+
+
+def test_contributing_has_the_folders_in_the_order_of_the_layers() -> None:
+    layers = [layer.replace(".", "/") for row in LAYERS for layer in row]
+    folders = re.findall(r"(?m)^\| `noevict/([\w/]+)` \|", (PROJECT / "CONTRIBUTING.md").read_text())
+    assert folders == [layer for layer in layers if (PROJECT / "noevict" / layer).is_dir()]
 
 
 def anchors(page: Path) -> set[str]:
