@@ -60,6 +60,8 @@ def _plain(reply: resp.Reply, password: str) -> str | int | Refused:
             return reply
         case resp.ErrorReply():
             line = "".join(c for c in str(reply) if c.isprintable())
-            return Refused(resp.without_password(line, password)[:_SHOWN])  # before a cut that leaves half of it
+            return Refused(
+                resp.without_password(line, password)[:_SHOWN]
+            )  # before a cut that leaves half of it
         case _:
             raise resp.Garbage(f"is no Redis: it answered {reply!r}")
