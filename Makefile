@@ -4,8 +4,8 @@ PYTHON ?= python3
 HOSTS  ?= 3
 SUITE  ?= trixie
 BIN    := .venv/bin
-# Few workers: the hosts and servers of the tests need the cores too. Tests of hosts wait more than they compute.
-PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900
+# Two workers: the hosts and servers of the tests need the cores too. A third one only made two cores busier.
+PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
 # Of cases there are many of, `make test` runs a spread chosen by name; `make test-long` runs all.
 SOME   := -m "not long"
 LAB    := $(PYTHON) -m tests.lab
@@ -31,15 +31,15 @@ test-long: ## every test, every case of each: hours
 	$(MAKE) test SOME=
 
 test-unit: .venv/dev ## the pure tests: no root, no network, seconds (ARGS go to pytest)
-	$(PYTEST) -n 2 $(SOME) tests/unit $(ARGS)
+	$(PYTEST) $(SOME) tests/unit $(ARGS)
 
 test-server: .venv/dev ## against real Redis and Valkey processes of every supported release
 	$(LAB) packages
-	$(PYTEST) -n 2 $(SOME) tests/server $(ARGS)
+	$(PYTEST) $(SOME) tests/server $(ARGS)
 
 test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH (root)
 	$(LAB) packages
-	$(PYTEST) -n 3 $(SOME) --dist loadfile tests/hosts $(ARGS)
+	$(PYTEST) $(SOME) --dist loadfile tests/hosts $(ARGS)
 
 lab: ## boot disposable hosts to try things on (HOSTS=3 SUITE=trixie; root)
 	@$(LAB) up --hosts $(HOSTS) --suite $(SUITE)
