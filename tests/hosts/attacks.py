@@ -15,7 +15,7 @@ import redis
 from noevict.engines.engine import EngineName
 from tests.hosts.attacked import MARK, Attack, clear
 from tests.hosts.by_hand import do, fill, install_foreign, plain
-from tests.hosts.deployed import DEPLOY, admin, wait_for
+from tests.hosts.deployed import DEPLOY, admin, is_idle, wait_for
 from tests.hosts.monitored import MONITOR
 from tests.lab.checkout import REPOSITORY, Checkout, Result
 from tests.lab.disk import Spec
@@ -245,11 +245,6 @@ def heal(stage: Stage) -> None:
         if not re.search("run again|aof_last_bgrewrite_status: should be ok", done.output):
             break
     assert done.returncode == 0, done
-
-
-def is_idle(client: "redis.Redis") -> bool:
-    info = client.info("persistence")
-    return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 
 
 # --- against another checkout ------------------------------------------------------------------------------------

@@ -155,6 +155,12 @@ def write_settings(checkout: Checkout, group: str = "redis", **settings: Any) ->
     checkout.write(f"group_data/{group}.py", "".join(lines))
 
 
+def is_idle(client: "redis.Redis") -> bool:
+    """Whether no append-only files are being written anew."""
+    info = client.info("persistence")
+    return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
+
+
 def wait_for(what: str, look: Callable[[], object], seconds: float = 20) -> None:
     """Until ``look`` says something true. AssertionError after so many seconds."""
     deadline = time.monotonic() + seconds

@@ -12,7 +12,17 @@ import pytest
 
 from tests.hosts.by_hand import assert_filled, do, files, fill, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, connect, deploy, run_id
+from tests.hosts.deployed import (
+    DEPLOY,
+    admin,
+    assert_clean,
+    changes,
+    connect,
+    deploy,
+    is_idle,
+    run_id,
+    wait_for,
+)
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
@@ -109,9 +119,7 @@ def test_data_of_another_user_is_not_handed_over_and_the_old_server_has_it_back(
     with admin(checkout, host) as client:
         fill(client, COUNT)
         client.bgrewriteaof()
-    host.run(
-        "until [ -e /var/lib/redis/appendonlydir/appendonly.aof.2.base.rdb ]; do sleep 0.1; done", timeout=600
-    )
+        wait_for("files written anew", lambda: is_idle(client))
     host.run("systemctl stop redis-server && chown daemon /var/lib/redis/appendonlydir/*.base.rdb")
     checkout.list_hosts([host], redis_engine="valkey")
     done = deploy(checkout, code=1)
