@@ -50,10 +50,12 @@ lab-down: ## remove them and all that was made for them
 bench: .venv/dev ## the benchmarks, side by side with what noevict is compared with
 	$(BIN)/python -m benchmarks $(ARGS)
 
-check: .venv/dev ## format, lint and types; rewrites nothing
+check: .venv/dev ## format, lint, types, and that every test can be collected; rewrites nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@set -x; collected=$$($(BIN)/python -m pytest -p no:cacheprovider -qq --collect-only tests 2>&1) || \
+	  { set +x; echo "$$collected" | grep -v '^tests/.*: [0-9]*$$'; exit 1; }
 
 clean: ## remove the virtual environment and caches; secrets/ and a running lab stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -92,21 +92,19 @@ def knocking(host: Host) -> Iterator[list[str]]:
             answers += loop.communicate()[0].splitlines()
 
 
-@pytest.mark.parametrize(
-    ("suite", "engine"),
-    spread(
-        {
-            "bookworm": ("bookworm", "redis"),
-            "trixie": ("trixie", "redis"),
-            "trixie with Valkey": ("trixie", "valkey"),
-        },
-        "bookworm",
-        "trixie with Valkey",
-    ),
-)
+SYSTEMS: dict[str, tuple[str, EngineName]] = {
+    "bookworm": ("bookworm", "redis"),
+    "trixie": ("trixie", "redis"),
+    "trixie with Valkey": ("trixie", "valkey"),
+}
+"""Name of the case -> release of Debian, engine."""
+
+
+@pytest.mark.parametrize("system", spread(SYSTEMS, "bookworm", "trixie with Valkey"))
 def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
-    checkout: Checkout, boot: Boot, suite: str, engine: EngineName
+    checkout: Checkout, boot: Boot, system: tuple[str, EngineName]
 ) -> None:
+    suite, engine = system
     [host] = boot(suite)
     checkout.list_hosts([host], redis_engine=engine)
     with knocking(host) as answers:
