@@ -89,6 +89,42 @@ def test_save_points_are_pairs_whatever_the_spaces() -> None:
     assert build_settings("a", {"redis_save": ""}).saves == ()
 
 
+WORDS = {
+    "redis_engine": ("redis", "valkey"),
+    "redis_connect": ("ssh", "direct"),
+    "redis_maxmemory_policy": (
+        "noeviction",
+        *(f"allkeys-{which}" for which in ("lru", "lfu", "random")),
+        *(f"volatile-{which}" for which in ("lru", "lfu", "random", "ttl")),
+    ),
+    "redis_appendfsync": ("always", "everysec", "no"),
+    "redis_tls_auth_clients": ("no", "yes", "optional"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_each_word_that_a_server_knows_is_taken(name: str) -> None:
+    for word in WORDS[name]:
+        settings = build_settings("a", {name: word, "redis_allow_eviction": True})
+        assert getattr(settings, name) == word
+        assert len(mistakes_in({name: word.upper()})) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("redis_port", 1, 65535),
+        ("redis_plaintext_port", 0, 65535),
+        ("redis_exporter_port", 1, 65535),
+        ("redis_maxmemory_percent", 1, 95),
+        ("redis_restart_at_once", 1, 1000),
+    ],
+)
+def test_numbers_are_taken_up_to_their_bounds(name: str, low: int, high: int) -> None:
+    assert [getattr(build_settings("a", {name: value}), name) for value in (low, high)] == [low, high]
+    assert [len(mistakes_in({name: value})) for value in (low - 1, high + 1)] == [1, 1]
+
+
 def test_eviction_is_allowed_to_those_who_say_so() -> None:
     given_ = {"redis_maxmemory_policy": "allkeys-lru", "redis_allow_eviction": True}
     assert build_settings("a", given_).redis_maxmemory_policy == "allkeys-lru"
