@@ -56,7 +56,7 @@ def opened(before: Iterable[str], after: Iterable[str]) -> list[str]:
         with suppress(ValueError):
             known.append(str(address_of(word)))
     addresses = {word: address_of(word) for word in after}
-    own = [str(address) for address in addresses.values() if not address.is_unspecified]
+    own = [str(address) for address in addresses.values()]
     return [word for word in missing(addresses, known, own, ipv6=True) if not address_of(word).is_loopback]
 
 

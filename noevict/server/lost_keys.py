@@ -86,7 +86,7 @@ def notices(state: FoundData, before: Keys | None, now: datetime) -> Iterator[st
 def remember(state: FoundData, before: Keys | None, now: datetime) -> Keys | None:
     """What the next look compares with; None if there is nothing to compare."""
     live = state.live
-    if not live.ours or live.loading or (live.keys or 0) >= MOST:
+    if not live.ours or live.loading or live.keys >= MOST:
         return before
     if live.keys:
         return Keys(now, live.keys)

@@ -132,7 +132,8 @@ def refused(
     memory, disk = full(info), read_only or misconf or MISCONF in counts
     if not (memory or disk or counts):
         return None
-    reasons = "; ".join(_reasons(info, memory, counts, rise, read_only, misconf))
+    when = rise.when if rise else ""
+    reasons = "; ".join(_reasons(info, memory, counts, when, read_only, misconf))
     advice = dict(_advice(host, info, memory=bool(memory or OOM in counts), disk=disk, read_only=read_only))
     now = memory or read_only or misconf or (MISCONF in counts and any(_failed(info)))
     if not now:
@@ -145,7 +146,7 @@ def _reasons(
     info: Info,
     memory: tuple[int, int] | None,
     counts: Mapping[str, int],
-    rise: Rise | None,
+    when: str,
     read_only: bool,
     misconf: bool,
 ) -> Iterable[str]:
@@ -159,7 +160,7 @@ def _reasons(
             yield f"it answers {MISCONF}"
     for code, count in counts.items():
         commands = "1 command" if count == 1 else f"{count} commands"
-        yield f"{commands} got {code} {rise.when if rise else ''}".rstrip()
+        yield f"{commands} got {code} {when}"
 
 
 def _failed(info: Info) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """A server with 0 keys beside data: a fault where it lost them, none where they were deleted."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 from noevict.machine.found import File
 from noevict.platforms.systemd.compare import make_plan
 from noevict.server import lost_keys
+from noevict.server.live import Reach
 from noevict.server.writes import Keys
 from tests.unit.looks.managed import Managed, managed
 
@@ -17,8 +19,6 @@ AOF, DUMP = f"{DATA}/appendonlydir", f"{DATA}/dump.rdb"
 NOW = managed("trixie").state.time
 BEGAN = NOW - 100  # the server's process
 BEFORE, LONG_BEFORE, SINCE = BEGAN - 50, BEGAN - 500, BEGAN + 50
-STAMP = datetime.fromtimestamp(BEFORE, UTC).strftime("%Y%m%dT%H%M%SZ")
-KEPT = f"{AOF}.kept-{STAMP}"
 
 Files = Mapping[str, tuple[int, int]]  # path -> size, when it was changed
 BORN = {f"{AOF}/appendonly.aof.1.base.rdb": (88, BEGAN), f"{AOF}/appendonly.aof.1.incr.aof": (0, BEGAN)}
@@ -46,11 +46,28 @@ def host(files: Files, *, appendonly: str = "yes", **info: int) -> Managed:
     return replace(asked, state=replace(asked.state, data={manifest.path: manifest, **entries}))
 
 
+def kept_at(moment: int) -> str:
+    """The directory of append-only files that were set aside then."""
+    return f"{AOF}.kept-{datetime.fromtimestamp(moment, UTC):%Y%m%dT%H%M%SZ}"
+
+
 def suspected(found: Managed) -> tuple[str, ...]:
     return lost_keys.beside(found.state, found.layout)
 
 
+FIRST, AFTER = f"{AOF}/appendonly.aof.1.base.rdb", f"{AOF}/appendonly.aof.1.incr.aof"
+KEPT = kept_at(BEFORE)
 LOST = {
+    "an RDB that is a byte larger than one without keys": host({**BORN, DUMP: (201, BEFORE)}),
+    "a first base of that size, written as it began": host(
+        {FIRST: (200, BEGAN - 2), AFTER: (90, BEGAN + 50), DUMP: (5000, BEFORE)}
+    ),
+    "append-only files that end a second before the RDB": host(
+        {f"{AOF}/appendonly.aof.2.base.rdb": (88, BEFORE - 1), DUMP: (5000, BEFORE)}
+    ),
+    "a first base of long ago and nothing after it": host(
+        {FIRST: (88, LONG_BEFORE), AFTER: (0, BEGAN + 50), f"{AOF}/x": (7, SINCE), DUMP: (5000, BEFORE)}
+    ),
     "an RDB of before its start, append-only files made at it": host({**BORN, DUMP: (5000, BEFORE)}),
     "the same, restarted once more": host({**BORN_BEFORE, DUMP: (5000, BEFORE)}),
     "append-only files that end before the RDB": host(
@@ -90,7 +107,23 @@ DELETED = {
     "it is loading": host({**BORN, DUMP: (5000, BEFORE)}, loading=1),
     "it started with some": host({**BORN, DUMP: (5000, BEFORE)}, rdb_last_load_keys_loaded=1),
     "it saved since": host({**BORN, DUMP: (5000, BEFORE)}, rdb_saves=1),
-    "an RDB without keys": host({**BORN, DUMP: (120, BEFORE)}),
+    "an RDB without keys": host({**BORN, DUMP: (200, BEFORE)}),
+    "a first base that was written before it began": host(
+        {FIRST: (88, BEGAN - 3), AFTER: (90, BEFORE), DUMP: (5000, BEFORE)}
+    ),
+    "a first base that has keys": host({FIRST: (201, BEGAN), DUMP: (5000, BEFORE)}),
+    "one of many files after a first base of long ago": host(
+        {
+            FIRST: (88, LONG_BEFORE),
+            AFTER: (90, BEFORE),
+            f"{AOF}/a.2.incr.aof": (0, BEGAN),
+            DUMP: (5000, BEFORE),
+        }
+    ),
+    "append-only files that end with the RDB": host(
+        {f"{AOF}/appendonly.aof.2.base.rdb": (88, BEFORE), DUMP: (5000, BEFORE)}
+    ),
+    "it could not be looked at": host({**BORN, DUMP: (5000, BEFORE)}).but({"reach": Reach.UNREACHED}),
     "append-only files that go on after the RDB": host({**GOES_ON, DUMP: (5000, BEFORE - 1)}),
     "the same, written anew": host(
         {f"{AOF}/appendonly.aof.2.base.rdb": (88, BEFORE), DUMP: (5000, LONG_BEFORE)}
@@ -115,14 +148,48 @@ def test_files_kept_by_a_run_that_the_server_did_not_survive_are_a_fault() -> No
 
 
 def test_files_kept_from_a_server_that_went_on_are_no_fault() -> None:
-    since = f"{AOF}.kept-{datetime.fromtimestamp(SINCE, UTC):%Y%m%dT%H%M%SZ}"
-    assert suspected(host({**BORN, since: (80, LONG_BEFORE)})) == ()
+    assert suspected(host({**BORN, kept_at(SINCE): (80, LONG_BEFORE)})) == ()
     assert suspected(host({**BORN, KEPT: (80, LONG_BEFORE)}, appendonly="no")) == ()
     later = {f"{AOF}/appendonly.aof.1.incr.aof": (90, BEFORE + 1)}
     assert suspected(host({**GOES_ON, **later, KEPT: (80, LONG_BEFORE)})) == ()
+    assert suspected(host({**BORN, kept_at(BEGAN + 1): (80, LONG_BEFORE)})) == (kept_at(BEGAN + 1),)
+    assert suspected(host({**BORN, kept_at(BEGAN + 2): (80, LONG_BEFORE)})) == ()
     named = f"{AOF}.kept-by-hand"
     assert suspected(host({**BORN, named: (80, SINCE)})) == ()
     assert suspected(host({**BORN, named: (80, BEFORE)})) == (named,)
+
+
+def test_a_file_beside_the_data_is_not_taken_for_a_directory_of_kept_ones() -> None:
+    found = host({**BORN, KEPT: (80, LONG_BEFORE)})
+    file = replace(found.state.data[KEPT], kind="regular file")
+    assert suspected(replace(found, state=replace(found.state, data={**found.state.data, KEPT: file}))) == ()
+
+
+def test_of_two_files_the_one_that_has_keys_is_a_fault() -> None:
+    found = host({**BORN, DUMP: (5000, BEFORE), KEPT: (80, LONG_BEFORE)})
+    assert suspected(found) == (DUMP, KEPT)
+    counted = replace(found.state, keys_beside={DUMP: 0, KEPT: 7})
+    [fault] = lost_keys.faults(counted, found.engine)
+    assert f"{KEPT}, of before its start, has 7 that" in fault
+
+
+def test_a_server_that_tells_no_uptime_began_after_everything() -> None:
+    found = host({**BORN, kept_at(NOW + 1): (80, LONG_BEFORE)}).but_info(uptime_in_seconds="long")
+    assert suspected(found) == (kept_at(NOW + 1),)
+    assert suspected(found.but_info(uptime_in_seconds=100)) == ()
+
+
+def test_the_time_in_the_name_of_kept_files_is_that_of_utc_wherever_noevict_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert suspected(host({**BORN, kept_at(BEGAN + 1): (80, LONG_BEFORE)})) == (kept_at(BEGAN + 1),)
+        assert suspected(host({**BORN, kept_at(BEGAN + 2): (80, LONG_BEFORE)})) == ()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 HAD = Keys(datetime(2026, 1, 15, 10, 30, tzinfo=UTC), 31_081)
@@ -154,7 +221,7 @@ def test_it_is_said_for_a_week_from_the_first_look_that_found_none() -> None:
     missing = lost_keys.remember(empty.state, HAD, first)
     assert missing == replace(HAD, missing_since=first)
     assert lost_keys.remember(empty.state, missing, first + timedelta(days=3)) == missing
-    assert told(empty, missing, days=20.9) == [TOLD]
+    assert told(empty, missing, days=21) == [TOLD]
     assert told(empty, missing, days=21.1) == []
 
 

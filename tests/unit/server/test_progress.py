@@ -3,11 +3,12 @@
 import itertools
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
 from noevict.errors import NoevictError
 from noevict.server import progress
-from noevict.server.progress import STILL_SECONDS, Patience, is_saving, loading, saving
+from noevict.server.progress import STILL_SECONDS, Patience, is_saving, loading, saving, told_meanwhile
 
 HOUR = 3600
 
@@ -17,11 +18,13 @@ class Clock:
 
     def __init__(self, step: float) -> None:
         self.now, self.step = 1000.0, step
+        self.slept: set[float] = set()
 
     def monotonic(self) -> float:
         return self.now
 
-    def sleep(self, _: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        self.slept.add(seconds)
         self.now += self.step
 
 
@@ -45,6 +48,44 @@ def test_what_moves_for_ever_is_given_up_after_a_day(clock: Clock) -> None:
     with pytest.raises(NoevictError, match=r"^it is loading: not done after 86400 s$"):
         wait_for_days(waiting, moves)
     assert clock.now < 1000 + 24 * HOUR + 10
+
+
+def test_the_bounds_are_half_an_hour_without_a_move_and_a_day_in_all(clock: Clock) -> None:
+    clock.step = 1800
+    standing = Patience("it is loading", lambda _: None)
+    standing.wait(5)
+    standing.wait(5)  # 1800 s later
+    with pytest.raises(NoevictError, match="nothing has moved for 1800 s"):
+        standing.wait(5)
+    moving = Patience("it is loading", lambda _: None)
+    for mark in range(49):
+        moving.wait(mark)  # the last of them a day after the first
+    with pytest.raises(NoevictError, match="not done after 86400 s"):
+        moving.wait(49)
+    assert clock.slept == {0.1}
+
+
+def test_a_block_that_cannot_tell_how_far_it_is_is_told_about_until_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told, slept = list[str](), list[float]()
+    others_run = gevent.sleep
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        others_run(0)
+
+    monkeypatch.setattr(gevent, "sleep", sleep)
+    with told_meanwhile("saving", told.append):
+        while len(told) < 6:
+            others_run(0)
+    first = [f"saving: {seconds} s" for seconds in (5, 10, 20, 40, 80, 140)]
+    assert told[:6] == first
+    assert slept[:6] == [5, 5, 10, 20, 40, 60]
+    ended = len(told)
+    for _ in range(9):
+        others_run(0)
+    assert len(told) <= ended + 1  # one was on its way
 
 
 def wait_for_days(waiting: Patience, marks: Iterator[int]) -> None:
@@ -93,13 +134,18 @@ def test_moments_that_a_slow_look_missed_are_told_once(clock: Clock) -> None:
 def test_how_far_the_loading_is() -> None:
     info = {"loading": 1, "loading_loaded_bytes": 300 << 20, "loading_total_bytes": 2048 << 20}
     assert loading(info) == (300 << 20, ", 300 of 2048 MiB")
-    assert loading({"loading": 0})[1] == ""
+    assert loading({"loading": 0}) == (0, "")
+    assert loading({"loading_loaded_bytes": 7}) == (7, "")
+    assert loading({"loading_total_bytes": 1 << 20}) == (0, ", 0 of 1 MiB")
 
 
 def test_how_far_a_save_is() -> None:
     one, other = ({"current_save_keys_processed": n, "current_save_keys_total": 9} for n in (3, 4))
     assert (saving(one)[1], saving({})[1]) == (", 3 of 9 keys", "")
+    assert saving({"current_save_keys_total": 9})[1] == ", 0 of 9 keys"
     assert saving(one)[0] != saving(other)[0]
+    for moved in ("current_save_keys_total", "current_fork_perc", "aof_rewrite_in_progress"):
+        assert saving({**one, moved: 1})[0] != saving(one)[0]
 
 
 @pytest.mark.parametrize(

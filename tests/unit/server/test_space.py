@@ -2,7 +2,7 @@
 
 import pytest
 
-from noevict.server.space import SLACK, Room, lacking
+from noevict.server.space import SLACK, Room, lacking, mib
 
 MIB = 1 << 20
 DATA = "/var/lib/redis"
@@ -54,3 +54,31 @@ def test_the_limit_of_the_server_counts_as_well_as_the_host() -> None:
 def test_the_disk_is_named_with_what_is_free_and_what_is_wanted() -> None:
     why = lacking(room(3 * MIB), DATA, INFO, 4096 * MIB)
     assert why == f"the disk of {DATA} has 3 MiB free, writing all data takes up to 116 MiB: free space"
+
+
+def test_what_info_tells_as_text_or_not_at_all_counts_as_well() -> None:
+    told = {name: str(size) for name, size in INFO.items()} | {"rdb_last_cow_size": str(99 * MIB)}
+    assert lacking(room(), DATA, told, 4096 * MIB) == ""
+    assert lacking(room(), DATA, {**told, "rdb_last_cow_size": str(101 * MIB)}, 4096 * MIB) != ""
+    assert lacking(room(SLACK, 0), DATA, {}, 0) == ""
+    assert lacking(room(SLACK - 1, 0), DATA, {}, 0) != ""
+
+
+def test_what_is_unknown_is_told_as_such() -> None:
+    disk = lacking(room(None), DATA, INFO, 4096 * MIB)
+    assert disk.startswith(
+        f"the disk of {DATA} has an unknown size free, writing all data takes up to 116 MiB: "
+    )
+    memory = lacking(room(memory=None), DATA, INFO, 4096 * MIB)
+    assert memory.startswith(
+        "an unknown size of memory are free, a fork that writes all data may copy 11 MiB: "
+    )
+
+
+def test_a_start_has_16_mib_to_write_its_own_files() -> None:
+    assert SLACK == 16 * MIB
+
+
+@pytest.mark.parametrize(("size", "told"), [(0, 0), (1, 1), (MIB, 1), (MIB + 1, 2)])
+def test_mebibytes_are_rounded_up(size: int, told: int) -> None:
+    assert mib(size) == told

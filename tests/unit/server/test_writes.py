@@ -7,13 +7,16 @@ import pytest
 
 from noevict.server.writes import (
     SECTIONS,
+    Disk,
     Refusals,
     Rise,
     count_refusals,
     full,
     full_after,
+    number,
     refused,
     rise_since,
+    whole,
 )
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -67,6 +70,13 @@ def look(run: str = "a", at: datetime = NOW, **counts: int) -> Refusals:
         (look(OOM=5), look("b", OOM=0, at=NOW + HOUR), 60, {"OOM": 0}),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 60, {"OOM": 9}),
         # Another server of that name: of another hosts.yml.
+        (
+            look(OOM=5),
+            look("b", OOM=9, at=NOW + HOUR),
+            3600,
+            {"OOM": 9},
+        ),  # it started as the other was looked at
+        (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 3601, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 86400, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), None, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 10**15, None),  # no date is so old
@@ -87,6 +97,28 @@ def test_only_what_came_since_the_last_look_counts(
 
 
 @pytest.mark.parametrize(
+    ("text", "number_"),
+    [
+        ("0", 0),
+        ("007", 7),
+        ("9" * 19, 10**19 - 1),
+        ("9" * 20, None),
+        ("", None),
+        ("-1", None),
+        ("+1", None),
+        ("1.0", None),
+        ("1e3", None),
+        ("\u0661", None),  # a digit, and none of ASCII's
+        ("²", None),
+    ],
+)
+def test_a_number_of_a_servers_is_whole_and_not_without_end(text: str, number_: int | None) -> None:
+    assert whole(text) == number_
+    assert number({"field": text}, "field") == number_
+    assert number({}, "field") is None
+
+
+@pytest.mark.parametrize(
     ("info", "is_full"),
     [
         ({}, False),
@@ -101,12 +133,19 @@ def test_only_what_came_since_the_last_look_counts(
         ({"used_memory": 201 * MIB, "maxmemory_policy": "allkeys-lru"}, False),
         ({"used_memory": 201 * MIB, "maxmemory": 0}, False),
         ({"used_memory": "no number"}, False),
+        ({"used_memory": 200 * MIB, "mem_not_counted_for_evict": None}, True),
         ({"used_memory": 200 * MIB, "maxmemory_policy": None}, False),
     ],
 )
 def test_memory_is_full_where_redis_would_refuse_a_write(info: Mapping[str, object], is_full: bool) -> None:
     assert (full({**WELL, **info}) is not None) is is_full
     assert bool(refused("a", {**WELL, **info}, None)) is is_full
+
+
+def test_a_server_that_tells_no_policy_has_its_default() -> None:
+    assert full({"used_memory": 7, "maxmemory": 5}) == (7, 5)
+    assert full({"used_memory": 7, "maxmemory": 5, "mem_not_counted_for_evict": 1}) == (6, 5)
+    assert not Disk(1, 2).read_only
 
 
 RAISE = (
@@ -127,6 +166,40 @@ LATE = "in the last minute"
             Rise({"OOM": 1}, LATE),
             {},
             f"memory is full, 200 of 200 MiB with noeviction; 1 command got OOM in the last minute. R{RAISE}",
+        ),
+        (
+            {"used_memory": 210 * MIB + 1},
+            None,
+            {},
+            f"memory is full, 211 of 200 MiB with noeviction. R{RAISE}",
+        ),
+        (
+            {"used_memory": 200 * MIB, "aof_last_write_status": "err"},
+            Rise({"MISCONF": 2}, LATE),
+            {},
+            "memory is full, 200 of 200 MiB with noeviction; the last AOF write failed; "
+            f"2 commands got MISCONF in the last minute. R{RAISE} "
+            f"Free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
+        ),
+        (
+            {"aof_last_write_status": "err", "rdb_last_bgsave_status": "err"},
+            Rise({"MISCONF": 2}, LATE),
+            {"misconf": True},
+            "the last AOF write failed; the last RDB save failed; 2 commands got MISCONF in the last minute. "
+            f"Free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
+        ),
+        (
+            {},  # whatever it was, it is over
+            Rise({"MISCONF": 2}, LATE),
+            {},
+            "2 commands got MISCONF in the last minute. "
+            f"If that goes on: free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
+        ),
+        (
+            {"rdb_last_bgsave_status": "err"},
+            Rise({"OOM": 2}, LATE),
+            {},
+            f"2 commands got OOM in the last minute. If that goes on: r{RAISE}",
         ),
         (
             {},
@@ -171,6 +244,24 @@ def test_why_and_what_to_type_is_one_line(
     assert (found.why if found else "") == (f"writes {are} refused: {told}" if told else "")
     if found:
         assert SECTIONS[found.about] in found.why
+
+
+def test_a_server_that_tells_nothing_of_its_saves_has_not_failed_any() -> None:
+    found = refused("cache-1", {}, None, misconf=True)
+    assert found
+    assert found.why.startswith("writes are refused: it answers MISCONF. Free space on the disk")
+    assert found.about == "aof"
+    failed = refused("cache-1", {"rdb_last_bgsave_status": "err"}, None, misconf=True)
+    assert failed
+    assert failed.about == "save"
+
+
+def test_what_is_to_be_done_has_a_section_of_its_own() -> None:
+    assert SECTIONS == {
+        "writes": "memory.md#redisoutofmemoryerrors",
+        "save": "persistence.md#redissavefailed",
+        "aof": "persistence.md#redisaofwritefailed",
+    }
 
 
 def test_a_save_that_failed_where_nothing_is_refused_for_it_is_no_refusal() -> None:
