@@ -79,8 +79,8 @@ class Certificate:
         wanted = normalise(name)
         if wanted is None:
             return False
-        first, _, rest = wanted.partition(".")
-        return wanted in self.names or (first != "*" and bool(rest) and f"*.{rest}" in self.names)
+        _, _, rest = wanted.partition(".")
+        return wanted in self.names or (bool(rest) and f"*.{rest}" in self.names)
 
     def signed_by(self, issuer: x509.Certificate) -> bool:
         try:

@@ -54,7 +54,7 @@ class Owners:
             key = _key(name)
             if key is None or _is_loopback(key) or key in own or _wildcard(key) in own:
                 return None
-            return next((other for other in self._all(key, own) if other != host), None)
+            return next(self._all(key, own), None)
 
         return owner
 

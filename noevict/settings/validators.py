@@ -70,7 +70,7 @@ def file_path(value: str) -> str:
 
 def link(value: str) -> str:
     """A URL or a path that others go on after; in braces Prometheus and Jinja see more than text."""
-    if not re.fullmatch(r"[!-z|~]+", value, re.ASCII) or re.search(r"[\"<>?#\\^`]", value):
+    if not re.fullmatch(r"[!-z|~]+", value) or re.search(r"[\"<>?#\\^`]", value):
         raise ValueError(value)
     return value
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import ssl
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +24,7 @@ from noevict.pki.authority import (
     make_client_certificate,
     named_as_ca,
     outlives,
+    parse_key,
     problems,
     sign_client_request,
     sign_request,
@@ -37,10 +39,12 @@ from tests.unit.pki.certificates import (
     client_context,
     handshake,
     host,
+    pem_of,
     request_of,
     server_context,
 )
 
+SECOND = timedelta(seconds=1)
 # A busy machine is no failure.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -191,6 +195,9 @@ def test_what_lasts_longer_than_certificates_do_now_is_known() -> None:
     assert not outlives(host("a", days=397).certificate, 397)
     assert outlives(host("a", days=398).certificate)
     assert outlives(CACHE.certificate, 396)
+    most = NOW + 397 * DAY + 2 * timedelta(hours=1)  # for clocks that are an hour behind or ahead
+    assert not outlives(replace(CACHE.certificate, not_before=NOW, not_after=most))
+    assert outlives(replace(CACHE.certificate, not_before=NOW, not_after=most + SECOND))
 
 
 def test_the_name_of_a_fleets_ca_is_known_whosever_it_is() -> None:
@@ -199,6 +206,19 @@ def test_the_name_of_a_fleets_ca_is_known_whosever_it_is() -> None:
     assert not named_as_ca(CACHE.certificate.parsed)
     nameless = host(f"{'a' * 60}.example.com").certificate.parsed
     assert not named_as_ca(nameless)
+
+
+def test_a_key_that_no_ca_of_ours_has_is_refused_and_not_shown() -> None:
+    locked = CA.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"hunter2"),
+    ).decode()
+    for pem in (locked, pem_of(ed25519.Ed25519PrivateKey.generate()), "", CA.certificate_pem):
+        with pytest.raises(NoevictError) as refused:
+            parse_key(pem)
+        assert refused.value.lines == ("ca.key: should be an EC private key in PEM without a passphrase",)
+    assert parse_key(CA.key_pem).private_numbers() == CA.key.private_numbers()
 
 
 def test_a_ca_survives_the_way_through_its_files_and_shows_no_key() -> None:
@@ -246,7 +266,10 @@ def test_a_name_of_more_than_64_characters_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_ca_that_is_over_or_not_begun_signs_nothing() -> None:
-    for now in NOW + 3700 * DAY, NOW - DAY:
+    starts, ends = CA.certificate.not_valid_before_utc, CA.certificate.not_valid_after_utc
+    assert host("a", now=starts).certificate.not_before == starts
+    assert host("a", now=ends - SECOND).certificate.not_after == ends
+    for now in ends, NOW + 3700 * DAY, starts - SECOND, NOW - DAY:
         with pytest.raises(NoevictError, match="the fleet's CA is valid from"):
             host("a", now=now)
 
@@ -338,6 +361,58 @@ def test_a_reason_for_renewal_is_told_in_words(changed: dict, expected: str) -> 
     assert problems(**{**good, **changed}) == (expected,)
 
 
+def test_a_certificate_is_valid_from_its_first_second_to_its_last() -> None:
+    starts, ends = CACHE.certificate.not_before, CACHE.certificate.not_after
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, starts) == ()
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, starts - SECOND) != ()
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, ends) == ("has expired",)
+    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, ends - SECOND) == ("expires in 0 days",)
+
+
+def test_every_reason_is_told_once_in_this_order() -> None:
+    told = problems(
+        CACHE.certificate, "", make_ca(NOW), ["b", "a", "b", *NAMES], NOW - DAY, owner={"localhost": "h"}.get
+    )
+    assert told == (
+        "does not cover b",
+        "does not cover a",
+        "covers localhost, which is h's",
+        f"is not valid before {NOW - timedelta(hours=1):%Y-%m-%d %H:%M} UTC",
+        "is signed by another CA",
+        "has no key",
+    )
+
+
+def test_a_certificate_of_a_ca_with_the_same_name_and_another_key_is_signed_by_another() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = CA.certificate.subject
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(NOW).not_valid_after(NOW + DAY)
+    twin = builder.sign(key, hashes.SHA256())
+    assert CACHE.certificate.signed_by(CA.certificate)
+    assert not CACHE.certificate.signed_by(twin)
+    assert "<Certificate" not in repr(CACHE.certificate)
+
+
+def test_names_in_a_certificate_are_read_in_lower_case() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(x509.Name([]))
+    builder = builder.public_key(key.public_key()).serial_number(7)
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW + DAY)
+    bare = Certificate.parse(
+        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    )
+    assert bare
+    assert bare.names == frozenset()
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("Cache-1.EXAMPLE"), x509.IPAddress(ip_address("fd00::12"))]
+    )
+    signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    found = Certificate.parse(signed.public_bytes(serialization.Encoding.PEM).decode())
+    assert found
+    assert found.names == {"cache-1.example", "fd00::12"}
+
+
 def test_thirty_days_are_enough() -> None:
     assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, NOW + 367 * DAY) == ()
 
@@ -383,8 +458,38 @@ def test_the_fingerprint_and_the_keys_digest_are_those_openssl_shows(tmp_path: P
         ("010.0.0.1", None),
         ("fe80::1%eth0", None),
         ("a..b", None),
+        ("a" * 63, "a" * 63),
         ("a" * 64, None),
-        (".".join(["a" * 60] * 5), None),
+        (".".join(["a" * 63] * 3 + ["a" * 61]), ".".join(["a" * 63] * 3 + ["a" * 61])),
+        (".".join(["a" * 63] * 3 + ["a" * 62]), None),
+        (".".join(["a" * 63] * 3 + ["a" * 61]) + ".", ".".join(["a" * 63] * 3 + ["a" * 61])),
+        ("a.b-c_d.e", "a.b-c_d.e"),
+        ("-a", None),
+        ("a-", None),
+        ("a.-b", None),
+        ("[a", None),
+        ("a]", None),
+        ("[::1", None),
+        ("::1]", None),
+        (".a", None),
+        ("a..", None),
+        ("", None),
+        (".", None),
+        ("1.2.3", None),
+        ("1.2.3.4.5", None),
+        ("1.2.3.a", "1.2.3.a"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("0.0.0.0", None),  # noqa: S104 - bound nowhere
+        ("::", None),
+        ("224.0.0.1", None),
+        ("ff02::1", None),
+        ("*", None),
+        ("*.com", None),
+        ("*.*.com", None),
+        ("a.*.example.com", None),
+        ("*x.example.com", None),
+        ("axb", "axb"),
+        ("a b", None),
         ("\u212a.example", None),  # the Kelvin sign, a k in lower case
         ("a\n", None),
         ("@local", None),
@@ -397,6 +502,10 @@ def test_names_are_held_in_one_form(name: str, held: str | None) -> None:
 def test_a_wildcard_covers_one_label_as_clients_read_it() -> None:
     wild = host("*.example.com").certificate
     assert wild.covers("a.example.com")
+    assert wild.covers("*.Example.com")
+    odd = replace(wild, names=frozenset({"*.", "*.1"}))
+    assert not odd.covers("localhost")
+    assert host("a").certificate.covers("a")
     assert not any(
         map(wild.covers, ["example.com", "a.b.example.com", "a.example.org", "*", "a b", "127.0.0.1"])
     )

@@ -26,6 +26,21 @@ def test_a_client_checks_who_answers_strictly_unless_the_ca_is_a_users(make) -> 
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+def test_the_flags_are_the_same_on_releases_of_python_with_other_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = ssl.create_default_context
+
+    def other(**given: str) -> ssl.SSLContext:
+        context = made(**given)
+        context.verify_flags |= FLAGS  # as 3.13 has them
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", other)
+    test_a_client_checks_who_answers_strictly_unless_the_ca_is_a_users(contexts.client_context)
+
+
 def test_a_look_through_ssh_checks_nobody() -> None:
     context = contexts.unchecked()
     assert context.verify_mode is ssl.CERT_NONE
@@ -41,8 +56,12 @@ def test_one_context_is_made_for_the_whole_run_and_another_for_another_ca_or_cer
 
 @pytest.mark.parametrize(
     "make",
-    [contexts.unchecked, lambda own: contexts.client_context(CA_PEM, own)],
-    ids=["unchecked", "checked"],
+    [
+        contexts.unchecked,
+        lambda own: contexts.client_context(CA_PEM, own),
+        lambda own: contexts.trusting(CA_PEM, own),
+    ],
+    ids=["unchecked", "checked", "kept"],
 )
 def test_a_certificate_of_its_own_is_shown_where_a_server_asks_for_one(tmp_path: Path, make) -> None:
     server = server_context(tmp_path, CACHE.pem, CACHE.key)

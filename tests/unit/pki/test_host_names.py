@@ -71,6 +71,16 @@ def test_a_name_that_hosts_yml_gives_to_another_host_is_that_hosts(name: str, ow
     assert OWNERS.of("trixie")(name) == owner
 
 
+def test_the_hosts_of_hosts_yml_are_known_in_their_order() -> None:
+    assert OWNERS.hosts == tuple(HOSTS)
+
+
+def test_names_that_are_no_list_or_not_given_are_none() -> None:
+    assert given_names("@local", {"redis_tls_names": "a.example", "redis_address": None}) == frozenset()
+    assert given_names("a", {"redis_tls_names": ["b", 7, ""], "ssh_hostname": 5}) == {"a", "b"}
+    assert given_names("@ssh/a", {"redis_tls_names": ("::ffff:10.0.0.2", "B.")}) == {"a", "10.0.0.2", "b"}
+
+
 @dataclass(frozen=True)
 class Fleet:
     """A provisioned host among HOSTS."""

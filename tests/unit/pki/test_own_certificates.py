@@ -97,6 +97,12 @@ def test_of_own_files_certificates_alone_are_taken_and_the_key_is_not_shown(own:
     assert accepted(found) is None
 
 
+def test_a_comment_may_be_in_any_language(own: Own) -> None:
+    chain = (own.directory / "crt").read_text()
+    (own.directory / "crt").write_bytes("für cache-1\n".encode("latin-1") + chain.encode())
+    assert own.load().chain == chain.removeprefix("a comment\n")
+
+
 def test_an_intermediate_may_stand_in_the_cas_file(own: Own) -> None:
     own.write("crt", own.server)
     assert accepted(own.load()) == "unable to get local issuer certificate"
@@ -133,6 +139,10 @@ def test_an_intermediate_that_has_expired_is_no_link(own: Own) -> None:
 
 
 def test_each_mistake_in_own_files_is_one_line(own: Own) -> None:
+    starts, ends = NOW - DAY, NOW + 99 * DAY
+    assert own.load(starts).certificate.not_before == starts
+    assert own.load(ends - timedelta(seconds=1)).certificate.not_after == ends
+    assert own.refused(ends).startswith("crt: valid from")
     assert own.refused(NOW + 200 * DAY).startswith("crt: valid from")
     assert own.refused(NOW - 2 * DAY).startswith("crt: valid from")
     (own.directory / "key").write_text(pem_of(own.middle_key))
@@ -148,8 +158,14 @@ def test_each_mistake_in_own_files_is_one_line(own: Own) -> None:
     assert own.refused().startswith("key: should be a key without a passphrase")
     (own.directory / "key").unlink()
     assert own.refused() == "key: cannot be read: No such file or directory"
-    (own.directory / "crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    assert own.refused().startswith("crt: should hold certificates in PEM")
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    good = (own.directory / "crt").read_text()
+    for text in (broken, good + broken, "nothing\n", ""):
+        (own.directory / "crt").write_text(text)
+        assert own.refused().startswith("crt: should hold certificates in PEM")
+    (own.directory / "crt").write_text(good)
+    (own.directory / "ca").write_text("nothing\n")
+    assert own.refused().startswith("ca: should hold certificates in PEM")
 
 
 # What people make with openssl

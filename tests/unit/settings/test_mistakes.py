@@ -147,6 +147,25 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
         {"redis_maxmemory": "5"},
         ["redis_maxmemory: ", "1mb or more", "'5'"],
     ),
+    "a port as text that is no port": ({"redis_port": "70000"}, ["redis_port: ", "1 to 65535", "'70000'"]),
+    "half a character": ({"redis_engine": "\ud800"}, ["redis_engine: ", '"redis" or "valkey"', "ud800"]),
+    "half a character in a name": ({"redis_\ud800": 1}, ["'redis_\\ud800': ", "unknown name"]),
+    "eviction, in words, by a policy": (
+        {"redis_maxmemory_policy": "allkeys-lru", "redis_allow_eviction": "yes"},
+        ["redis_allow_eviction: ", "'yes'"],
+    ),
+    "the exporter's port in words, and another on its default": (
+        {"redis_exporter_port": "x", "redis_port": 9121},
+        ["redis_exporter_port: ", "'x'"],
+    ),
+    "Redis' port in words, and the exporter on its default": (
+        {"redis_exporter_port": 6379, "redis_port": "x"},
+        ["redis_port: ", "'x'"],
+    ),
+    "a bind of addresses and numbers": (
+        {"redis_bind": ["10.0.0.1", 5]},
+        ["redis_bind: ", '"private"', "a list"],
+    ),
     "a port too high": ({"redis_port": 65536}, ["redis_port: ", "1 to 65535", "65536"]),
     "no TLS port": ({"redis_port": 0}, ["redis_port: ", "1 to 65535", "got 0"]),
     "a port that is true": ({"redis_port": True}, ["redis_port: ", "1 to 65535", "got True"]),
@@ -310,6 +329,30 @@ def test_a_mistake_in_settings_is_answered_in_one_line(mistake: str) -> None:
     assert all(part in lines[0] for part in ("should be ", ", got ", *parts)), lines
     assert "hunter2" not in lines[0]
     assert len(lines[0]) < 400
+    assert lines[0].count(", got ") == 1
+    assert ("(without quotes)" in lines[0]) == any("(without quotes)" in part for part in parts)
+
+
+def test_a_line_ends_with_what_was_got() -> None:
+    with pytest.raises(NoevictError) as caught:
+        build_settings("a", {"redis_port": "x", "redis_users": {"shop": None}})
+    assert caught.value.lines == (
+        "a: redis_port: should be a port from 1 to 65535, got 'x'",
+        "a: redis_users.shop: should be a profile (admin, app, readonly, health, exporter), rules, or "
+        "{profile, keys, channels}, got None",
+    )
+
+
+@pytest.mark.parametrize("given", ["cert", "key", "ca"])
+def test_of_an_own_certificate_each_file_that_is_left_out_is_named(given: str) -> None:
+    with pytest.raises(NoevictError) as caught:
+        build_settings("a", {f"redis_tls_{given}": "a.pem"})
+    together = "redis_tls_cert, redis_tls_key, redis_tls_ca go together"
+    assert caught.value.lines == tuple(
+        f"a: redis_tls_{part}: should be set too: {together}, got None"
+        for part in ("cert", "key", "ca")
+        if part != given
+    )
 
 
 def test_there_are_at_least_forty_mistakes() -> None:
@@ -377,6 +420,21 @@ def test_a_mistake_names_the_file_and_line_that_count(tmp_path: Path) -> None:
     ]
 
 
+def test_a_contradiction_names_where_its_own_setting_is_or_else_the_other(tmp_path: Path) -> None:
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data/all.py").write_text("redis_appendonly = False\n")
+    text = (
+        "redis:\n"
+        "  a:\n    redis_save: ''\n"
+        "  b:\n    redis_allow_eviction: false\n    redis_maxmemory_policy: allkeys-lru\n"
+    )
+    lines = mistakes_of_hosts(tmp_path, text)
+    assert [re.sub(": should be .*, got ", ": ", line) for line in lines] == [
+        "a: redis_appendonly: False (hosts.yml:3)",
+        "b: redis_maxmemory_policy: 'allkeys-lru' (hosts.yml:6)",
+    ]
+
+
 def test_a_mistake_does_not_drag_a_contradiction_along() -> None:
     with pytest.raises(NoevictError) as caught:
         build_settings("a", {"redis_port": "6380", "redis_plaintext_port": 6379})
@@ -428,6 +486,10 @@ def test_a_mistake_in_group_data_is_answered_in_one_line(text: str, answer: str,
 
 def test_certificate_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.crt").touch()
+    names = "redis_tls_cert: b.crt, redis_tls_key: a.crt, redis_tls_ca: a.crt"
+    assert mistakes_of_hosts(tmp_path, f"redis: {{a: {{{names}}}}}") == [
+        "a: redis_tls_cert: should be a file on this machine, got 'b.crt' (not there) (hosts.yml:1)"
+    ]
     names = "redis_tls_cert: a.crt, redis_tls_key: keys/a.key, redis_tls_ca: /nowhere/ca.crt"
     lines = mistakes_of_hosts(tmp_path, f"redis: {{a: {{{names}}}}}")
     assert lines == [

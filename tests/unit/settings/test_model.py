@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.errors import NoevictError
-from noevict.inventory.reader import Host, Inventory
+from noevict.inventory.reader import Host, Inventory, read_fleet
 from noevict.pki.certificate import normalise
-from noevict.settings.model import Settings, build_settings, check_fleet, read_settings
+from noevict.settings.model import Settings, build_settings, check_fleet, read_settings, settings_of
 
 MANUAL = Path(__file__).parents[3] / "group_data" / "all.py"
 
@@ -152,6 +152,25 @@ def test_an_own_certificate_takes_all_three_files(tmp_path: Path) -> None:
     settings = check_fleet(Inventory(tmp_path, {"a": Host("a", ("r",), files)}, {}, ("r",)))["a"]
     assert settings.own_certificate
     assert not Settings().own_certificate
+
+
+def test_a_path_may_begin_with_the_home_of_whoever_runs_noevict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.pem").touch()
+    files = {f"redis_tls_{part}": "~/a.pem" for part in ("cert", "key", "ca")}
+    assert check_fleet(Inventory(Path("/nowhere"), {"a": Host("a", ("r",), files)}, {}, ("r",)))
+
+
+def test_the_settings_of_one_host_are_checked_for_that_host_alone(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("redis:\n  a:\n    redis_port: 6380\n  b:\n    redis_port: 0\n")
+    fleet = read_fleet(tmp_path)
+    assert settings_of(fleet, "a").redis_port == 6380
+    with pytest.raises(NoevictError, match=r"^b: redis_port: .*, got 0 \(hosts.yml:5\)$"):
+        settings_of(fleet, "b")
+    with pytest.raises(NoevictError, match=r"^b: redis_port: "):
+        check_fleet(fleet)
 
 
 def test_hosts_and_their_settings_are_read_at_once(tmp_path: Path) -> None:

@@ -289,6 +289,13 @@ def test_the_name_of_an_entry_is_quoted_where_it_is_no_plain_word(name: str, lab
     assert refused.value.lines[0].startswith(label)
 
 
-def test_what_is_fine_comes_back_as_a_dict() -> None:
-    assert check_users({"shop": "app"}) == {"shop": "app"}
-    assert check_config({"hz": 50}) == {"hz": 50}
+def test_what_is_fine_comes_back_as_a_dict_of_its_own() -> None:
+    users, config = {"shop": "app"}, {"hz": 50}
+    assert check_users(users) == users
+    assert check_config(config) == config
+    assert check_users(users) is not users
+
+
+def test_tuples_are_as_good_as_lists() -> None:
+    assert certificate_names(("a", "b")) == check_queues(("a", "b")) == ("a", "b")
+    assert check_bind(("10.0.0.1",)) == ("10.0.0.1",)
