@@ -94,7 +94,7 @@ def test_an_id_recorded_for_two_listed_hosts_is_nobodys_until_one_is_found_with_
     both = ids("a", "b", a=X, b=X)
     assert both.key("a").id != both.key("b").id
     assert {both.key(name, X).id for name in "ab"} == {X}  # whichever has it
-    assert record({"a": X, "b": X}, "b", X, ["a", "b"]) == {"b": X}
+    assert record({"a": X, "b": X}, "b", X, iter(["b", "a"])) == {"b": X}
     assert record({"gone": X}, "b", X, ["a", "b"]) == {"gone": X, "b": X}
     assert record({"a": Y}, "b", X, ["a", "b"]) == {"a": Y, "b": X}
     assert ids("a", a=X, gone=X).key("a").id == X  # the other is not listed
