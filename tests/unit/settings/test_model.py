@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noevict.engines.engine import ENGINES
 from noevict.errors import NoevictError
 from noevict.inventory.reader import Host, Inventory, read_fleet
 from noevict.pki.certificate import normalise
@@ -108,6 +109,11 @@ def test_each_word_that_a_server_knows_is_taken(name: str) -> None:
         settings = build_settings("a", {name: word, "redis_allow_eviction": True})
         assert getattr(settings, name) == word
         assert len(mistakes_in({name: word.upper()})) == 1
+
+
+def test_an_engine_is_one_of_the_two_and_an_address_any_that_clients_know() -> None:
+    assert build_settings("a", {"redis_engine": "valkey"}).engine is ENGINES["valkey"]
+    assert build_settings("a", {"redis_address": "cache.example.com"}).redis_address == "cache.example.com"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def takes(check: Callable[[str], object], text: str) -> bool:
     "text",
     [
         "a",
+        "ab",
         "cache-1.example.com",
         "A_b.C",
         "1.2.3.a",
