@@ -156,7 +156,7 @@ def _reasons(
         yield "the disk of its data is mounted read-only"
     if misconf or MISCONF in counts:
         yield from _failed(info)
-        if misconf and MISCONF not in counts:
+        if MISCONF not in counts:
             yield f"it answers {MISCONF}"
     for code, count in counts.items():
         commands = "1 command" if count == 1 else f"{count} commands"
@@ -188,7 +188,7 @@ def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool)
 
 def number(info: Info, name: str) -> int | None:
     """A field as a whole number, 0 or more; None where it is not there or is none."""
-    return whole(str(info.get(name, "")))
+    return whole(str(info.get(name)))
 
 
 def whole(text: str) -> int | None:

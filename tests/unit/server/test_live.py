@@ -34,6 +34,7 @@ def test_what_a_server_is_busy_with_is_read() -> None:
     assert live(aof_rewrite_in_progress=0, aof_rewrite_scheduled=1).writing_aof is True
     assert live(aof_rewrite_in_progress=0).writing_aof is live().writing_aof is False
     assert live(run_id="abc").run_id == "abc"
+    assert live(run_id=7).run_id == "7"
     assert live().run_id == ""
 
 
@@ -57,6 +58,19 @@ def test_a_repr_shows_nothing_that_a_server_may_have_sent() -> None:
         catalogue=Catalogue(frozenset({secret}), ()),
     )  # fmt: skip
     assert secret not in repr(told)
+
+
+def test_of_a_server_that_was_not_reached_nothing_is_known() -> None:
+    nothing = Live(Reach.NOT_RUNNING)
+    assert (nothing.why, nothing.user, nothing.port, nothing.open, nothing.untrusted) == (
+        "",
+        "",
+        0,
+        False,
+        "",
+    )
+    assert (nothing.certificate, nothing.server, nothing.catalogue) == (None, None, None)
+    assert (nothing.config, nothing.acl, nothing.info) == ({}, (), {})
 
 
 def test_figures_that_change_by_themselves_make_no_other_server() -> None:

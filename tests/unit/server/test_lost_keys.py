@@ -75,6 +75,9 @@ LOST = {
     ),
     "no append-only files that it could have read": host({DUMP: (5000, BEFORE)}),
     "an RDB that a server without AOF did not load": host({DUMP: (5000, BEFORE)}, appendonly="no"),
+    "the same beside append-only files that it does not read": host(
+        {f"{AOF}/appendonly.aof.2.base.rdb": (88, SINCE), DUMP: (5000, BEFORE)}, appendonly="no"
+    ),
 }
 
 

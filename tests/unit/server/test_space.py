@@ -29,7 +29,7 @@ def test_the_lines_of_the_script_are_read() -> None:
         (room(None), None, False),
         # A tenth of what is in use, and the tables of its pages.
         (room(memory=10 * MIB + 100 * MIB // 512), None, True),
-        (room(memory=10 * MIB), None, False),
+        (room(memory=10 * MIB + 100 * MIB // 512 - 1), None, False),
         (room(memory=None), None, False),
     ],
 )
