@@ -172,7 +172,7 @@ def test_of_two_files_the_one_that_has_keys_is_a_fault() -> None:
     found = host({**BORN, DUMP: (5000, BEFORE), KEPT: (80, LONG_BEFORE)})
     assert suspected(found) == (DUMP, KEPT)
     counted = replace(found.state, keys_beside={DUMP: 0, KEPT: 7})
-    [fault] = lost_keys.faults(counted, found.engine)
+    [fault] = lost_keys.faults(counted, found.layout)
     assert f"{KEPT}, of before its start, has 7 that" in fault
 
 
