@@ -196,15 +196,15 @@ def _check(host: str, data: Mapping[str, Any], place: Place) -> tuple[Settings, 
     try:
         settings = Settings(**{name: value for name, value in given.items() if name not in wrong})
     except ValidationError as error:
-        for each in error.errors(include_url=False):
+        for each in error.errors():
             name = str(each["loc"][0])
             wrong.setdefault(name, _answer(name, given[name], each.get("ctx", {}).get("error")))
         settings = Settings(**{name: value for name, value in given.items() if name not in wrong})
     lines = [f"{host}: {line}{_at(place, name)}" for name, answers in wrong.items() for line in answers]
-    contradictions = ((names, line) for names, line in _contradictions(settings) if not names & wrong.keys())
     return settings, lines + [
-        f"{host}: {line}{_at(place, line.partition(':')[0], *sorted(names))}"
-        for names, line in contradictions
+        f"{host}: {names[0]}: {answer}{_at(place, *names)}"
+        for names, answer in _contradictions(settings)
+        if wrong.keys().isdisjoint(names)
     ]
 
 
@@ -238,37 +238,36 @@ def _without_quotes(name: str, value: object) -> str:
     return "" if plain is None else " (without quotes)"
 
 
-def _contradictions(of: Settings) -> Iterator[tuple[set[str], str]]:
-    """The names of settings that contradict each other, and what to say."""
+def _contradictions(of: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The settings that contradict each other, first the one to report, and what it should be."""
     if of.redis_plaintext_port == of.redis_port:
         yield (
-            {"redis_plaintext_port", "redis_port"},
-            f"redis_plaintext_port: should be another port than redis_port, got {of.redis_port} for both",
+            ("redis_plaintext_port", "redis_port"),
+            f"should be another port than redis_port, got {of.redis_port} for both",
         )
     for name in ("redis_port", "redis_plaintext_port"):
         if of.redis_exporter_port == getattr(of, name):
             yield (
-                {"redis_exporter_port", name},
-                f"redis_exporter_port: should be another port than {name}, got {of.redis_exporter_port} for both",
+                ("redis_exporter_port", name),
+                f"should be another port than {name}, got {of.redis_exporter_port} for both",
             )
     if of.redis_maxmemory_policy != "noeviction" and not of.redis_allow_eviction:
         yield (
-            {"redis_maxmemory_policy", "redis_allow_eviction"},
-            'redis_maxmemory_policy: should be "noeviction": any other deletes jobs, sessions and locks when '
-            "memory is full (redis_allow_eviction = True if all of it is a cache), "
+            ("redis_maxmemory_policy", "redis_allow_eviction"),
+            'should be "noeviction": any other deletes jobs, sessions and locks when memory is full '
+            "(redis_allow_eviction = True if all of it is a cache), "
             f"got {shown(of.redis_maxmemory_policy)}",
         )
     if not of.redis_save and not of.redis_appendonly:
         yield (
-            {"redis_save", "redis_appendonly"},
-            "redis_appendonly: should be True where redis_save is empty: with neither AOF nor RDB a restart "
-            "loses everything, got False",
+            ("redis_appendonly", "redis_save"),
+            "should be True where redis_save is empty: with neither AOF nor RDB a restart loses everything, got False",
         )
     files = ("redis_tls_cert", "redis_tls_key", "redis_tls_ca")
     missing = [name for name in files if getattr(of, name) is None]
-    if 0 < len(missing) < len(files):
+    if len(missing) < len(files):
         for name in missing:
-            yield set(files), f"{name}: should be set too: {', '.join(files)} go together, got None"
+            yield (name, *sorted(files)), f"should be set too: {', '.join(files)} go together, got None"
 
 
 def _missing_files(host: str, settings: Settings, root: Path, place: Place) -> list[str]:

@@ -29,7 +29,6 @@ class Mistakes(ValueError):
     """Each line is what follows the setting's name: ``: should be ...`` or ``.ENTRY: should be ...``."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__()
         self.lines = lines
 
 
@@ -145,7 +144,7 @@ def _entries(
 ) -> dict[str, Any]:
     """A mapping whose every entry is checked."""
     if not isinstance(value, Mapping):
-        raise ValueError("no mapping")
+        raise ValueError(value)
     lines = []
     for name, each in value.items():
         for should in problems(name, each) if isinstance(name, str) else ("named by text",):

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from noevict.errors import NoevictError
-from noevict.settings.model import build_settings, read_settings
+from noevict.settings.model import Settings, build_settings, read_settings
 from tests.unit.project_copy import copy_project, run_pyinfra
 
 # What was mistaken, in hosts.yml → what its one line must have in it.
@@ -343,6 +344,93 @@ def test_a_line_ends_with_what_was_got() -> None:
     )
 
 
+FILE = "the path of a file on this machine, or None"
+PORT = "a port from 1 to 65535"
+FLAG = "True or False"
+# Each setting → what it should be, in words.
+SHOULD_BE = {
+    "redis_engine": '"redis" or "valkey"',
+    "redis_port": PORT,
+    "redis_plaintext_port": f"{PORT}, or 0 for none",
+    "redis_bind": '"private", "loopback", or addresses as redis.conf takes them ("127.0.0.1 -::1 10.0.0.5")',
+    "redis_address": "a DNS name or an address, without a port, or None",
+    "redis_connect": '"ssh" or "direct"',
+    "redis_maxmemory_percent": "a whole number from 1 to 95",
+    "redis_maxmemory": 'a size of 1mb or more ("1600mb", "2gb", or bytes as a number), or None',
+    "redis_maxmemory_policy": '"noeviction", or another maxmemory-policy that Redis and Valkey know',
+    "redis_allow_eviction": FLAG,
+    "redis_save": 'pairs of seconds and changes ("3600 1 300 100"), or "" for no RDB',
+    "redis_appendonly": FLAG,
+    "redis_appendfsync": '"always", "everysec" or "no" (in quotes)',
+    "redis_tls_auth_clients": '"no", "yes" or "optional" (in quotes)',
+    "redis_tls_names": "a list of DNS names or addresses",
+    "redis_tls_cert": FILE,
+    "redis_tls_key": FILE,
+    "redis_tls_ca": FILE,
+    "redis_queues": "a list of names of BullMQ queues",
+    "redis_exporter_port": PORT,
+    "redis_runbooks": 'a URL ("https://git.example.com/.../docs/runbooks") or a path, without spaces',
+    "redis_takeover": FLAG,
+    "redis_restart_at_once": "a whole number of hosts from 1 to 1000",
+}
+# Of these no value is repeated: they may hold secrets.
+QUIETLY = {
+    "redis_users": "a mapping: user's name -> profile or rules",
+    "redis_config": "a mapping: redis.conf directive -> value",
+}
+
+
+def test_each_setting_says_what_it_should_be() -> None:
+    with pytest.raises(NoevictError) as caught:
+        build_settings("a", dict.fromkeys(Settings.model_fields, 0.5))
+    assert set(caught.value.lines) == {
+        *(f"a: {name}: should be {what}, got 0.5" for name, what in SHOULD_BE.items()),
+        *(f"a: {name}: should be {what}, got a number" for name, what in QUIETLY.items()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"redis_zzz": 1}, "redis_zzz: should be a setting of noevict's, got an unknown name"),
+        (
+            {"redis_plaintext_port": 6379},
+            "redis_plaintext_port: should be another port than redis_port, got 6379 for both",
+        ),
+        (
+            {"redis_exporter_port": 6379},
+            "redis_exporter_port: should be another port than redis_port, got 6379 for both",
+        ),
+        (
+            {"redis_plaintext_port": 9121},
+            "redis_exporter_port: should be another port than redis_plaintext_port, got 9121 for both",
+        ),
+        (
+            {"redis_maxmemory_policy": "allkeys-lru"},
+            'redis_maxmemory_policy: should be "noeviction": any other deletes jobs, sessions and locks when memory '
+            "is full (redis_allow_eviction = True if all of it is a cache), got 'allkeys-lru'",
+        ),
+        (
+            {"redis_save": "", "redis_appendonly": False},
+            "redis_appendonly: should be True where redis_save is empty: with neither AOF nor RDB a restart loses "
+            "everything, got False",
+        ),
+        ({"redis_engine": ["\ud800"]}, 'redis_engine: should be "redis" or "valkey", got a list'),
+    ],
+    ids=str,
+)
+def test_a_line_says_all_that_there_is_to_say(settings: dict[str, object], line: str) -> None:
+    with pytest.raises(NoevictError) as caught:
+        build_settings("a", settings)
+    assert caught.value.lines == (f"a: {line}",)
+
+
+def test_no_error_of_pydantics_repeats_what_was_given() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(redis_port="hunter2")  # type: ignore[arg-type]
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["cert", "key", "ca"])
 def test_of_an_own_certificate_each_file_that_is_left_out_is_named(given: str) -> None:
     with pytest.raises(NoevictError) as caught:
@@ -423,15 +511,18 @@ def test_a_mistake_names_the_file_and_line_that_count(tmp_path: Path) -> None:
 def test_a_contradiction_names_where_its_own_setting_is_or_else_the_other(tmp_path: Path) -> None:
     (tmp_path / "group_data").mkdir()
     (tmp_path / "group_data/all.py").write_text("redis_appendonly = False\n")
+    (tmp_path / "x").touch()
     text = (
         "redis:\n"
         "  a:\n    redis_save: ''\n"
         "  b:\n    redis_allow_eviction: false\n    redis_maxmemory_policy: allkeys-lru\n"
+        "  c:\n    redis_tls_cert: x\n    redis_tls_ca: x\n"
     )
     lines = mistakes_of_hosts(tmp_path, text)
     assert [re.sub(": should be .*, got ", ": ", line) for line in lines] == [
         "a: redis_appendonly: False (hosts.yml:3)",
         "b: redis_maxmemory_policy: 'allkeys-lru' (hosts.yml:6)",
+        "c: redis_tls_key: None (hosts.yml:9)",
     ]
 
 
