@@ -20,6 +20,11 @@ class Urgency(StrEnum):
         return list(Urgency).index(self)
 
     @property
+    def css_class(self) -> str:
+        """The class of it on pages of HTML: ``refuses-writes``."""
+        return self.replace(" ", "-")
+
+    @property
     def needs_somebody_now(self) -> bool:
         return self.rank <= Urgency.UNHEALTHY.rank
 

@@ -45,11 +45,6 @@ def _badge(report: Report) -> str:
     return "as wanted" if report.urgency is Urgency.HEALTHY else report.urgency
 
 
-def _kind(urgency: Urgency) -> str:
-    """Its class in drift.css."""
-    return urgency.replace(" ", "-")
-
-
 def _repair(finding: Finding) -> str:
     return "; ".join(REPAIRS[how] for how in finding.how)
 
@@ -83,4 +78,4 @@ _ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(badge=_badge, kind=_kind, repair=_repair, outcome=_outcome, command=_command)
+_ENVIRONMENT.filters.update(badge=_badge, repair=_repair, outcome=_outcome, command=_command)

@@ -85,11 +85,6 @@ class Card:
     certificate_days: int | None
     runbooks: str  # the base of links to them
 
-    @property
-    def pill(self) -> str:
-        """The status, or what it should be called in its place."""
-        return self.urgency if self.urgency.needs_somebody_now else self.status
-
     @cached_property
     def waiting(self) -> int | None:
         """Jobs in all its queues that wait for a worker; None where that is not known."""
@@ -113,7 +108,7 @@ class Card:
     def names(self) -> str:
         """What somebody may search it by, in small letters."""
         return " ".join(
-            (self.name, self.pill, self.where, self.server, *(each.name for each in self.queues))
+            (self.name, self.urgency, self.where, self.server, *(each.name for each in self.queues))
         ).lower()
 
     def runbook(self, about: str) -> str:

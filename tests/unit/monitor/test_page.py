@@ -109,11 +109,14 @@ def test_a_host_that_refuses_writes_is_first_and_says_why() -> None:
     shown = sorted((card(each, NOW) for each in (gone, view(WELL), full)), key=rank)
     assert [each.name for each in shown] == ["full", "gone", "cache-1"]
     assert shown[0].status == "unhealthy"
-    assert shown[0].pill == "refuses writes"
+    assert shown[0].urgency == "refuses writes"
     assert shown[0].reasons[0].about == "writes"
     assert shown[0].reasons[0].text.startswith("writes are refused: memory is full, 191 of 191 MiB with ")
     assert "pyinfra inventory deploy.py --limit full " in shown[0].reasons[0].text
-    assert '<p class="reason">Writes are refused: ' in render_card(shown[0], "host-0")
+    made = render_card(shown[0], "host-0")
+    assert '<p class="reason">Writes are refused: ' in made
+    assert 'class="host unhealthy refuses-writes"' in made
+    assert '<strong class="badge">refuses writes</strong>' in made
 
 
 def test_what_refuses_writes_leads_to_its_own_runbook() -> None:
@@ -200,7 +203,7 @@ def test_a_stopped_server_is_called_that_and_comes_before_any_other() -> None:
     stopped = card(view(Poll(NOW, failure="refuses connections", stopped=True), "down"), NOW)
     dead = card(view(Poll(NOW, failure="no answer"), "a-dead"), NOW)
     assert [each.name for each in sorted((dead, stopped), key=rank)] == ["down", "a-dead"]
-    assert (stopped.status, stopped.pill, dead.pill) == ("unhealthy", "stopped", "unhealthy")
+    assert (stopped.status, stopped.urgency, dead.urgency) == ("unhealthy", "stopped", "unhealthy")
     assert '<strong class="badge">stopped</strong>' in render_card(stopped, "host-0")
     assert "docs/runbooks/availability#redisdown" in render_card(stopped, "host-0")
     assert "docs/runbooks/availability#redisunreachable" in render_card(dead, "host-0")
