@@ -48,16 +48,15 @@ def refusal(client: ssl.SSLContext, certificate: str, name: str) -> str | None:
     """
     try:
         server = _with_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate)
-        _shake_hands(client, server, name)
+        return _shake_hands(client, server, name)
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
     except ssl.SSLError as error:
         return (error.reason or "TLS fails").replace("_", " ").lower()
-    return None
 
 
-def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
-    """Raises what the side that refuses raises."""
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> str | None:
+    """Why it came to no end; None if it did. Raises what the side that refuses raises."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         client.wrap_bio(to_client, to_server, server_hostname=name),
@@ -68,8 +67,7 @@ def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> N
             with contextlib.suppress(ssl.SSLWantReadError):
                 end.do_handshake()
                 ends.remove(end)
-    if ends:
-        raise ssl.SSLError("the handshake did not end")
+    return "the handshake did not end" if ends else None
 
 
 def _with_certificate(context: ssl.SSLContext, own: str | None) -> ssl.SSLContext:

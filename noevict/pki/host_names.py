@@ -23,7 +23,7 @@ def given_names(host: str, data: Mapping[str, Any]) -> frozenset[str]:
     """What hosts.yml, with the data of its groups, gives to a host: as certificates hold it."""
     named = data.get("redis_tls_names")
     texts = (
-        "" if host == "@local" else host.removeprefix("@ssh/"),
+        host.removeprefix("@ssh/"),  # "@local" is no name
         data.get("ssh_hostname"),
         data.get("redis_address"),
         *(named if isinstance(named, list | tuple) else ()),
@@ -70,15 +70,16 @@ class Owners:
 def _key(name: str) -> str | None:
     """A name in its one spelling; that of IPv4, for an address of IPv6 that stands for one."""
     found = normalise(name)
-    address = _address(found) if found else None
+    if found is None:
+        return None
+    address = _address(found)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped) if mapped else found
 
 
 def _wildcard(name: str) -> str:
-    """The one that stands for this name: "*.b.c" for "a.b.c"; "" for an address or another wildcard."""
-    first, _, rest = name.partition(".")
-    return f"*.{rest}" if first != "*" and rest and not is_address(name) else ""
+    """The one that stands for this name: "*.b.c" for "a.b.c" and itself; "" for an address."""
+    return "" if is_address(name) else f"*.{name.partition('.')[2]}"
 
 
 def is_address(name: str) -> bool:

@@ -1,5 +1,6 @@
 """A CA, certificates that it signed, and a handshake over them in memory."""
 
+import base64
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,20 @@ def request_of(key, name: str = "evil.example", algorithm=None) -> str:
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     return builder.sign(key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def patched(pem: str, old: str, new: str) -> str:
+    """The same PEM with other bytes (in hex) in it."""
+    head, *body, foot = pem.strip().splitlines()
+    der = base64.b64decode("".join(body))
+    assert bytes.fromhex(old) in der
+    text = base64.encodebytes(der.replace(bytes.fromhex(old), bytes.fromhex(new))).decode()
+    return f"{head}\n{text}{foot}\n"
+
+
+def of_an_odd_curve(pem: str) -> str:
+    """A key of P-256, or what has one, as one of prime239v1, a curve that cryptography does not have."""
+    return patched(pem, "06082a8648ce3d030107", "06082a8648ce3d030104")
 
 
 @dataclass(frozen=True)

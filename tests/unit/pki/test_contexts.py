@@ -83,3 +83,9 @@ def test_what_a_client_would_not_accept_is_told_in_words() -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     old.set_ciphers("AES256-GCM-SHA384")  # for RSA keys alone
     assert contexts.refusal(old, CACHE.pem + CACHE.key, "localhost") == "no shared cipher"
+
+
+def test_a_handshake_that_does_not_end_is_no_acceptance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contexts, "_TURNS", 1)
+    client = contexts.client_context(CA_PEM)
+    assert contexts.refusal(client, CACHE.pem + CACHE.key, "localhost") == "the handshake did not end"

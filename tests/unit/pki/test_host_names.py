@@ -71,6 +71,19 @@ def test_a_name_that_hosts_yml_gives_to_another_host_is_that_hosts(name: str, ow
     assert OWNERS.of("trixie")(name) == owner
 
 
+def test_a_name_that_its_own_wildcard_stands_for_is_a_hosts_own() -> None:
+    assert OWNERS.of("cache-2")("a.two.example.com") is None
+    assert OWNERS.of("cache-2")("*.two.example.com") is None
+
+
+def test_nothing_stands_for_an_address_and_no_host_has_localhost_for_itself() -> None:
+    """As clients read them: a wildcard stands for names only."""
+    owner = Owners({"a": given_names("a", {"redis_tls_names": ["*.0.0.1", "localhost"]})}).of("b")
+    assert owner("10.0.0.1") is None
+    assert owner("localhost") is None
+    assert owner("x.0.0.1") == "a"
+
+
 def test_the_hosts_of_hosts_yml_are_known_in_their_order() -> None:
     assert OWNERS.hosts == tuple(HOSTS)
 

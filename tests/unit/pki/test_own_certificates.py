@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from noevict.errors import NoevictError
 from noevict.fleet.endpoint import Access, Endpoint
 from noevict.pki import authority, contexts
+from noevict.pki.authority import make_ca
 from noevict.pki.certificate import OwnCertificate, load_own
 from noevict.run.context import RunContext
 from noevict.secrets.store import Secrets
+from tests.unit.pki.certificates import of_an_odd_curve
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -142,11 +144,12 @@ def test_each_mistake_in_own_files_is_one_line(own: Own) -> None:
     starts, ends = NOW - DAY, NOW + 99 * DAY
     assert own.load(starts).certificate.not_before == starts
     assert own.load(ends - timedelta(seconds=1)).certificate.not_after == ends
-    assert own.refused(ends).startswith("crt: valid from")
-    assert own.refused(NOW + 200 * DAY).startswith("crt: valid from")
-    assert own.refused(NOW - 2 * DAY).startswith("crt: valid from")
+    for now in ends, NOW + 200 * DAY, NOW - 2 * DAY:
+        assert own.refused(now) == f"crt: valid from {starts.date()} to {ends.date()}, it is {now.date()}"
     (own.directory / "key").write_text(pem_of(own.middle_key))
-    assert own.refused().startswith("key: should be the key of")
+    assert own.refused() == f"key: should be the key of {own.directory}/crt, is another one"
+    (own.directory / "key").write_text(of_an_odd_curve(make_ca(NOW).key_pem))
+    assert own.refused().startswith("key: should hold a private key in PEM")
     (own.directory / "key").write_text("nonsense")
     assert own.refused().startswith("key: should hold a private key in PEM")
     locked = own.server_key.private_bytes(
@@ -260,10 +263,10 @@ KEY_USAGE = "-addext keyUsage=critical,keyCertSign,cRLSign"
     ("options", "missing"),
     [
         (KEY_USAGE, ""),  # as docs/certificates.md has it
-        ("", "keyUsage"),
-        ("-addext keyUsage=critical,digitalSignature", "keyUsage"),
+        ("", "keyUsage with keyCertSign"),
+        ("-addext keyUsage=critical,digitalSignature", "keyUsage with keyCertSign"),
         (f"{KEY_USAGE} -addext subjectKeyIdentifier=none", "subjectKeyIdentifier"),
-        ("-config cnf -extensions ca", "basicConstraints that are critical, keyUsage"),
+        ("-config cnf -extensions ca", "basicConstraints that are critical, keyUsage with keyCertSign"),
     ],
 )
 def test_a_ca_for_the_fleet_that_strict_clients_refuse_is_refused_at_once(
@@ -289,5 +292,12 @@ def test_a_ca_for_the_fleet_that_strict_clients_refuse_is_refused_at_once(
     if not missing:
         assert authority.Authority.parse(certificate, key).fingerprint == parsed.fingerprint
         return
-    with pytest.raises(NoevictError, match=rf"ca\.crt: .*{missing}"):
+    with pytest.raises(NoevictError) as refused:
         authority.Authority.parse(certificate, key)
+    [line] = refused.value.lines
+    if "cnf" in options:  # some releases of openssl add an identifier by themselves
+        line = line.replace(", subjectKeyIdentifier", "")
+    assert line == (
+        f"ca.crt: should have {missing}, without which strict clients (Python 3.13) trust nothing it signs: "
+        "docs/certificates.md has the command that makes one"
+    )
