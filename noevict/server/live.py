@@ -53,7 +53,7 @@ class Live:
 
     def number(self, name: str) -> int:
         """A whole number of INFO; 0 where it is missing or none."""
-        value = self.info.get(name, 0)
+        value = self.info.get(name)
         return int(value) if isinstance(value, int | float) else 0
 
     @property
@@ -69,7 +69,7 @@ class Live:
     @property
     def keys(self) -> int:
         return sum(
-            int(entry.get("keys", 0))
+            entry.get("keys", 0)
             for name, entry in self.info.items()
             if name.startswith("db") and isinstance(entry, dict)
         )

@@ -84,7 +84,7 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
     if user not in PER_HOST:
         return None
     own = secrets.digest(user)
-    accepted, older = acl_diff.passwords(live.acl).get(user, frozenset()), secrets.older_digests(user)
+    accepted, older = acl_diff.passwords(live.acl).get(user), secrets.older_digests(user)
     if not accepted or not accepted <= {own, *older}:
         return None
     if own in accepted:

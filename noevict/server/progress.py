@@ -79,7 +79,7 @@ def _moments() -> Iterator[int]:
 
 def loading(info: Info) -> tuple[object, str]:
     """How far a server is with loading its data: ``mark`` and ``how_far`` of ``Patience.wait``."""
-    loaded, total = info.get("loading_loaded_bytes", 0), info.get("loading_total_bytes", 0)
+    loaded, total = info.get("loading_loaded_bytes", 0), info.get("loading_total_bytes")
     if not total:
         return loaded, ""
     return loaded, f", {loaded >> 20} of {total >> 20} MiB"
@@ -87,7 +87,7 @@ def loading(info: Info) -> tuple[object, str]:
 
 def saving(info: Info) -> tuple[object, str]:
     """How far a server is with an RDB or new append-only files."""
-    saved, total = info.get("current_save_keys_processed", 0), info.get("current_save_keys_total", 0)
+    saved, total = info.get("current_save_keys_processed", 0), info.get("current_save_keys_total")
     mark = (saved, total, info.get("current_fork_perc"), info.get("aof_rewrite_in_progress"))
     return mark, f", {saved} of {total} keys" if total else ""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.acl.diff import differences, passwords, repair_commands, unknown_words
+from noevict.acl.diff import EXTRA, MISSING, PASSWORDS, differences, passwords, repair_commands, unknown_words
 from noevict.acl.profiles import PROFILES, User, render_acl, rules_for, user_names, wanted_users
 from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
 from noevict.acl.validation import user_problems
@@ -443,6 +443,22 @@ def test_each_mistake_is_answered_with_what_it_should_be(name: object, value: ob
     [problem] = user_problems(name, value)
     assert answer in problem
     assert "\n" not in problem
+    assert problem.startswith(BEGINNINGS)
+
+
+# After "should be".
+BEGINNINGS = ("a profile (", "left out: ", "made of ", "off, ", "rules ", "under ", "with ")
+RESERVED_NAMES = {
+    "takeover": "the password of a foreign Redis",
+    "host_secret": "what the passwords of admin, health and exporter are derived from",
+    "generation": "the number and digest by which an older copy is recognised",
+}
+
+
+@pytest.mark.parametrize("name", RESERVED_NAMES)
+def test_a_name_that_means_something_else_in_users_yml_is_no_users(name: str) -> None:
+    [problem] = user_problems(name, "app")
+    assert problem == f"under another name: in secrets/users.yml, {name} is {RESERVED_NAMES[name]}"
 
 
 @pytest.mark.parametrize("sign", list("><#!"))
@@ -459,6 +475,10 @@ def test_a_word_of_no_known_kind_may_be_a_password_and_is_not_shown(word: str) -
 
 
 # --- comparison ---
+
+
+def test_what_differs_of_a_user_has_these_words_in_json() -> None:
+    assert (PASSWORDS, MISSING, EXTRA) == ("passwords", "missing", "extra")
 
 
 def lines_of(users: tuple[User, ...]) -> list[str]:

@@ -21,6 +21,17 @@ def test_a_server_is_ours_where_it_was_reached_and_knows_our_admin(reach: Reach)
     assert not Live(reach).ours
 
 
+def test_how_far_a_client_got_has_words_that_end_a_sentence() -> None:
+    assert [each.value for each in Reach] == [
+        "is not running",
+        "answers over TLS",
+        "answers without TLS",
+        "refuses the password",
+        "does not take noevict's commands",
+        "could not be looked at",
+    ]
+
+
 @pytest.mark.parametrize(("value", "number"), [(7, 7), (7.9, 7), (-1, -1), ("7", 0), (None, 0), ({}, 0)])
 def test_a_number_of_info_is_whole_or_nothing(value: object, number: int) -> None:
     assert live(used_memory=value).number("used_memory") == number

@@ -59,6 +59,10 @@ def taking(**passwords: tuple[str, ...]) -> Live:
     )
 
 
+def test_a_password_that_stays_too_long_has_words_of_its_own() -> None:
+    assert OLDER == "older passwords"
+
+
 # --- which are tried ---
 
 

@@ -21,6 +21,7 @@ from noevict.server.writes import (
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 MIB = 1 << 20
 WELL = {
     "used_memory": 100 * MIB,
@@ -80,6 +81,9 @@ def look(run: str = "a", at: datetime = NOW, **counts: int) -> Refusals:
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 86400, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), None, None),
         (look(OOM=5), look("b", OOM=9, at=NOW + HOUR), 10**15, None),  # no date is so old
+        # No server has run for 136 years: one that says so is not believed.
+        (look(at=LONG_AGO, OOM=5), look("b", OOM=9), (1 << 32) - 1, {"OOM": 9}),
+        (look(at=LONG_AGO, OOM=5), look("b", OOM=9), 1 << 32, None),
         # A code that was not known then, or is not now.
         (look(OOM=5), look(OOM=5, MISCONF=3, at=NOW + HOUR), 86400, {"OOM": 0}),
         (look(), look(OOM=5, at=NOW + HOUR), 86400, None),
@@ -93,7 +97,13 @@ def test_only_what_came_since_the_last_look_counts(
 ) -> None:
     rise = rise_since(before, now, up)
     assert (rise and dict(rise.counts)) == counts
-    assert rise is None or rise.when == "since 2026-01-15 10:30:00 UTC"
+    assert rise is None or rise.when.startswith("since ")
+
+
+def test_since_when_it_was_refused_is_said_in_utc() -> None:
+    rise = rise_since(look(OOM=5), look(OOM=7, at=NOW + HOUR), 86400)
+    assert rise
+    assert rise.when == "since 2026-01-15 10:30:00 UTC"
 
 
 @pytest.mark.parametrize(
