@@ -118,7 +118,7 @@ def test_the_page_has_all_there_is_to_see_the_worst_first(page: Page) -> None:
         ["email", "no", "worker", "runbook", "3", "0", "0", "0"],
         ["shop:invoices", "0", "0", "0", "1"],
     ]
-    assert "AOF + RDB" in texts(page, "d-well")
+    assert "AOF, RDB" in texts(page, "d-well")
     assert page.locator("svg.line").count() == 0  # a few seconds are no history: not even a speck of it
     assert page.locator("#overview > li").all_inner_texts() == [
         "4 hosts",

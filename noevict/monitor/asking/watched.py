@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import NOTHING, Record
 from noevict.monitor.asking.poll import Asker
+from noevict.monitor.health.facts import reason, waiting
 from noevict.monitor.health.health import Health, Poll, Status, judge, refusals
 from noevict.monitor.health.history import Evictions, Line
 from noevict.server.writes import Refusals, Rise, number, rise_since
@@ -84,7 +85,7 @@ class Watched:
             "latency": None if poll.seconds is None else poll.seconds * 1000,
         }
         for queue, states in (poll.queues or {}).items():
-            figures[queue] = states["wait"] + states["paused"] + states["prioritized"]
+            figures[queue] = waiting(states)
         for name, line in self.lines.items():
             line.add(now, figures.get(name))
         if before.status is not self.health.status and (
@@ -113,7 +114,7 @@ class Watched:
 def summary(health: Health) -> str:
     """How a host is, and why, in a line."""
     reasons = [
-        check.detail if name == "writes" else f"{name}: {check.detail}"
+        reason(name, check.detail)
         for name, check in health.checks.items()
         if check.status is not Status.HEALTHY
     ]

@@ -4,9 +4,8 @@ A table where one fits, a few lines for each host where it does not; the worst f
 healthy. Any figure may be missing: a host that gives no answer has none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -15,21 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from noevict.messages import one_line
+from noevict.monitor.health.facts import Answer, Severity, facts, memory, reason
 from noevict.monitor.health.figures import size
-from noevict.monitor.health.health import CERTIFICATE_DAYS, MEMORY_PERCENT, Status, is_little
-from noevict.server.writes import NOEVICTION
+from noevict.monitor.health.health import MEMORY_PERCENT, Status
 from noevict.terminal import ENDLESS, PILL
 from noevict.urgency import Urgency, urgency
 
-Answer = Mapping[str, Any]  # of one host
-
 GOOD, WARN, BAD, SOFT = "green", "yellow", "bold red", "dim"
-STYLES = {"healthy": GOOD, "degraded": WARN, "unhealthy": BAD}
+STATUS_STYLES = {"healthy": GOOD, "degraded": WARN, "unhealthy": BAD}
+STYLES = {Severity.GOOD: "", Severity.WARN: WARN, Severity.BAD: BAD}
+FIGURES = ("policy", "persistence", "evicted", "certificate", "disk", "backup", "drift")  # labels of facts
 NOT_KNOWN = Text("-", SOFT)
 # Cells of a bar, and whether the queues are in the table, as the width allows.
 LAYOUTS = ((20, True), (10, True), (10, False))
 WIDE = 60  # columns that the longer bar takes where there is no table
-ALMOST_FULL = 80  # percent of maxmemory: the bar is yellow
 
 
 class Screen:
@@ -52,8 +50,8 @@ class Screen:
             return
         yield ""
         for name, answer in self.hosts:
-            for reason in _reasons(answer):
-                yield Text.assemble((one_line(name), "bold"), ": ", reason)
+            for line in _reasons(answer):
+                yield Text.assemble((one_line(name), "bold"), ": ", line)
         yield self.summary()
 
     def summary(self) -> Text:
@@ -66,19 +64,17 @@ class Screen:
             *(f", {every.count(status)} {status}" for status in others),
             f", {odd} may evict" * bool(odd),
         ]
-        style = STYLES[others[-1]] if others else WARN if odd else GOOD
+        style = STATUS_STYLES[others[-1]] if others else WARN if odd else GOOD
         return Text("".join((text, *counts)), style)
 
     def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
         """Without the columns that nobody has anything in; that nobody has a backup is something."""
+        figures = [_figures(answer, self._now) for _, answer in self.hosts]
         columns = {
             "host": [Text(one_line(name), "bold") for name, _ in self.hosts],
             "status": [_status(answer) for _, answer in self.hosts],
             "memory": [_memory(answer, bar, ascii_only=options.ascii_only) for _, answer in self.hosts],
-            **{
-                name: [figure(answer, self._now) for _, answer in self.hosts]
-                for name, figure in FIGURES.items()
-            },
+            **{name: [row[name] for row in figures] for name in FIGURES},
         }
         if queues:
             between = Text("; " if options.max_width == ENDLESS else "\n")  # a pipe's host stays one line
@@ -106,7 +102,7 @@ class Screen:
         for name, answer in self.hosts:
             yield Text.assemble((one_line(name), "bold"), "  ", _status(answer))
             memory = _memory(answer, bar, ascii_only=options.ascii_only)
-            named = [(each, figure(answer, self._now)) for each, figure in FIGURES.items()]
+            named = _figures(answer, self._now).items()
             figures = [Text.assemble((f"{each} ", SOFT), text) for each, text in named if text != NOT_KNOWN]
             lines = [
                 *_reasons(answer),
@@ -137,8 +133,7 @@ def _reasons(answer: Answer) -> Iterator[Text]:
     """
     for name, check in answer["checks"].items():
         if check["status"] != Status.HEALTHY:
-            about = "" if name in {"answer", "writes"} else f"{name}: "
-            yield Text(one_line(f"{about}{check['detail']}"), STYLES[check["status"]])
+            yield Text(one_line(reason(name, check["detail"])), STATUS_STYLES[check["status"]])
     if "warning" in answer:
         yield Text(one_line(answer["warning"]), WARN)
     if not _answers(answer):
@@ -155,82 +150,35 @@ def _answers(answer: Answer) -> bool:
 
 def _status(answer: Answer) -> Text:
     found = _urgency(answer)
-    return Text.assemble((found, STYLES.get(found, PILL)))  # no style for the blanks behind it
+    return Text.assemble((found, STATUS_STYLES.get(found, PILL)))  # no style for the blanks behind it
 
 
 def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
     """A bar with a mark where a host is degraded, and the figures."""
-    used, most, percent = answer["usedMemory"], answer["maxMemory"], answer["usedMemoryPercent"]
-    if used is None:
+    fact, percent = memory(answer), answer["usedMemoryPercent"]
+    if fact is None:
         return NOT_KNOWN
     if percent is None:
-        return Text.assemble(size(used), ", ", ("no maxmemory", BAD))
-    style = BAD if percent > MEMORY_PERCENT else WARN if percent > ALMOST_FULL else GOOD
+        return Text(fact.text, STYLES.get(fact.severity, ""))
+    style = STYLES[fact.severity] or GOOD
     full, empty, mark = ("#", ".", "|") if ascii_only else ("█", "░", "│")
     filled = min(cells, round(percent * cells / 100))
     at = MEMORY_PERCENT * cells // 100
     bar = Text(full * filled, style).append(empty * (cells - filled), SOFT)
-    marked = Text.assemble(bar[:at], (mark, BAD if percent > MEMORY_PERCENT else ""), bar[at:])
-    return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {size(most)}")
+    marked = Text.assemble(bar[:at], (mark, BAD if fact.severity is Severity.BAD else ""), bar[at:])
+    return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {size(answer['maxMemory'])}")
 
 
-def _policy(answer: Answer, _: datetime) -> Text:
-    policy = answer["evictionPolicy"]
-    return NOT_KNOWN if policy is None else Text(one_line(policy), "" if policy == NOEVICTION else BAD)
-
-
-def _persistence(answer: Answer, now: datetime) -> Text:
-    found = answer["persistence"]
-    if found is None:
-        return NOT_KNOWN
-    wrote = {found["aofLastWriteStatus"], found["aofLastRewriteStatus"]} <= {"ok", None}
-    aof = Text("AOF" if wrote else "AOF fails", "" if wrote else BAD) if found["aofEnabled"] else None
-    saved = found["rdbLastSaveStatus"] in {"ok", None}
-    age = _age(found["rdbLastSave"], now)
-    rdb = Text(f"RDB {age}" if saved else f"RDB fails, {age}", "" if saved else BAD)
-    return Text(", ").join(filter(None, (aof, rdb)))
-
-
-def _evicted(answer: Answer, _: datetime) -> Text:
-    keys, lately = answer["evictedKeys"], answer["evictedKeysLastHour"]
-    if keys is None:
-        return NOT_KNOWN
-    if lately:
-        fine = answer["checks"]["evictions"]["status"] == Status.HEALTHY  # of a cache
-        return Text(f"{keys}, {lately} lately", "" if fine else BAD)
-    return Text(str(keys), WARN if keys else "")
-
-
-def _certificate(answer: Answer, _: datetime) -> Text:
-    days = answer["certificateDaysLeft"]
-    if days is None:
-        return NOT_KNOWN
-    return Text("expired" if days < 0 else f"{days}d", BAD if days < CERTIFICATE_DAYS else "")
-
-
-def _backup(answer: Answer, now: datetime) -> Text:
-    at = answer["lastBackup"]
-    return Text("none", WARN) if at is None else Text(_age(at, now))
-
-
-def _disk(answer: Answer, now: datetime) -> Text:
-    found = answer["dataDisk"]
-    if found is None:
-        return NOT_KNOWN
-    age = _age(found["at"], now)
-    if found["readOnly"]:
-        return Text(f"read-only, {age}", BAD)
-    return Text(f"{size(found['free'])} free, {age}", WARN if is_little(found["free"], found["size"]) else "")
-
-
-def _drift(answer: Answer, now: datetime) -> Text:
-    look = answer["drift"]
-    if look is None:
-        return NOT_KNOWN
-    age = _age(look["at"], now)
-    if look["failure"] is not None:
-        return Text(f"failed {age}", BAD)
-    return Text(f"{look['differences'] or 'none'}, {age}", WARN if look["differences"] else "")
+def _figures(answer: Answer, now: datetime) -> dict[str, Text]:
+    """Column -> what is known."""
+    texts = {
+        fact.label.lower(): Text(
+            one_line(fact.dated(fact.brief, lambda at: _age(at, now))), STYLES[fact.severity]
+        )
+        for fact in facts(answer)
+        if fact.severity is not Severity.UNKNOWN
+    }
+    return {name: texts.get(name, NOT_KNOWN) for name in FIGURES}
 
 
 def _queues(answer: Answer) -> list[Text]:
@@ -249,22 +197,9 @@ def _queues(answer: Answer) -> list[Text]:
     return lines
 
 
-FIGURES = {
-    "policy": _policy,
-    "persistence": _persistence,
-    "evicted": _evicted,
-    "certificate": _certificate,
-    "disk": _disk,
-    "backup": _backup,
-    "drift": _drift,
-}
-
-
-def _age(time: str | None, now: datetime) -> str:
-    """``3m ago``, from the time as it is in an answer."""
-    if time is None:
-        return "never"
-    seconds = int((now - datetime.fromisoformat(time)).total_seconds())
+def _age(at: datetime, now: datetime) -> str:
+    """``3m ago``: columns are scarce on a terminal."""
+    seconds = int((now - at).total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
             return f"{seconds // length}{unit} ago"

@@ -1,4 +1,4 @@
-"""What the page shows of one host, in words and figures that are ready to be read."""
+"""What the page shows of one host: its figures (see health/facts.py), lines, queues and links."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,28 +7,13 @@ from functools import cached_property
 
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health import runbooks
-from noevict.monitor.health.figures import path, size, sizes, span
-from noevict.monitor.health.health import Health, Status, is_little
-from noevict.server.writes import LONGEST_UP, NOEVICTION
+from noevict.monitor.health.facts import Answer, Fact, Severity, facts, memory, reason, waiting
+from noevict.monitor.health.figures import path, span
+from noevict.monitor.health.health import Health, Status
+from noevict.monitor.web.answers import host_answer
 from noevict.urgency import Urgency
 
-SENTENCES = frozenset({"answer", "loading", "writes"})  # checks that need no name before their words
-WAITING = ("wait", "paused", "prioritized")  # all of them wait for a worker
 SOON = timedelta(days=30)  # a certificate is renewed from then on
-
-
-@dataclass(frozen=True)
-class Fact:
-    """``tone``: ``warn``, ``bad``, or nothing; ``about``: what the runbook calls it (see runbooks.SECTIONS).
-
-    ``short``: the value in the table, where there is less room.
-    """
-
-    label: str
-    value: str
-    tone: str = ""
-    about: str = ""
-    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +31,7 @@ class Trend:
     label: str
     value: str
     path: str
+    severity: Severity = Severity.GOOD
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,6 @@ class Card:
     warning: str
     odd: bool  # something is not as it should be, though it is healthy perhaps
     percent: float | None  # memory used of maxmemory
-    full: bool  # so much of it that somebody has to see to it: of a cache never
     unlimited: bool  # no maxmemory: the kernel kills the server where memory is full
     memory: Trend | None
     trends: tuple[Trend, ...]
@@ -84,6 +69,7 @@ class Card:
     watches_queues: bool
     certificate_days: int | None
     runbooks: str  # the base of links to them
+    now: datetime  # what ages count to
 
     @cached_property
     def waiting(self) -> int | None:
@@ -96,7 +82,7 @@ class Card:
         drift = next(fact for fact in self.facts if fact.label == "Drift")
         every = {
             "unhealthy": self.status != Status.HEALTHY,
-            "full": self.full,
+            "full": self.memory is not None and self.memory.severity is Severity.BAD,
             "no-backup": any(fact.about == "backup" for fact in self.facts),
             "certificate": self.certificate_days is not None and self.certificate_days < SOON.days,
             "drift": drift.about == "drift",
@@ -114,13 +100,24 @@ class Card:
     def runbook(self, about: str) -> str:
         return runbooks.link(about, self.runbooks)
 
+    def value(self, fact: Fact) -> str:
+        """``none, 3 h ago``."""
+        return fact.dated(fact.text, self._ago)
+
+    def brief(self, fact: Fact) -> str:
+        """In the table: an age only if there is nothing else."""
+        return fact.brief or self.value(fact)
+
+    def _ago(self, at: datetime) -> str:
+        return f"{span(self.now - at)} ago"
+
 
 def card(view: View, now: datetime) -> Card:
     """A host as it is now."""
-    health = view.health
+    health, answer = view.health, host_answer(view)
     queues = tuple(_queues(view))
-    unlimited = health.number("maxmemory") == 0
-    facts = (*_facts(health), *_recorded(view, now))
+    unlimited = answer["maxMemory"] == 0
+    found = tuple(facts(answer))
     host = f"[{view.target.host}]" if ":" in view.target.host else view.target.host
     return Card(
         name=view.name,
@@ -131,21 +128,21 @@ def card(view: View, now: datetime) -> Card:
         reasons=tuple(_reasons(health)),
         warning=health.warning or "",
         # That there is no backup does not set it apart from others: it may be so everywhere.
-        odd=any(fact.tone and fact.about != "backup" for fact in facts)
+        odd=any(fact.severity.is_odd and fact.about != "backup" for fact in found)
         or any(queue.abandoned for queue in queues)
         or unlimited,
         unlimited=unlimited,
-        percent=health.memory_percent,
-        full="memory" in health.checks and health.checks["memory"].status is not Status.HEALTHY,
-        memory=_memory(view),
+        percent=answer["usedMemoryPercent"],
+        memory=_memory(view, answer),
         trends=tuple(_trends(view)),
-        facts=facts,
+        facts=found,
         queues=queues,
         # A host that does not answer says so once.
         queues_failure=(health.poll.info and health.poll.queues_failure) or "",
         watches_queues=bool(view.target.queues),
         certificate_days=health.certificate_days,
         runbooks=view.target.runbooks,
+        now=now,
     )
 
 
@@ -164,7 +161,7 @@ def _server(health: Health) -> str:
 def _reasons(health: Health) -> Iterator[Reason]:
     for name, check in health.checks.items():
         if check.status is not Status.HEALTHY:
-            yield Reason(f"{'' if name in SENTENCES else f'{name}: '}{check.detail}", _about(name, health))
+            yield Reason(reason(name, check.detail), _about(name, health))
 
 
 def _about(check: str, health: Health) -> str:
@@ -174,14 +171,12 @@ def _about(check: str, health: Health) -> str:
     return health.checks[check].about or check
 
 
-def _memory(view: View) -> Trend | None:
+def _memory(view: View, answer: Answer) -> Trend | None:
     """Of a host that does not answer, how it was before."""
-    used, most = view.health.number("used_memory"), view.health.number("maxmemory")
     line = path(view.lines.get("memory", ()), 100)
-    if used is None:
-        return Trend("Memory", "not known now", line) if line else None
-    of = sizes(used, most) if most else f"{size(used)}, no maxmemory"
-    return Trend("Memory", of, line)
+    if fact := memory(answer):
+        return Trend(fact.label, fact.text, line, fact.severity)
+    return Trend("Memory", "not known now", line, Severity.UNKNOWN) if line else None
 
 
 def _trends(view: View) -> Iterator[Trend]:
@@ -196,63 +191,10 @@ def _trends(view: View) -> Iterator[Trend]:
             yield Trend(label, value, path(points, most))
 
 
-def _facts(health: Health) -> Iterator[Fact]:
-    if not health.poll.info:
-        return
-    policy = health.policy or "not known"
-    yield Fact("Policy", policy, "" if policy == NOEVICTION else "warn")
-    evicted = health.evicted_lately
-    lately = f"{evicted:,} in the last hour" if evicted else "none lately"
-    tone = "bad" if health.checks["evictions"].status is not Status.HEALTHY else ""
-    yield Fact("Evicted", lately, tone, short=f"{evicted:,}" if evicted else "none")
-    yield _persistence(health)
-    days = health.certificate_days
-    if days is not None:
-        bad = health.checks["certificate"].status is not Status.HEALTHY
-        yield Fact("Certificate", "expired" if days < 0 else f"{days} days", "bad" if bad else "")
-    clients = health.number("connected_clients")
-    up = health.number("uptime_in_seconds")
-    yield Fact("Clients", "not known" if clients is None else f"{clients:,}")
-    yield Fact("Up", "not known" if up is None or up >= LONGEST_UP else span(timedelta(seconds=up)))
-
-
-def _persistence(health: Health) -> Fact:
-    kinds = ["AOF"] if health.number("aof_enabled") else []
-    saved = health.number("rdb_last_save_time")
-    if saved and saved < 1 << 36:
-        ago = health.poll.at.timestamp() - saved
-        kinds.append(f"RDB {span(timedelta(seconds=ago))} ago")
-    failed = [name for name in ("save", "aof") if name in health.checks and health.checks[name].status.rank]
-    words = " failed, ".join("AOF" if name == "aof" else "RDB" for name in failed)
-    if failed:
-        return Fact("Persistence", f"{words} failed", "bad")
-    return Fact("Persistence", " + ".join(kinds) or "none", short=" + ".join(kind[:3] for kind in kinds))
-
-
-def _recorded(view: View, now: datetime) -> Iterator[Fact]:
-    backup, drift, disk = view.record.backup, view.record.drift, view.record.disk
-    if disk and disk.at:
-        tone = "bad" if disk.read_only else "warn" if is_little(disk.free, disk.size) else ""
-        found = "read-only" if disk.read_only else f"{size(disk.free)} free"
-        yield Fact("Disk", f"{found}, {span(now - disk.at)} ago", tone, "disk", found)
-    yield Fact("Backup", f"{span(now - backup)} ago") if backup else Fact("Backup", "none", "warn", "backup")
-    if drift is None:
-        yield Fact("Drift", "not looked for yet", short="never")
-        return
-    ago = f"{span(now - drift.at)} ago"
-    if drift.failure is not None:
-        yield Fact("Drift", f"the look failed, {ago}", "warn", "look", "failed")
-    elif drift.differences:
-        things = "1 thing differs" if drift.differences == 1 else f"{drift.differences} things differ"
-        yield Fact("Drift", f"{things}, {ago}", "warn", "drift", f"{drift.differences:,}")
-    else:
-        yield Fact("Drift", f"none, {ago}", short="none")
-
-
 def _queues(view: View) -> Iterator[Queue]:
     for name, states in (view.health.poll.queues or {}).items():
         counts = (
-            ("wait", sum(states[state] for state in WAITING)),
+            ("wait", waiting(states)),
             *((state, states[state]) for state in ("active", "delayed", "failed")),
         )
         points = view.lines.get(name, ())

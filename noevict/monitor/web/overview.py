@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from noevict.monitor.health.facts import Severity, days_left
 from noevict.monitor.health.health import CERTIFICATE_DAYS
 from noevict.monitor.web.card import Card
 
@@ -11,11 +12,11 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Figure:
-    """``show``: the tag of the hosts that are counted, where there are some to be shown; ``tone`` as of a Fact."""
+    """``show``: the tag of the hosts that are counted, where there are some to be shown."""
 
     text: str
     show: str = ""
-    tone: str = ""
+    severity: Severity = Severity.GOOD
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ def figures(cards: Sequence[Card]) -> list[Figure]:
     """Hosts, what is urgent, full, without a backup, the next certificate to end, drift, jobs that wait."""
     return [
         Figure(_hosts(len(cards)), ALL),
-        *_tagged(cards, "unhealthy", "not healthy", "bad", least=1),
-        *_tagged(cards, "full", "full", "bad"),
-        *_tagged(cards, "no-backup", "without backup", "warn"),
+        *_tagged(cards, "unhealthy", "not healthy", Severity.BAD, least=1),
+        *_tagged(cards, "full", "full", Severity.BAD),
+        *_tagged(cards, "no-backup", "without backup", Severity.WARN),
         _certificate(cards),
-        *_tagged(cards, "drift", "with drift", "warn", least=1),
+        *_tagged(cards, "drift", "with drift", Severity.WARN, least=1),
         _jobs(cards),
     ]
 
@@ -51,11 +52,11 @@ def _hosts(count: int) -> str:
     return "1 host" if count == 1 else f"{count:,} hosts"
 
 
-def _tagged(cards: Iterable[Card], tag: str, words: str, tone: str, least: int = 0) -> list[Figure]:
+def _tagged(cards: Iterable[Card], tag: str, words: str, severity: Severity, least: int = 0) -> list[Figure]:
     count = sum(tag in card.tags for card in cards)
     if count < least:
         return []
-    return [Figure(f"{count:,} {words}", tag, tone) if count else Figure(f"none {words}")]
+    return [Figure(f"{count:,} {words}", tag, severity) if count else Figure(f"none {words}")]
 
 
 def _certificate(cards: Iterable[Card]) -> Figure:
@@ -63,9 +64,12 @@ def _certificate(cards: Iterable[Card]) -> Figure:
     if not ends:
         return Figure("no certificate seen")
     days, name = min(ends)
-    when = "expired" if days < 0 else "1 day" if days == 1 else f"{days} days"
     show = "certificate" if any("certificate" in card.tags for card in cards) else ""
-    return Figure(f"next certificate: {when}, {name}", show, "bad" if days < CERTIFICATE_DAYS else "")
+    return Figure(
+        f"next certificate: {days_left(days)}, {name}",
+        show,
+        Severity.BAD if days < CERTIFICATE_DAYS else Severity.GOOD,
+    )
 
 
 def _jobs(cards: Sequence[Card]) -> Figure:

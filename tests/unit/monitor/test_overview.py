@@ -9,6 +9,7 @@ import pytest
 
 from noevict.fleet.records import Drift, Record
 from noevict.monitor.health import runbooks
+from noevict.monitor.health.facts import Severity
 from noevict.monitor.health.health import Poll, judge
 from noevict.monitor.web.card import Card, card
 from noevict.monitor.web.html import render_card, render_runbook
@@ -70,7 +71,9 @@ def test_the_line_says_what_there_is_none_of_and_what_is_not_known() -> None:
     assert "no certificate seen" in told
     assert told[-1] == "0 jobs waiting, 1 host not known"
     ended = card(view(replace(WELL, certificate_ends=NOW - timedelta(hours=1)), "a"), NOW)
-    assert ("next certificate: expired, a", "bad") in [(each.text, each.tone) for each in figures([ended])]
+    assert ("next certificate: expired, a", Severity.BAD) in [
+        (each.text, each.severity) for each in figures([ended])
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from noevict.monitor.asking.watched import View
 from noevict.monitor.health.figures import LEAST_POINTS, path, size, sizes, span
 from noevict.monitor.health.health import Poll, judge
 from noevict.monitor.health.history import POINTS
-from noevict.monitor.web.card import Fact, Reason, card, rank
+from noevict.monitor.web.card import Reason, card, rank
 from noevict.monitor.web.html import mood, render_card, render_overview, render_row, summary
 from noevict.monitor.web.overview import Filter, figures
 from noevict.server.writes import Disk
@@ -25,8 +25,10 @@ HOUR = timedelta(hours=1)
 COUNTS = {"wait": 3, "paused": 1, "prioritized": 10, "active": 2, "delayed": 0, "failed": 5}
 
 
-def facts(of: View) -> dict[str, Fact]:
-    return {fact.label: fact for fact in card(of, NOW).facts}
+def values(of: View) -> dict[str, str]:
+    """The figures of its card."""
+    shown = card(of, NOW)
+    return {fact.label: shown.value(fact) for fact in shown.facts}
 
 
 @pytest.mark.parametrize(
@@ -85,22 +87,22 @@ def test_memory_in_use_has_the_unit_of_what_it_is_a_part_of(used: int, most: int
     assert sizes(used, most) == text
 
 
-def test_a_host_that_is_well_has_its_facts_without_a_tone() -> None:
-    shown = facts(view(WELL, record=Record(Drift(NOW - 3 * HOUR, "drift", 0), NOW - 2 * HOUR)))
-    assert {label: fact.value for label, fact in shown.items()} == {
+def test_a_card_has_the_figures_with_their_ages() -> None:
+    record = Record(Drift(NOW - 3 * HOUR, "drift", 0), NOW - 2 * HOUR, disk=Disk(5 << 30, 10 << 30, at=NOW))
+    assert values(view(WELL, record=record)) == {
         "Policy": "noeviction",
         "Evicted": "none lately",
-        "Persistence": "AOF + RDB 50 min ago",
+        "Persistence": "AOF, RDB 50 min ago",
         "Certificate": "90 days",
         "Clients": "not known",
         "Up": "24 h",
+        "Disk": "5.0 GiB free, 0 s ago",
         "Backup": "2 h ago",
         "Drift": "none, 3 h ago",
     }
-    assert {fact.tone for fact in shown.values()} == {""}
-    bare = facts(view(WELL))["Backup"]
-    assert (bare.value, bare.tone) == ("none", "warn")
-    assert not card(view(WELL), NOW).odd  # it may be so everywhere
+    bare = view(WELL)
+    assert values(bare)["Backup"] == "none"
+    assert not card(bare, NOW).odd  # it may be so everywhere
 
 
 def test_a_host_that_refuses_writes_is_first_and_says_why() -> None:
@@ -131,57 +133,25 @@ def test_a_cache_that_evicts_is_not_counted_as_full() -> None:
     cache = View(target, judge(replace(WELL, info=info), 7, cache=True))
     assert "full" not in card(cache, NOW).tags
     assert "full" in card(view(replace(WELL, info=info)), NOW).tags
-    assert facts(cache)["Evicted"].tone == ""
 
 
-@pytest.mark.parametrize(
-    ("disk", "fact"),
-    [
-        (
-            Disk(5 << 30, 10 << 30, at=NOW - HOUR),
-            Fact("Disk", "5.0 GiB free, 60 min ago", "", "disk", "5.0 GiB free"),
-        ),
-        (
-            Disk(1 << 29, 10 << 30, at=NOW - HOUR),
-            Fact("Disk", "512 MiB free, 60 min ago", "warn", "disk", "512 MiB free"),
-        ),
-        (
-            Disk(5 << 30, 10 << 30, True, NOW - 3 * HOUR),
-            Fact("Disk", "read-only, 3 h ago", "bad", "disk", "read-only"),
-        ),
-    ],
-)
-def test_the_disk_is_shown_as_the_last_run_saw_it(disk: Disk, fact: Fact) -> None:
-    assert facts(view(WELL, record=Record(disk=disk)))["Disk"] == fact
-
-
-def test_what_is_not_as_it_should_be_has_a_tone() -> None:
-    bad = replace(
-        WELL,
-        info={
-            **FINE,
-            "maxmemory_policy": "volatile-lru",
-            "rdb_last_bgsave_status": "err",
-            "aof_last_write_status": "err",
-        },
-        certificate_ends=NOW + timedelta(days=3),
-    )
-    shown = facts(view(bad, evicted=1234, record=Record(Drift(NOW - HOUR, "drift", 2))))
-    assert {label: (fact.value, fact.tone) for label, fact in shown.items() if fact.tone} == {
-        "Policy": ("volatile-lru", "warn"),
-        "Evicted": ("1,234 in the last hour", "bad"),
-        "Persistence": ("RDB failed, AOF failed", "bad"),
-        "Certificate": ("3 days", "bad"),
-        "Backup": ("none", "warn"),
-        "Drift": ("2 things differ, 60 min ago", "warn"),
-    }
-    assert (
-        facts(view(WELL, record=Record(Drift(NOW, "deploy", None, "gone"))))["Drift"].value
-        == "the look failed, 0 s ago"
-    )
-    assert facts(view(replace(WELL, certificate_ends=NOW - HOUR)))["Certificate"].value == "expired"
-    none = {**FINE, "aof_enabled": "0", "rdb_last_save_time": "0"}
-    assert facts(view(replace(WELL, info=none)))["Persistence"].value == "none"
+def test_what_is_not_as_it_should_be_has_its_class_and_its_runbook() -> None:
+    bad = replace(WELL, info={**FINE, "maxmemory_policy": "volatile-lru", "used_memory": "170000000"})
+    shown = card(view(bad, evicted=7, record=Record(Drift(NOW - HOUR, "drift", 2), NOW)), NOW)
+    made = render_card(shown, "host-0")
+    for line in (
+        '<div class="warn"><dt>Policy</dt><dd>volatile-lru</dd></div>',
+        '<div class="bad"><dt>Evicted</dt><dd>7 in the last hour</dd></div>',
+        "<div><dt>Backup</dt><dd>0 s ago</dd></div>",
+        '<div class="warn"><dt>Drift</dt><dd>2 things differ, 60 min ago '
+        '<a class="runbook" href="docs/runbooks/drift#redisdrift">runbook</a></dd></div>',
+        '<div class="memory over">',
+    ):
+        assert line in made
+    row = render_row(shown, "host-0")
+    for cell in ('class="policy warn"', 'class="evicted bad"', 'class="backup"', 'class="percent warn"'):
+        assert cell in row
+    assert '<div class="memory">' in render_card(card(view(WELL), NOW), "host-0")
 
 
 def test_a_host_that_does_not_answer_shows_why_and_what_is_on_record() -> None:
@@ -214,7 +184,7 @@ def test_a_row_has_the_figures_of_the_card_and_leads_to_it() -> None:
     row = render_row(card(view(replace(WELL, queues={"email": COUNTS}), record=record), NOW), "host-7")
     cells = [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"(?s)<t[hd].*?</t[hd]>", row)]
     assert cells == [
-        *("cache-1", "healthy", "50 %", "noeviction", "AOF + RDB", "none", "90 days", "none", "2", "14"),
+        *("cache-1", "healthy", "50 %", "noeviction", "AOF, RDB", "0", "90 days", "none", "2", "14"),
     ]
     assert '<a href="#host-7">' in row
     dead = render_row(card(view(Poll(NOW, failure="no answer in 2 s")), NOW), "host-0")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from noevict.fleet.endpoint import Endpoint
-from noevict.monitor.asking.watched import View, Watched
-from noevict.monitor.health.health import Poll, Status
+from noevict.monitor.asking.watched import View, Watched, summary
+from noevict.monitor.health.health import Poll, Status, judge
 from noevict.monitor.web import html
 from noevict.monitor.web.card import card
 
@@ -77,6 +77,14 @@ def test_no_number_that_a_server_tells_is_more_than_its_own_failure(field: str, 
         poll(5, 2, "b", **{field: value}) if field != "errorstat_OOM" else poll(5, int("9" * 19)), 1005
     )
     card(View(host.target, host.health), NOW)
+
+
+def test_the_log_has_every_reason_in_the_words_of_the_page() -> None:
+    assert summary(judge(FAILED)) == "unhealthy: no answer"
+    info = {"used_memory": "95", "maxmemory": "100", "rdb_last_bgsave_status": "err"}
+    reasons = "memory: 95.0 % of maxmemory used; save: the last RDB save failed"
+    assert summary(judge(Poll(NOW, info))) == f"degraded: {reasons}"
+    assert summary(judge(Poll(NOW, {"used_memory": "1"}))) == "healthy"
 
 
 def test_a_host_that_cannot_be_shown_has_a_card_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
