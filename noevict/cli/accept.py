@@ -1,4 +1,4 @@
-"""``noevict secrets accept``: hosts were given passwords by a newer secrets/; this copy is to count from now on."""
+"""``noevict secrets accept``: hosts have passwords from a newer secrets/; this copy counts from now on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from noevict.secrets.store import Secrets
 
 @dataclass(frozen=True)
 class Ahead:
-    """What the hosts say. ``given``: host → a generation by which this copy is refused there. ``unknown``: host → why
-    nobody could look."""
+    """The hosts that refuse this copy. ``given``: host → the generation that it has. ``unknown``: host → why it could
+    not be looked at."""
 
     given: dict[str, Generation]
     unknown: dict[str, str]
@@ -24,7 +24,7 @@ class Ahead:
 
 
 def look_ahead(root: Path, hosts: Hosts, secrets: Secrets, only: Sequence[str] = ()) -> Ahead:
-    """Look at all hosts, or some. Raises NoevictError for mistakes in the settings or the secrets."""
+    """Look at all hosts, or at some. Raises NoevictError for mistakes in the settings or the secrets."""
     given, unknown = {}, {}
     for run, _ in look_at_hosts(root, hosts, only):
         if run.state is None:
@@ -37,5 +37,5 @@ def look_ahead(root: Path, hosts: Hosts, secrets: Secrets, only: Sequence[str] =
 
 
 def is_ahead(given: Generation, ours: Generation) -> bool:
-    """Whether a host that was given passwords of that generation refuses ours."""
+    """Whether a host with passwords of the generation ``given`` refuses ours."""
     return given.number > ours.number or (given.number == ours.number and given.digest != ours.digest)

@@ -1,4 +1,4 @@
-"""The checkout that a command is run in, and the hosts and users that it names."""
+"""Finds the checkout that a command runs in, and the hosts and users that the command names."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from noevict.settings.model import Settings
 
 
 def find_root() -> Path:
-    """The directory of `inventory`: the current one if it has one, else the checkout of this package."""
+    """Return the directory of `inventory`: the current one if it is there, else the checkout of this package."""
     for root in Path.cwd(), Path(__file__).resolve().parents[2]:
         if (root / "inventory").is_file() and (root / "deploy.py").is_file():
             return root
@@ -29,7 +29,7 @@ def check_user(host: str, user: str, settings: Settings) -> None:
 
 
 def ask_whose_state(root: Path) -> None:
-    """Who only reads is served without what is recorded elsewhere, and is not left to think that there is nothing."""
+    """Warn if records of these hosts are where earlier releases kept them, so that they do not seem to be missing."""
     if question := records.unclaimed(root):
         click.echo(one_line(question), err=True)
 

@@ -1,4 +1,4 @@
-"""Commands for whoever connects to a host's Redis: ``url``, ``cli``, ``cert``."""
+"""Commands for people who connect to a host's Redis: ``url``, ``cli``, ``cert``."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from noevict.settings.model import Settings, settings_of
 @click.option("--user", default="app", show_default=True, help="Whose name and password are in it.")
 @click.option("--ca", is_flag=True, help="Print the path of the CA's certificate instead.")
 def url(host: str, user: str, ca: bool) -> None:
-    """Print the rediss:// URL of HOST, password and all, for a client that trusts the CA's certificate.
+    """Print the rediss:// URL of HOST, with the password, for a client that trusts the CA's certificate.
 
     \b
     export REDIS_URL="$(noevict url cache-1)" NODE_EXTRA_CA_CERTS="$(noevict url cache-1 --ca)"
@@ -33,13 +33,13 @@ def url(host: str, user: str, ca: bool) -> None:
         click.echo(_ca_path(root, settings))
         return
     check_user(host, user, settings)
-    # Before its own, the host has the one that all hosts had.
+    # Until the host has a password of its own, it has the older one, which all hosts share.
     password = load_secrets(root).known_host(host, fleet.hosts).unseen(user)[-1]
     click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
 
 
 class _CommandLast(click.Command):
-    """What follows HOST and the options is a Redis command, whatever it looks like: ``LRANGE list 0 -1``."""
+    """Takes whatever follows HOST and the options as a Redis command: ``LRANGE list 0 -1``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
@@ -58,14 +58,14 @@ class _CommandLast(click.Command):
 @click.argument("command", nargs=-1, metavar="[COMMAND ...]")
 @click.option("--user", default="app", show_default=True, help="Who to log in as.")
 def cli_(host: str, command: tuple[str, ...], user: str) -> int:
-    """Run a COMMAND on HOST's Redis, or ask for one after the other: as redis-cli does, without a password to type.
+    """Run a COMMAND on HOST's Redis, or prompt for commands, as redis-cli does, but without a password to type.
 
     \b
     noevict cli cache-1 --user admin INFO memory
     noevict cli cache-1 LRANGE bull:email:wait 0 -1
     noevict cli cache-1
 
-    In a pipe it prints the reply as it is, and reads commands from its input where none is given.
+    In a pipe it prints the reply as it is, and reads commands from its input if none is given.
     Ctrl-C ends SUBSCRIBE and MONITOR. What is typed is kept in no file; a COMMAND can be seen in the list of processes.
     Exit codes: 0 fine; 1 an error reply, or a mistake.
     """
@@ -84,7 +84,7 @@ def cli_(host: str, command: tuple[str, ...], user: str) -> int:
     console.connect()
     try:
         fine = console.run([os.fsencode(word) for word in command]) if command else console.converse()
-    except BrokenPipeError:  # who reads has enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         fine = True
     console.close()
@@ -115,7 +115,7 @@ def cert(name: str, renew: bool, days: int) -> None:
 
 
 def redis_url(host: str, port: int, user: str, password: str) -> str:
-    """As every Redis client parses it: percent-encoded, IPv6 in brackets."""
+    """Return a URL that every Redis client parses: percent-encoded, IPv6 in brackets."""
     bracketed = f"[{quote(host, safe=':')}]" if ":" in host else quote(host)
     return f"rediss://{quote(user, safe='')}:{quote(password, safe='')}@{bracketed}:{port}/0"
 

@@ -1,8 +1,8 @@
-"""The ``noevict`` command: what people ask about their fleet from day two on.
+"""The ``noevict`` command, for questions about a fleet from day two on.
 
-A command returns its exit code, or None for 0: 2 is drift, or a check that is not healthy. Mistakes and failures
-are a line each on stderr and exit code 1, click's own included, for which click has 2. Nothing here imports
-pyinfra, which takes longer than most answers do.
+A command returns its exit code, or None for 0: 2 is drift, or a check that is not healthy. Mistakes and failures are
+printed to stderr, a line each, and the exit code is 1, also for mistakes that click finds, for which click has 2.
+Nothing here imports pyinfra, which takes longer than most answers do.
 """
 
 import sys
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code of a command line."""
+    """Run a command line and return its exit code."""
     try:
         code = noevict.main(list(arguments), prog_name="noevict", standalone_mode=False)
     except NoevictError as error:

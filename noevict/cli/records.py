@@ -18,11 +18,11 @@ TIMES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m
 
 @click.command("backed-up")
 @click.argument("hosts", nargs=-1, required=True)
-@click.option("--at", type=click.DateTime(TIMES), help="When, in UTC, or with an offset; now where left out.")
+@click.option("--at", type=click.DateTime(TIMES), help="When, in UTC, or with an offset; now if left out.")
 def backed_up(hosts: tuple[str, ...], at: datetime | None) -> None:
     """Record that the data of HOSTS was backed up: for the last line of your own backup job.
 
-    `noevict serve` shows when that was, and alerts where it was too long ago.
+    `noevict serve` shows when that was, and alerts if it was too long ago.
     """
     root = find_root()
     fleet = read_fleet(root)

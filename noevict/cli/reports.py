@@ -20,7 +20,7 @@ from noevict.settings.model import read_settings
     "--format",
     "form",
     type=click.Choice(("table", "json", "junit")),
-    help="Of what is printed: a table, unless told otherwise; JUnit XML is what CI systems read.",
+    help="What to print: a table by default, JSON for programs, JUnit XML for CI systems.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option(
@@ -30,7 +30,7 @@ from noevict.settings.model import read_settings
     help="Write a page of HTML too, to attach to a ticket: what is wanted, in the file, live, and how it is repaired.",
 )
 def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | None) -> int:
-    """Tell what differs from the settings on HOSTS (all of them), over SSH. Nothing is changed.
+    """Report what differs from the settings on HOSTS (all of them), over SSH. Nothing is changed.
 
     Exit codes: 0 no drift; 2 drift, or a server that refuses writes; 1 a host that could not be looked at, or that
     noevict leaves alone.
@@ -47,10 +47,10 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     for host in hosts:
         host_data(fleet, host)
     found, at = look_for_drift(root, fleet, hosts), datetime.now(UTC)
-    reports.tell(found, "json" if as_json else form or "table", at)
+    reports.print_reports(found, "json" if as_json else form or "table", at)
     try:
         record(root, found, at)
-    except NoevictError as error:  # what monitoring does not learn is no drift
+    except NoevictError as error:  # a failure to write the records is no drift
         click.echo(one_line(f"for monitoring: {error}"), err=True)
     if html is not None:
         reports.write_html(found, html, at)
@@ -61,7 +61,7 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
 
 @click.command()
 @click.argument("hosts", nargs=-1)
-@click.option("--watch", "goes_on", is_flag=True, help="Go on, and show what changes, until ctrl-c.")
+@click.option("--watch", "keep_watching", is_flag=True, help="Go on, and show what changes, until ctrl-c.")
 @click.option(
     "--interval",
     type=click.FloatRange(1, 3600),
@@ -72,8 +72,8 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, as /health/redis has it for several hosts."
 )
-def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool) -> int:
-    """Tell how HOSTS (all of them) are now, the worst first: asked over TLS, as their clients do.
+def status(hosts: tuple[str, ...], keep_watching: bool, interval: float, as_json: bool) -> int:
+    """Report how HOSTS (all of them) are now, the worst first. They are asked over TLS, as clients do.
 
     Exit codes: 0 all are healthy; 2 one is not; 1 a mistake. Of --watch: how they were at the end.
     """
@@ -84,14 +84,14 @@ def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool
     from noevict.monitor.web import answers  # noqa: PLC0415
     from noevict.terminal import console_for, print_lines  # noqa: PLC0415
 
-    if goes_on and as_json:
+    if keep_watching and as_json:
         raise click.UsageError("--watch and --json: should be one of them")
     console = console_for(sys.stdout)
-    if goes_on and (not console.is_terminal or console.is_dumb_terminal):
+    if keep_watching and (not console.is_terminal or console.is_dumb_terminal):
         raise click.UsageError("--watch: should be at a terminal, is not")
     root = find_root()
     ask_whose_state(root)
-    views = live.watch(root, hosts, interval, console) if goes_on else fleet.look_once(root, hosts)
+    views = live.watch(root, hosts, interval, console) if keep_watching else fleet.look_once(root, hosts)
     answer = answers.fleet_answer(views)
     if as_json:
         click.echo(json.dumps(answer, indent=2))
@@ -117,17 +117,17 @@ def status(hosts: tuple[str, ...], goes_on: bool, interval: float, as_json: bool
     "allowed",
     multiple=True,
     metavar="NAME",
-    help="Another name that this service is asked by, beside addresses and this machine's own names.",
+    help="Another name that clients use for this service, beside addresses and this machine's names.",
 )
 def serve(host: str, port: int, interval: int, allowed: tuple[str, ...]) -> None:
     """Watch all hosts, and answer over HTTP how they are: a page, /health/redis, /metrics.
 
     \b
-    /health/redis, /health/redis/HOST   JSON; 503 where a host is unhealthy
+    /health/redis, /health/redis/HOST   JSON; 503 if a host is unhealthy
     /livez, /readyz                     whether this service itself works
     /metrics                            for Prometheus, beside prometheus-redis-exporter
 
-    It has no password of its own: whoever reaches the port reads names of hosts and figures, and no secret.
+    It has no password: anybody who reaches the port can read names of hosts and figures, but no secret.
     """
     from noevict.monitor.web.serve import serve as serve_  # noqa: PLC0415 - a web server, which no other command needs
 

@@ -1,1 +1,1 @@
-"""What stands beside a server."""
+"""Services that run beside a server."""

@@ -1,4 +1,4 @@
-"""Redis over TLS, the host's name checked, and every reply as the server sent it: bytes, and which kind each is."""
+"""Redis over TLS, with the host's name checked. Replies are bytes as the server sent them, and their kind."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from noevict.monitor.asking.reasons import reason
 from noevict.monitor.asking.wire import Refused
 
 SECONDS = 10  # to connect and log in; a reply may take as long as it takes
-SILENT_SECONDS = 15  # from then on the network is asked whether the host is there
+SILENT_SECONDS = 15  # after which TCP's keepalive checks whether the host is still there
 LONGEST = 512 << 20  # bytes of one text: the servers' own limit (proto-max-bulk-len)
 LONGEST_LINE = 16 << 20  # bytes: a script's status may be long
 MOST = 1 << 26  # elements of one reply; hiredis reserves 8 bytes for each
@@ -20,7 +20,7 @@ CHUNK = 1 << 16
 
 
 class Connection:
-    """What it does raises OSError or EOFError where the server is gone, or answers as no Redis does."""
+    """A connection. Its methods raise OSError or EOFError if the server is gone, or does not answer as Redis does."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
@@ -34,7 +34,7 @@ class Connection:
         self._stream.sendall(resp.pack(*words))
 
     def read(self) -> Reply:
-        """The next reply."""
+        """Return the next reply."""
         try:
             while (reply := self._reader.gets()) is resp.MORE:
                 if not (data := self._stream.recv(CHUNK)):
@@ -49,7 +49,7 @@ class Connection:
 
 
 def connect(target: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]) -> Connection:
-    """Logged in by the first of the passwords that is taken. Raises NoevictError, with no password in it."""
+    """Connect, and log in with the first password that is accepted. Raises NoevictError, with no password in it."""
     try:
         stream = socket.create_connection((target.host, target.port), SECONDS)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,4 +1,4 @@
-"""Commands given one after the other, at a terminal or by a program. What is typed is kept in memory only."""
+"""Runs commands one after the other, from a terminal or a program. What is typed is kept only in memory."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -19,20 +19,20 @@ _CLOSES = {b"exec", b"discard", b"reset"}
 
 
 class Console:
-    """One host's. A connection that is lost is made again for the next command; no command is sent twice."""
+    """A console for one host. The next command replaces a lost connection; no command is sent twice."""
 
     def __init__(self, name: str, dial: Callable[[], Connection]) -> None:
-        """``dial`` may raise NoevictError."""
+        """``dial`` connects, and may raise NoevictError."""
         self._name, self._dial = name, dial
         self._connection: Connection | None = None
         self._database, self._queueing = b"", False
         self._terminal = sys.stdout.isatty()
 
     def run(self, words: list[bytes]) -> bool:
-        """Send a command and print the reply. False for an error reply, which goes to stderr if a program reads.
+        """Send a command and print the reply. Returns False for an error reply, which goes to stderr in a pipe.
 
-        Raises NoevictError where the host cannot be reached; KeyboardInterrupt leaves no connection whose next reply is
-        another command's.
+        Raises NoevictError if the host cannot be reached. KeyboardInterrupt closes the connection, whose next reply
+        would be this command's.
         """
         command = words[0].lower()
         endless = command in _ENDLESS and not self._queueing
@@ -68,7 +68,7 @@ class Console:
             ) from None
 
     def converse(self) -> bool:
-        """Until the input ends, or says so. At a terminal True; else whether all went well."""
+        """Run commands until the input ends, or one says ``quit``. Returns True at a terminal, else if all was well."""
         fine = True
         for line in self._lines():
             words = split_bytes(line)
@@ -90,13 +90,13 @@ class Console:
         return fine or self._asks
 
     def connect(self) -> Connection:
-        """The connection there is, or another."""
+        """Return the open connection, or a new one."""
         if self._connection is None:
             self._connection = self._dial()
         return self._connection
 
     def close(self) -> None:
-        """With all that it had: the database, the transaction."""
+        """Close the connection, and forget its database and transaction."""
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.close()
@@ -111,7 +111,7 @@ class Console:
             yield from sys.stdin.buffer
             return
         with suppress(ImportError):
-            import readline  # noqa: F401, PLC0415 - with it, input() edits lines and knows the ones before, in memory only
+            import readline  # noqa: F401, PLC0415 - gives input() line editing and a history in memory
         while True:
             try:
                 yield input(self._prompt()).encode("utf-8", "surrogateescape")
@@ -126,7 +126,7 @@ class Console:
         return f"{self._name}{database}{'(TX)' if self._queueing else ''}> "
 
     def _follow(self, command: bytes, words: list[bytes], reply: Reply) -> None:
-        """What the prompt shows of the connection's state."""
+        """Follow the connection's state, which the prompt shows."""
         if command == b"multi" and isinstance(reply, Status):
             self._queueing = True
         elif command in _CLOSES:

@@ -1,4 +1,4 @@
-"""Replies as redis-cli has them: for a reader at a terminal, and as they are for a program."""
+"""Formats replies as redis-cli does: for people at a terminal, and plain for programs."""
 
 from noevict.client.resp import ErrorReply, Reply, Status
 
@@ -21,25 +21,25 @@ _ESCAPES = {
 
 def is_for_people(words: list[bytes]) -> bool:
     """Whether the reply to this command is lines of text."""
-    said = [word.lower() for word in words[:2]]
-    return tuple(said) in _FOR_PEOPLE or tuple(said[:1]) in _FOR_PEOPLE
+    command = [word.lower() for word in words[:2]]
+    return tuple(command) in _FOR_PEOPLE or tuple(command[:1]) in _FOR_PEOPLE
 
 
 def readable(reply: Reply, *, lines: bool = False, indent: str = "") -> str:
-    """With its kind to be seen, and nothing in it that a terminal would obey. ``lines``: see ``is_for_people``."""
+    """Format a reply so that its kind can be seen, without control characters. ``lines``: see ``is_for_people``."""
     if isinstance(reply, Status):
-        return _harmless(reply.text)
+        return _without_control(reply.text)
     if isinstance(reply, ErrorReply):
-        return f"(error) {_harmless(str(reply).encode())}"
+        return f"(error) {_without_control(str(reply).encode())}"
     if isinstance(reply, bytes):
-        return _harmless(reply).rstrip("\n") if lines else _quoted(reply)
+        return _without_control(reply).rstrip("\n") if lines else _quoted(reply)
     if isinstance(reply, list):
         return _numbered(reply, indent)
     return "(nil)" if reply is None else f"(integer) {reply}"
 
 
 def raw(reply: Reply) -> bytes:
-    """Nothing but what was sent, an element a line."""
+    """Return only what was sent, an element a line."""
     if isinstance(reply, Status):
         return reply.text
     if isinstance(reply, ErrorReply):
@@ -61,14 +61,14 @@ def _numbered(replies: list[Reply], indent: str) -> str:
 
 
 def _quoted(text: bytes) -> str:
-    shown = (
+    characters = (
         _ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}")
         for byte in text
     )  # fmt: skip
-    return f'"{"".join(shown)}"'
+    return f'"{"".join(characters)}"'
 
 
-def _harmless(text: bytes) -> str:
+def _without_control(text: bytes) -> str:
     plain = text.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     return "".join(
         each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()

@@ -1,1 +1,1 @@
-"""``noevict drift``: every host compared, and the report as a table, JSON, JUnit XML or HTML."""
+"""``noevict drift``: compares every host, and reports as a table, JSON, JUnit XML or HTML."""

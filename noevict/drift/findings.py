@@ -1,6 +1,6 @@
-"""What is not as wanted, with all the places it stands in: the file, the running server. For people; pure.
+"""Groups changes by what they are about, with the values in the file and in the running server. For people; pure.
 
-Each finding is made of changes of the plan, which alone decides what is one: here values are only put side by side.
+Each finding is made of changes of the plan. Only the plan decides what is a change: findings put values side by side.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from noevict.server.live import Reach
 
 @dataclass(frozen=True)
 class FoundValue:
-    """What one place has. ``right``: whether that is as wanted; None where it says neither."""
+    """The value in one place. ``right``: whether it is as wanted; None if that is not known."""
 
     text: str
     right: bool | None
@@ -26,9 +26,9 @@ class FoundValue:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing. ``file``: what the file says for the next start; ``live``: what is in force; None: no such place.
+    """One thing that differs. ``file``: its value for the next start; ``live``: the one in force; None: no such place.
 
-    ``how``: all that its repair takes. ``restarts``: whether a running server ends for it and starts again.
+    ``how``: all that its repair takes. ``restarts``: whether the repair restarts a running server.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 def findings(plan: Plan[Target], state: HostState) -> tuple[Finding, ...]:
-    """In the order of the plan; what is not as wanted of one directive, live and in the file, is one finding."""
+    """Return findings in the order of the plan. Changes of one directive, live and in the file, are one finding."""
     about: dict[object, list[Change]] = {}
     for number, change in enumerate(plan.changes):
         about.setdefault(change.directive or number, []).append(change)
@@ -60,14 +60,14 @@ def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) ->
 
 
 def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
-    """apt, too, starts a running server anew whose package was left half upgraded."""
+    """Whether a change restarts a running server. apt does so too if its package was left half upgraded."""
     running = state.live.reach is not Reach.NOT_RUNNING
     package = change.part is Part.PACKAGE and change.subject == plan.target.layout.package
     return change.how in RESTARTING or (package and running)
 
 
 def _thing(plan: Plan[Target], change: Change) -> tuple[FoundValue | None, FoundValue | None]:
-    """(file, live) of what is no directive: a change is of one place, and the other's are changes of their own."""
+    """Return (file, live) of a change that is not a directive's: the change itself is about one of the two places."""
     found = FoundValue(change.found, False)
     if change.how is How.FILE or (change.how is How.CERTIFICATE and not change.file):
         return found, None
@@ -78,7 +78,7 @@ def _thing(plan: Plan[Target], change: Change) -> tuple[FoundValue | None, Found
 
 
 def _directive(target: Target, state: HostState, change: Change) -> tuple[str, FoundValue, FoundValue]:
-    """(wanted, file, live) of a directive: whole values, where the change has them shortened, and sizes in one unit."""
+    """Return (wanted, file, live) of a directive: whole values, which the change shortens, and sizes in one unit."""
     name, live = change.directive, state.live
     wanted = target.config.get(name, target.live.get(name))
     line = None if state.conf is None else conf_diff.said(state.conf, target.server).get(name)
@@ -102,7 +102,7 @@ def _directive(target: Target, state: HostState, change: Change) -> tuple[str, F
             else found(default, "no line; {} by default")
         )
     if not live.ours or live.server is None:
-        told = FoundValue(live.reach.value, None)
+        running = FoundValue(live.reach.value, None)
     else:
-        told = FoundValue("not there", wanted is None) if value is None else found(value)
-    return change.wanted if wanted is None else conf_diff.shown(name, texts[wanted]), file, told
+        running = FoundValue("not there", wanted is None) if value is None else found(value)
+    return change.wanted if wanted is None else conf_diff.shown(name, texts[wanted]), file, running

@@ -1,4 +1,4 @@
-"""A page of HTML to attach to a ticket: one file, which needs nothing else, runs nothing, and holds no secret."""
+"""Renders a page of HTML to attach to a ticket: one file, with no scripts, no other files, and no secret."""
 
 import shlex
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ REPAIRS = {
     How.FILE: "the file is put right",
     How.KERNEL: "set in the kernel",
     How.UNIT: "the service is put right",
-    How.RESTART: "the server starts anew",
-    How.ENGINE: "the other server stops, this one goes on with its data",
+    How.RESTART: "the server is restarted",
+    How.ENGINE: "the other server stops, this one continues with its data",
 }
 
 
 def as_html(reports: Sequence[Report], at: datetime) -> str:
-    """The document. ``at``: when the hosts were looked at."""
+    """Return the document. ``at``: when the hosts were looked at."""
     ordered = urgent_first(reports)
     return _ENVIRONMENT.get_template("drift.html.j2").render(
-        css=Markup((HERE / "drift.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
+        css=Markup((HERE / "drift.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
         at=at.astimezone(UTC),
         version=version("noevict"),
         summary=in_words(reports),
@@ -50,9 +50,9 @@ def _repair(finding: Finding) -> str:
 
 
 def _outcome(report: Report) -> str:
-    """What a run would do to this host's server."""
+    """Return what a run would do to this host's server."""
     if report.blocked:
-        return "Nothing is repaired before what is told below is put right by hand."
+        return "Nothing can be repaired until the problems below are fixed by hand."
     if report.restarts:
         return (
             "The repair restarts the server, once. Clients are disconnected and come back; no data is lost. "
@@ -65,8 +65,8 @@ def _command(report: Report) -> str:
     return f"pyinfra inventory deploy.py --limit {shlex.quote(one_line(report.host))}"
 
 
-def _harmless(value: object) -> object:
-    """Of every expression in the template, before it is escaped."""
+def _without_control(value: object) -> object:
+    """Remove control characters from the value of an expression of the template, before it is escaped."""
     return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -74,7 +74,7 @@ _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE),
     undefined=jinja2.StrictUndefined,
     autoescape=True,
-    finalize=_harmless,
+    finalize=_without_control,
     trim_blocks=True,
     lstrip_blocks=True,
 )

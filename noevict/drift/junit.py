@@ -1,8 +1,8 @@
-"""JUnit XML, as CI systems read it: one suite, and a test case for each host.
+"""Renders JUnit XML, for CI systems: one suite, and a test case for each host.
 
-A host that drifted, or that refuses writes, is a failure, one that could not be looked at, or is left alone, an error.
-A case keeps its name from run to run, so that CI can tell since when it fails. The form is one that the schemas of
-Apache Ant (Windy Road's JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept.
+A host that drifted, or that refuses writes, is a failure. A host that could not be looked at, or is left alone, is an
+error. A case keeps its name from run to run, so that CI can show since when it fails. The schemas of Apache Ant (Windy
+Road's JUnit.xsd) and of Jenkins (xunit-plugin's junit-10.xsd) both accept the form.
 """
 
 import platform
@@ -18,7 +18,7 @@ SUITE = "noevict.drift"
 
 
 def as_junit(reports: Sequence[Report], at: datetime) -> str:
-    """The document. ``at``: when the hosts were looked at."""
+    """Return the document. ``at``: when the hosts were looked at."""
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(
         root,
@@ -31,7 +31,9 @@ def as_junit(reports: Sequence[Report], at: datetime) -> str:
         tests=str(len(reports)),
         failures=str(sum(not report.fine and not report.failure for report in reports)),
         errors=str(sum(bool(report.failure) for report in reports)),
-        time=_seconds(max((report.seconds for report in reports), default=0)),  # all at once
+        time=_seconds(
+            max((report.seconds for report in reports), default=0)
+        ),  # hosts are looked at all at once
     )
     ElementTree.SubElement(suite, "properties")
     for report in reports:
@@ -50,16 +52,20 @@ def _add_case(suite: ElementTree.Element, report: Report) -> None:
         suite, "testcase", classname=SUITE, name=name, time=_seconds(report.seconds)
     )
     if report.failure:
-        told = [*filter(None, (report.writes, *report.failure))]
-        said = {"message": one_line(told[0]), "type": "failed"}
-        ElementTree.SubElement(case, "error", said).text = _lines(told)
+        lines = [*filter(None, (report.writes, *report.failure))]
+        attributes = {"message": one_line(lines[0]), "type": "failed"}
+        ElementTree.SubElement(case, "error", attributes).text = _lines(lines)
     elif not report.fine:
-        told = [*map(str, report.changes), *(f"{fault} [by hand]" for fault in report.faults)]
+        differences = [*map(str, report.changes), *(f"{fault} [by hand]" for fault in report.faults)]
         stopped = "the server is stopped: " if report.urgency is Urgency.STOPPED else ""
-        message = told[0] if len(told) == 1 else f"{stopped}{len(told)} things are not as wanted"
-        said = {"message": one_line(report.writes or message), "type": report.urgency}
-        told = [*filter(None, (report.writes, *told))]
-        ElementTree.SubElement(case, "failure", said).text = _lines(told)
+        message = (
+            differences[0]
+            if len(differences) == 1
+            else f"{stopped}{len(differences)} things are not as wanted"
+        )
+        attributes = {"message": one_line(report.writes or message), "type": report.urgency}
+        lines = [*filter(None, (report.writes, *differences))]
+        ElementTree.SubElement(case, "failure", attributes).text = _lines(lines)
 
 
 def _lines(texts: Iterable[str]) -> str:

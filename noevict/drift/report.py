@@ -1,4 +1,4 @@
-"""What ``noevict drift`` tells of one host, and how programs read it."""
+"""What ``noevict drift`` reports about one host, and its form for programs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from noevict.urgency import Urgency, most_urgent
 
 @dataclass(frozen=True)
 class Report:
-    """``failure``: why the host could not be looked at, or is left alone.
+    """The report about one host. ``failure``: why it could not be looked at, or is left alone.
 
-    ``findings`` are the same things as ``changes``, each with all places it stands in. ``blocked``: nothing is
-    repaired beside the faults. ``server``: what runs, or would ("Redis 8.0.2"); "" is not known. ``seconds``: how
-    long the look took, waiting for its turn included.
+    ``findings`` are ``changes`` grouped by what they are about. ``blocked``: nothing can be repaired while the faults
+    are there. ``server``: the server that runs, or would run ("Redis 8.0.2"); "" if not known. ``seconds``: how long
+    the look took, including the wait for its turn.
     """
 
     host: str
@@ -33,7 +33,7 @@ class Report:
 
     @property
     def fine(self) -> bool:
-        """Whether there is nothing to do about it."""
+        """Whether there is nothing to do about the host."""
         return not (self.failure or self.drifted or self.writes)
 
     @property
@@ -53,12 +53,12 @@ class Report:
 
 
 def urgent_first(reports: Sequence[Report]) -> list[Report]:
-    """Else in the order of hosts.yml."""
+    """Sort by urgency; hosts that are equally urgent stay in the order of hosts.yml."""
     return sorted(reports, key=lambda report: report.urgency.rank)
 
 
 def as_data(reports: Sequence[Report]) -> dict[str, Any]:
-    """For ``--json``: {"drift": bool, "failed": bool, "writesRefused": bool, "hosts": {name: {...}}}."""
+    """Return ``--json``: {"drift": bool, "failed": bool, "writesRefused": bool, "hosts": {name: {...}}}."""
     return {
         "drift": any(report.drifted for report in reports),
         "failed": any(report.failure for report in reports),
@@ -84,7 +84,7 @@ def _entry(change: Change) -> dict[str, str]:
 
 
 def in_words(reports: Sequence[Report]) -> str:
-    """``2 of 4 hosts as wanted, 1 failed, 1 stopped``."""
+    """Return ``2 of 4 hosts as wanted, 1 failed, 1 stopped``."""
     fine = sum(report.fine for report in reports)
     urgent = Counter(report.urgency for report in urgent_first(reports) if report.urgency.needs_somebody_now)
     return ", ".join(

@@ -1,7 +1,7 @@
-"""What ``noevict drift`` found, told: as a table, JSON or JUnit XML on stdout, and as a page of HTML to hand on.
+"""Prints what ``noevict drift`` found as a table, JSON or JUnit XML, and writes a page of HTML to hand on.
 
-Every text in a report may come from a host, and each room here makes it harmless for whoever reads it: ``one_line``
-leaves no control character, for terminals and for XML, and Jinja escapes on top of that.
+Every text in a report may come from a host, so each format makes it safe for its readers: ``one_line`` leaves no
+control character, for terminals and for XML, and Jinja escapes on top of that.
 """
 
 import json
@@ -21,8 +21,8 @@ from noevict.messages import one_line
 from noevict.private_files import write_private
 
 
-def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
-    """Print them in a form: table, json or junit. Urgent hosts first.
+def print_reports(reports: Sequence[Report], form: str, at: datetime) -> None:
+    """Print the reports in a form: table, json or junit. Urgent hosts come first.
 
     Failures, notices, and why a server refuses writes go to stderr: a line each.
     """
@@ -39,7 +39,7 @@ def tell(reports: Sequence[Report], form: str, at: datetime) -> None:
 
 
 def check_place(file: Path) -> None:
-    """Before hosts are looked at, which takes a while. Raises NoevictError where ``file`` cannot be written."""
+    """Check ``file`` before hosts are looked at, which takes a while. Raises NoevictError if it cannot be written."""
     if file.exists() and not (file.is_file() or file.is_symlink()):
         raise NoevictError(f"--html: {file}: should be a file, is not")
     if not file.absolute().parent.is_dir():
@@ -47,8 +47,9 @@ def check_place(file: Path) -> None:
 
 
 def write_html(reports: Sequence[Report], file: Path, at: datetime) -> None:
-    """Whole or not at all, and for its owner alone: it tells where a fleet is weak. Raises NoevictError.
+    """Write the page, whole or not at all, readable only by its owner: it shows where a fleet is weak.
 
-    In /tmp, say, somebody else's symlink may wait for it: that is replaced, and what it leads to stays as it is.
+    In /tmp, say, there may be somebody else's symlink of this name: it is replaced, and its target stays as it is.
+    Raises NoevictError.
     """
     write_private(file, as_html(reports, at), through_links=False)

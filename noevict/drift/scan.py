@@ -1,4 +1,4 @@
-"""``noevict drift``: every host looked at as ``pyinfra --dry`` does, from the same plan; nothing is changed."""
+"""``noevict drift``: looks at every host as ``pyinfra --dry`` does, with the same plan. Nothing is changed."""
 
 import time
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ from noevict.run.kept import seen, writes_refused
 from noevict.ssh.transport import prepare_known_hosts, transport_factory, within
 
 AT_ONCE = 500
-CONNECT_SECONDS = 300  # bastions and retries included; each connection has less of its own
+CONNECT_SECONDS = 300  # including bastions and retries; a single connection has a shorter limit
 
 
 def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[Report]:
-    """A Report for each host, in the order of hosts.yml. A host that fails is a Report of its own, no error.
+    """Return a Report for each host, in the order of hosts.yml. A host that fails has a Report too, and raises nothing.
 
     Raises NoevictError for mistakes in the settings or the secrets.
     """
@@ -38,7 +38,7 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
 
 
 def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[HostRun, float]]:
-    """Each host's run, looked at, and how many seconds that took. Raises as ``look_for_drift``."""
+    """Look at hosts, and return each host's run and the seconds that it took. Raises as ``look_for_drift``."""
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
     owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
@@ -56,7 +56,7 @@ def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tu
 
 
 def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
-    """Leave what was seen for monitoring. Raises NoevictError where that cannot be written."""
+    """Record what was found, for monitoring. Raises NoevictError if that cannot be written."""
     looks = {}
     for report in reports:
         differences = None if report.failure else len(report.changes) + len(report.faults)
@@ -77,13 +77,13 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _look(state: State, host: Host, fleet: RunContext) -> tuple[HostRun, float]:
-    """And how many seconds it took."""
+    """Look at a host, and return its run and the seconds that it took."""
     began = time.monotonic()
     run = HostRun(state, host, fleet)
     try:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)
-    except Exception as error:  # whatever is wrong with the way to a host is that host's failure alone
+    except Exception as error:  # an error on the way to one host must not fail the others
         run.failure = (reworded(sentence(error)),)
     else:
         run.look().close_client()
@@ -91,7 +91,7 @@ def _look(state: State, host: Host, fleet: RunContext) -> tuple[HostRun, float]:
 
 
 def _report(run: HostRun, seconds: float) -> Report:
-    """Once all are looked at."""
+    """Return a host's report. Call it once all hosts were looked at."""
     failure = run.twin or (() if run.looked else run.failure)
     if failure:
         return Report(run.name, failure, seconds=seconds)

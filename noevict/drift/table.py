@@ -1,4 +1,4 @@
-"""The table of ``noevict drift``: a row for each thing that is not as wanted, and a count."""
+"""Prints the table of ``noevict drift``: a row for each thing that is not as wanted, and a count."""
 
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -16,7 +16,7 @@ COLUMNS = ("HOST", "WHAT", "IS", "SHOULD BE", "HOW")
 
 
 def print_table(reports: Sequence[Report], out: TextIO) -> None:
-    """Failures, and why writes are refused, are not in it: they are for stderr."""
+    """Print the table. Failures, and why writes are refused, go to stderr instead."""
     console = console_for(out)
     rows = [row for report in reports for row in _rows(report, host_once=out.isatty())]
     if rows:

@@ -1,1 +1,1 @@
-"""Monitoring: who is well. Nothing in here imports pyinfra or gevent: it must run beside them and without."""
+"""Monitoring: which hosts are well. Nothing here imports pyinfra or gevent: it has to run with and without them."""

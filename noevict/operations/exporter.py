@@ -34,7 +34,7 @@ def lock_exporter(exporter: Exporter) -> None:
     take_lock(run)
     redis, before = run.found, exporter.found
     run.look_again()
-    exporter.look()
+    exporter.gather_facts()
     changed = (*changed_fields(redis, run.found), *different(before, exporter.found))
     if changed:
         raise NoevictError(f"changed since looked at ({', '.join(changed)}): run again")

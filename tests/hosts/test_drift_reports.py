@@ -47,7 +47,7 @@ TOLD: dict[str, dict[str, tuple[str, str, str, str]]] = {
         "net.core.somaxconn": ("4096", RIGHT, "128", "set in the kernel no restart"),
         "databases": (
             *("16", "32", "32"),
-            "the file is put right; the server starts anew (read at start only) restart",
+            "the file is put right; the server is restarted (read at start only) restart",
         ),
     },
     "live": {

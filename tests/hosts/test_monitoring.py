@@ -203,7 +203,7 @@ def test_on_debian_12_every_key_of_a_queue_has_its_length(story: Story) -> None:
 def test_what_debian_13s_leaves_out_is_said(story: Story) -> None:
     """oliver006/redis_exporter#1008: the keys behind the first that is not there."""
     lines = said(story.first, story.hosts["nothing on trixie"])
-    assert [line for line in lines if "does not tell the lengths of queues behind" in line], lines
+    assert [line for line in lines if "does not export the lengths of queues after" in line], lines
 
 
 def test_redis_refused_the_exporter_nothing_but_the_arguments_of_slow_commands(story: Story) -> None:

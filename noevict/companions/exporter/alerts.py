@@ -1,4 +1,4 @@
-"""What Prometheus is given: the alert rules, with links to the runbooks of one's own, and the labels of a host."""
+"""The alert rules for Prometheus, with links to the user's runbooks, and the labels of a host."""
 
 import json
 import re
@@ -14,14 +14,14 @@ _RUNBOOK = re.compile(r"(?m)^( *runbook_url: )docs/runbooks/(\S+)$")
 
 
 def render_alerts(rules: str, runbooks: str) -> str:
-    """The text of RULES with every ``runbook_url`` below ``runbooks``, a URL or a path, instead of docs/runbooks."""
+    """Return RULES with every ``runbook_url`` below ``runbooks``, a URL or a path, instead of docs/runbooks."""
     base = runbooks.rstrip("/")
     return _RUNBOOK.sub(lambda found: f"{found[1]}{json.dumps(f'{base}/{found[2]}')}", rules)
 
 
 def runbooks_of(settings: Mapping[str, Settings]) -> str:
-    """``redis_runbooks`` of all hosts: there is one file of rules. Raises NoevictError where they differ."""
-    hosts: dict[str, str] = {}  # what is set -> the first host that has it
+    """Return ``redis_runbooks`` of all hosts, for there is one file of rules. Raises NoevictError if they differ."""
+    hosts: dict[str, str] = {}  # value -> the first host that has it
     for host, each in settings.items():
         hosts.setdefault(each.redis_runbooks, host)
     (first, _), *others = hosts.items()
@@ -36,6 +36,6 @@ def runbooks_of(settings: Mapping[str, Settings]) -> str:
 
 
 def target_labels(host: str, settings: Settings) -> dict[str, str]:
-    """The labels of a host's exporter, which the rules rely on; ``job`` wins over the name of the scrape job."""
+    """Return the labels of a host's exporter, which the rules need; ``job`` wins over the name of the scrape job."""
     eviction = "allowed" if settings.redis_allow_eviction else "refused"
     return {"host": host, "job": "redis", "eviction": eviction}

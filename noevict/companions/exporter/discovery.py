@@ -1,4 +1,4 @@
-"""What Prometheus reads on the controller: targets.json (file_sd) and alerts.yml, in the state directory."""
+"""Writes what Prometheus reads on the controller: targets.json (file_sd) and alerts.yml, in the state directory."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,14 @@ from noevict.private_files import locked, make_own_directory, write_private
 from noevict.run.instance import HostRun
 
 TARGETS, ALERTS = "targets.json", "alerts.yml"
-READABLE = 0o644  # Prometheus is another user
+READABLE = 0o644  # Prometheus runs as another user
 
 
 def write_for_prometheus(run: HostRun, target: WantedExporter, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """The host's entry in targets.json, and the alert rules. Nothing is written where nothing differs.
+    """Write the host's entry in targets.json, and the alert rules. Nothing is written if nothing differs.
 
-    ``groups``: every host of hosts.yml and its groups there; the entries of others stay, but for hosts that are there
-    no more. Raises NoevictError.
+    ``groups``: every host of hosts.yml and its groups there. Entries of other hosts stay, unless those are no longer in
+    hosts.yml. Raises NoevictError.
     """
     directory = records.place(run.fleet.root) / "prometheus"
     make_own_directory(directory.parent)
@@ -35,7 +35,7 @@ def write_for_prometheus(run: HostRun, target: WantedExporter, groups: Mapping[s
 
 
 def entry(run: HostRun, target: WantedExporter, groups: tuple[str, ...]) -> dict[str, Any] | None:
-    """One of file_sd's; None where Prometheus cannot come from another machine, and would ask its own instead."""
+    """Return the host's entry for file_sd; None if its exporter can only be reached on the host itself."""
     if target.loopback and run.name != LOCAL:
         return None
     address = f"{bracketed(target.listen or run.client_name)}:{target.port}"
@@ -44,9 +44,9 @@ def entry(run: HostRun, target: WantedExporter, groups: tuple[str, ...]) -> dict
 
 
 def with_entry(text: str, new: dict[str, Any] | None, host: str, known: Iterable[str]) -> str:
-    """targets.json with this host's entry in place of the one it had, and none of hosts that are not known any more.
+    """Return targets.json with this host's entry replaced, and without hosts that are not ``known``.
 
-    Text that is not what noevict writes counts as none: every run writes what it knows.
+    Text that noevict did not write is dropped: every run writes what it knows.
     """
     try:
         entries = {each["labels"]["host"]: each for each in json.loads(text)}

@@ -1,4 +1,4 @@
-"""What one look at a host's exporter found: what scripts/exporter_look.sh prints, read."""
+"""Parses what scripts/exporter_look.sh prints: the facts about a host's exporter."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ COMMAND = hashlib.sha256(f"{BINARY}\n".encode()).hexdigest()  # of the command l
 
 @dataclass(frozen=True)
 class FoundExporter:
-    """Compared field by field to see whether a host has changed since."""
+    """The facts about a host's exporter. They are compared field by field to see whether the host has changed since."""
 
     package: Package | None
-    systemd: int  # its version; 0 is none
+    systemd: int  # its version; 0 if there is none
     unit: Mapping[str, str] = field(repr=False)
-    loaded: Mapping[str, str] = field(repr=False)  # what the unit, as systemd read it, tells the process
+    loaded: Mapping[str, str] = field(repr=False)  # the environment in the unit, as systemd read it
     starts: str  # SHA-256 of the unit's command line, hex
     pid: int = field(compare=False)
-    told: Mapping[str, str] = field(repr=False)  # what the process was told; empty while there is none
-    started: str  # SHA-256 of its command line
-    handed: Mapping[str, str] = field(repr=False)  # file that it was handed -> SHA-256
+    environment: Mapping[str, str] = field(repr=False)  # of the process; empty if there is none
+    started: str  # SHA-256 of the process' command line
+    handed: Mapping[str, str] = field(repr=False)  # file that systemd handed to it -> SHA-256
     files: Mapping[str, File] = field(repr=False)
     certificate: str | None = field(repr=False)  # PEM, of the client
-    key_digest: str  # SHA-256 of its key's public half (DER), hex; "" where there is none that can be read
+    key_digest: str  # SHA-256 of its key's public half (DER), hex; "" if there is none that can be read
     busy: bool  # another program listens on its port
-    arguments: bool  # the package's own configuration has some, and ours is not there
+    arguments: bool  # the package's configuration has some, and our drop-in is not there
     unwritable: tuple[str, ...]
 
     @property
@@ -37,8 +37,8 @@ class FoundExporter:
         return self.package is not None and self.package.installed
 
 
-def read_look(output: list[str]) -> FoundExporter:
-    """Raises NoevictError where the lines are not whole or make no sense."""
+def parse_facts(output: list[str]) -> FoundExporter:
+    """Parse the script's output. Raises NoevictError if the lines are not complete or make no sense."""
     if END not in output[-1:]:
         raise NoevictError("the look at its exporter ended half way")
     facts: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ def _found(facts: dict[str, list[str]]) -> FoundExporter:
         loaded=_pairs(facts, "loaded", "="),
         starts=one("starts").partition(" ")[0],
         pid=int(one("pid") or 0),
-        told=_pairs(facts, "told", "="),
+        environment=_pairs(facts, "told", "="),
         started=one("started").partition(" ")[0],
         handed={line.split()[-1]: line.split()[0] for line in facts.get("handed", [])},
         files=files_of(facts),

@@ -1,10 +1,10 @@
-"""One host's exporter in one run: looked at beside its Redis, planned, and at hand for the operations."""
+"""One host's exporter in one run: what was found of it, and its plan."""
 
 from collections.abc import Callable
 
 from noevict.acl.profiles import user_names
 from noevict.companions.exporter.alerts import runbooks_of
-from noevict.companions.exporter.found import FoundExporter, read_look
+from noevict.companions.exporter.found import FoundExporter, parse_facts
 from noevict.companions.exporter.plan import make_plan
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, USER, WantedExporter, make_target
 from noevict.errors import NoevictError
@@ -18,12 +18,12 @@ from noevict.ssh.lane import Lane
 
 
 class Exporter:
-    """Made once its Redis was looked at; the operations are handed it."""
+    """A host's exporter, for the operations. It is made once the host's Redis was looked at."""
 
     def __init__(self, run: HostRun) -> None:
         self.run = run
         self.changed = False  # whether this run changed anything of it
-        self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to give back
+        self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to undo
         self._found: FoundExporter | None = None
         self._plan: Plan[WantedExporter] | None = None
 
@@ -32,19 +32,19 @@ class Exporter:
 
     @property
     def planned(self) -> bool:
-        """Whether there is a plan, and not just a failure."""
+        """Whether there is a plan, and not only a failure."""
         return self._plan is not None
 
     @property
     def plan(self) -> Plan[WantedExporter]:
-        """Of the last look. Raises NoevictError before there was one."""
+        """The plan made at the last look. Raises NoevictError before the first one."""
         if self._plan is None:
             raise NoevictError("was not looked at")
         return self._plan
 
     @property
     def found(self) -> FoundExporter:
-        """The last look. Raises NoevictError before there was one."""
+        """What the last look found. Raises NoevictError before the first one."""
         if self._found is None:
             raise NoevictError("was not looked at")
         return self._found
@@ -65,13 +65,16 @@ class Exporter:
     def confirm_lock(self, since: float = 0) -> None:
         self.run.confirm_lock(since)
 
-    def look(self) -> Plan[WantedExporter]:
-        """Once its Redis was looked at. Raises NoevictError where that is none to monitor, or one of HOST_FAILURES."""
+    def gather_facts(self) -> Plan[WantedExporter]:
+        """Look at the exporter and plan, once its Redis was looked at.
+
+        Raises NoevictError if that Redis is not one to monitor, or one of HOST_FAILURES.
+        """
         run = self.run
-        runbooks_of(run.fleet.settings)  # where they differ, there are no rules to write
+        runbooks_of(run.fleet.settings)  # raises if they differ: there would be no rules to write
         if reasons := not_yet(run):
             raise NoevictError(*reasons)
-        look = script(
+        command = script(
             "exporter_look",
             etc=ETC,
             dropin=DROPIN,
@@ -79,7 +82,7 @@ class Exporter:
             package=PACKAGE,
             port=run.settings.redis_exporter_port,
         )
-        found = read_look(run.shell(look, what="looking at its exporter"))
+        found = parse_facts(run.shell(command, what="looking at its exporter"))
         target = make_target(
             run.settings,
             run.plan.target,
@@ -97,12 +100,12 @@ class Exporter:
 
 
 def left_over(run: HostRun) -> tuple[str, ...]:
-    """The users whose older password is not needed any more: the exporter has the new one."""
+    """Return the users whose older password is not needed any more: the exporter has the new one."""
     return password_rotation.left_over(run.secrets, run.found)
 
 
 def not_yet(run: HostRun) -> tuple[str, ...]:
-    """Why the Redis of a host that was looked at is none to monitor; nothing where it is."""
+    """Return why the Redis of a host that was looked at cannot be monitored yet; empty if it can."""
     if left_alone := run.twin or run.of_others or tuple(password_rotation.stale(run.secrets, run.found)):
         return left_alone
     first = "run deploy.py first"
@@ -112,7 +115,7 @@ def not_yet(run: HostRun) -> tuple[str, ...]:
         return (f"{run.layout.title} {run.found.live.reach.value}: {first}",)
     if USER not in user_names(run.settings.redis_users):
         return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
-    # Of all users: where older passwords end, users.acl is placed whole, and is to have only what is live.
+    # All users count: when older passwords end, users.acl is written whole, and must have only what is live.
     users = (change for change in run.plan.changes if change.part is Part.USER)
     if due := [change for change in users if not password_rotation.is_finishing(change)]:
         return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)

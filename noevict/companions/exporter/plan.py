@@ -1,4 +1,4 @@
-"""What is due of a host's exporter, in words and in parts, by what was found and what is wanted. Pure."""
+"""Plans what is due for a host's exporter, by comparing what was found with what is wanted. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -29,7 +29,7 @@ LONGEST_WORD = (128 << 10) - 64
 def make_plan(
     found: FoundExporter, target: WantedExporter, secrets: Secrets, now: datetime, older: tuple[str, ...] = ()
 ) -> Plan[WantedExporter]:
-    """``older``: users of Redis whose older password nobody needs any more."""
+    """Compare and return the plan. ``older``: users of Redis whose older password nobody needs any more."""
     refused = tuple(_refusals(found, target))
     wrong = tuple(_faults(found, target))
     signed = tuple(_certificate(found, secrets, now))
@@ -62,7 +62,7 @@ def _refusals(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
 
 
 def _faults(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
-    """What the process would be told other than by us although our drop-in is read. Values may be passwords."""
+    """Yield what overrides our drop-in although systemd reads it. Values may be passwords, and are not shown."""
     if not in_force(found.unit, found.files.get(DROPIN), target.digest(DROPIN)):
         return
     by = overridden_by(found.unit, DROPIN)
@@ -78,11 +78,11 @@ def _faults(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
 def _notices(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     if target.loopback:
         yield (
-            f"{PACKAGE} listens on loopback alone, as Redis does: Prometheus reaches it from this host only "
-            "(redis_bind says where)"
+            f"{PACKAGE} listens only on loopback, as Redis does: Prometheus can reach it only from this host "
+            "(redis_bind sets the addresses)"
         )
     if found.arguments:
-        yield f"ARGS in /etc/default/{PACKAGE} are somebody's own: they stay there, and are not read any more"
+        yield f"ARGS in /etc/default/{PACKAGE} were set by somebody: they stay there, but are no longer read"
 
 
 def _package(found: FoundExporter) -> Iterator[Change]:
@@ -92,7 +92,7 @@ def _package(found: FoundExporter) -> Iterator[Change]:
 
 
 def _certificate(found: FoundExporter, secrets: Secrets, now: datetime) -> Iterator[Change]:
-    """Its own, as a client of Redis: for servers that ask for one, now or later."""
+    """Yield what is due for the exporter's client certificate: Redis may ask for one, now or later."""
     if found.certificate is None:
         yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, "none", "a certificate")
         return
@@ -142,11 +142,11 @@ def _unit(found: FoundExporter) -> Iterator[Change]:
 def _restart(
     found: FoundExporter, target: WantedExporter, *, signed: bool, overridden: bool
 ) -> Iterator[Change]:
-    """It reads all it is told as it starts. Where somebody's drop-in tells it otherwise, that would change nothing."""
+    """Yield what only a restart changes. If somebody's drop-in overrides ours, a restart would change nothing."""
     if not found.pid or overridden:
         return
-    for name in sorted(target.environment.keys() | found.told.keys()):
-        if found.told.get(name) != target.environment.get(name):
+    for name in sorted(target.environment.keys() | found.environment.keys()):
+        if found.environment.get(name) != target.environment.get(name):
             wanted = "set" if name in target.environment else "left out"
             yield Change(Part.ENVIRONMENT, name, How.RESTART, "another", wanted, "read at start only")
     if found.started != COMMAND:

@@ -1,4 +1,4 @@
-"""What deploys/monitoring.py does in Prepare: look at the exporter, plan, and say what is due."""
+"""What deploys/monitoring.py does in Prepare: look at the exporter, plan, and report what is due."""
 
 from pyinfra import logger
 
@@ -10,7 +10,7 @@ from noevict.run.prepare import tell_due
 
 
 def look_at_exporter(run: HostRun) -> Exporter:
-    """Its exporter, looked at and planned, and what is due said. What goes wrong is the run's ``failure``."""
+    """Look at the host's exporter, plan, and report what is due. An error becomes the run's ``failure``."""
     exporter = Exporter(run)
     if run.looked:
         with run.fleet.looks:
@@ -21,7 +21,7 @@ def look_at_exporter(run: HostRun) -> Exporter:
 
 def _failure(exporter: Exporter) -> tuple[str, ...]:
     try:
-        plan = exporter.look()
+        plan = exporter.gather_facts()
     except NoevictError as error:
         return error.lines
     except Exception as error:  # as in ``HostRun.look``

@@ -1,4 +1,4 @@
-"""What Prometheus gets from a host's exporter, and whether that is all it should."""
+"""Verifies what Prometheus gets from a host's exporter."""
 
 import http.client
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from noevict.ssh import tunnel
 from noevict.ssh.shell import HOST_FAILURES
 from noevict.ssh.transport import within
 
-SCRAPE_SECONDS = 10  # Prometheus' own limit
-START_SECONDS = 20  # from its start to the first answer
+SCRAPE_SECONDS = 10  # Prometheus' limit
+START_SECONDS = 20  # from the exporter's start to its first answer
 MOST_BYTES = 4 << 20  # an exporter sends about 100,000; the parser takes up to 3 s for so much
 LONGEST_LINE = 1 << 14  # characters: the parser's time grows with the square of a line
 
@@ -27,15 +27,15 @@ Sample = tuple[str, dict[str, str], float]
 
 
 def verify(exporter: Exporter, finish: Callable[[HostRun], object]) -> str:
-    """As Prometheus would, once it is up. What to tell of it.
+    """Scrape the exporter once it is up, as Prometheus would, and return a line about the result.
 
-    A run that changed something looks again first. ``finish``: what is done to Redis' passwords once it has the new
-    one. Raises NoevictError with a line for each thing that is wrong.
+    A run that changed something looks again first. ``finish``: what to do to Redis' passwords once the exporter has
+    the new one. Raises NoevictError with a line for each thing that is wrong.
     """
     run = exporter.run
     if exporter.changed:
         run.look_again()
-        exporter.look()
+        exporter.gather_facts()
     plan = exporter.plan
     wrong = [
         *not_yet(run),  # a second name of the machine was found when the other one was looked at
@@ -69,7 +69,7 @@ def where(exporter: Exporter) -> str:
 
 
 def parse(text: str) -> Iterator[Sample]:
-    """The samples of Prometheus' text format. Raises ValueError for text that is none."""
+    """Parse samples in Prometheus' text format. Raises ValueError for any other text."""
     if max(map(len, text.split("\n"))) > LONGEST_LINE:
         raise ValueError(f"no sample: a line is longer than {LONGEST_LINE} characters")
     try:
@@ -81,13 +81,13 @@ def parse(text: str) -> Iterator[Sample]:
 
 
 def denials(client: Client) -> dict[tuple[str, str, str], int]:
-    """What the exporter's user was refused so far: reason, context and what -> how often."""
+    """Return what the exporter's user was refused so far: (reason, context, object) -> how often."""
     entries = client.acl_log()
-    told = (
+    refused = (
         (str(e["reason"]), str(e["context"]), str(e["object"]), e) for e in entries if e["username"] == USER
     )
     counts: dict[tuple[str, str, str], int] = {}
-    for reason, context, what, entry in told:
+    for reason, context, what, entry in refused:
         key = (reason, context, what)
         counts[key] = counts.get(key, 0) + int(str(entry["count"]))
     return counts
@@ -103,15 +103,18 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
                     gevent.sleep(0.2)
     except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
         log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")
-        said = exporter.run.shell(log, what="reading its log")
-        words = " / ".join(said) or "its log says nothing"
+        lines = exporter.run.shell(log, what="reading its log")
+        words = " / ".join(lines) or "its log says nothing"
         raise NoevictError(
             f"{PACKAGE} does not answer on {where(exporter)} ({sentence(error)}): {words}"
         ) from error
 
 
 def _scrape(exporter: Exporter) -> str:
-    """Through the host: whether others can reach the port is not tried. Raises OSError, HTTPException, ValueError."""
+    """Scrape through the host, whether or not others can reach the port.
+
+    Raises OSError, HTTPException, ValueError.
+    """
     target = exporter.plan.target
     connection = http.client.HTTPConnection(target.asked, target.port, timeout=SCRAPE_SECONDS)
     connection.sock = tunnel.open_tcp(exporter.run.host, target.asked, target.port)
@@ -137,12 +140,12 @@ def _missing(exporter: Exporter, samples: list[Sample]) -> Iterator[str]:
     sizes = {labels.get("key"): size for name, labels, size in samples if name == "redis_key_size"}
     keys = exporter.plan.target.keys
     missing = [key for key in keys if key not in sizes]
-    # 1.69 leaves out all keys behind the first that is not there: github.com/oliver006/redis_exporter/issues/1008
+    # 1.69 leaves out all keys after the first that is missing: github.com/oliver006/redis_exporter/issues/1008
     stopped = next((place for place, key in enumerate(keys) if sizes.get(key) == 0), len(keys))
     if missing and keys.index(missing[0]) > stopped:
         exporter.run.warn(
-            f"{named(exporter)} does not tell the lengths of queues behind {keys[stopped]}, which has no jobs: "
-            "`noevict serve` tells all"
+            f"{named(exporter)} does not export the lengths of queues after {keys[stopped]}, which has no jobs: "
+            "`noevict serve` reports all of them"
         )
     elif missing:
         yield f"redis_key_size: should be there for {missing[0]}, is not"

@@ -1,4 +1,4 @@
-"""What a host should have of the exporter: from its settings, its Redis' target, and the secrets. Pure."""
+"""What a host's exporter should be, from the settings, the host's Redis, and the secrets. Pure."""
 
 import hashlib
 import ipaddress
@@ -16,8 +16,8 @@ from noevict.platforms.systemd.wanted import private_addresses
 from noevict.settings.model import Settings
 from noevict.templates import render
 
-USER = "exporter"  # of Redis
-# What both releases ask at each scrape and are refused: it would show the arguments of others' commands.
+USER = "exporter"  # in Redis
+# Both releases ask for this at each scrape and are refused: it would show the arguments of other clients' commands.
 WITHHELD = "slowlog|get"
 PACKAGE = "prometheus-redis-exporter"
 UNIT = f"{PACKAGE}.service"
@@ -27,20 +27,20 @@ PASSWORDS, CA, CERTIFICATE, KEY = (
     f"{ETC}/{name}" for name in ("passwords.json", "ca.crt", "client.crt", "client.key")
 )
 DROPIN = f"/etc/systemd/system/{UNIT}.d/noevict.conf"
-# Where systemd puts the files that it hands to the service: they are root's alone, and the service is not root.
+# Where systemd puts copies for the service: the files themselves are only for root, and the service is not root.
 CREDENTIALS = f"/run/credentials/{UNIT}"
 HANDED = (PASSWORDS, CA, CERTIFICATE, KEY)
 FILTERS_SINCE = 253  # systemd's LogFilterPatterns
 
-# What may hold jobs, of BullMQ 5 and 6 (docs.bullmq.io), those first that the others are missed least beside: a queue
-# without jobs of a kind has no key, and 1.69 stops at the first that is not there.
+# The states of BullMQ 5 and 6 (docs.bullmq.io) that may have jobs, the most important first: a queue without jobs in a
+# state has no key for it, and 1.69 stops at the first key that is missing.
 STATES = tuple(dict.fromkeys(("wait", "active", *queues.STATES, "completed", "waiting-children")))
 _EVERY = {4: {"*", "0.0.0.0"}, 6: {"::*", "::"}}  # noqa: S104 - words of redis.conf, bound nowhere here
 
 
 @dataclass(frozen=True)
 class WantedExporter:
-    """``listen``: an address, "" for all. ``environment``: all that the process is told, and no secret."""
+    """What the exporter should be. ``listen``: an address, "" for all. ``environment``: of the process; no secret."""
 
     listen: str
     port: int
@@ -50,19 +50,19 @@ class WantedExporter:
 
     @property
     def loopback(self) -> bool:
-        """Whether it can be asked on the host alone."""
+        """Whether it can be scraped only on the host itself."""
         return bool(self.listen) and ipaddress.ip_address(self.listen).is_loopback
 
     @property
     def asked(self) -> str:
-        """The address at which it is asked on the host itself."""
+        """The address at which we scrape it, on the host itself."""
         return self.listen or "127.0.0.1"
 
     def file(self, path: str) -> WantedFile:
         return next(file for file in self.files if file.path == path)
 
     def digest(self, path: str) -> str:
-        """SHA-256 of a file's wanted content, hex; "" of what is made elsewhere."""
+        """Return the SHA-256 of a file's wanted content, hex; "" if its content is made elsewhere."""
         content = self.file(path).content
         return "" if content is None else hashlib.sha256(content.encode()).hexdigest()
 
@@ -73,16 +73,16 @@ def make_target(
     addresses: tuple[Address, ...],
     client_name: str,
     password: str,
-    own: OwnCertificate | None,
+    user_certificate: OwnCertificate | None,
     systemd: int,
 ) -> WantedExporter:
-    """``redis``: what its Redis should be. ``client_name``: by which clients reach it. ``systemd``: its version."""
+    """Compute the target. ``redis``: its Redis. ``client_name``: the name clients use. ``systemd``: its version."""
     listen = listen_address(redis.bind, (client_name,), addresses)
     port = settings.redis_exporter_port
-    name = redis_name(redis.bind, client_name, own)
+    name = redis_name(redis.bind, client_name, user_certificate)
     uri = f"rediss://{bracketed(name)}:{settings.redis_port}"
     keys = tuple(queues.key(queue, state) for state in STATES for queue in settings.redis_queues)
-    told = {
+    environment = {
         "REDIS_ADDR": uri,
         "REDIS_USER": USER,
         "REDIS_PASSWORD_FILE": _handed(PASSWORDS),
@@ -90,26 +90,28 @@ def make_target(
         "REDIS_EXPORTER_TLS_CLIENT_CERT_FILE": _handed(CERTIFICATE),
         "REDIS_EXPORTER_TLS_CLIENT_KEY_FILE": _handed(KEY),
         "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f"{bracketed(listen)}:{port}",
-        # Before Prometheus itself gives up, after 10 s: then it hears that Redis is down, not the exporter.
+        # Less than the 10 s after which Prometheus gives up: so it learns that Redis is down, not the exporter.
         "REDIS_EXPORTER_CONNECTION_TIMEOUT": "5s",
         "REDIS_EXPORTER_INCL_SYSTEM_METRICS": "true",
-        # Who reaches its port may ask it for any key: 1.69 then tells none's value, 1.45 knows no such word.
+        # Anybody who reaches its port may ask it for any key. With this 1.69 exports no values; 1.45 ignores it.
         "REDIS_EXPORTER_DISABLE_EXPORTING_KEY_VALUES": "true",
     }
     if keys:
-        told["REDIS_EXPORTER_CHECK_SINGLE_KEYS"] = ",".join(f"db0={quote(key, safe=':')}" for key in keys)
+        environment["REDIS_EXPORTER_CHECK_SINGLE_KEYS"] = ",".join(
+            f"db0={quote(key, safe=':')}" for key in keys
+        )
     texts = {
         PASSWORDS: passwords_file(uri, password),
         CA: redis.ca,
-        DROPIN: render("prometheus-redis-exporter.conf", **_dropin(told, systemd)),
+        DROPIN: render("prometheus-redis-exporter.conf", **_dropin(environment, systemd)),
     }
-    return WantedExporter(listen, port, told, keys, wanted_files(texts))
+    return WantedExporter(listen, port, environment, keys, wanted_files(texts))
 
 
 def listen_address(bind: Iterable[str], names: Iterable[str], addresses: tuple[Address, ...]) -> str:
-    """The one of the addresses that Redis listens on by which Prometheus comes; "" is all of them.
+    """Return the address for Prometheus among those that Redis listens on; "" is all of them.
 
-    It takes one address alone, where Redis takes sixteen: the one clients use, else a private one, else any, else
+    The exporter takes one address, Redis up to sixteen: the one clients use, else a private one, else any, else
     loopback. Go's "0.0.0.0" and "::" are each all addresses of both kinds.
     """
     bound = tuple(bind)
@@ -132,20 +134,23 @@ def listen_address(bind: Iterable[str], names: Iterable[str], addresses: tuple[A
     return str(next(iter((*named, *private, *usable, *loopback)), "127.0.0.1"))
 
 
-def redis_name(bind: Iterable[str], client_name: str, own: OwnCertificate | None) -> str:
-    """A name or address of the host's Redis, as seen from the host, that its certificate covers."""
+def redis_name(bind: Iterable[str], client_name: str, user_certificate: OwnCertificate | None) -> str:
+    """Return a name or address by which the host reaches its own Redis, and which the certificate covers."""
     bare = {address.removeprefix("-") for address in bind}
     local = bare & {"127.0.0.1", "::1", *_EVERY[4], *_EVERY[6]}
     single = (str(address) for address in _addresses(bind))
     possible = (*(("localhost",) if local else ()), *single)
-    # Of the fleet's own: it covers localhost and what is bound.
-    return next((name for name in possible if own is None or own.certificate.covers(name)), client_name)
+    # A certificate of the fleet's CA covers localhost and the addresses bound.
+    covered = (
+        name for name in possible if user_certificate is None or user_certificate.certificate.covers(name)
+    )
+    return next(covered, client_name)
 
 
 def passwords_file(uri: str, password: str) -> str:
-    """The password for that server alone: who reaches the exporter's port may have it log in anywhere.
+    """Return the file with the password for this server only: requests can make the exporter log in elsewhere.
 
-    1.45 looks it up by the address as it is, 1.69 with the user in it.
+    1.45 looks the password up by the plain address, 1.69 by the address with the user in it.
     """
     with_user = uri.replace("://", f"://{USER}@")
     return json.dumps({uri: password, with_user: password}, indent=1) + "\n"
@@ -156,7 +161,7 @@ def bracketed(host: str) -> str:
 
 
 def wanted_files(texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
-    """All files and directories, directories first."""
+    """Return all files and directories, directories first."""
     return (
         WantedFile(ETC, "root", "root", "700", directory=True),
         WantedFile(DROPIN.rpartition("/")[0], "root", "root", "755", directory=True),
@@ -172,17 +177,17 @@ def _handed(path: str) -> str:
     return f"{CREDENTIALS}/{path.rpartition('/')[2]}"
 
 
-def _dropin(told: Mapping[str, str], systemd: int) -> dict[str, object]:
+def _dropin(environment: Mapping[str, str], systemd: int) -> dict[str, object]:
     return {
         "binary": BINARY,
-        "environment": [f"{name}={value}".replace("%", "%%") for name, value in told.items()],
+        "environment": [f"{name}={value}".replace("%", "%%") for name, value in environment.items()],
         "credentials": [f"{path.rpartition('/')[2]}:{path}" for path in HANDED],
         "filters": systemd >= FILTERS_SINCE,
     }
 
 
 def _is_there(address: str, there: set[str]) -> bool:
-    """Whether it is one address, and there: Redis starts without one behind a "-", the exporter would not."""
+    """Whether it is an address that the host has: Redis starts without an address after "-", the exporter does not."""
     bare = address.removeprefix("-")
     if bare in {*_EVERY[4], *_EVERY[6]}:
         return False
@@ -190,7 +195,7 @@ def _is_there(address: str, there: set[str]) -> bool:
 
 
 def _addresses(texts: Iterable[str]) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Those that are addresses, ``-`` aside."""
+    """Yield the texts that are addresses, without ``-``."""
     for text in texts:
         try:
             yield ipaddress.ip_address(text.removeprefix("-"))

@@ -1,1 +1,1 @@
-"""Servers asked every few seconds over kept connections."""
+"""Asks servers every few seconds, over connections that stay open."""

@@ -1,4 +1,4 @@
-"""The way to a host: its name looked up, and connected to. A name server that is silent keeps nobody else waiting."""
+"""Resolves a host's name and connects to it. A silent name server keeps no other host waiting."""
 
 import asyncio
 import ipaddress
@@ -13,16 +13,16 @@ from noevict.monitor.asking.wire import Connection
 
 
 class Resolver:
-    """Names -> addresses. One lookup of a name at a time, each in a thread that dies with the process.
+    """Resolves names to addresses: one lookup of a name at a time, each in a thread that dies with the process.
 
-    asyncio's own takes threads of a small pool, which a few lookups that never end would fill.
+    asyncio's own resolver takes threads of a small pool, which a few lookups that never end would fill.
     """
 
     def __init__(self) -> None:
         self._under_way: dict[str, asyncio.Future[list[str]]] = {}
 
     async def addresses(self, name: str) -> list[str]:
-        """Raises OSError for a name that is not known."""
+        """Return the addresses of a name. Raises OSError if the name is not known."""
         with suppress(ValueError):
             ipaddress.ip_address(name)
             return [name]
@@ -36,8 +36,8 @@ class Resolver:
     def _look_up(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
         found: list[str] | OSError
         try:
-            told = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            found = list(dict.fromkeys(str(address[0]) for *_, address in told))
+            answer = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            found = list(dict.fromkeys(str(address[0]) for *_, address in answer))
         except (OSError, UnicodeError) as error:
             found = error if isinstance(error, OSError) else OSError(f"{name} is no name")
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -47,18 +47,18 @@ class Resolver:
         future = self._under_way.pop(name)
         if isinstance(found, OSError):
             future.set_exception(found)
-            future.exception()  # whoever asked may have given up: it is no news then
+            future.exception()  # read it: the caller may have given up, and asyncio would log it
         else:
             future.set_result(found)
 
 
 class Turns:
-    """So many hosts at once are connected to: a handshake is a few milliseconds of work here.
+    """Limits how many hosts are connected to at once: a handshake is a few milliseconds of work here.
 
-    One that has not answered in a moment keeps nobody else waiting: it is waited for while the next are connected to.
+    A host that has not answered after a moment gives up its turn: we wait for it while we connect to the next ones.
     """
 
-    MOMENT = 0.25  # seconds; more than that is the way, or a host that is dead, and no work
+    MOMENT = 0.25  # seconds; what takes longer is the network, or a dead host, and no work for us
 
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
@@ -66,21 +66,21 @@ class Turns:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         await self._slots.acquire()
-        with ExitStack() as slot:  # given back once: after the moment, or sooner
+        with ExitStack() as slot:  # released once: after the moment, or sooner
             slot.callback(self._slots.release)
             slot.callback(asyncio.get_running_loop().call_later(self.MOMENT, slot.close).cancel)
             yield
 
 
 class Dial:
-    """Connections to one host, by whichever of its addresses answers."""
+    """Connects to one host, at whichever of its addresses answers."""
 
     def __init__(self, host: str, port: int, resolver: Resolver) -> None:
         self._host, self._port, self._resolver = host, port, resolver
         self._first = 0  # which address to begin with
 
     async def connect(self, context: ssl.SSLContext) -> Connection:
-        """Raises OSError, ssl.SSLError among them, of the last address tried."""
+        """Connect. Raises the OSError (which includes ssl.SSLError) of the last address tried."""
         addresses = await self._resolver.addresses(self._host)
         failure = OSError("has no address")
         for _ in addresses:
@@ -90,7 +90,7 @@ class Dial:
             except OSError as error:
                 self._first += 1
                 failure = error
-            except asyncio.CancelledError:  # out of time: the next attempt begins with the next one
+            except asyncio.CancelledError:  # out of time: the next attempt begins with the next address
                 self._first += 1
                 raise
         raise failure

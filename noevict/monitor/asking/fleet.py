@@ -1,4 +1,4 @@
-"""All hosts asked every few seconds, and what is known of each, for whoever wants to know."""
+"""Asks all hosts every few seconds, and keeps what is known of each."""
 
 import asyncio
 import time
@@ -20,23 +20,23 @@ from noevict.monitor.health.health import judge, refusals
 from noevict.server.writes import rise_since
 
 INTERVAL = 5.0
-ROSTER_SECONDS = 2.0  # between two looks at whether hosts.yml is another one
+ROSTER_SECONDS = 2.0  # between two checks whether hosts.yml has changed
 CONNECTING = 64  # at once: a handshake is a few milliseconds of work here
-PATIENCE = 0.25  # seconds that somebody who asks waits for an answer of now
-DEAD_SECONDS = 60.0  # behind its time, all of polling counts as dead
-STALE = 1.0  # seconds after which an answer is asked for anew for whoever asks
-# Younger ones too, so many a second: a flood of questions is answered from memory.
-ANEW, ANEW_AT_ONCE = 50, 200
+PATIENCE = 0.25  # seconds that a caller waits for a current answer
+DEAD_SECONDS = 60.0  # polling that is this late counts as dead
+STALE = 1.0  # seconds after which a host is polled again for a caller
+# So many of these polls a second, and at once: a flood of requests is answered from memory.
+REFRESHES, REFRESHES_AT_ONCE = 50, 200
 
 
 class Credit:
-    """So many a second, and so many at once after a pause."""
+    """Limits a rate: so many a second, and so many at once after a pause."""
 
     def __init__(self, rate: float, most: float) -> None:
         self._rate, self._most, self._left, self._at = rate, most, most, time.monotonic()
 
     def take(self, wanted: int) -> bool:
-        """Whether there is that much left; then it is taken."""
+        """Take that much if it is left. Returns whether it was."""
         now = time.monotonic()
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -47,7 +47,7 @@ class Credit:
 
 
 class Monitor:
-    """Every host of ``targets``, asked from ``run`` on; with a ``roster``, those that it names from then on."""
+    """Asks every host of ``targets`` once ``run`` starts; with a ``roster``, the hosts that it then names."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Monitor:
         self._records: Mapping[str, Record] = {}
         self._news, self.ended = asyncio.Event(), asyncio.Event()
         self._died: str | None = None
-        self._credit = Credit(ANEW, max(ANEW_AT_ONCE, 2 * len(targets)))
+        self._credit = Credit(REFRESHES, max(REFRESHES_AT_ONCE, 2 * len(targets)))
 
     async def first_look(self) -> None:
-        """Every host asked once, or nearly: where very many are dead, the last of them are not waited for."""
+        """Ask every host once. If very many hosts are dead, do not wait for the last of them."""
         await asyncio.wait([host.poll() for host in self.hosts.values()], timeout=SECONDS + PATIENCE)
 
     async def run(self) -> None:
-        """Ask, without end. The hosts take turns, so that their answers do not come all at once."""
+        """Ask the hosts without end. They take turns, so that their answers do not come all at once."""
         tasks: dict[Watched, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
@@ -88,21 +88,21 @@ class Monitor:
                     await self._take(targets)
 
     async def refresh(self, names: Collection[str]) -> None:
-        """Look again at these hosts, for somebody who asks now; PATIENCE at most.
+        """Poll these hosts again for a caller, and wait for PATIENCE at most.
 
-        Who did not answer last time is not asked: it would not this time either.
+        A host that did not answer last time is not polled: it would not answer this time either.
         """
         hosts = [host for name in names if (host := self.hosts[name]).health.poll.info]
         if not self._credit.take(len(hosts)):
             hosts = [host for host in hosts if time.monotonic() - host.asked > STALE]
         if hosts:
-            await asyncio.wait([asyncio.create_task(host.poll_anew()) for host in hosts], timeout=PATIENCE)
+            await asyncio.wait([asyncio.create_task(host.poll_again()) for host in hosts], timeout=PATIENCE)
 
     def view(self, name: str) -> View:
         return self.views([name])[0]
 
     def views(self, names: Collection[str] | None = None) -> list[View]:
-        """Of all hosts or some, in the order of hosts.yml."""
+        """Return the views of all hosts, or of some, in the order of hosts.yml."""
         records_, now = self._read_records(), time.monotonic()
         return [
             View(
@@ -117,12 +117,12 @@ class Monitor:
 
     @property
     def late(self) -> list[str]:
-        """Hosts that were not asked for so long that something is wrong with us."""
+        """Return the hosts that were not asked for so long that something is wrong with this service."""
         return self._not_asked_for(3 * self.interval + 2 * SECONDS)
 
     @property
     def failure(self) -> str | None:
-        """Why nothing is asked any more, in a line; None as long as it is."""
+        """Why polling has ended, in a line; None while it runs."""
         if self._died is None and self.hosts:
             allowed = 3 * self.interval + 2 * SECONDS + DEAD_SECONDS
             if len(self._not_asked_for(allowed)) == len(self.hosts):
@@ -130,7 +130,7 @@ class Monitor:
         return self._died
 
     def polling_ended(self, task: "asyncio.Task[None]") -> None:
-        """Take note that ``run`` ended, though nobody cancelled it."""
+        """Note that ``run`` ended although nobody cancelled it."""
         if not task.cancelled():
             error = task.exception()
             log.error("polling ended", exc_info=error)
@@ -139,11 +139,11 @@ class Monitor:
             self._died = one_line(f"polling ended: {type(error).__name__}: {error}")
 
     async def news(self) -> None:
-        """Returns with the next answer of any host, or the end."""
+        """Wait for the next answer of any host, or for the end."""
         await self._news.wait()
 
     def end(self) -> None:
-        """Whoever waits for news goes."""
+        """Wake up everybody who waits for news."""
         self.ended.set()
         self._news.set()
 
@@ -159,7 +159,7 @@ class Monitor:
         return Watched(Asker(target, self._access, self._resolver, self._turns))
 
     async def _take(self, targets: Sequence[Endpoint]) -> None:
-        """These from now on. A host that is as before keeps its past; a new one is asked before it is shown."""
+        """Watch these hosts from now on. A host that did not change keeps its history; a new one is polled first."""
         hosts = {}
         for target in targets:
             known = self.hosts.get(target.name)
@@ -179,34 +179,34 @@ class Monitor:
             due = max(due + self.interval, time.monotonic())
 
     def _read_records(self) -> Mapping[str, Record]:
-        """Again where one was replaced: the directory's time tells."""
+        """Read the records again if the directory's mtime shows that one was replaced."""
         try:
             changed = self._state.stat().st_mtime_ns
         except OSError:
             changed = 0
         if changed != self._records_of:
-            # Of a change just now another may follow within what a file's time tells apart.
+            # After a change just now another one may follow that has the same mtime.
             settled = time.time_ns() - changed > 1_000_000_000
-            with suppress(OSError):  # known is what was known
+            with suppress(OSError):  # keep what was read before
                 self._records_of, self._records = changed if settled else -1, records.read(self._state)
         return self._records
 
 
 def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
-    """All hosts, or some, asked once. Raises NoevictError for mistakes; a host that fails is a View of its own."""
+    """Ask all hosts, or some, once. Raises NoevictError for mistakes; a host that fails has a View that says so."""
     access, targets = Access(root), read_targets(root, only)
 
-    async def look() -> list[View]:
+    async def ask_all() -> list[View]:
         fleet = Monitor(targets, access, records.locate(root))
         await asyncio.wait([host.poll() for host in fleet.hosts.values()])
         fleet.close()
         return [_since_last_look(view) for view in fleet.views()]
 
-    return asyncio.run(look())
+    return asyncio.run(ask_all())
 
 
 def _since_last_look(view: View) -> View:
-    """Judged by what was refused since a run looked at it, if that is known."""
+    """Judge the host by the writes refused since a run last looked at it, if that is known."""
     health, target = view.health, view.target
     rise = rise_since(view.record.refusals, refusals(health.poll), health.number("uptime_in_seconds"))
     if rise is None:

@@ -1,4 +1,4 @@
-"""One host asked, again and again, over connections that are kept: a Poll each time, whatever happens."""
+"""Asks one host again and again, over connections that stay open. Each time gives a Poll, whatever happens."""
 
 import asyncio
 import ssl
@@ -18,39 +18,39 @@ from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason
 from noevict.monitor.asking.wire import Connection, Refused
 from noevict.monitor.health.health import SECTIONS, Poll, parse_info, parse_refusals
 
-# A kept connection sees neither a new certificate nor a changed password: this often it is made anew, as clients' are.
+# An open connection sees neither a new certificate nor a changed password: it is replaced this often, as clients do.
 RENEW_SECONDS = 60.0
-# What a server says to PING that can be asked all the same: INFO tells more of it.
+# Errors that a server replies to PING although it can be asked further: INFO has the details.
 ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and no client may write
-# Queue -> state -> jobs, and queue -> whether a worker has left its mark; None where not known.
+# Queue -> state -> jobs, and queue -> whether a worker has left its mark; None if not known.
 Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
 UNKNOWN: Queues = (None, None)
-_SHOWN = 100  # characters of an answer that makes no sense
+_REPLY_LENGTH = 100  # characters shown of a reply that makes no sense
 FAILURES = (OSError, Refused, Garbage, NoevictError)
 
 
 class Session:
-    """One user's kept connection to a host, made when it is needed, and anew when it is lost or old."""
+    """One user's connection to a host. It is opened when it is needed, and again when it is lost or old."""
 
     def __init__(self, target: Endpoint, user: str, access: Access, dial: Dial) -> None:
         self.user = user
         self._target, self._access, self._dial = target, access, dial
         self._connection: Connection | None = None
         self._made = 0.0
-        self._taken = ""  # the password
+        self._taken = ""  # the password that the server accepted last
 
     @property
     def connects(self) -> bool:
-        """Whether the next question takes a new connection."""
+        """Whether the next command needs a new connection."""
         return self._connection is None or time.monotonic() - self._made > RENEW_SECONDS
 
     @property
     def certificate_ends(self) -> datetime | None:
-        """Of the certificate the server has shown."""
+        """When the certificate that the server presented ends."""
         return self._connection.certificate_ends if self._connection else None
 
     async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
-        """Raises one of FAILURES. A connection that was kept and is lost is made anew first."""
+        """Send commands and return the replies. A lost connection is opened again first. Raises one of FAILURES."""
         new = self.connects
         if new:
             await self._open()
@@ -72,12 +72,12 @@ class Session:
         assert connection is not None  # noqa: S101 - opened before
         try:
             return await connection.ask(*commands)
-        except BaseException:  # out of time too: its answer would be the next question's
+        except BaseException:  # a timeout too: the reply to this command would be taken for the next one's
             self.close()
             raise
 
     async def _open(self) -> None:
-        """In the old one's place only once it is logged in."""
+        """Open a connection, and replace the old one only once it is logged in."""
         self._made = time.monotonic()
         try:
             try:
@@ -107,7 +107,7 @@ class Session:
         return connection
 
     async def _login(self, connection: Connection) -> None:
-        """With the password that was taken last time first. Raises Refused with what the server said to the last."""
+        """Log in, with the password accepted last time first. Raises Refused with the reply to the last one tried."""
         passwords = self._access.passwords(self.user, self._target.name)
         for password in sorted(passwords, key=lambda each: each != self._taken):
             try:
@@ -123,18 +123,18 @@ class Session:
 
 
 class Asker:
-    """A host and how it is asked. ``turns``: when it may be connected to."""
+    """Asks one host. ``turns``: when it may be connected to."""
 
     def __init__(self, target: Endpoint, access: Access, resolver: Resolver, turns: Turns) -> None:
         self.target = target
         dial = Dial(target.host, target.port, resolver)
         self._turns = turns
         self._health = Session(target, HEALTH, access, dial)
-        # A connection of its own: what `health` may not, it asks.
+        # A connection as another user: `exporter` may read queues, `health` may not.
         self._exporter = Session(target, EXPORTER, access, dial) if target.queues else None
 
     async def poll(self) -> Poll:
-        """Ask now. Takes SECONDS at most, once it is this host's turn to connect."""
+        """Ask now. This takes SECONDS at most, once it is this host's turn to connect."""
         health, lengths = await asyncio.gather(self._ask_health(), self._ask_queues())
         (counts, workers), queues_failure = lengths
         return replace(
@@ -152,9 +152,9 @@ class Asker:
             self._exporter.close()
 
     async def _ask_health(self) -> Poll:
-        """What PING and INFO answer."""
+        """Return what PING and INFO answer."""
         try:
-            # errorstats by itself: it has no bound on Redis 7.0, and what is too long is left out alone.
+            # errorstats is a reply of its own: Redis 7.0 does not bound it, and a reply that is too long is dropped.
             began, (ping, info, errors) = await self._answers(
                 self._health, ("PING",), ("INFO", *SECTIONS), ("INFO", "errorstats")
             )
@@ -183,7 +183,7 @@ class Asker:
         counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
         for (queue, kind), answer in zip(asked, answers, strict=True):
             if not isinstance(answer, int):
-                return UNKNOWN, f"{queues.key(queue, kind)}: {one_line(str(answer)[:_SHOWN])}"
+                return UNKNOWN, f"{queues.key(queue, kind)}: {one_line(str(answer)[:_REPLY_LENGTH])}"
             counts[queue][kind] = answer
         workers = {queue: count.pop(queues.WORKERS) > 0 for queue, count in counts.items()}
         return (counts, workers), None
@@ -191,10 +191,10 @@ class Asker:
     async def _answers(
         self, session: Session, *commands: Sequence[str]
     ) -> tuple[float, list[str | int | Refused]]:
-        """When the question was asked, and the answers."""
+        """Return when the commands were sent, and the replies."""
         async with self._turns.turn() if session.connects else nullcontext():
             async with asyncio.timeout(SECONDS):
                 if session.connects:
-                    await session.ask(("PING",))  # the way there is no part of the latency
+                    await session.ask(("PING",))  # connecting is not part of the latency
                 began = time.monotonic()
                 return began, await session.ask(*commands)

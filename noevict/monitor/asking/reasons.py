@@ -1,4 +1,4 @@
-"""Why a host gave no answer, in a line that can be shown to anybody."""
+"""Says in one line why a host gave no answer. The line can be shown to anybody."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 def reason(error: Exception, user: str) -> str:
-    """``error`` is what asking as that user raised."""
+    """Return why asking as that user raised ``error``."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {_tls(error)}"
     if isinstance(error, Refused):

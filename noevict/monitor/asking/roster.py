@@ -1,4 +1,4 @@
-"""Which hosts are watched, while hosts.yml and group_data may change under a service that runs for months."""
+"""Which hosts are watched: hosts.yml and group_data may change while the service runs for months."""
 
 import time
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from noevict.inventory.reader import hosts_path
 from noevict.messages import one_line
 from noevict.monitor.asking.watched import log
 
-AGAIN_SECONDS = 30.0  # until files with a mistake in them are read again, changed or not
+AGAIN_SECONDS = 30.0  # until files with a mistake in them are read again, even if they have not changed
 
 
 class Roster:
-    """The hosts of hosts.yml, read again when it, or group_data, has changed."""
+    """The hosts of hosts.yml. They are read again when it, or group_data, has changed."""
 
     def __init__(self, root: Path, access: Access) -> None:
         self._root, self._access = root, access
@@ -23,7 +23,7 @@ class Roster:
         self._again = 0.0
 
     def read(self) -> list[Endpoint]:
-        """Raises NoevictError for mistakes, and for a host that cannot be asked for want of a password."""
+        """Read the hosts. Raises NoevictError for mistakes, and for a host whose password is missing."""
         self._read = self._stamp()
         targets = read_targets(self._root)
         for target in targets:
@@ -31,10 +31,10 @@ class Roster:
         return targets
 
     def changed(self) -> Sequence[Endpoint] | None:
-        """The hosts, if they may be others now. The log reports mistakes, once; nothing changes then.
+        """Return the hosts if they may have changed. Mistakes are logged once, and change nothing.
 
-        What could not be read may be read later, without having changed: no file descriptor was left, or a disk
-        was away.
+        Files that could not be read may become readable without having changed: no file descriptor was left, or a
+        disk was away.
         """
         try:
             if self._stamp() == self._read and not (self._mistakes and time.monotonic() > self._again):

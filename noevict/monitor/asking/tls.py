@@ -1,6 +1,6 @@
-"""TLS for asyncio in little memory: 40 KiB for each connection that is kept, with OpenSSL's own.
+"""TLS for asyncio in little memory: 40 KiB for each open connection, OpenSSL's buffers included.
 
-asyncio's own sets 256 KiB aside for each, for which there is no setting (``max_size`` of
+asyncio reserves 256 KiB for each, and has no setting for it (``max_size`` of
 https://github.com/python/cpython/blob/main/Lib/asyncio/sslproto.py): of thousands of connections that is most of the
 memory. Here a record is decrypted when it is asked for.
 """
@@ -20,7 +20,7 @@ _ENDED = "the connection ended"
 
 
 class Stream:
-    """A connection, made by ``connect``. What it does raises OSError, ssl.SSLError among them."""
+    """A connection, made by ``connect``. Its methods raise OSError, which includes ssl.SSLError."""
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, name: str) -> None:
         self._socket = connected
@@ -35,29 +35,29 @@ class Stream:
             data = data[await self._complete(functools.partial(self._tls.write, data)) :]
 
     async def receive(self) -> bytes:
-        """What comes next, a byte at least. Raises ConnectionResetError at the end."""
+        """Return the next bytes, at least one. Raises ConnectionResetError at the end."""
         if data := await self._complete(functools.partial(self._tls.read, CHUNK)):
             return data
         raise ConnectionResetError(_ENDED)
 
     @property
     def certificate_ends(self) -> datetime | None:
-        """Of the certificate that the server has shown."""
+        """When the certificate that the server presented ends."""
         certificate = self._tls.getpeercert()
         if not certificate:
             return None
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
     def close(self) -> None:
-        """At once: a host that is gone does not say goodbye."""
+        """Close at once: a host that is gone does not complete TLS' close."""
         loop = asyncio.get_running_loop()
-        # Another task may wait for it; the loop would take the next socket of this number for it.
+        # Another task may wait for this socket; the loop would take the next socket of this number for it.
         loop.remove_reader(self._socket)
         loop.remove_writer(self._socket)
         self._socket.close()
 
     async def _complete(self, step: Callable[[], T]) -> T:
-        """What OpenSSL does, which is tried again when what it waits for has come."""
+        """Repeat a step of OpenSSL until the data that it waits for has come."""
         while True:
             try:
                 done = step()
@@ -71,7 +71,7 @@ class Stream:
                 raise ConnectionResetError(_ENDED) from None
             except ssl.SSLError:
                 with suppress(OSError):
-                    await self._flush()  # why, for the other end
+                    await self._flush()  # the alert that tells the other end why
                 raise
             else:
                 await self._flush()
@@ -83,7 +83,7 @@ class Stream:
 
 
 async def connect(address: str, port: int, name: str, context: ssl.SSLContext) -> Stream:
-    """The certificate is checked against ``name``."""
+    """Connect, and check the certificate against ``name``."""
     loop = asyncio.get_running_loop()
     made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     stream = Stream(made, context, name)

@@ -1,4 +1,4 @@
-"""One host that is asked again and again: how it is, as last seen, and its last hour."""
+"""One host that is asked again and again: its last known state, and its last hour."""
 
 import asyncio
 import logging
@@ -16,14 +16,14 @@ from noevict.monitor.health.health import Health, Poll, Status, judge, refusals
 from noevict.monitor.health.history import Evictions, Line
 from noevict.server.writes import Refusals, Rise, number, rise_since
 
-LATELY = 60.0  # seconds for which a write that was refused counts; longer if the host is not asked so often
+LATELY = 60.0  # seconds for which a refused write counts; longer if the host is not asked so often
 log = logging.getLogger("noevict")
-log.addHandler(logging.NullHandler())  # who is to read it says where
+log.addHandler(logging.NullHandler())  # `noevict serve` says where the log goes
 
 
 @dataclass(frozen=True)
 class View:
-    """What is known of a host. ``lines``: an hour of some figures, the oldest first; None where there was none."""
+    """What is known of a host. ``lines``: an hour of some figures, the oldest first; None if there was none."""
 
     target: Endpoint
     health: Health
@@ -36,7 +36,7 @@ class View:
 
 
 class Watched:
-    """One host: how it is, as last seen."""
+    """One host and its last known state."""
 
     def __init__(self, asker: Asker) -> None:
         self.asker, self.target = asker, asker.target
@@ -44,19 +44,21 @@ class Watched:
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
         self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
         self._evictions = Evictions()
-        self._counted: Refusals | None = None  # how often it had refused writes at the last poll that told
-        # When, and how often since the poll before.
+        self._counted: Refusals | None = (
+            None  # how often it had refused writes at the last poll that reported it
+        )
+        # When it was polled, and how often it had refused writes since the poll before.
         self._refusals: deque[tuple[float, Mapping[str, int]]] = deque()
         self._under_way: asyncio.Task[None] | None = None
 
     def poll(self) -> "asyncio.Task[None]":
-        """The poll under way, or a new one."""
+        """Return the poll under way, or a new one."""
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.create_task(self._poll())
         return self._under_way
 
-    async def poll_anew(self) -> None:
-        """One that begins now: the one under way may have been answered before."""
+    async def poll_again(self) -> None:
+        """Wait for a poll that begins now: the one under way may have been answered before."""
         if self._under_way is not None and not self._under_way.done():
             await asyncio.wait([self._under_way])
         await asyncio.wait([self.poll()])
@@ -64,7 +66,7 @@ class Watched:
     async def _poll(self) -> None:
         try:
             self._take(await self.asker.poll(), time.monotonic())
-        except Exception as error:  # a server that answers nonsense is its own failure alone
+        except Exception as error:  # a server that answers nonsense must not fail the other hosts
             log.exception("%s: polling it", self.target.name)
             failure = f"could not be asked: {type(error).__name__}"
             self._take(Poll(datetime.now(UTC), failure=failure), time.monotonic())
@@ -95,7 +97,7 @@ class Watched:
         self.asked = now
 
     def _refused(self, poll: Poll, now: float) -> Rise | None:
-        """Writes, in the last minute; None if that is not known: the first poll that tells counts from where."""
+        """Count the writes refused in the last minute. None if not known: the first poll is only the baseline."""
         counted = refusals(poll)
         if not counted.counts:
             return None
@@ -112,7 +114,7 @@ class Watched:
 
 
 def summary(health: Health) -> str:
-    """How a host is, and why, in a line."""
+    """Return a host's status and the reasons for it, in a line."""
     reasons = [
         reason(name, check.detail)
         for name, check in health.checks.items()

@@ -1,1 +1,1 @@
-"""What a server answered -> healthy, degraded or unhealthy, and why. Pure."""
+"""Judges by a server's answers whether it is healthy, degraded or unhealthy, and why. Pure."""

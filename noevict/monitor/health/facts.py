@@ -1,4 +1,4 @@
-"""The figures of a host in words, and how serious each is: what the page and ``noevict status`` both show.
+"""Words the figures of a host, and how serious each is: the page and ``noevict status`` both show them.
 
 They are made of the published answer (see web/answers.py). A figure of which nothing is known is left out, or UNKNOWN
 if a reader would miss it.
@@ -55,14 +55,14 @@ class Fact:
         return self.short or self.text
 
     def dated(self, words: str, ago: Callable[[datetime], str]) -> str:
-        """``words`` with the age, as ``ago`` words it: ``none, 3 h ago``."""
+        """Return ``words`` with the age, as ``ago`` words it: ``none, 3 h ago``."""
         if self.at is None:
             return words
         return f"{words}{self.joint}{ago(self.at)}" if words else ago(self.at)
 
 
 def facts(answer: Answer) -> Iterator[Fact]:
-    """All figures but memory, in the order of the page."""
+    """Return all figures but memory, in the order of the page."""
     if answer["persistence"] is not None:
         yield _policy(answer["evictionPolicy"])
         yield _evicted(answer)
@@ -80,7 +80,7 @@ def facts(answer: Answer) -> Iterator[Fact]:
 
 
 def memory(answer: Answer) -> Fact | None:
-    """None if its use is not known. A full cache is fine: no more serious than one that is almost full."""
+    """Return the use of memory; None if not known. A full cache is no more serious than one that is almost full."""
     used, most, percent = answer["usedMemory"], answer["maxMemory"], answer["usedMemoryPercent"]
     if used is None:
         return None
@@ -93,17 +93,17 @@ def memory(answer: Answer) -> Fact | None:
 
 
 def reason(check: str, detail: str) -> str:
-    """Why a host is not healthy: a check's words, after its name if they need one."""
+    """Return why a host is not healthy: a check's words, after its name if they need one."""
     return detail if check in SENTENCES else f"{check}: {detail}"
 
 
 def days_left(days: int) -> str:
-    """Of a certificate: below 0 it has ended."""
+    """Word the days that a certificate has left; below 0 it has ended."""
     return "expired" if days < 0 else "1 day" if days == 1 else f"{days} days"
 
 
 def waiting(states: Mapping[str, int]) -> int:
-    """Jobs of a queue that wait for a worker."""
+    """Return how many jobs of a queue wait for a worker."""
     return sum(states[state] for state in WAITING)
 
 
@@ -130,7 +130,7 @@ def _policy(policy: str | None) -> Fact:
 
 
 def _evicted(answer: Answer) -> Fact:
-    """Only the last hour counts, and of a cache not even that: the check knows."""
+    """Return the evictions. Only the last hour counts, and for a cache not even that: the check knows."""
     keys, lately = answer["evictedKeys"], answer["evictedKeysLastHour"]
     if keys is None:
         return _known("Evicted", None)

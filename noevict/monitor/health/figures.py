@@ -1,16 +1,16 @@
-"""Figures as people read them: sizes, times, and the last hour as a line."""
+"""Formats figures for people: sizes, times, and the last hour as a line."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from noevict.monitor.health.history import POINTS
 
-LEAST_POINTS = 10  # of a line, five minutes: fewer are specks
+LEAST_POINTS = 10  # five minutes of a line: fewer points are specks
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def size(number: int) -> str:
-    """``1.2 GiB``."""
+    """Return ``1.2 GiB``."""
     value, unit = float(number), 0
     while value >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
@@ -18,7 +18,7 @@ def size(number: int) -> str:
 
 
 def sizes(used: int, most: int) -> str:
-    """``0.31 of 1.56 GiB``: in one unit, the largest in which both can be read."""
+    """Return ``0.31 of 1.56 GiB``: both in one unit, the largest in which both can be read."""
     power = min(len(_UNITS) - 1, (max(most, used).bit_length() - 1) // 10)
     while power and used and used < 1024**power / 100:
         power -= 1
@@ -32,7 +32,7 @@ def _short(value: float) -> str:
 
 
 def span(time: timedelta) -> str:
-    """``3 h``: whole, and at least ``0 s``."""
+    """Return ``3 h``: a whole number, ``0 s`` at least."""
     seconds = max(0, int(time.total_seconds()))
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
@@ -41,7 +41,10 @@ def span(time: timedelta) -> str:
 
 
 def path(points: Sequence[float | None], most: float) -> str:
-    """A line through them, 100 wide and 20 high, with gaps; a point alone is a short dash. Nothing of a few points."""
+    """Return an SVG path through the points, 100 wide and 20 high, with gaps; "" if there are only a few points.
+
+    A point between two gaps is a short dash.
+    """
     parts, before = [], False
     if sum(value is not None for value in points) < LEAST_POINTS:
         return ""

@@ -1,14 +1,14 @@
-"""What a server answered -> how it is: healthy, degraded or unhealthy, and why. Pure; the clock comes in.
+"""Judges by a server's answers whether it is healthy, degraded or unhealthy, and why. Pure: the time is an argument.
 
-What makes it so, the worst first:
+The reasons, the worst first:
 
 ==========  ==============================================================================================
-unhealthy   no answer in time, a password or certificate not taken, still loading, writes refused: clients
-            cannot work
+unhealthy   no answer in time, a password or certificate not accepted, still loading, writes refused:
+            clients cannot work
 degraded    memory over 90 % of maxmemory, the last save or AOF write failed, less than 14 days of the
-            certificate left, keys evicted in the last hour: clients will not be able to for long, or lose data
-            (of a cache, which is to evict, neither memory nor evictions count)
-healthy     all else; an eviction policy other than ``noeviction`` is a warning in itself
+            certificate left, keys evicted in the last hour: clients cannot work for long, or lose data (for a
+            cache, which should evict, neither memory nor evictions count)
+healthy     everything else; an eviction policy other than ``noeviction`` is a warning in itself
 ==========  ==============================================================================================
 """
 
@@ -22,12 +22,12 @@ from noevict.server.writes import CODES, NOEVICTION, Refusals, Rise, count_refus
 from noevict.urgency import Urgency, urgency
 
 MEMORY_PERCENT = 90
-LITTLE_PERCENT = 10  # free of the data's disk
+LITTLE_PERCENT = 10  # of the data's disk are free
 CERTIFICATE_DAYS = 14
-_LONGEST = 60  # characters of a value that a server told
+_LONGEST = 60  # characters of a value from a server
 
 Info = Mapping[str, str]  # INFO's fields, as text
-# The sections of INFO that are asked for, and the fields that are kept of them: a server may send many more.
+# The sections of INFO that we ask for, and the fields of them that we keep: a server may send many more.
 SECTIONS = ("server", "clients", "memory", "persistence", "stats", "replication")
 FIELDS = frozenset(
     {
@@ -39,12 +39,12 @@ FIELDS = frozenset(
         *("aof_enabled", "aof_last_write_status", "aof_last_bgrewrite_status"),
     }
 )
-REFUSALS = {code: f"errorstat_{code}" for code in CODES}  # the fields for these: a number, if it is known
+REFUSALS = {code: f"errorstat_{code}" for code in CODES}  # their fields: a number, if it is known
 _LONGEST_KEPT = 200  # characters of a field's value
 
 
 class Status(enum.StrEnum):
-    """The worst of several is their ``max`` by ``rank``."""
+    """How well a host is. The worst of several is their ``max`` by ``rank``."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -57,9 +57,9 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Poll:
-    """What asking a host once gave. ``failure``: why it gave no answer, in a line; ``info`` may be there all the same.
+    """The result of asking a host once. ``failure``: why it gave no answer, in a line; ``info`` may be there even so.
 
-    ``queues`` is None where they were not read; ``queues_failure`` then says why, where they should have been.
+    ``queues`` is None if they were not read; if they should have been, ``queues_failure`` says why.
     """
 
     at: datetime
@@ -76,7 +76,7 @@ class Poll:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: how it is, and that in words. ``about``: its runbook, if that is not the check's own."""
+    """The result of one check, with its details in words. ``about``: its runbook, if it is not the check's name."""
 
     status: Status
     detail: str
@@ -85,7 +85,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Health:
-    """How a host is. ``checks`` by name; ``status`` is the worst of them."""
+    """The health of a host. ``checks`` are by name; ``status`` is the worst of them."""
 
     poll: Poll
     status: Status
@@ -94,17 +94,17 @@ class Health:
 
     @property
     def error(self) -> str | None:
-        """Why it is unhealthy, in a line."""
+        """Why the host is unhealthy, in a line."""
         return next((each.detail for each in self.checks.values() if each.status is Status.UNHEALTHY), None)
 
     @property
     def stopped(self) -> bool | None:
-        """Whether nothing listens there; None where that is not known."""
+        """Whether nothing listens there; None if not known."""
         return True if self.poll.stopped else False if self.poll.info else None
 
     @property
     def writes_refused(self) -> bool | None:
-        """Whether clients' writes are; None where that is not known."""
+        """Whether clients' writes are refused; None if not known."""
         check = self.checks.get("writes")
         return None if check is None else check.status is Status.UNHEALTHY
 
@@ -114,13 +114,13 @@ class Health:
 
     @property
     def policy(self) -> str | None:
-        """maxmemory-policy; None where it is not known."""
+        """maxmemory-policy; None if not known."""
         policy = self.poll.info.get("maxmemory_policy")
         return policy and one_line(policy)[:_LONGEST]
 
     @property
     def warning(self) -> str | None:
-        """In the words that its users' dashboards know."""
+        """The warning about the eviction policy, in the words that users' dashboards know."""
         if self.policy in {None, NOEVICTION}:
             return None
         return (
@@ -130,21 +130,21 @@ class Health:
 
     @property
     def memory_percent(self) -> float | None:
-        """Used memory of maxmemory; None where there is no maxmemory."""
+        """Used memory in percent of maxmemory; None if there is no maxmemory."""
         return memory_percent(self.poll.info)
 
     @property
     def certificate_days(self) -> int | None:
-        """Whole days that the certificate served has left; below 0 once it has ended."""
+        """Whole days that the served certificate has left; below 0 once it has ended."""
         ends = self.poll.certificate_ends
         return None if ends is None else (ends - self.poll.at) // timedelta(days=1)
 
     def number(self, name: str) -> int | None:
-        """A field of INFO."""
+        """Return a field of INFO."""
         return number(self.poll.info, name)
 
     def text(self, name: str) -> str | None:
-        """A field of INFO, as a line of text that can be shown."""
+        """Return a field of INFO, as a line of text that can be shown."""
         value = self.poll.info.get(name)
         return None if value is None else one_line(value)[:_LONGEST]
 
@@ -152,9 +152,9 @@ class Health:
 def judge(
     poll: Poll, evicted_lately: int = 0, rise: Rise | None = None, *, host: str = "HOST", cache: bool = False
 ) -> Health:
-    """How a host is that answered so, with so many keys evicted in the last hour.
+    """Judge a host by its answers, with so many keys evicted in the last hour.
 
-    ``rise``: writes that were refused of late, None if that is not known. ``cache``: evicting is what it is for.
+    ``rise``: writes refused of late, None if not known. ``cache``: the host is meant to evict.
     """
     evicts = cache and poll.info.get("maxmemory_policy", NOEVICTION) != NOEVICTION
     found = _checks(poll, evicted_lately, _writes(poll, rise, host), evicts=evicts)
@@ -164,26 +164,26 @@ def judge(
 
 
 def parse_refusals(text: str) -> dict[str, str]:
-    """The REFUSALS of a reply to INFO errorstats; what is not known is left out."""
+    """Return the REFUSALS of a reply to INFO errorstats, without those that are not known."""
     fields = {name: value for name, _, value in (line.partition(":") for line in text.splitlines())}
     return {REFUSALS[code]: str(count) for code, count in count_refusals(fields).items()}
 
 
 def refusals(poll: Poll) -> Refusals:
-    """How often the server had refused writes when it was asked."""
+    """Return how often the server had refused writes when it was asked."""
     counts = {code: number(poll.info, field) for code, field in REFUSALS.items()}
     known = {code: count for code, count in counts.items() if count is not None}
     return Refusals(poll.at, poll.info.get("run_id", ""), known)
 
 
 def parse_info(text: str) -> dict[str, str]:
-    """The FIELDS of an INFO reply. Whatever the text, no error: anything else is left out."""
+    """Return the FIELDS of an INFO reply. Anything else in the text is left out, and raises no error."""
     fields = (line.partition(":") for line in text.splitlines())
     return {name: value[:_LONGEST_KEPT] for name, colon, value in fields if colon and name in FIELDS}
 
 
 def is_little(free: int, size: int) -> bool:
-    """Whether little of a disk is free. Bytes."""
+    """Whether little of a disk is free. Both are bytes."""
     return 100 * free < LITTLE_PERCENT * size
 
 
@@ -223,7 +223,7 @@ def _loading(info: Info) -> Check:
 
 
 def _writes(poll: Poll, rise: Rise | None, host: str) -> Check | None:
-    """None where nothing is known: while it loads its data nothing is taken, and that is said elsewhere."""
+    """Return None if nothing is known. While it loads its data it takes no write: ``loading`` reports that."""
     info = poll.info
     if _loading(info).status is not Status.HEALTHY or (rise is None and "used_memory" not in info):
         return None
@@ -242,15 +242,15 @@ def _memory(info: Info, *, evicts: bool) -> Check | None:
 
 
 def _last(info: Info, name: str, what: str) -> Check | None:
-    said = info.get(name)
-    if said is None:
+    status = info.get(name)
+    if status is None:
         return None
-    fine = said == "ok"
+    fine = status == "ok"
     return Check(Status.HEALTHY if fine else Status.DEGRADED, f"{what} {'went well' if fine else 'failed'}")
 
 
 def _aof(info: Info) -> Check | None:
-    """The writing of it, and the rewriting where that failed; nothing where it is off."""
+    """Judge the last AOF write, and the last rewrite if it failed; None if AOF is off."""
     if info.get("aof_enabled", "0") == "0":
         return None
     written = _last(info, "aof_last_write_status", "the last AOF write")

@@ -1,4 +1,4 @@
-"""What was, as far as monitoring needs it: evictions of the last hour, and an hour of a few figures."""
+"""The history that monitoring needs: evictions of the last hour, and an hour of a few figures."""
 
 from array import array
 from collections import deque
@@ -8,12 +8,12 @@ from noevict.monitor.health.health import Info
 from noevict.server.writes import number
 
 HOUR = 3600.0
-STEP = 30.0  # seconds that one point of a line stands for
+STEP = 30.0  # seconds for one point of a line
 POINTS = int(HOUR / STEP)
 
 
 class Evictions:
-    """How many keys a server evicted in the last hour, from a counter that a restart, or CONFIG RESETSTAT, sets back.
+    """Counts the keys evicted in the last hour, from a counter that a restart, or CONFIG RESETSTAT, sets back.
 
     Times are seconds of a clock that only goes forward.
     """
@@ -23,7 +23,7 @@ class Evictions:
         self._rises: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, info: Info) -> None:
-        """What INFO told now. Of a server seen for the first time, what it evicted since a start in this hour."""
+        """Add what INFO reports now. The first time, all evictions count if the server started within this hour."""
         counter, run = number(info, "evicted_keys"), info.get("run_id", "")
         if counter is None:
             return
@@ -37,28 +37,28 @@ class Evictions:
         self._run, self._counted, self._seen = run, counter, now
 
     def lately(self, now: float) -> int:
-        """Keys evicted in the hour before now."""
+        """Return how many keys were evicted in the hour before now."""
         while self._rises and self._rises[0][0] <= now - HOUR:
             self._rises.popleft()
         return sum(keys for _, keys in self._rises)
 
 
 class Line:
-    """An hour of one figure: a point for each STEP, the highest seen in it; nan where there was none."""
+    """An hour of one figure: the highest value in each STEP; nan if there was none."""
 
     def __init__(self) -> None:
         self._points = array("f", [nan] * POINTS)
         self._step = 0
 
     def add(self, now: float, value: float | None) -> None:
-        """``now`` as for Evictions."""
+        """Add a value; ``now`` as for Evictions."""
         self._move(now)
         if value is not None:
             last = self._points[self._step % POINTS]
             self._points[self._step % POINTS] = value if last != last else max(last, value)  # noqa: PLR0124 - nan
 
     def points(self, now: float) -> list[float | None]:
-        """The hour before now, the oldest first."""
+        """Return the hour before now, the oldest first."""
         self._move(now)
         ordered = (self._points[(self._step + 1 + n) % POINTS] for n in range(POINTS))
         return [None if value != value else value for value in ordered]  # noqa: PLR0124 - nan

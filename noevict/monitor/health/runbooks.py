@@ -1,4 +1,4 @@
-"""Where a warning on the page leads: a section of docs/runbooks, below ``redis_runbooks`` or rendered here."""
+"""Links warnings on the page to sections of docs/runbooks, below ``redis_runbooks`` or rendered here."""
 
 import itertools
 import posixpath
@@ -8,7 +8,7 @@ from pathlib import Path
 from noevict.server import writes
 
 DOCS = Path(__file__).parents[3] / "docs"
-# What a host shows -> the section about it: names of checks (see health.py), and what card.py shows beside them.
+# A warning -> the section about it. The names are of checks (see health.py), and of what card.py shows beside them.
 SECTIONS = {
     "stopped": "availability.md#redisdown",
     "answer": "availability.md#redisunreachable",
@@ -29,7 +29,10 @@ START = "README.md"
 
 
 def link(what: str, base: str) -> str:
-    """``base``: redis_runbooks. A path is one of some machine's, perhaps not the reader's: the service has its own."""
+    """Return the link for a warning. ``base``: redis_runbooks.
+
+    A path may be on another machine than the reader's: the service then serves its own copy.
+    """
     section = SECTIONS.get(what, START)
     if base.startswith(("http://", "https://")):
         return f"{base.rstrip('/')}/{section}"
@@ -37,12 +40,12 @@ def link(what: str, base: str) -> str:
 
 
 def names() -> list[str]:
-    """What ``render`` knows: ``runbooks/memory``, ``troubleshooting``."""
+    """Return the names that ``render`` knows: ``runbooks/memory``, ``troubleshooting``."""
     return sorted(str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md"))
 
 
 def render(name: str) -> tuple[str, str]:
-    """The title and the HTML of one of ``names``. Headings have the ids by which links name them, as at GitHub."""
+    """Return the title and the HTML of one of ``names``. Headings have the ids that GitHub's links use."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - most services are never asked for a runbook
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -57,7 +60,7 @@ def render(name: str) -> tuple[str, str]:
         if token.type == "link_open" and (href := str(token.attrGet("href"))) and "://" not in href:
             path, hash_, section = href.partition("#")
             there = posixpath.normpath(posixpath.join(posixpath.dirname(name), path.removesuffix(".md")))
-            del token.attrs["href"]  # what is not shown here is no link
+            del token.attrs["href"]  # no link to a page that is not served here
             if not path or there in known:
                 token.attrSet("href", f"{path.removesuffix('.md')}{hash_}{section}")
     return title, str(parser.renderer.render(tokens, parser.options, {}))

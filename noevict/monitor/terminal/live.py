@@ -1,4 +1,4 @@
-"""``noevict status --watch``: the fleet on a terminal, drawn anew with every answer, until ctrl-c."""
+"""``noevict status --watch``: the fleet on a terminal, drawn again with every answer, until ctrl-c."""
 
 import asyncio
 import signal
@@ -20,11 +20,11 @@ from noevict.monitor.terminal.status import Screen
 from noevict.monitor.web.answers import fleet_answer
 
 PAUSE = 0.25  # seconds between two pictures at least, however many answers come
-AGES = 1.0  # seconds without an answer after which there is one all the same: ages go on
+AGES = 1.0  # seconds without an answer after which it is drawn even so: ages grow
 
 
 class Picture:
-    """What is known now, cut to the terminal's height: what is worst is on top."""
+    """What is known now, the worst first, cut to the terminal's height."""
 
     def __init__(self, fleet: Monitor) -> None:
         self._now, self._interval = datetime.now(UTC), fleet.interval
@@ -33,7 +33,7 @@ class Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = options.height or options.max_height
         lines = console.render_lines(self._screen, options.update(height=None), pad=False)
-        shown = lines if len(lines) < height else lines[: height - 2]
+        fitting = lines if len(lines) < height else lines[: height - 2]
         yield Text.assemble(
             (f"{self._now.astimezone():%H:%M:%S}", "bold"),
             "  ",
@@ -42,15 +42,18 @@ class Picture:
             no_wrap=True,
             overflow="ellipsis",
         )
-        for line in shown:
+        for line in fitting:
             yield from line
             yield Segment.line()
-        if shown is not lines:
-            yield Text(f"{len(lines) - len(shown)} more lines", "dim")
+        if fitting is not lines:
+            yield Text(f"{len(lines) - len(fitting)} more lines", "dim")
 
 
 def watch(root: Path, only: Collection[str], interval: float, console: Console) -> list[View]:
-    """Until SIGINT or SIGTERM; what was known then. Raises NoevictError for mistakes, before anything is drawn."""
+    """Draw the fleet until SIGINT or SIGTERM, and return what is known then.
+
+    Raises NoevictError for mistakes, before anything is drawn.
+    """
     access, targets = Access(root), read_targets(root, only)
     for target in targets:
         access.check(target)

@@ -1,7 +1,7 @@
-"""``noevict status``: the answer that programs get (see ``answers``), as a person at a terminal reads it.
+"""``noevict status``: formats the answer that programs get (see ``answers``) for people at a terminal.
 
-A table where one fits, a few lines for each host where it does not; the worst first, and below it why they are not
-healthy. Any figure may be missing: a host that gives no answer has none.
+It prints a table if one fits, else a few lines for each host. The worst come first, and the reasons follow. Any figure
+may be missing: a host that gives no answer has none.
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ FIGURES = ("policy", "persistence", "evicted", "certificate", "disk", "backup", 
 NOT_KNOWN = Text("-", SOFT)
 # Cells of a bar, and whether the queues are in the table, as the width allows.
 LAYOUTS = ((20, True), (10, True), (10, False))
-WIDE = 60  # columns that the longer bar takes where there is no table
+WIDE = 60  # columns that the longer bar takes if there is no table
 
 
 class Screen:
-    """A renderable of the answer for several hosts. ``now``: what ages count to."""
+    """Renders the answer for several hosts. ``now``: the time that ages count to."""
 
     def __init__(self, answer: Answer, now: datetime) -> None:
         self.hosts: list[tuple[str, Answer]] = sorted(answer["hosts"].items(), key=_badness)
@@ -55,7 +55,7 @@ class Screen:
         yield self.summary()
 
     def summary(self) -> Text:
-        """``2 of 3 hosts healthy, 1 degraded, 1 may evict``."""
+        """Return ``2 of 3 hosts healthy, 1 degraded, 1 may evict``."""
         every = [answer["status"] for _, answer in self.hosts]
         others = [status for status in (Status.DEGRADED, Status.UNHEALTHY) if status in every]
         odd = sum("warning" in answer for _, answer in self.hosts)
@@ -68,7 +68,7 @@ class Screen:
         return Text("".join((text, *counts)), style)
 
     def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
-        """Without the columns that nobody has anything in; that nobody has a backup is something."""
+        """Make the table, without empty columns; an empty column of backups stays, as a warning."""
         figures = [_figures(answer, self._now) for _, answer in self.hosts]
         columns = {
             "host": [Text(one_line(name), "bold") for name, _ in self.hosts],
@@ -79,15 +79,15 @@ class Screen:
         if queues:
             between = Text("; " if options.max_width == ENDLESS else "\n")  # a pipe's host stays one line
             columns["queues"] = [between.join(_queues(answer)) or NOT_KNOWN for _, answer in self.hosts]
-        shown = {
+        filled = {
             name: cells
             for name, cells in columns.items()
             if name == "backup" or any(cell != NOT_KNOWN for cell in cells)
         }
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for name in shown:
+        for name in filled:
             table.add_column(name.upper(), no_wrap=True)
-        for row in zip(*shown.values(), strict=True):
+        for row in zip(*filled.values(), strict=True):
             table.add_row(*row)
         return table
 
@@ -97,7 +97,7 @@ class Screen:
                 yield Text.assemble((one_line(name), "bold"), "  ", queue)
 
     def _cards(self, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Each host without a table: on as many lines as it takes."""
+        """Render each host without a table, on as many lines as it takes."""
         bar, _ = LAYOUTS[0 if options.max_width >= WIDE else 1]
         for name, answer in self.hosts:
             yield Text.assemble((one_line(name), "bold"), "  ", _status(answer))
@@ -115,7 +115,7 @@ class Screen:
 
 
 def _badness(host: tuple[str, Answer]) -> tuple[int, bool, float]:
-    """Sorts the worst first: by urgency, then an eviction policy, then memory."""
+    """Return a key that sorts the worst first: by urgency, then by eviction policy, then by memory."""
     _, answer = host
     return _urgency(answer).rank, "warning" not in answer, -(answer["usedMemoryPercent"] or 0)
 
@@ -127,9 +127,9 @@ def _urgency(answer: Answer) -> Urgency:
 
 
 def _reasons(answer: Answer) -> Iterator[Text]:
-    """Why a host is not healthy, or what is wrong with it all the same: a line each.
+    """Return why a host is not healthy, or what else is wrong with it, a line each.
 
-    A host that does not answer says so once: what else failed for that reason is not repeated.
+    A host that does not answer has one line: what else failed for that reason is not repeated.
     """
     for name, check in answer["checks"].items():
         if check["status"] != Status.HEALTHY:
@@ -150,11 +150,13 @@ def _answers(answer: Answer) -> bool:
 
 def _status(answer: Answer) -> Text:
     found = _urgency(answer)
-    return Text.assemble((found, STATUS_STYLES.get(found, PILL)))  # no style for the blanks behind it
+    return Text.assemble(
+        (found, STATUS_STYLES.get(found, PILL))
+    )  # so that the blanks behind it have no style
 
 
 def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
-    """A bar with a mark where a host is degraded, and the figures."""
+    """Return a bar with a mark at which a host is degraded, and the figures."""
     fact, percent = memory(answer), answer["usedMemoryPercent"]
     if fact is None:
         return NOT_KNOWN
@@ -170,7 +172,7 @@ def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
 
 
 def _figures(answer: Answer, now: datetime) -> dict[str, Text]:
-    """Column -> what is known."""
+    """Return the figures that are known, by column."""
     texts = {
         fact.label.lower(): Text(
             one_line(fact.dated(fact.brief, lambda at: _age(at, now))), STYLES[fact.severity]
@@ -182,7 +184,7 @@ def _figures(answer: Answer, now: datetime) -> dict[str, Text]:
 
 
 def _queues(answer: Answer) -> list[Text]:
-    """A line for each: the states that have jobs."""
+    """Return a line for each queue: the states that have jobs."""
     queues = answer["queues"]
     if not queues or "error" in queues:
         return [Text("not read", WARN)] if queues and _answers(answer) else []
@@ -198,7 +200,7 @@ def _queues(answer: Answer) -> list[Text]:
 
 
 def _age(at: datetime, now: datetime) -> str:
-    """``3m ago``: columns are scarce on a terminal."""
+    """Return ``3m ago``: columns are scarce on a terminal."""
     seconds = int((now - at).total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:

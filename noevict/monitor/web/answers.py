@@ -1,8 +1,8 @@
-"""What a program is told of hosts: the JSON of ``/health/redis`` and of ``noevict status --json``.
+"""What programs get about hosts: the JSON of ``/health/redis`` and of ``noevict status --json``.
 
-One host: ``status``, ``timestamp`` and ``evictionPolicy`` are always there, in the form that its users' dashboards
-read, and ``warning`` where the policy is not noeviction; then ``writesRefused``, and ``error`` where the host is
-unhealthy. Everything else is null where it is not known. ``stopped``: nothing listens there.
+For one host ``status``, ``timestamp`` and ``evictionPolicy`` are always there, in the form that users' dashboards
+read, and ``warning`` if the policy is not noeviction; then ``writesRefused``, and ``error`` if the host is
+unhealthy. Everything else is null if it is not known. ``stopped``: nothing listens there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from noevict.fleet.records import Record
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health.health import Health, Status
 
-# Of several hosts: the worst decides.
+# For several hosts the worst decides.
 HTTP_STATUS = {Status.HEALTHY: 200, Status.DEGRADED: 200, Status.UNHEALTHY: 503}
 
 
 def host_answer(view: View) -> dict[str, Any]:
-    """One host."""
+    """Return the answer for one host."""
     health = view.health
     return {
         **_first(health.status, health.poll.at, health.policy, health.warning),
@@ -36,16 +36,16 @@ def host_answer(view: View) -> dict[str, Any]:
 
 
 def fleet_answer(views: Sequence[View]) -> dict[str, Any]:
-    """Several: the worst status, a policy other than noeviction where one has it, and each of them."""
+    """Return the answer for several: the worst status, a policy other than noeviction if any has one, and each host."""
     health = [view.health for view in views]
-    # One that is told of with its warning, where there is one.
-    told = next((each for each in health if each.warning), None) or next(
+    # The host whose policy and warning are reported for all.
+    reported = next((each for each in health if each.warning), None) or next(
         (each for each in health if each.policy), health[0]
     )
     refused = {each.writes_refused for each in health}
     errors = [f"{view.name}: {view.health.error}" for view in views if view.health.error]
     return {
-        **_first(worst(views), max(each.poll.at for each in health), told.policy, told.warning),
+        **_first(worst(views), max(each.poll.at for each in health), reported.policy, reported.warning),
         "writesRefused": True if True in refused else None if None in refused else False,
         **({"error": "; ".join(errors)} if errors else {}),
         "hosts": {view.name: host_answer(view) for view in views},
@@ -57,7 +57,7 @@ def worst(views: Sequence[View]) -> Status:
 
 
 def time_text(time: datetime) -> str:
-    """As JavaScript writes it: ``2026-01-15T10:30:00.000Z``."""
+    """Format a time as JavaScript does: ``2026-01-15T10:30:00.000Z``."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -18,7 +18,7 @@ SOON = timedelta(days=30)  # a certificate is renewed from then on
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a host is as it is; ``about`` as of a Fact."""
+    """Why a host is not healthy; ``about`` as in a Fact."""
 
     text: str
     about: str
@@ -26,7 +26,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Trend:
-    """A figure as it is now, and its last hour: the ``d`` of an SVG path, 100 wide and 20 high."""
+    """A figure now, and its last hour as the ``d`` of an SVG path, 100 wide and 20 high."""
 
     label: str
     value: str
@@ -36,7 +36,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class Queue:
-    """Jobs in a queue, by what happens to them; ``path`` is the last hour of those that wait, as in Trend.
+    """The jobs of a queue, by what happens to them; ``path`` is the last hour of the waiting ones, as in Trend.
 
     ``abandoned``: jobs wait, and no worker has left its mark.
     """
@@ -49,7 +49,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Card:
-    """One host."""
+    """What the page shows of one host."""
 
     name: str
     status: str
@@ -58,9 +58,9 @@ class Card:
     server: str
     reasons: tuple[Reason, ...]
     warning: str
-    odd: bool  # something is not as it should be, though it is healthy perhaps
+    odd: bool  # something is not as it should be, although the host may be healthy
     percent: float | None  # memory used of maxmemory
-    unlimited: bool  # no maxmemory: the kernel kills the server where memory is full
+    unlimited: bool  # no maxmemory: the kernel kills the server when memory is full
     memory: Trend | None
     trends: tuple[Trend, ...]
     facts: tuple[Fact, ...]
@@ -69,16 +69,16 @@ class Card:
     watches_queues: bool
     certificate_days: int | None
     runbooks: str  # the base of links to them
-    now: datetime  # what ages count to
+    now: datetime  # the time that ages count to
 
     @cached_property
     def waiting(self) -> int | None:
-        """Jobs in all its queues that wait for a worker; None where that is not known."""
+        """Jobs in all its queues that wait for a worker; None if not known."""
         return sum(queue.counts[0][1] for queue in self.queues) if self.queues else None
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """By which the line above all hosts counts it, and shows it."""
+        """The tags by which the line above all hosts counts this host, and filters."""
         drift = next(fact for fact in self.facts if fact.label == "Drift")
         every = {
             "unhealthy": self.status != Status.HEALTHY,
@@ -92,7 +92,7 @@ class Card:
 
     @cached_property
     def names(self) -> str:
-        """What somebody may search it by, in small letters."""
+        """The text that a search for this host matches, in lower case."""
         return " ".join(
             (self.name, self.urgency, self.where, self.server, *(each.name for each in self.queues))
         ).lower()
@@ -101,11 +101,11 @@ class Card:
         return runbooks.link(about, self.runbooks)
 
     def value(self, fact: Fact) -> str:
-        """``none, 3 h ago``."""
+        """Return ``none, 3 h ago``."""
         return fact.dated(fact.text, self._ago)
 
     def brief(self, fact: Fact) -> str:
-        """In the table: an age only if there is nothing else."""
+        """Return the value for the table: an age only if there is nothing else."""
         return fact.brief or self.value(fact)
 
     def _ago(self, at: datetime) -> str:
@@ -113,7 +113,7 @@ class Card:
 
 
 def card(view: View, now: datetime) -> Card:
-    """A host as it is now."""
+    """Return a host's card as of now."""
     health, answer = view.health, host_answer(view)
     queues = tuple(_queues(view))
     unlimited = answer["maxMemory"] == 0
@@ -127,7 +127,7 @@ def card(view: View, now: datetime) -> Card:
         server=_server(health),
         reasons=tuple(_reasons(health)),
         warning=health.warning or "",
-        # That there is no backup does not set it apart from others: it may be so everywhere.
+        # A missing backup does not make a host odd: it may be missing everywhere.
         odd=any(fact.severity.is_odd and fact.about != "backup" for fact in found)
         or any(queue.abandoned for queue in queues)
         or unlimited,
@@ -137,7 +137,7 @@ def card(view: View, now: datetime) -> Card:
         trends=tuple(_trends(view)),
         facts=found,
         queues=queues,
-        # A host that does not answer says so once.
+        # For a host that does not answer one reason is enough.
         queues_failure=(health.poll.info and health.poll.queues_failure) or "",
         watches_queues=bool(view.target.queues),
         certificate_days=health.certificate_days,
@@ -146,11 +146,11 @@ def card(view: View, now: datetime) -> Card:
     )
 
 
-def rank(shown: Card) -> tuple[int, int, int]:
-    """By which the worst comes first."""
-    odd = 2 if shown.warning else int(shown.odd)
-    # In steps: hosts that are much alike stay where they are.
-    return (shown.urgency.rank, -odd, -int((shown.percent or 0) / 10))
+def rank(host: Card) -> tuple[int, int, int]:
+    """Return a key that sorts the worst first."""
+    odd = 2 if host.warning else int(host.odd)
+    # In steps, so that hosts with similar figures keep their places.
+    return (host.urgency.rank, -odd, -int((host.percent or 0) / 10))
 
 
 def _server(health: Health) -> str:
@@ -165,14 +165,14 @@ def _reasons(health: Health) -> Iterator[Reason]:
 
 
 def _about(check: str, health: Health) -> str:
-    """What the runbook calls it."""
+    """Return the name of a check in runbooks.SECTIONS."""
     if check == "answer" and health.stopped:
         return "stopped"
     return health.checks[check].about or check
 
 
 def _memory(view: View, answer: Answer) -> Trend | None:
-    """Of a host that does not answer, how it was before."""
+    """Return the memory used; for a host that does not answer, its last hour."""
     line = path(view.lines.get("memory", ()), 100)
     if fact := memory(answer):
         return Trend(fact.label, fact.text, line, fact.severity)

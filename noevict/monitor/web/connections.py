@@ -1,7 +1,7 @@
-"""The connections of whoever asks over HTTP: bounded in number, and in how long one may be held for nothing.
+"""Bounds the number of HTTP connections, and how long a client may hold one without using it.
 
-uvicorn's own ``limit_concurrency`` counts requests: a connection on which nothing is asked goes on for ever, and each
-takes one of the files that this process may have open.
+uvicorn's own ``limit_concurrency`` counts requests: a connection without a request stays open for ever, and each takes
+one of the files that this process may have open.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 IDLE_SECONDS = 10.0  # without a whole request
-STUCK_SECONDS = 20.0  # in which a client took nothing of what is sent to it
+STUCK_SECONDS = 20.0  # in which a client read nothing of what is sent to it
 _REFUSAL = b"too many connections\n"
 _REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -24,23 +24,23 @@ _REFUSED = (
 
 
 class Client(H11Protocol):
-    """One connection. ``most``: how many of them there may be."""
+    """One connection. ``most``: how many there may be."""
 
     def __init__(self, most: Callable[[], int], *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._most = most
-        self._seen: object = None  # the request that was the last one at the last sweep
+        self._seen: object = None  # the last request at the last sweep
         self._since = self.loop.time()
         self._stuck: float | None = None
 
     @property
     def idle_since(self) -> float | None:
-        """When it last had a request under way, or began; None while it has one."""
+        """When the last request ended, or the connection began; None while a request is under way."""
         return self._since if self.cycle is None or self.cycle.response_complete else None
 
     @property
     def stuck_since(self) -> float | None:
-        """Since when the client takes nothing of what is sent to it; None if it does."""
+        """Since when the client reads nothing of what is sent to it; None if it reads."""
         return self._stuck
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -57,7 +57,7 @@ class Client(H11Protocol):
         super().resume_writing()
 
     def sweep(self, now: float) -> None:
-        """Hang up if it is held for nothing. To be called every second or so."""
+        """Close the connection if it is held without use. The server calls this every second or so."""
         if self.cycle is not self._seen or self.idle_since is None:
             self._seen, self._since = self.cycle, now
         stuck = self._stuck is not None and now - self._stuck > STUCK_SECONDS
@@ -69,7 +69,7 @@ class Client(H11Protocol):
         self.transport.abort()
 
     def _make_room(self) -> None:
-        """The place of whoever is idle the longest, or else takes nothing the longest; if all work, refuse."""
+        """Close the connection idle the longest, else the one stuck the longest; if there is none, refuse this one."""
         others = [each for each in self.connections if isinstance(each, Client) and each is not self]
         for since in ("idle_since", "stuck_since"):
             held = [each for each in others if getattr(each, since) is not None]
@@ -82,7 +82,7 @@ class Client(H11Protocol):
 
 
 def protocol(most: Callable[[], int]) -> type[asyncio.Protocol]:
-    """Return what uvicorn takes as its ``http``."""
+    """Return the class that uvicorn takes as its ``http``."""
 
     class Bounded(Client):
         def __init__(self, config: "Config", server_state: "ServerState", **named: Any) -> None:

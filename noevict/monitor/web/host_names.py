@@ -1,7 +1,7 @@
-"""By which names this service may be asked for.
+"""The names that clients may use for this service.
 
-A page that somebody visits can have its own name resolve to an address of this machine (DNS rebinding), and then read
-what is served here, past any firewall: the browser takes both for the same site. It still sends that name as ``Host``.
+A page that somebody visits can make its own name resolve to an address of this machine (DNS rebinding), and then read
+what is served here, past any firewall: for the browser both are the same site. It still sends that name as ``Host``.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ _HOST = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 
 
 def parse_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names of ``--allow-host``. Raises NoevictError for one that is no name."""
+    """Return the names of ``--allow-host``. Raises NoevictError for a text that cannot be a name."""
     found = set()
     for name in names:
         plain = _plain(name)
@@ -35,16 +35,16 @@ def parse_names(names: Iterable[str]) -> frozenset[str]:
 
 
 class HostNames:
-    """The names that are answered to; ``extra`` ones beside those that this machine has anyway."""
+    """The names that this service answers to: those of this machine, and ``extra`` ones."""
 
     def __init__(self, extra: Iterable[str]) -> None:
-        own = _plain(socket.gethostname())
-        self._names = LOOPBACK | {own, own.partition(".")[0]} | set(extra)
-        # A name server that is silent keeps nobody waiting.
+        hostname = _plain(socket.gethostname())
+        self._names = LOOPBACK | {hostname, hostname.partition(".")[0]} | set(extra)
+        # In a thread, so that a silent name server keeps nobody waiting.
         threading.Thread(target=self._add_full_name, daemon=True, name="own name").start()
 
     def allow(self, host: str) -> bool:
-        """Whether to answer a request with this ``Host``; its port says nothing. None sent is no browser."""
+        """Whether to answer a request with this ``Host``, whatever its port. A browser always sends one."""
         if not host:
             return True
         found = _HOST.fullmatch(host)
@@ -60,7 +60,7 @@ class HostNames:
 
 
 class CheckedHost:
-    """An ASGI app that answers only if the request is for a name of this machine."""
+    """An ASGI app that answers only requests for a name of this machine."""
 
     def __init__(self, app: ASGIApp, names: HostNames) -> None:
         self._app, self._names = app, names

@@ -1,4 +1,4 @@
-"""The page of the fleet: rendered here, whole for a request, and by the card for those who have it open."""
+"""Renders the page of the fleet: whole for a request, and single cards for browsers that have it open."""
 
 import json
 from collections.abc import Sequence, Sized
@@ -27,7 +27,7 @@ ASSETS = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-MANY = 30  # hosts; of more there is a table too, with a row for each
+MANY = 30  # hosts; more of them get a table too, with a row for each
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE),
@@ -40,7 +40,7 @@ _ENVIRONMENT = jinja2.Environment(
 
 @dataclass(frozen=True)
 class Made:
-    """What the page has of one host. ``of``: what it was made from."""
+    """A host's rendered card and row. ``of``: what they were made from."""
 
     of: object
     card: Card
@@ -50,7 +50,7 @@ class Made:
 
 
 class Page:
-    """The fleet as people see it. A host's card is made once for each of its answers, however many look."""
+    """The page for people. A host's card is rendered once for each of its answers, however many readers there are."""
 
     def __init__(self, fleet: Monitor, version: str) -> None:
         self._fleet, self._version = fleet, version
@@ -58,14 +58,14 @@ class Page:
         self._figures: tuple[list[Figure], str] = ([], "")
 
     def document(self, wanted: Filter) -> str:
-        """All of it, with the hosts that are wanted."""
+        """Return the whole page, with the hosts that the filter wants."""
         views = self._fleet.views()
         made = self._ordered(views)
-        shown = [each for each in made if wanted.shows(each.card)]
+        matching = [each for each in made if wanted.shows(each.card)]
         return _render(
             "page.html.j2",
-            cards=[each.item for each in shown],
-            rows=[each.row for each in shown],
+            cards=[each.item for each in matching],
+            rows=[each.row for each in matching],
             dense=_dense(views),
             overview=render_overview(figures([each.card for each in made]), wanted),
             wanted=wanted,
@@ -77,7 +77,7 @@ class Page:
         )
 
     def news(self, sent: dict[str, str]) -> str:
-        """What changed since ``sent``, which is kept up to date: JSON for page.js."""
+        """Return what changed since ``sent``, as JSON for page.js, and update ``sent``."""
         views = self._fleet.views()
         made = self._ordered(views)
         now = {each.id: each.item for each in made}
@@ -86,7 +86,7 @@ class Page:
         now["overview"] = self._overview(figures([each.card for each in made]))
         changed = {id_: text for id_, text in now.items() if sent.get(id_) != text}
         sent.update(changed)
-        told = {
+        data = {
             "summary": summary(views),
             "mood": mood(views),
             "at": f"{_now(views):%H:%M:%S} UTC",
@@ -94,7 +94,7 @@ class Page:
             "order": [each.id for each in made],
             "changed": changed,
         }
-        return json.dumps(told)
+        return json.dumps(data)
 
     def _overview(self, now: list[Figure]) -> str:
         if now != self._figures[0]:
@@ -102,7 +102,7 @@ class Page:
         return self._figures[1]
 
     def _ordered(self, views: Sequence[View]) -> list[Made]:
-        """The worst first."""
+        """Return the hosts, the worst first."""
         return sorted((self._make(view) for view in views), key=lambda made: rank(made.card))
 
     def _make(self, view: View) -> Made:
@@ -117,7 +117,7 @@ class Page:
 
 
 def _card(view: View) -> Card:
-    """What cannot be shown of a host, whatever its server told, is that host's failure alone."""
+    """Return a host's card. If its server's answers cannot be shown, no other host's card fails with it."""
     try:
         return card(view, datetime.now(UTC))
     except Exception as error:
@@ -127,22 +127,22 @@ def _card(view: View) -> Card:
 
 
 def render_card(shown: Card, id_: str) -> str:
-    """The list item that a host's card is."""
+    """Render a host's card, a list item."""
     return _render("card.html.j2", card=shown, id=id_, mark=MEMORY_PERCENT)
 
 
 def render_row(shown: Card, id_: str) -> str:
-    """The row of the table for the same host, which leads to its card."""
+    """Render a host's row of the table, which links to its card."""
     return _render("row.html.j2", card=shown, id=id_, facts={fact.label: fact for fact in shown.facts})
 
 
 def render_overview(shown: Sequence[Figure], wanted: Filter) -> str:
-    """The line of figures above all hosts."""
+    """Render the line of figures above all hosts."""
     return _render("overview.html.j2", figures=shown, wanted=wanted)
 
 
 def render_runbook(name: str, version: str) -> str:
-    """A page of docs/, for the links at warnings."""
+    """Render a page of docs/, for the links at warnings."""
     title, text = runbooks.render(name)
     return _render(
         "runbook.html.j2", title=title, text=text, up="../" * (name.count("/") + 1), version=version
@@ -150,7 +150,7 @@ def render_runbook(name: str, version: str) -> str:
 
 
 def summary(views: Sequence[View]) -> str:
-    """``1 unhealthy, 2 degraded, 9 healthy, 1 may evict``, the worst first."""
+    """Return ``1 unhealthy, 2 degraded, 9 healthy, 1 may evict``, the worst first."""
     counts = [
         (str(status), sum(view.health.status is status for view in views)) for status in reversed(Status)
     ]
@@ -159,7 +159,7 @@ def summary(views: Sequence[View]) -> str:
 
 
 def mood(views: Sequence[View]) -> str:
-    """The class of the summary: the worst status; of hosts that are all healthy, ``odd`` where one warns."""
+    """Return the CSS class of the summary: the worst status; if all are healthy, ``odd`` if one has a warning."""
     status = worst(views)
     odd = status is Status.HEALTHY and any(view.health.warning for view in views)
     return "odd" if odd else str(status)

@@ -1,17 +1,17 @@
-"""The log of a service that strangers reach: whatever they do, it does not fill the disk."""
+"""Limits the log, so that strangers who reach the service cannot fill the disk."""
 
 import logging
 
 from noevict.monitor.asking.fleet import Credit
 
-# Lines at once, and lines a second after that. A host's change of status is a line; of a whole fleet, as many.
+# Lines at once, and lines a second after that. A host's change of status is one line, a fleet's are as many as hosts.
 OWN = (1000, 1.0)
-# What uvicorn and asyncio say of clients, and tracebacks.
+# What uvicorn and asyncio log about clients, and tracebacks.
 OTHERS = (10, 1 / 60)
 
 
 class LogLimit(logging.Filter):
-    """So many lines of a kind; how many were left out stands in the next one."""
+    """Lets through so many lines of a kind; the next line says how many were left out."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""``/metrics``: what Prometheus cannot learn from prometheus-redis-exporter. ``host`` is the name in hosts.yml."""
+"""``/metrics``: what prometheus-redis-exporter does not export. ``host`` is the name in hosts.yml."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from noevict.monitor.asking.watched import View
 from noevict.queues import prefix
 
-# Name -> what it is. A host for which it is not known has no sample.
+# Name -> help text. A host whose value is not known has no sample.
 GAUGES = {
     "noevict_up": "1 where the host's Redis answered the last poll, 0 where not.",
     "noevict_certificate_not_after_timestamp_seconds": "When the certificate that the host serves ends.",
@@ -33,7 +33,7 @@ WORKERS = (
 
 
 def values(view: View) -> dict[str, float | None]:
-    """The value of each of GAUGES, None where it is not known."""
+    """Return the value of each of GAUGES, None if not known."""
     poll, drift, backup = view.health.poll, view.record.drift, view.record.backup
     ends, exporter_ends = poll.certificate_ends, view.record.exporter_ends
     disk = view.record.disk
@@ -56,17 +56,17 @@ def values(view: View) -> dict[str, float | None]:
 
 
 class Hosts(Collector):
-    """All hosts, as ``views`` gives them at each scrape."""
+    """Collects the metrics of all hosts, which ``views`` returns at each scrape."""
 
     def __init__(self, views: Callable[[], Sequence[View]], version: str) -> None:
         self._views, self._version = views, version
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         views = self._views()
-        told = {view.name: values(view) for view in views}
+        by_host = {view.name: values(view) for view in views}
         for name, about in GAUGES.items():
             family = GaugeMetricFamily(name, about, labels=["host"])
-            for host, known in told.items():
+            for host, known in by_host.items():
                 value = known.get(name)
                 if value is not None:
                     family.add_metric([host], value)
@@ -91,7 +91,7 @@ def _queues(views: Iterable[View]) -> Iterator[GaugeMetricFamily]:
 
 
 def registry(views: Callable[[], Sequence[View]], version: str) -> CollectorRegistry:
-    """What ``prometheus_client.generate_latest`` takes."""
+    """Return the registry for ``prometheus_client.generate_latest``."""
     found = CollectorRegistry()
     found.register(Hosts(views, version))
     return found

@@ -1,4 +1,4 @@
-"""How many files this process may have open, and how many of them strangers may use: polling always has its own."""
+"""Shares out the files that this process may have open: HTTP clients get what polling does not need."""
 
 import resource
 
@@ -8,7 +8,7 @@ BACKLOG = 64
 MOST_CLIENTS = 128  # connections over HTTP; each may hold a page's worth of memory
 _LEAST_CLIENTS = 8  # a limit that leaves no more than this is reported at the start
 _SOFT = 1 << 16  # more are of no use
-_OWN = 64 + 3 * BACKLOG  # our own files, and what was accepted and is not closed yet
+_FOR_THE_PROCESS = 64 + 3 * BACKLOG  # files of the process, and connections accepted and not closed yet
 _PER_HOST = 6  # two connections, each twice while it is renewed, and a lookup of its name
 
 
@@ -24,9 +24,9 @@ def raise_limit() -> int:
 
 def needed(hosts: int) -> int:
     """Return how many open files the polling of so many hosts takes, with the fewest clients."""
-    return _OWN + _PER_HOST * hosts + _LEAST_CLIENTS
+    return _FOR_THE_PROCESS + _PER_HOST * hosts + _LEAST_CLIENTS
 
 
 def clients(limit: int, hosts: int) -> int:
     """Return how many connections over HTTP there may be, with this limit and so many hosts."""
-    return max(_LEAST_CLIENTS, min(MOST_CLIENTS, limit - _OWN - _PER_HOST * hosts))
+    return max(_LEAST_CLIENTS, min(MOST_CLIENTS, limit - _FOR_THE_PROCESS - _PER_HOST * hosts))

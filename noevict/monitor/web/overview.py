@@ -1,4 +1,4 @@
-"""The line above all hosts, and which of them are shown: its figures are filters, too."""
+"""The line of figures above all hosts. Its figures are filters too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Figure:
-    """``show``: the tag of the hosts that are counted, where there are some to be shown."""
+    """A figure of the line. ``show``: the tag of the hosts it counts, if there are any."""
 
     text: str
     show: str = ""
@@ -21,7 +21,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Filter:
-    """What somebody wants to see: hosts with a tag (see ``Card.tags``), with a text in what names them."""
+    """Which hosts a reader wants to see: those with a tag (see ``Card.tags``) and a text in their names."""
 
     show: str = ALL
     text: str = ""
@@ -30,13 +30,13 @@ class Filter:
         return self.show != ALL or bool(self.text)
 
     def shows(self, card: Card) -> bool:
-        """As page.js does it, while the page is open."""
+        """Whether the filter shows a host. page.js does the same while the page is open."""
         words = self.text.lower().split()
         return (self.show == ALL or self.show in card.tags) and all(word in card.names for word in words)
 
 
 def figures(cards: Sequence[Card]) -> list[Figure]:
-    """Hosts, what is urgent, full, without a backup, the next certificate to end, drift, jobs that wait."""
+    """Return the figures: hosts, unhealthy, full, without a backup, the next certificate, drift, waiting jobs."""
     return [
         Figure(_hosts(len(cards)), ALL),
         *_tagged(cards, "unhealthy", "not healthy", Severity.BAD, least=1),
@@ -73,7 +73,7 @@ def _certificate(cards: Iterable[Card]) -> Figure:
 
 
 def _jobs(cards: Sequence[Card]) -> Figure:
-    """Of a host that does not tell the lengths of its queues they are not known, and not 0."""
+    """Count the waiting jobs. A host that does not report the lengths of its queues counts as not known, not as 0."""
     known = [card.waiting for card in cards if card.waiting is not None]
     unknown = sum(card.watches_queues and card.waiting is None for card in cards)
     if not known and not unknown:

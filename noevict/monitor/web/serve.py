@@ -1,4 +1,4 @@
-"""``noevict serve``: the service as a process of its own, from its port to its end."""
+"""``noevict serve``: runs the service as a process, from opening its port to the end."""
 
 import asyncio
 import logging
@@ -23,11 +23,11 @@ from noevict.monitor.web.host_names import CheckedHost, HostNames, parse_names
 from noevict.monitor.web.log_limit import LogLimit
 from noevict.monitor.web.service import application
 
-END_SECONDS = 2  # for answers under way when it is to end
+END_SECONDS = 2  # for answers under way when the service ends
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, ended by SIGTERM and SIGINT with exit code 0 instead of by the signal once more."""
+    """uvicorn that exits with code 0 at SIGTERM and SIGINT, instead of raising the signal again."""
 
     def __init__(self, config: uvicorn.Config, fleet: Monitor) -> None:
         super().__init__(config)
@@ -38,7 +38,7 @@ class HttpServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second. An end of polling is the end of all: whoever started this starts it again."""
+        """Run ten times a second. If polling has ended, end the service: its supervisor starts it again."""
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for client in list(self.server_state.connections):
@@ -58,9 +58,9 @@ class HttpServer(uvicorn.Server):
 
 
 def serve(root: Path, host: str, port: int, interval: float, allowed: Collection[str] = ()) -> None:
-    """The page and the answers, until SIGTERM. ``allowed``: names to answer to, beside this machine's own.
+    """Serve the page and the answers, until SIGTERM. ``allowed``: names to answer to, beside this machine's.
 
-    Raises NoevictError for mistakes in hosts.yml or secrets/, for a port that cannot be had, and if polling ends.
+    Raises NoevictError for mistakes in hosts.yml or secrets/, for a port that is not free, and if polling ends.
     """
     names = HostNames(parse_names(allowed) | {host.lower()})
     access = Access(root)
@@ -71,9 +71,9 @@ def serve(root: Path, host: str, port: int, interval: float, allowed: Collection
     limit = open_files.raise_limit()
     with _listening(host, port) as listener:
         address = listener.getsockname()
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+        bracketed = f"[{address[0]}]" if ":" in address[0] else address[0]
         hosts = "1 host" if len(targets) == 1 else f"{len(targets)} hosts"
-        logging.getLogger("noevict").info("%s at http://%s:%d/", hosts, shown, address[1])
+        logging.getLogger("noevict").info("%s at http://%s:%d/", hosts, bracketed, address[1])
         if limit < (needed := open_files.needed(len(targets))):
             logging.getLogger("noevict").warning(
                 "open files: should be %d or more for %s, are limited to %d (LimitNOFILE)",

@@ -1,4 +1,4 @@
-"""The HTTP service: programs ask it whether hosts are well. It answers from memory, and never waits for a dead host."""
+"""The HTTP service that reports whether hosts are well. It answers from memory, and never waits for a dead host."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,9 +26,9 @@ MOST_STREAMS = 32  # pages that are kept up to date: each takes about 0.7 % of a
 
 
 class Stream(StreamingResponse):
-    """Server-sent events, for MOST_STREAMS at once; the next one is refused, and may come again.
+    """Server-sent events, for MOST_STREAMS at once; a further one is refused, and may come again.
 
-    ``under_way``: those that are sent now.
+    ``under_way``: the streams that are sent now.
     """
 
     def __init__(self, news: AsyncIterator[str], under_way: set[object]) -> None:
@@ -48,7 +48,7 @@ class Stream(StreamingResponse):
 
 
 class HealthService:
-    """The answers to requests about a fleet."""
+    """Answers requests about a fleet."""
 
     def __init__(self, fleet: Monitor, version: str) -> None:
         self.fleet = fleet
@@ -57,26 +57,26 @@ class HealthService:
         self._streams: set[object] = set()
 
     async def page(self, request: Request) -> Response:
-        """For people: all hosts, or those of ``?show=TAG&q=TEXT``."""
+        """Answer with the page for people: all hosts, or those of ``?show=TAG&q=TEXT``."""
         asked = request.query_params
         return HTMLResponse(
             self._page.document(Filter(asked.get("show", ALL), asked.get("q", ""))), headers=GUARDED
         )
 
     async def runbook(self, request: Request) -> Response:
-        """What a warning on the page links to, where redis_runbooks is no URL."""
+        """Answer with the runbook that a warning on the page links to if redis_runbooks is not a URL."""
         name = request.path_params["name"]
         if name not in runbooks.names():
             return PlainTextResponse("no such page\n", 404, NOT_STORED)
         return HTMLResponse(render_runbook(name, self._version), headers=GUARDED)
 
     async def asset(self, request: Request) -> Response:
-        """What the page consists of."""
+        """Answer with a file of the page."""
         name = request.url.path.rpartition("/")[2].replace("favicon.ico", "icon.svg")  # asked for beside JSON
         return Response((HERE / name).read_bytes(), media_type=ASSETS[name], headers=NOT_STORED)
 
     async def events(self, request: Request) -> Response:
-        """What is new, to a page that is open: server-sent events, the first of them all there is."""
+        """Send an open page what is new, as server-sent events; the first one has everything."""
         del request
         return Stream(self._news(), self._streams)
 
@@ -90,7 +90,7 @@ class HealthService:
                 await self.fleet.news()
 
     async def redis(self, request: Request) -> Response:
-        """All hosts, or the only one."""
+        """Answer for all hosts, or for the only one."""
         del request
         await self.fleet.refresh(self.fleet.hosts)
         views = self.fleet.views()
@@ -98,7 +98,7 @@ class HealthService:
         return JSONResponse(answer, HTTP_STATUS[worst(views)], NOT_STORED)
 
     async def redis_of(self, request: Request) -> Response:
-        """One host."""
+        """Answer for one host."""
         name = request.path_params["host"]
         if name not in self.fleet.hosts:
             return JSONResponse({"error": "no host of that name in hosts.yml"}, 404, NOT_STORED)
@@ -107,14 +107,14 @@ class HealthService:
         return JSONResponse(host_answer(view), HTTP_STATUS[view.health.status], NOT_STORED)
 
     async def livez(self, request: Request) -> Response:
-        """That this process works: it answers, and asks the hosts."""
+        """Answer whether this process works: it answers, and asks the hosts."""
         del request
         if failure := self.fleet.failure:
             return PlainTextResponse(f"{failure}\n", 503, NOT_STORED)
         return PlainTextResponse("ok\n", headers=NOT_STORED)
 
     async def readyz(self, request: Request) -> Response:
-        """That what it answers is of now."""
+        """Answer whether the answers are current."""
         del request
         late = self.fleet.late
         if late:
@@ -122,13 +122,13 @@ class HealthService:
         return PlainTextResponse("ok\n", headers=NOT_STORED)
 
     async def metrics(self, request: Request) -> Response:
-        """For Prometheus."""
+        """Answer Prometheus."""
         del request
         return Response(generate_latest(self._metrics), media_type=CONTENT_TYPE_LATEST)
 
 
 def application(fleet: Monitor, version: str) -> Starlette:
-    """The ASGI app. It begins to ask the hosts when it starts, and answers once each was asked."""
+    """Return the ASGI app. It asks the hosts once it starts, and answers once each was asked."""
     service = HealthService(fleet, version)
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.companions.exporter import discovery, scrape
-from noevict.companions.exporter.found import COMMAND, FoundExporter, read_look
+from noevict.companions.exporter.found import COMMAND, FoundExporter, parse_facts
 from noevict.companions.exporter.look import not_yet
 from noevict.companions.exporter.plan import make_plan
 from noevict.companions.exporter.wanted import (
@@ -222,7 +222,7 @@ def as_wanted() -> FoundExporter:
         loaded=dict(TARGET.environment),
         starts=COMMAND,
         pid=77,
-        told=dict(TARGET.environment),
+        environment=dict(TARGET.environment),
         started=COMMAND,
         handed=handed,
         files=files,
@@ -256,7 +256,7 @@ def but_unit(**properties: str) -> FoundExporter:
 
 
 def but_told(**words: str) -> FoundExporter:
-    return replace(WANTED, told={**WANTED.told, **words})
+    return replace(WANTED, environment={**WANTED.environment, **words})
 
 
 def but_handed(**digests: str) -> FoundExporter:
@@ -270,7 +270,7 @@ FRESH = replace(
     loaded={},
     starts="",
     pid=0,
-    told={},
+    environment={},
     started="",
     handed={},
     files={},
@@ -285,12 +285,16 @@ FOREIGN, FOREIGN_DIGEST = certified(ours())
 DUE: Mapping[str, tuple[FoundExporter, list[str]]] = {
     "nothing": (WANTED, []),
     "no package": (
-        replace(WANTED, package=None, pid=0, told={}, handed={}),
+        replace(WANTED, package=None, pid=0, environment={}, handed={}),
         ["[package] package prometheus-redis-exporter"],
     ),
     "a package that was removed": (
         replace(
-            WANTED, package=Package(PACKAGE, "deinstall", "config-files", "1"), pid=0, told={}, handed={}
+            WANTED,
+            package=Package(PACKAGE, "deinstall", "config-files", "1"),
+            pid=0,
+            environment={},
+            handed={},
         ),
         ["[package] package prometheus-redis-exporter"],
     ),
@@ -304,7 +308,7 @@ DUE: Mapping[str, tuple[FoundExporter, list[str]]] = {
     ),
     "masked": (but_unit(LoadState="masked", UnitFileState="masked"), [f"[unit] {UNIT}"]),
     "disabled": (but_unit(UnitFileState="disabled"), [f"[unit] {UNIT}"]),
-    "stopped": (replace(but_unit(SubState="dead"), pid=0, told={}, handed={}), [f"[unit] {UNIT}"]),
+    "stopped": (replace(but_unit(SubState="dead"), pid=0, environment={}, handed={}), [f"[unit] {UNIT}"]),
     "not read again": (but_unit(NeedDaemonReload="yes"), [f"[unit] {UNIT}"]),
     "a password that others may read": (but_file(PASSWORDS, mode="644"), [f"[file] {PASSWORDS} mode"]),
     "a directory that others may enter": (but_file(ETC, mode="755"), [f"[file] {ETC} mode"]),
@@ -350,7 +354,7 @@ FAULTS: Mapping[str, tuple[FoundExporter, list[str]]] = {
         replace(
             but_unit(DropInPaths=f"{DROPIN} {OVERRIDE}"),
             loaded={**WANTED.loaded, "REDIS_USER": "default"},
-            told={**WANTED.told, "REDIS_USER": "default"},
+            environment={**WANTED.environment, "REDIS_USER": "default"},
         ),
         ["REDIS_USER should be exporter, is another", OVERRIDE],
     ),
@@ -396,7 +400,7 @@ def test_more_queues_than_a_process_can_be_told_are_refused() -> None:
 
 def test_loopback_alone_and_arguments_that_are_read_no_more_are_said() -> None:
     assert plan(WANTED).notices == ()
-    assert "listens on loopback alone" in plan(WANTED, listen="127.0.0.1").notices[0]
+    assert "listens only on loopback" in plan(WANTED, listen="127.0.0.1").notices[0]
     assert "ARGS in /etc/default" in plan(replace(WANTED, arguments=True)).notices[0]
 
 
@@ -405,11 +409,11 @@ def test_loopback_alone_and_arguments_that_are_read_no_more_are_said() -> None:
 
 @pytest.mark.parametrize("name", ["bookworm", "trixie"])
 def test_a_real_look_is_read_whole(name: str) -> None:
-    found = read_look((HERE / f"exporter-{name}.txt").read_text().splitlines())
+    found = parse_facts((HERE / f"exporter-{name}.txt").read_text().splitlines())
     assert found.installed
     assert found.systemd == {"bookworm": 252, "trixie": 257}[name]
-    assert found.loaded == found.told
-    assert found.told["REDIS_USER"] == "exporter"
+    assert found.loaded == found.environment
+    assert found.environment["REDIS_USER"] == "exporter"
     assert found.starts == found.started == COMMAND
     assert {path.rpartition("/")[2] for path in HANDED} == set(found.handed)
     assert {path: found.handed[path.rpartition("/")[2]] for path in HANDED} == {
@@ -424,7 +428,7 @@ def test_a_real_look_is_read_whole(name: str) -> None:
 def test_half_a_look_and_nonsense_are_that_hosts_failure(change: Any) -> None:
     lines = (HERE / "exporter-trixie.txt").read_text().splitlines()
     with pytest.raises(NoevictError, match="the look at its exporter"):
-        read_look(change(lines))
+        parse_facts(change(lines))
 
 
 # --- what Prometheus gets ----------------------------------------------------------------------------------------

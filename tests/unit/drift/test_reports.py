@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from noevict.drift.html import as_html
 from noevict.drift.junit import as_junit
 from noevict.drift.report import Report, as_data, in_words, urgent_first
-from noevict.drift.reports import check_place, tell, write_html
+from noevict.drift.reports import check_place, print_reports, write_html
 from noevict.drift.table import print_table
 from noevict.errors import NoevictError
 from noevict.messages import one_line
@@ -151,7 +151,7 @@ def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
     failed = Report("cache-8", ("is a replica",), writes=REFUSING.writes)
     noticed = replace(REFUSING, notices=("12 keys were evicted",))
     for form in ("table", "json", "junit"):
-        tell([noticed, failed], form, NOW)
+        print_reports([noticed, failed], form, NOW)
         assert capsys.readouterr().err.splitlines() == [
             f"cache-7: {REFUSING.writes}",
             "cache-7: 12 keys were evicted",
@@ -266,7 +266,7 @@ def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired()
     assert rows["What"] == ["Wanted", "In the file", "Live", "Repair"]
     live = "changed in the running server no restart"
     assert rows["maxmemory-policy"] == ["noeviction", "noeviction", "volatile-lru", live]
-    restart = "the file is put right; the server starts anew (read at start only) restart"
+    restart = "the file is put right; the server is restarted (read at start only) restart"
     assert rows["databases"] == ["16", "64", "32", restart]
     assert rows[f"{CONF} mode"] == ["640", "777", NONE, "the file is put right no restart"]
     assert rows["cache-1"] == ["Redis 8.0.2", "drift", "3", "yes"]
@@ -300,7 +300,7 @@ def test_a_host_on_which_nothing_is_repaired_says_so() -> None:
     assert blocked.blocked
     assert not blocked.restarts
     page = page_of(blocked)
-    assert "Nothing is repaired before" in page.text
+    assert "Nothing can be repaired until" in page.text
     assert "pyinfra inventory" not in page.text
 
 
@@ -367,12 +367,12 @@ def test_a_stopped_server_comes_before_a_wrong_value_in_every_form(
         Urgency.DRIFT,
         Urgency.HEALTHY,
     ]
-    tell(reports, "table", NOW)
+    print_reports(reports, "table", NOW)
     _, first, second, *rest = capsys.readouterr().out.splitlines()
     assert re.split(" {2,}", first) == ["down", "redis-server.service", "not running", "running", "unit"]
     assert second.startswith("down ")
     assert rest[-1] == "1 of 4 hosts as wanted, 1 stopped, 1 failed"
-    tell(reports, "json", NOW)
+    print_reports(reports, "json", NOW)
     hosts = json.loads(capsys.readouterr().out)["hosts"]
     assert [(name, host["urgency"]) for name, host in hosts.items()] == [
         ("down", "stopped"),
@@ -381,7 +381,7 @@ def test_a_stopped_server_comes_before_a_wrong_value_in_every_form(
         ("cache-9", "healthy"),
     ]
     assert [change["urgency"] for change in hosts["down"]["drift"]][:2] == ["stopped", "drift"]
-    tell(reports, "junit", NOW)
+    print_reports(reports, "junit", NOW)
     first_case, *_ = read_xml(capsys.readouterr().out).iter("testcase")
     assert first_case.attrib["name"] == "down"
     assert first_case[0].attrib["type"] == "stopped"
@@ -417,7 +417,7 @@ def test_there_is_one_order_and_none_is_as_urgent_as_a_server_that_serves_nobody
 
 def test_failures_and_notices_go_to_stderr_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
     for form in ("table", "json", "junit"):
-        tell(all_kinds(), form, NOW)
+        print_reports(all_kinds(), form, NOW)
         told = capsys.readouterr()
         assert told.err.splitlines() == [
             "cache-3: cannot be reached: no route to host",
