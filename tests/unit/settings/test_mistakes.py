@@ -150,6 +150,7 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
     ),
     "a port as text that is no port": ({"redis_port": "70000"}, ["redis_port: ", "1 to 65535", "'70000'"]),
     "half a character": ({"redis_engine": "\ud800"}, ["redis_engine: ", '"redis" or "valkey"', "ud800"]),
+    "half a character in save points": ({"redis_save": "\ud800"}, ["redis_save: ", "pairs", "ud800"]),
     "half a character in a name": ({"redis_\ud800": 1}, ["'redis_\\ud800': ", "unknown name"]),
     "eviction, in words, by a policy": (
         {"redis_maxmemory_policy": "allkeys-lru", "redis_allow_eviction": "yes"},
