@@ -36,9 +36,10 @@ LOOK_DEPLOY = """
 from pyinfra.api.command import StringCommand
 from pyinfra.operations import server
 
-from noevict.scripts import script
+from noevict.engines.layout import LAYOUTS
+from noevict.scripts import look_script
 
-text = script("look", engine="redis", port=6379, plaintext_port=0)
+text = look_script((LAYOUTS["redis"], LAYOUTS["valkey"]), (6379, 0))
 server.shell(name="Look", commands=[StringCommand("bash -s", _stdin=text)])
 """
 

@@ -21,7 +21,7 @@ from benchmarks.environment import environment
 from benchmarks.measured import Case, Target, interleaved, table_of
 from noevict.engines.layout import LAYOUTS
 from noevict.pki.authority import sign_request
-from noevict.scripts import script
+from noevict.scripts import look_script
 from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
 from tests.lab.cost import Cost
@@ -74,7 +74,7 @@ def write_hosts(directory: Path, checkout: Checkout, host: Host, addresses: Sequ
     directory.mkdir()
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None  # noqa: S101 - a run made them
-    look = host.run("bash -s", input=script("look", engine="redis", port=6379, plaintext_port=0)).stdout
+    look = host.run("bash -s", input=look_script((LAYOUTS["redis"],), (6379, 0))).stdout
     request = host.run(f"openssl req -new -key {ENGINE.tls}/server.key -subj /CN=redis").stdout
     now, looks = datetime.now(UTC), {}
     for address in addresses:

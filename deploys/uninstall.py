@@ -12,4 +12,4 @@ if not run.looked or run.of_others:
 elif run.managed:
     redis.stop_managing(run, name="Stop managing")
 else:
-    run.log("is not managed: nothing to do")
+    run.machine.log("is not managed: nothing to do")

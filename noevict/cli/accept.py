@@ -31,7 +31,7 @@ def look_ahead(root: Path, hosts: Hosts, secrets: Secrets, only: Sequence[str] =
             unknown[run.name] = run.failure[0] if run.failure else "could not be looked at"
         elif run.looked and run.of_others:
             unknown[run.name] = run.of_others[0]
-        elif (there := run.state.given) is not None and is_ahead(there, secrets.generation):
+        elif (there := run.state.machine.given) is not None and is_ahead(there, secrets.generation):
             given[run.name] = there
     return Ahead(given, unknown)
 

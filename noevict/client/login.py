@@ -14,7 +14,7 @@ from noevict.client import client as client_
 from noevict.client.client import Client
 from noevict.client.failures import certificate_fault, sentence, wants_certificate
 from noevict.machine.found import Listener
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.secrets.passwords import Takeover
 from noevict.server.live import Live, Reach
 
@@ -51,7 +51,7 @@ class Route:
         return functools.partial(self.tunnel, EVERY.get(address, address), port)
 
 
-def look_at_redis(route: Route, found: HostState, *, known: bool) -> tuple[Client | None, Live]:
+def look_at_redis(route: Route, found: InstanceState, *, known: bool) -> tuple[Client | None, Live]:
     """Log in where that is possible and ask. The connection is kept for what comes next.
 
     ``known``: whether noevict set the server up.
@@ -116,7 +116,7 @@ def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
     raise refusal
 
 
-def _listeners(found: HostState, port: int) -> list[Listener]:
+def _listeners(found: InstanceState, port: int) -> list[Listener]:
     """A socket of each port, in the order to try them: what may be TLS first, the configured port first.
 
     Loopback where there is a choice, for a server in protected mode answers there alone. What answers on one

@@ -10,7 +10,7 @@ from noevict.directives.table import defaults
 from noevict.directives.values import same, side_by_side
 from noevict.plan.change import RESTARTING, Change, How, Part
 from noevict.plan.plan import Plan
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.redisconf import diff as conf_diff
 from noevict.server.live import Reach
@@ -40,7 +40,7 @@ class Finding:
     restarts: bool
 
 
-def findings(plan: Plan[Target], state: HostState) -> tuple[Finding, ...]:
+def findings(plan: Plan[Target], state: InstanceState) -> tuple[Finding, ...]:
     """Return findings in the order of the plan. Changes of one directive, live and in the file, are one finding."""
     about: dict[object, list[Change]] = {}
     for number, change in enumerate(plan.changes):
@@ -48,7 +48,7 @@ def findings(plan: Plan[Target], state: HostState) -> tuple[Finding, ...]:
     return tuple(_finding(plan, state, changes) for changes in about.values())
 
 
-def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) -> Finding:
+def _finding(plan: Plan[Target], state: InstanceState, changes: Sequence[Change]) -> Finding:
     first = changes[0]
     return Finding(
         first.directive or first.what,
@@ -59,7 +59,7 @@ def _finding(plan: Plan[Target], state: HostState, changes: Sequence[Change]) ->
     )
 
 
-def _restarts(plan: Plan[Target], state: HostState, change: Change) -> bool:
+def _restarts(plan: Plan[Target], state: InstanceState, change: Change) -> bool:
     """Whether a change restarts a running server. apt does so too if its package was left half upgraded."""
     running = state.live.reach is not Reach.NOT_RUNNING
     package = change.part is Part.PACKAGE and change.subject == plan.target.layout.package
@@ -77,7 +77,7 @@ def _thing(plan: Plan[Target], change: Change) -> tuple[FoundValue | None, Found
     return FoundValue("not as wanted" if differs else "as wanted", not differs), found
 
 
-def _directive(target: Target, state: HostState, change: Change) -> tuple[str, FoundValue, FoundValue]:
+def _directive(target: Target, state: InstanceState, change: Change) -> tuple[str, FoundValue, FoundValue]:
     """Return (wanted, file, live) of a directive: whole values, which the change shortens, and sizes in one unit."""
     name, live = change.directive, state.live
     wanted = target.config.get(name, target.live.get(name))

@@ -21,8 +21,9 @@ from noevict.inventory.reader import Inventory as Hosts
 from noevict.inventory.ssh_options import reworded, shorten_log
 from noevict.pki.host_names import Owners, given_names
 from noevict.run.context import RunContext
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.kept import seen, writes_refused
+from noevict.run.machine import MachineRun
 from noevict.ssh.transport import prepare_known_hosts, transport_factory, within
 
 AT_ONCE = 500
@@ -37,7 +38,7 @@ def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[R
     return [_report(run, seconds) for run, seconds in look_at_hosts(root, hosts, only)]
 
 
-def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[HostRun, float]]:
+def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[InstanceRun, float]]:
     """Look at hosts, and return each host's run and the seconds that it took. Raises as ``look_for_drift``."""
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
@@ -76,10 +77,10 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _look(state: State, host: Host, fleet: RunContext) -> tuple[HostRun, float]:
+def _look(state: State, host: Host, fleet: RunContext) -> tuple[InstanceRun, float]:
     """Look at a host, and return its run and the seconds that it took."""
     began = time.monotonic()
-    run = HostRun(state, host, fleet)
+    run = InstanceRun(MachineRun(state, host, fleet))
     try:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)
@@ -90,9 +91,9 @@ def _look(state: State, host: Host, fleet: RunContext) -> tuple[HostRun, float]:
     return run, time.monotonic() - began
 
 
-def _report(run: HostRun, seconds: float) -> Report:
+def _report(run: InstanceRun, seconds: float) -> Report:
     """Return a host's report. Call it once all hosts were looked at."""
-    failure = run.twin or (() if run.looked else run.failure)
+    failure = run.machine.duplicate_of or (() if run.looked else run.failure)
     if failure:
         return Report(run.name, failure, seconds=seconds)
     plan, server = run.plan, run.found.live.server or run.found.release(run.layout)

@@ -1,6 +1,9 @@
 """What a look at a machine finds, whoever runs a server on it: plain data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from noevict.secrets.passwords import Generation
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,28 @@ class Package:
     def unpacked(self) -> bool:
         """Whether its files are there, if only half installed."""
         return self.status not in ("config-files", "not-installed")
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """What a look found of the machine itself, whatever servers are on it; compared as what was found of those."""
+
+    os: tuple[str, str, str]  # ID, VERSION_ID, VERSION_CODENAME of os-release
+    names: tuple[str, ...]  # its own
+    systemd: bool
+    packages: Mapping[str, Package]
+    memtotal: int  # bytes
+    kernel: Mapping[str, int]
+    kernel_writable: frozenset[str]  # which of these can be set here
+    sysctl_later: tuple[Sysctl, ...]  # what the files read after ours set, in their order
+    ipv6: frozenset[str]  # "any": the kernel has IPv6; "::1": its loopback address is there
+    addresses: tuple[Address, ...]
+    root: bool
+    id: str  # from which its own passwords are derived; "" if root's file is not there
+    given: Generation | None  # of users.yml, when it got its passwords; number 0: the file cannot be read
+    identity: str = field(compare=False)  # the same for all names of one machine; "" is not known
+    processes: tuple[str, ...] = field(
+        compare=False
+    )  # "PID NAME server" or "... sentinel" of each Redis or Valkey
+    unfinished: bool = field(compare=False)  # a command of a run that was killed is still at work
+    time: int = field(compare=False)  # its clock, seconds since the epoch

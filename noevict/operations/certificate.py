@@ -1,30 +1,33 @@
 """The server's certificate: the host makes the key, the fleet's CA signs."""
 
 from noevict.pki import authority
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 from noevict.scripts import packed, script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
 @step
-def renew_certificate(run: HostRun) -> None:
+def renew_certificate(run: InstanceRun) -> None:
     """A certificate in place of one that is missing, ends soon or is not as wanted; loaded without a restart.
 
     Each has a new key, so that one that leaked ends with its certificate.
     """
     target, layout = run.plan.target, run.layout
-    own = run.fleet.own_certificate(run.settings)
+    own = run.context.own_certificate(run.settings)
     request = script("user", user=layout.user, data=layout.data) + script(
         "request", user=layout.user, etc=layout.etc, makes_key="yes" if own is None else "no"
     )
-    directory, *lines = run.shell(request, what="making a key")
+    directory, *lines = run.machine.shell(request, what="making a key")
     if own is not None:
         certificate, key = own.chain, own.key
     else:
         pem = "\n".join(lines) + "\n"
-        certificate, key = authority.sign_request(run.fleet.secrets.ca, pem, target.names, run.fleet.now), ""
-    run.shell(
+        certificate, key = (
+            authority.sign_request(run.context.secrets.ca, pem, target.names, run.context.now),
+            "",
+        )
+    run.machine.shell(
         script(
             "certify",
             user=layout.user,

@@ -12,24 +12,24 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.passwords import finish_passwords
 from noevict.run import command_line
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.outcome import record
 from noevict.run.verify import verify
 
 
 @operation()
-def verify_host(run: HostRun) -> Generator[FunctionCommand, None, None]:
+def verify_host(run: InstanceRun) -> Generator[FunctionCommand, None, None]:
     """Every run ends here, on each host once its steps are done. What is as it should be counts as no change."""
-    if not run.pyinfra.is_executing:
+    if not run.machine.pyinfra.is_executing:
         return
     # A step that failed has told why.
-    if not (run.lane.finish() and run.guard(partial(_verify, run))):
+    if not (run.machine.lane.finish() and run.machine.guard(partial(_verify, run))):
         yield failing()
-    run.release_lock()
+    run.machine.release_lock()
     run.close_client()
 
 
-def refuse_host(run: HostRun, *, name: str, looked_for_drift: bool = True) -> None:
+def refuse_host(run: InstanceRun, *, name: str, looked_for_drift: bool = True) -> None:
     """A host that is left alone fails, with the reasons, and fails alone. ``--dry`` says so by its exit code.
 
     ``looked_for_drift``: whether that is a look for drift, which failed. What is about the exporter is none.
@@ -39,10 +39,10 @@ def refuse_host(run: HostRun, *, name: str, looked_for_drift: bool = True) -> No
 
 
 @operation()
-def _refuse(run: HostRun, looked_for_drift: bool) -> Generator[FunctionCommand, None, None]:
+def _refuse(run: InstanceRun, looked_for_drift: bool) -> Generator[FunctionCommand, None, None]:
     def tell(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
         for line in run.failure:
-            run.fail(line)
+            run.machine.fail(line)
         if looked_for_drift:
             record(run, run.failure[0])
         return False
@@ -55,11 +55,11 @@ def failing() -> FunctionCommand:
     return FunctionCommand(_fail, (), {})
 
 
-def _verify(run: HostRun) -> None:
+def _verify(run: InstanceRun) -> None:
     try:
         refused = verify(run, finish_passwords)
-        if (key := run.secrets.host) is not None and (unwritten := run.fleet.record_id(run.name, key.id)):
-            run.warn(f"for `noevict url`: {unwritten}")
+        if (key := run.secrets.host) is not None and (unwritten := run.context.record_id(run.name, key.id)):
+            run.machine.warn(f"for `noevict url`: {unwritten}")
     except NoevictError as error:
         record(run, error.lines[0])
         raise

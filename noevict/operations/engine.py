@@ -18,7 +18,7 @@ from noevict.operations.service import (
 from noevict.operations.uninstall import let_go
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES
@@ -28,19 +28,19 @@ PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the se
 
 
 @step
-def change_engine(run: HostRun) -> None:
+def change_engine(run: InstanceRun) -> None:
     """The old server saves and stops, the new one starts with its data; noevict lets go of the old one."""
     old = run.predecessor
     if old is None:
         raise NoevictError("changed since looked at (other_engine): run again")
     if not run.found.pid:
-        with run.fleet.restarts.turn(run.name):
+        with run.context.restarts.turn(run.name):
             stop_after_failure(run)
             _take_the_place_of(run, old)
     let_go(old)
 
 
-def _take_the_place_of(run: HostRun, old: HostRun) -> None:
+def _take_the_place_of(run: InstanceRun, old: InstanceRun) -> None:
     aof = old.found.starts_with_aof
     if old.found.live.reached:
         aof = _make_ready(run, old)
@@ -58,14 +58,14 @@ def _take_the_place_of(run: HostRun, old: HostRun) -> None:
             enable(run)
             wait_until_ready(run, "start")
     except (NoevictError, *HOST_FAILURES) as error:
-        run.fleet.restart_failed_on = run.name
+        run.context.restart_failed_on = run.name
         if not hands_over:
             raise
         raise NoevictError(*_put_back(run, old, sentence(error), moved)) from error
     _compare(run, keys)
 
 
-def _make_ready(run: HostRun, old: HostRun) -> bool:
+def _make_ready(run: InstanceRun, old: InstanceRun) -> bool:
     """Everything on disk in a form that the new server reads; whether as append-only files."""
     client, wanted = old.client, run.plan.target.live
     aof = moves_append_only(old.found.live, run.plan.target)
@@ -79,7 +79,7 @@ def _make_ready(run: HostRun, old: HostRun) -> bool:
     return aof
 
 
-def _stop(old: HostRun) -> dict[str, tuple[int, int]]:
+def _stop(old: InstanceRun) -> dict[str, tuple[int, int]]:
     """The server's last moments: nothing more is written, keys are counted, it saves and ends.
 
     Database -> (keys, those of them that may expire).
@@ -91,10 +91,10 @@ def _stop(old: HostRun) -> dict[str, tuple[int, int]]:
     return {name: (entry["keys"], entry["expires"]) for name, entry in space.items()}
 
 
-def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
+def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> None:
     kind = "aof" if aof else "rdb"
     source, target = old.layout.data, run.layout.data
-    said = run.shell(
+    said = run.machine.shell(
         script("as_user", user=run.layout.user)
         + script("hand_over", source=source, target=target, old=old.layout.user, kind=kind, stamp=moved),
         seconds=COPY_SECONDS,
@@ -105,10 +105,10 @@ def _hand_over(run: HostRun, old: HostRun, aof: bool, moved: str) -> None:
     for line in said:
         word, _, path = line.partition(" ")
         whose = old.layout.title if word == "moved" else run.layout.title
-        run.log(f"the data that {whose} had is kept in {path}")
+        run.machine.log(f"the data that {whose} had is kept in {path}")
 
 
-def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ...]:
+def _put_back(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
     """The old server again, with its data. What to tell."""
     try:
         now = service(run, "state").state
@@ -123,7 +123,7 @@ def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ..
         service(run, "disable")
         source, target = old.layout.data, run.layout.data
         back = script("hand_back", source=source, target=target, old=old.layout.user, stamp=moved)
-        run.shell(script("as_user", user=run.layout.user) + back, what="giving the data back")
+        run.machine.shell(script("as_user", user=run.layout.user) + back, what="giving the data back")
         enable(old)
         state = settled(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:
@@ -136,7 +136,7 @@ def _put_back(run: HostRun, old: HostRun, why: str, moved: str) -> tuple[str, ..
     return (why, f"{old.layout.title} is back, with its data, and serves")
 
 
-def _compare(run: HostRun, before: dict[str, tuple[int, int]]) -> None:
+def _compare(run: InstanceRun, before: dict[str, tuple[int, int]]) -> None:
     """Raises NoevictError where keys are missing, those aside that may have expired."""
     after = run.client.info("keyspace")
     for name, (keys, expires) in before.items():

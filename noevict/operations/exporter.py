@@ -49,9 +49,9 @@ def configure_exporter(exporter: Exporter) -> None:
     if exporter.plan.due(How.CERTIFICATE) or any(
         change.path == KEY for change in due if change.part is Part.FILE
     ):
-        said = run.shell(script("exporter_request", etc=ETC), what="openssl")
+        said = run.machine.shell(script("exporter_request", etc=ETC), what="openssl")
         request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
-        pem = authority.sign_client_request(run.fleet.secrets.ca, request, "exporter", run.fleet.now)
+        pem = authority.sign_client_request(run.context.secrets.ca, request, "exporter", run.context.now)
         made = script("exporter_key", etc=ETC)
         files.append(replace(target.file(CERTIFICATE), content=pem))
     access = (
@@ -59,7 +59,7 @@ def configure_exporter(exporter: Exporter) -> None:
         for file in target.files
         if not file.placed and any(change.path == file.path for change in due if change.part is Part.ACCESS)
     )
-    run.shell(
+    run.machine.shell(
         placing(ETC, files, reload=exporter.found.installed)
         + made
         + script("descriptors", user="root")
@@ -76,7 +76,7 @@ def install_exporter(exporter: Exporter) -> None:
         "packages", package=PACKAGE, tools="", fetch="no", pid=1
     )  # its start is ours whatever starts it
     install = script("install", package=PACKAGE, binary=BINARY)
-    exporter.run.shell(script("apt") + prepare + install, seconds=APT_SECONDS, what="apt")
+    exporter.run.machine.shell(script("apt") + prepare + install, seconds=APT_SECONDS, what="apt")
     _service(exporter, "enable")
     _service(exporter, "start")
 
@@ -98,23 +98,23 @@ def restart_exporter(exporter: Exporter) -> None:
 def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None]:
     """Every run ends here, and with what Prometheus reads. What is as it should be counts as no change."""
     run = exporter.run
-    if not run.pyinfra.is_executing:
+    if not run.machine.pyinfra.is_executing:
         return
     # A step that failed has told why.
-    if not (run.lane.finish() and run.guard(partial(_verify, exporter))):
+    if not (run.machine.lane.finish() and run.machine.guard(partial(_verify, exporter))):
         yield failing()
-    run.release_lock()
+    run.machine.release_lock()
     run.close_client()
 
 
 def _verify(exporter: Exporter) -> None:
     run = exporter.run
-    run.log(verify(exporter, finish_passwords))
-    if unwritten := run.fleet.record(run.name, None, {"exporter_ends": run.found.exporter_ends}):
-        run.warn(f"for monitoring: {unwritten}")
-    write_for_prometheus(run, exporter.plan.target, _groups(run.fleet.root))
+    run.machine.log(verify(exporter, finish_passwords))
+    if unwritten := run.context.record(run.name, None, {"exporter_ends": run.found.exporter_ends}):
+        run.machine.warn(f"for monitoring: {unwritten}")
+    write_for_prometheus(run, exporter.plan.target, _groups(run.context.root))
     for notice in exporter.plan.notices:
-        run.warn(notice)
+        run.machine.warn(notice)
 
 
 @functools.cache
@@ -126,4 +126,4 @@ def _groups(root: Path) -> dict[str, tuple[str, ...]]:
 def _service(exporter: Exporter, verb: str) -> None:
     run, old = exporter.run, exporter.found.pid if verb == "restart" else 0
     done = script("service", package=PACKAGE, unit=UNIT, data="/", verb=verb, again="no", old=old)
-    run.shell(done, what=f"systemctl {verb} {UNIT}")
+    run.machine.shell(done, what=f"systemctl {verb} {UNIT}")

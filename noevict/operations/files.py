@@ -9,7 +9,7 @@ from noevict.operations.takeover import takes_over
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 from noevict.scripts import own_server, packed, script
 from noevict.ssh.shell import SYNC_SECONDS
@@ -18,10 +18,10 @@ LOGS_MODE = "2750"
 
 
 @step
-def test_configuration(run: HostRun) -> None:
+def test_configuration(run: InstanceRun) -> None:
     """Start a server of its own with the new configuration, before anything uses it."""
     layout, target = run.layout, run.plan.target
-    run.shell(
+    run.machine.shell(
         own_server(layout)
         + script("candidate", conf=packed(target.text(layout.conf)), acl=packed(target.text(layout.aclfile))),
         what=f"{layout.package} would not start with this configuration; nothing was changed: it",
@@ -29,7 +29,7 @@ def test_configuration(run: HostRun) -> None:
 
 
 @step
-def mend_access(run: HostRun) -> None:
+def mend_access(run: InstanceRun) -> None:
     """Owners and modes of directories, certificates and data: what is tried next is to read them."""
     layout, due = run.layout, {change.path for change in steps.access_due(run.plan)}
     lines = (
@@ -45,7 +45,7 @@ def mend_access(run: HostRun) -> None:
         for path, mode in ((layout.logs, LOGS_MODE), (layout.logfile, "640"))
         if path in due
     )
-    run.shell(
+    run.machine.shell(
         made + script("descriptors", user=user) + script("access", wanted="\n".join((*lines, *data, *logs))),
         seconds=SYNC_SECONDS,
         what="setting owners and modes",
@@ -53,10 +53,10 @@ def mend_access(run: HostRun) -> None:
 
 
 @step
-def place_files(run: HostRun) -> None:
+def place_files(run: InstanceRun) -> None:
     """All files, and kernel values."""
     layout, target = run.layout, run.plan.target
-    said = run.shell(
+    said = run.machine.shell(
         script("user", user=layout.user, data=layout.data)
         + script("descriptors", user=layout.user)
         + script(
@@ -77,12 +77,12 @@ def place_files(run: HostRun) -> None:
         what="placing files",
     )
     if "asks" in said:
-        run.warn(
+        run.machine.warn(
             f"the next upgrade of {layout.package} may ask about {layout.conf}: any answer is fine; without a terminal "
             "it needs apt's --force-confold"
         )
     if any(change.part is Part.KERNEL for change in run.plan.changes):
-        run.shell(script("kernel", **KERNEL), what="setting kernel values")
+        run.machine.shell(script("kernel", **KERNEL), what="setting kernel values")
 
 
 def _logs(layout: Layout) -> WantedFile:

@@ -9,12 +9,12 @@ from noevict.plan.change import How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import Target
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 
 
 @step
-def set_live(run: HostRun) -> None:
+def set_live(run: InstanceRun) -> None:
     """AOF first, and waited for; then every other value at once; then ACL users, without ACL LOAD."""
     live, target, client = run.found.live, run.plan.target, run.client
     off = live.config.get("appendonly") == "no" or run.found.aof_unwritten(run.layout)

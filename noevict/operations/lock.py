@@ -9,18 +9,18 @@ import redis
 from noevict.errors import NoevictError
 from noevict.operations.passwords import note_generation
 from noevict.operations.takeover import begin_takeover, takes_over
-from noevict.platforms.systemd.found import HostState
-from noevict.run.instance import HostRun
+from noevict.platforms.systemd.found import InstanceState
+from noevict.run.instance import InstanceRun
 from noevict.run.loading import is_loading, wait_until_loaded
 from noevict.run.step import step
 from noevict.ssh.lock import Lock
 
 
 @step
-def lock_host(run: HostRun) -> None:
+def lock_host(run: InstanceRun) -> None:
     """Take the host's lock, see that nothing changed since the look, and write what is new in the secrets."""
-    if run.twin:
-        raise NoevictError(*run.twin)
+    if run.machine.duplicate_of:
+        raise NoevictError(*run.machine.duplicate_of)
     before = run.found
     wait_until_loaded(run)  # for hours, perhaps: nobody is kept out meanwhile
     take_lock(run)
@@ -30,8 +30,7 @@ def lock_host(run: HostRun) -> None:
     different = changed_fields(before, run.found)
     if different:
         raise NoevictError(f"changed since looked at ({', '.join(different)}): run again")
-    managed = [other.name for other in run.others() if other.managed]
-    run.fleet.save_secrets(managed)
+    run.context.save_secrets(run.context.managed)
     run.make_plan()
     if run.plan.refusals:
         raise NoevictError(*run.plan.refusals)
@@ -40,25 +39,26 @@ def lock_host(run: HostRun) -> None:
     note_generation(run)
 
 
-def take_lock(run: HostRun) -> None:
-    """Held until this process ends or ``run.release_lock``. Raises NoevictError where another run holds it."""
-    run.lock = Lock.take(run.pyinfra, run.host, run.arguments)
-    if run.lock.silent:
-        run.log(f"takes over the lock of {run.lock.silent}, which fell silent")
+def take_lock(run: InstanceRun) -> None:
+    """Held until this process ends or ``run.machine.release_lock``. Raises NoevictError where another run holds it."""
+    run.machine.lock = Lock.take(run.machine.pyinfra, run.machine.host, run.machine.arguments)
+    if run.machine.lock.silent:
+        run.machine.log(f"takes over the lock of {run.machine.lock.silent}, which fell silent")
         _end_connections(run)
 
 
-def _end_connections(run: HostRun) -> None:
+def _end_connections(run: InstanceRun) -> None:
     """Those of the run that lost the lock: what it sends when it wakes up is not to arrive."""
     if run.found.live.user == "admin":
         with contextlib.suppress(redis.RedisError, OSError):
             run.client.execute_command("CLIENT KILL", "USER", "admin", "SKIPME", "yes")
 
 
-def changed_fields(before: HostState, after: HostState) -> list[str]:
+def changed_fields(before: InstanceState, after: InstanceState) -> list[str]:
     """The names of what differs between two looks, of the fields that count."""
-    found = (*different(before, after), *different(before.live, after.live))
-    return [name for name in found if name != "live"]
+    parts = ("machine", "live")
+    inside = (name for part in parts for name in different(getattr(before, part), getattr(after, part)))
+    return [*(name for name in different(before, after) if name not in parts), *inside]
 
 
 def different(before: Any, after: Any) -> list[str]:

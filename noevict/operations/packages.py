@@ -6,7 +6,7 @@ from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.service import wait_until_ready
 from noevict.plan.change import How
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 from noevict.scripts import script
 
@@ -17,12 +17,12 @@ INSTALL_SECONDS = (
 
 
 @step
-def prepare_packages(run: HostRun) -> None:
+def prepare_packages(run: InstanceRun) -> None:
     """Tools that are missing, and which release of the server this host would get."""
-    packages = run.found.packages
+    packages = run.found.machine.packages
     tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
     fetch = "yes" if run.plan.due(How.ENGINE) else "no"
-    said = run.shell(
+    said = run.machine.shell(
         script("apt")
         + script(
             "packages",
@@ -46,15 +46,15 @@ def prepare_packages(run: HostRun) -> None:
 
 
 @step
-def install_server(run: HostRun) -> None:
+def install_server(run: InstanceRun) -> None:
     """A server that was not there."""
     install(run)
 
 
-def install(run: HostRun) -> None:
+def install(run: InstanceRun) -> None:
     """Install the server's package over the configuration that is in place: its first start is ours."""
     layout = run.layout
-    run.shell(
+    run.machine.shell(
         script("apt")
         + script("keep_names", etc=layout.etc, conf=layout.conf)
         + script("install", package=layout.package, binary=layout.binary),

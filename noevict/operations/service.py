@@ -7,7 +7,7 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, see_start
 from noevict.platforms.systemd.wanted import PREVIOUS
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
 from noevict.run.step import step
 from noevict.scripts import script
@@ -27,26 +27,26 @@ class UnitState:
 
 
 @step
-def enable_service(run: HostRun) -> None:
+def enable_service(run: InstanceRun) -> None:
     """Unmasked, enabled, its files read."""
     enable(run)
 
 
-def enable(run: HostRun) -> None:
+def enable(run: InstanceRun) -> None:
     service(run, "enable")
 
 
 @step
-def start_server(run: HostRun) -> None:
+def start_server(run: InstanceRun) -> None:
     """A server that is not running."""
     wait_until_ready(run, "start")
 
 
 @step
-def restart_server(run: HostRun) -> None:
+def restart_server(run: InstanceRun) -> None:
     """Where nothing less will do. Nothing is lost: see what is done before."""
-    with run.fleet.restarts.turn(run.name):
-        if run.fleet.restart_failed_on is not None and run.undo is None:
+    with run.context.restarts.turn(run.name):
+        if run.context.restart_failed_on is not None and run.undo is None:
             # What that one did not start with is not left here for the next boot.
             _files_back(run)
         stop_after_failure(run)
@@ -54,13 +54,13 @@ def restart_server(run: HostRun) -> None:
         try:
             wait_until_ready(run, "restart")
         except (NoevictError, *HOST_FAILURES) as error:
-            run.fleet.restart_failed_on = run.name
+            run.context.restart_failed_on = run.name
             if run.undo is not None:
                 raise  # more than the configuration is given back
             raise NoevictError(*_put_back(run, sentence(error))) from error
 
 
-def before_restart(run: HostRun) -> None:
+def before_restart(run: InstanceRun) -> None:
     """Raises what speaks against it. It runs on: what it might not start with is not left here for the next boot."""
     try:
         if run.found.live.reached:
@@ -76,13 +76,15 @@ def before_restart(run: HostRun) -> None:
         raise
 
 
-def stop_after_failure(run: HostRun) -> None:
+def stop_after_failure(run: InstanceRun) -> None:
     """Raises NoevictError where a server of this run did not come back: no other one is stopped then."""
-    if run.fleet.restart_failed_on is not None:
-        raise NoevictError(f"not restarted: {run.fleet.restart_failed_on} did not come back; mend that first")
+    if run.context.restart_failed_on is not None:
+        raise NoevictError(
+            f"not restarted: {run.context.restart_failed_on} did not come back; mend that first"
+        )
 
 
-def wait_until_ready(run: HostRun, verb: str) -> None:
+def wait_until_ready(run: InstanceRun, verb: str) -> None:
     """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
     try:
         if settled(run, verb).state != "running":
@@ -92,13 +94,13 @@ def wait_until_ready(run: HostRun, verb: str) -> None:
         raise NoevictError(f"{error}: {last_words(run)}") from error
 
 
-def stop(run: HostRun) -> None:
+def stop(run: InstanceRun) -> None:
     """Raises NoevictError where it does not end: it may be saving, and in vain."""
     if settled(run, "stop").state not in ("stopped", "failed"):
         raise NoevictError(f"{run.layout.title} did not stop: {last_words(run)}")
 
 
-def settled(run: HostRun, verb: str) -> UnitState:
+def settled(run: InstanceRun, verb: str) -> UnitState:
     """Do it, and wait until the service is no longer on its way. Raises NoevictError where that stands still."""
     old = run.found.pid if verb == "restart" else 0
     now, state = service(run, verb, old), ""
@@ -106,7 +108,7 @@ def settled(run: HostRun, verb: str) -> UnitState:
         if now.state != state:
             state, patience = (
                 now.state,
-                Patience(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.log),
+                Patience(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.machine.log),
             )
         if state == "starting":
             patience.wait(*how_far(run))
@@ -117,22 +119,22 @@ def settled(run: HostRun, verb: str) -> UnitState:
     return now
 
 
-def last_words(run: HostRun) -> str:
+def last_words(run: InstanceRun) -> str:
     """What the server said last that tells why; no line that could hold a password."""
     words = script("descriptors", user=run.layout.user) + script(
         "words", unit=run.layout.unit, logfile=run.layout.logfile
     )
     try:
-        return " / ".join(run.shell(words, what="reading its log")) or "its log says nothing"
+        return " / ".join(run.machine.shell(words, what="reading its log")) or "its log says nothing"
     except NoevictError:  # a host that is gone: the first cause is the one to tell
         return "its log could not be read"
 
 
-def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> UnitState:
+def service(run: InstanceRun, verb: str, old: int = 0, *, again: bool = False) -> UnitState:
     """Verbs of service.sh, one after the other. ``old``: the process that is to end. ``again``: they were given, and
     go on."""
     layout = run.layout
-    said = run.shell(
+    said = run.machine.shell(
         script(
             "service",
             package=layout.package,
@@ -142,13 +144,13 @@ def service(run: HostRun, verb: str, old: int = 0, *, again: bool = False) -> Un
             again="yes" if again else "no",
             old=old,
         ),
-        what=f"systemctl {verb}" if run.found.systemd else f"service {verb}",
+        what=f"systemctl {verb}" if run.found.machine.systemd else f"service {verb}",
     )
     _, state, _, pid, _, saved = said[-1].split(" ")
     return UnitState(state, int(pid), int(saved))
 
 
-def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
+def _put_back(run: InstanceRun, why: str) -> tuple[str, ...]:
     """The old configuration again, and running. What to tell."""
     try:
         if not _files_back(run):
@@ -164,8 +166,10 @@ def _put_back(run: HostRun, why: str) -> tuple[str, ...]:
     return (why, "the old configuration is back, and serves")
 
 
-def _files_back(run: HostRun) -> bool:
+def _files_back(run: InstanceRun) -> bool:
     """The last configuration that worked, in place of the new one. False where there is none."""
     layout = run.layout
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
-    return "none" not in run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
+    return "none" not in run.machine.shell(
+        put, seconds=SYNC_SECONDS, what="putting the old configuration back"
+    )

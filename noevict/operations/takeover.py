@@ -13,28 +13,28 @@ from noevict.operations.data.persistence import save
 from noevict.operations.service import last_words, service, settled, stop
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 
 KERNEL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 
-def takes_over(run: HostRun) -> bool:
+def takes_over(run: InstanceRun) -> bool:
     """Whether a server that somebody else set up is to become ours."""
-    package = run.found.packages.get(run.layout.package)
+    package = run.found.machine.packages.get(run.layout.package)
     there = run.found.conf is not None or (package is not None and package.unpacked)
     return there and not run.managed
 
 
-def begin_takeover(run: HostRun) -> None:
+def begin_takeover(run: InstanceRun) -> None:
     """Remember how the host is. From now on a step that fails gives it back."""
     layout, found = run.layout, run.found
     placed = (
         *(layout.aclfile, layout.tls, layout.dropin, SYSCTL, layout.conf),
         *(f"{layout.conf}.debian", f"{layout.conf}.before-noevict"),
     )
-    run.shell(
+    run.machine.shell(
         script(
             "remember",
             previous=PREVIOUS,
@@ -42,14 +42,14 @@ def begin_takeover(run: HostRun) -> None:
             conf=layout.conf,
             paths="\n".join(placed),
             aof="yes" if found.starts_with_aof else "no",
-            kernel="\n".join(f"{KERNEL_NAMES[name]} {value}" for name, value in found.kernel.items()),
+            kernel="\n".join(f"{KERNEL_NAMES[name]} {value}" for name, value in found.machine.kernel.items()),
         ),
         what="remembering how the host is",
     )
     run.undo = partial(give_back, run)
 
 
-def give_back(run: HostRun, why: tuple[str, ...]) -> tuple[str, ...]:
+def give_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
     """The host as it was before the take-over, its server running where it ran. What to tell."""
     title = run.layout.title
     try:
@@ -58,7 +58,7 @@ def give_back(run: HostRun, why: tuple[str, ...]) -> tuple[str, ...]:
         return (*why, f"and {title} could not be given back as it was: {sentence(error)}; run again")
 
 
-def _give_back(run: HostRun) -> str:
+def _give_back(run: InstanceRun) -> str:
     found, layout = run.found, run.layout
     now = service(run, "state")
     untouched = bool(found.pid) and now.pid == found.pid
@@ -72,9 +72,9 @@ def _give_back(run: HostRun) -> str:
     if not untouched and not found.starts_with_aof and in_rdb:
         keep_aside(run)
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
-    run.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
+    run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=PREVIOUS, etc=layout.etc, dropin=layout.dropin)
-    run.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
+    run.machine.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
     if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")
     if not found.pid:
@@ -89,7 +89,7 @@ def _give_back(run: HostRun) -> str:
     return f"nothing of noevict's is left there: the old configuration is back, and {layout.title} serves"
 
 
-def _set_back(run: HostRun) -> None:
+def _set_back(run: InstanceRun) -> None:
     """What this run, or one before that was killed, set of a server that goes on with its own configuration."""
     client, before = run.client, run.found.live.config
     off = not run.found.starts_with_aof and (

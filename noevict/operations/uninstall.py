@@ -3,29 +3,29 @@
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
 from noevict.operations.lock import take_lock
 from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import last_step
 from noevict.scripts import script
 
 
 @last_step
-def stop_managing(run: HostRun) -> None:
+def stop_managing(run: InstanceRun) -> None:
     """Remove what is noevict's alone; server, configuration and data stay, and are named."""
     take_lock(run)
     for each in filter(None, (run.predecessor, run)):
         left = let_go(each)
-        run.log(f"is no longer managed; {each.layout.title} goes on as it is, with {', '.join(left)}")
-    run.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
-    if "there" in run.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
-        run.log(
+        run.machine.log(f"is no longer managed; {each.layout.title} goes on as it is, with {', '.join(left)}")
+    run.machine.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
+    if "there" in run.machine.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
+        run.machine.log(
             f"{PACKAGE} goes on too, with {DROPIN}, {ETC}: apt purge {PACKAGE}, and rm -r of both, remove it"
         )
 
 
-def let_go(run: HostRun) -> list[str]:
+def let_go(run: InstanceRun) -> list[str]:
     """No longer look after this engine's server here. What stays of it, by path."""
     layout = run.layout
-    return run.shell(
+    return run.machine.shell(
         script("descriptors", user=layout.user)
         + script(
             "uninstall",

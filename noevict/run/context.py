@@ -69,14 +69,19 @@ class RunContext:
             str, dict[str, None]
         ] = {}  # what tells a machine from others -> its hosts, in order
         self.looks = BoundedSemaphore(LOOKS_AT_ONCE)  # held while a host and its server are looked at
+        self.managed: set[str] = set()  # the hosts that noevict was on before, as far as they were looked at
         self.restart_failed_on: str | None = None
+
+    def note_managed(self, host: str, *, managed: bool) -> None:
+        """What the last look found: whether noevict was on the host before."""
+        (self.managed.add if managed else self.managed.discard)(host)
 
     def looked_at(self, host: str, machine: str) -> None:
         """What the look found to tell the host's machine from others; "" where it could not tell."""
         if machine:
             self._machines.setdefault(machine, {})[host] = None
 
-    def twin(self, host: str, machine: str) -> str | None:
+    def duplicate_of(self, host: str, machine: str) -> str | None:
         """Another host that was found to be the same machine."""
         return next((other for other in self._machines.get(machine, ()) if other != host), None)
 
@@ -196,7 +201,7 @@ class RunContext:
 _fleets: dict[State, RunContext] = {}
 
 
-def fleet_of(state: State) -> RunContext:
+def context_of(state: State) -> RunContext:
     """The run's context, from the data of all hosts (``--data`` included). Raises NoevictError."""
     if state not in _fleets:
         data = {host.name: _settings_data(host) for host in state.inventory}

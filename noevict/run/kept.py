@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.server import lost_keys
 from noevict.server.writes import Refusals, count_refusals, full_after, refused, rise_since
 
 
-def refusals(run: HostRun) -> Refusals | None:
+def refusals(run: InstanceRun) -> Refusals | None:
     """How many writes its server had refused at the last look; None if it is not ours, or was not reached."""
     live = run.state.live if run.state else None
     if live is None or not live.ours:
@@ -17,7 +17,7 @@ def refusals(run: HostRun) -> Refusals | None:
     return Refusals(datetime.now(UTC), live.run_id, count_refusals(live.info))
 
 
-def writes_refused(run: HostRun) -> str:
+def writes_refused(run: InstanceRun) -> str:
     """Why its server refuses writes, by the last look, and what to do: a line; "" if nothing speaks for it."""
     now = refusals(run)
     if now is None or run.found.live.loading:
@@ -28,7 +28,7 @@ def writes_refused(run: HostRun) -> str:
     return found.why if found else ""
 
 
-def refused_after(run: HostRun) -> bool:
+def refused_after(run: InstanceRun) -> bool:
     """Whether a server that refuses writes still does after the changes due, as far as a look shows that.
 
     Once something was changed, refusals of before no longer count: see ``noevict.verify.still_refused``.
@@ -38,11 +38,11 @@ def refused_after(run: HostRun) -> bool:
     return full or _has_read_only_disk(run) or not run.plan.changes
 
 
-def _has_read_only_disk(run: HostRun) -> bool:
+def _has_read_only_disk(run: InstanceRun) -> bool:
     return run.found.disk is not None and run.found.disk.read_only
 
 
-def seen(run: HostRun) -> dict[str, Any]:
+def seen(run: InstanceRun) -> dict[str, Any]:
     """Fields of its Record, by the last look; what is not known is left out, and stays as it is there."""
     if not run.looked:
         return {}

@@ -7,8 +7,8 @@ import redis
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.platforms.systemd.found import HostState
-from noevict.run.instance import HostRun
+from noevict.platforms.systemd.found import InstanceState
+from noevict.run.instance import InstanceRun
 from noevict.server.live import Reach
 from noevict.server.progress import Info, Patience, loading
 from noevict.ssh.shell import HOST_FAILURES
@@ -16,16 +16,16 @@ from noevict.ssh.shell import HOST_FAILURES
 ANSWER_SECONDS = 20  # from ready to the first answer
 
 
-def is_loading(found: HostState) -> bool:
+def is_loading(found: InstanceState) -> bool:
     """Whether it says so itself, or is being started and too busy to answer; or the engine that it replaces does."""
     busy = found.starting and found.live.reach is Reach.UNREACHED
     return found.live.loading or busy or (found.predecessor is not None and is_loading(found.predecessor))
 
 
-def wait_until_loaded(run: HostRun) -> None:
+def wait_until_loaded(run: InstanceRun) -> None:
     """Where the last look found it loading: wait until it is not, and look again.
 
-    Raises NoevictError once the loading stands still, and as ``HostRun.look_again``.
+    Raises NoevictError once the loading stands still, and as ``InstanceRun.look_again``.
     """
     patience = _patience(run.predecessor or run)
     while is_loading(run.found):
@@ -35,7 +35,7 @@ def wait_until_loaded(run: HostRun) -> None:
         run.look_again()
 
 
-def wait_for_first_answer(run: HostRun) -> None:
+def wait_for_first_answer(run: InstanceRun) -> None:
     """Log in to a server that was just started, as a client would, and wait until it has loaded its data.
 
     Raises NoevictError where it does not answer within ANSWER_SECONDS or does not take the password, and once the
@@ -56,7 +56,7 @@ def wait_for_first_answer(run: HostRun) -> None:
         patience.wait()
 
 
-def how_far(run: HostRun) -> tuple[object, str]:
+def how_far(run: InstanceRun) -> tuple[object, str]:
     """How far a server that is being started is, for ``Patience.wait``; nothing where it does not say."""
     info = _ask(run)
     if info is None:
@@ -66,7 +66,7 @@ def how_far(run: HostRun) -> tuple[object, str]:
     return loading(info) if info else (None, "")
 
 
-def _ask(run: HostRun) -> Info | None:
+def _ask(run: InstanceRun) -> Info | None:
     """INFO over the connection there is; None where that does not answer."""
     try:
         info: Info = run.client.info("persistence")
@@ -75,5 +75,5 @@ def _ask(run: HostRun) -> Info | None:
     return info
 
 
-def _patience(run: HostRun) -> Patience:
-    return Patience(f"{run.layout.title} is loading its data", run.log)
+def _patience(run: InstanceRun) -> Patience:
+    return Patience(f"{run.layout.title} is loading its data", run.machine.log)

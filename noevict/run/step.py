@@ -14,24 +14,21 @@ from pyinfra.context import ctx_host
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
+from noevict.run.machine import MachineRun
 from noevict.run.outcome import record
-from noevict.ssh.lane import LONGEST, Lane
+from noevict.ssh.lane import LONGEST
 from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
 
 
 class Subject(Protocol):
-    """What is changed on one host: its Redis (a HostRun), or what stands beside it."""
+    """What is changed on one machine: a server (an InstanceRun), or what stands beside it."""
 
     changed: bool
     undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None
 
     @property
-    def lane(self) -> Lane: ...
-    def guard(self, work: Callable[[], object]) -> bool: ...
-    def release_lock(self) -> None: ...
-    def log(self, line: str) -> None: ...
-    def confirm_lock(self, since: float = 0) -> None: ...
+    def machine(self) -> MachineRun: ...
 
 
 S = TypeVar("S", bound=Subject)
@@ -56,10 +53,10 @@ def _operation(work: Callable[[S], object], longest: float | None) -> PyinfraOpe
     def generate(run: S) -> Generator[FunctionCommand, None, None]:
         def call(state: State, host: Host) -> bool:
             run.changed = True
-            alone, behind = len(list(state.inventory.get_active_hosts())) == 1, run.lane.behind
-            fine = run.lane.take(partial(_do, work, run, host), None if alone else longest)
+            alone, behind = len(list(state.inventory.get_active_hosts())) == 1, run.machine.lane.behind
+            fine = run.machine.lane.take(partial(_do, work, run, host), None if alone else longest)
             if fine is None and not behind:
-                run.log("this takes long: the other hosts go on without this one")
+                run.machine.log("this takes long: the other hosts go on without this one")
             return fine is not False
 
         yield FunctionCommand(call, (), {})
@@ -70,22 +67,22 @@ def _operation(work: Callable[[S], object], longest: float | None) -> PyinfraOpe
 def _do(work: Callable[[S], object], run: S, host: Host) -> bool:
     """The work, and its end if it fails: nothing more is done on that host."""
     with ctx_host.use(host):
-        if run.guard(partial(_work, work, run)):
+        if run.machine.guard(partial(_work, work, run)):
             return True
-        if isinstance(run, HostRun):
-            record(run, run.reasons[0])
-        run.release_lock()
+        if isinstance(run, InstanceRun):
+            record(run, run.machine.reasons[0])
+        run.machine.release_lock()
         return False
 
 
 def _work(work: Callable[[S], object], run: S) -> None:
     # Scripts look for themselves; Redis does not ask who speaks to it.
-    run.confirm_lock(since=SEEN_SECONDS)
+    run.machine.confirm_lock(since=SEEN_SECONDS)
     try:
         try:
             work(run)
         except redis.ConnectionError:
-            run.confirm_lock()  # whoever took the lock over has ended the connection
+            run.machine.confirm_lock()  # whoever took the lock over has ended the connection
             raise
     except Exception as error:  # whatever it is: a take-over that fails gives the host back
         undo, run.undo = run.undo, None

@@ -7,9 +7,9 @@ from noevict.client.client import rewrite
 from noevict.errors import NoevictError
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import TAKEOVER, UNVERIFIED
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.kept import refusals, writes_refused
 from noevict.run.loading import wait_until_loaded
 from noevict.server.live import Live, Reach
@@ -19,7 +19,7 @@ GOES_ON_SECONDS = 1  # in which clients that are refused try again
 CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
-def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
+def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
     """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
 
     A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
@@ -28,8 +28,8 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
     Returns why the server refuses writes, "" if it takes them: that makes the run fail, and is no reason to leave
     anything of it unfinished. Raises NoevictError with a line for each thing that is wrong: name, wanted, found.
     """
-    if run.twin:  # found when the other one was looked at
-        raise NoevictError(*run.twin)
+    if run.machine.duplicate_of:  # found when the other one was looked at
+        raise NoevictError(*run.machine.duplicate_of)
     looks = run.changed and not steps.changes_only_redis(run.plan)
     if looks:
         rewrite(run.connected())
@@ -45,30 +45,30 @@ def verify(run: HostRun, finish: Callable[[HostRun], object]) -> str:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.path not in UNVERIFIED and not (run.lock and _comes_now(run, change))
+            if change.path not in UNVERIFIED and not (run.machine.lock and _comes_now(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
         *doors(run, run.found),
         *health(run.found.live),
     ]
-    if run.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
+    if run.machine.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
         # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
-        run.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
+        run.machine.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
     if wrong:
         raise NoevictError.collect(filter(None, (refused, *wrong)))
-    if run.lock:
+    if run.machine.lock:
         finish(run)
-    if run.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
-        run.shell(CLEAN_UP, what="cleaning up")
+    if run.machine.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
+        run.machine.shell(CLEAN_UP, what="cleaning up")
     if not refused:
-        run.log(summary(run))
+        run.machine.log(summary(run))
     for notice in run.plan.notices:
-        run.warn(notice)
+        run.machine.warn(notice)
     return refused
 
 
-def still_refused(run: HostRun) -> str:
+def still_refused(run: InstanceRun) -> str:
     """Why the server refuses writes; "" if it takes them.
 
     What was refused before this run changed something, a full memory made larger say, counts only if it goes on.
@@ -80,12 +80,12 @@ def still_refused(run: HostRun) -> str:
     return writes_refused(run)
 
 
-def _taking_over(run: HostRun) -> bool:
+def _taking_over(run: InstanceRun) -> bool:
     """Whether the server is not ours yet, or has yet to start with our configuration."""
     return not run.found.live.ours or bool(run.plan.due(How.RESTART))
 
 
-def _comes_now(run: HostRun, change: Change) -> bool:
+def _comes_now(run: InstanceRun, change: Change) -> bool:
     """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
     left = (
         left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.layout.aclfile
@@ -93,7 +93,7 @@ def _comes_now(run: HostRun, change: Change) -> bool:
     return bool(left) or is_finishing(change)
 
 
-def doors(run: HostRun, found: HostState) -> list[str]:
+def doors(run: InstanceRun, found: InstanceState) -> list[str]:
     """Ways in that should not be there."""
     wrong = []
     live, settings = found.live, run.settings
@@ -128,7 +128,7 @@ def health(live: Live) -> list[str]:
     return wrong
 
 
-def summary(run: HostRun) -> str:
+def summary(run: InstanceRun) -> str:
     live, target = run.found.live, run.plan.target
     return (
         f"verified: {live.server}, maxmemory {target.maxmemory >> 20} MiB, {live.config['maxmemory-policy']}, "

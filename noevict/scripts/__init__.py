@@ -2,9 +2,12 @@
 
 import base64
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from noevict.engines.layout import Layout
+from noevict.machine.read import END
+from noevict.platforms.systemd.wanted import SYSCTL
 
 _HERE = Path(__file__).parent
 
@@ -12,8 +15,38 @@ _HERE = Path(__file__).parent
 def script(name: str, **variables: str | int) -> str:
     """The text of NAME.sh behind the assignments of its variables, quoted. Sent on standard input: no argument
     of it shows in a list of processes."""
-    assignments = [f"{variable}={shlex.quote(str(value))}" for variable, value in variables.items()]
-    return "\n".join([*assignments, (_HERE / f"{name}.sh").read_text()])
+    return "\n".join([*_assignments(variables), (_HERE / f"{name}.sh").read_text()])
+
+
+def _assignments(variables: Mapping[str, str | int]) -> list[str]:
+    return [f"{variable}={shlex.quote(str(value))}" for variable, value in variables.items()]
+
+
+def look_script(layouts: Sequence[Layout], ports: tuple[int, int]) -> str:
+    """Look at a machine, and at its server of the first layout; at those of the others where noevict manages them.
+
+    ``ports``: the first server's for TLS and for plaintext, 0 if there is none.
+    """
+    wanted, *others = layouts
+    packages = dict.fromkeys(name for layout in layouts for name in (layout.package, layout.tools))
+    calls = [_look_at(wanted, ports, other=others[0].dropin if others else "")]
+    for layout in others:
+        calls += [f"if [[ -e {layout.dropin} ]]; then", _look_at(layout, ports, other=wanted.dropin), "fi"]
+    machine = script("look_machine", packages=" ".join((*packages, "openssl", "iproute2")))
+    return "\n".join([machine, script("look_files"), script("look_instance"), *calls, f'say "{END}"'])
+
+
+def _look_at(layout: Layout, ports: tuple[int, int], other: str) -> str:
+    names = ("package", "unit", "user", "binary", "etc", "conf", "data", "logfile", "pidfile", "dropin")
+    variables: dict[str, str | int] = {name: getattr(layout, name) for name in names}
+    more: dict[str, str | int] = {
+        "acl": layout.aclfile,
+        "sysctl": SYSCTL,
+        "other": other,
+        "port": ports[0],
+        "plaintext_port": ports[1],
+    }
+    return "\n".join([*_assignments({**variables, **more}), "look_instance"])
 
 
 def own_server(layout: Layout) -> str:

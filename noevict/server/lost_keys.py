@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from noevict.engines.layout import Layout
-from noevict.machine.found import File
+from noevict.machine.found import File, MachineState
 from noevict.server.live import Live
 from noevict.server.writes import MOST, Keys
 
@@ -29,7 +29,7 @@ class FoundData(Protocol):
     @property
     def keys_beside(self) -> Mapping[str, int | None]: ...
     @property
-    def time(self) -> int: ...
+    def machine(self) -> MachineState: ...
     def file(self, path: str) -> File | None: ...
 
 
@@ -96,7 +96,7 @@ def remember(state: FoundData, before: Keys | None, now: datetime) -> Keys | Non
 def _began(state: FoundData) -> int:
     """When the server's process began; after everything else where that is not known."""
     uptime = state.live.info.get("uptime_in_seconds")
-    return state.time - uptime if isinstance(uptime, int) else state.time
+    return state.machine.time - uptime if isinstance(uptime, int) else state.machine.time
 
 
 def _goes_on(state: FoundData, layout: Layout, began: int, moment: int) -> bool:

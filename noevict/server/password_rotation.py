@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from noevict.acl import diff as acl_diff
+from noevict.machine.found import MachineState
 from noevict.plan.change import Change, How, Part
 from noevict.secrets.host_passwords import PER_HOST
-from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets
 from noevict.server.live import NOT_UNDERSTOOD, Live
 
@@ -24,9 +24,7 @@ class FoundPasswords(Protocol):
     """What this module needs of what was found on a host."""
 
     @property
-    def id(self) -> str: ...
-    @property
-    def given(self) -> Generation | None: ...
+    def machine(self) -> MachineState: ...
     @property
     def exporter_passwords(self) -> frozenset[str]: ...
     @property
@@ -44,7 +42,7 @@ def admin_logins(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
     has_id = secrets.host is not None and secrets.host.has_id
     if of_all is None or has_id:
         return tuple(dict.fromkeys(own))
-    return tuple(dict.fromkeys((*own, of_all) if state.given else (of_all, *own)))
+    return tuple(dict.fromkeys((*own, of_all) if state.machine.given else (of_all, *own)))
 
 
 def kept(secrets: Secrets, state: FoundPasswords) -> dict[str, tuple[str, ...]]:
@@ -95,8 +93,8 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
 def identity(secrets: Secrets, state: FoundPasswords) -> Iterator[Change]:
     """The file with the host's id, which it gets last."""
     key = secrets.host
-    if key is not None and state.id != key.id:
-        found = "another host's" if key.has_id else "damaged" if state.id else "missing"
+    if key is not None and state.machine.id != key.id:
+        found = "another host's" if key.has_id else "damaged" if state.machine.id else "missing"
         yield Change(Part.FILE, ID, How.FILE, found, "the id of this host's passwords")
 
 
@@ -116,7 +114,7 @@ def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
 
 def stale(secrets: Secrets, state: FoundPasswords) -> Iterator[str]:
     """That this copy of secrets/ is older than the one by which the host got its passwords, or another one."""
-    given, ours = state.given, secrets.generation
+    given, ours = state.machine.given, secrets.generation
     if given is None:
         return
     way_out = (

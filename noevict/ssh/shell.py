@@ -42,8 +42,6 @@ class Shell:
         self.lock: Lock | None = None
         self.lane = Lane()
         self.reasons: tuple[str, ...] = ()  # why what was guarded last failed
-        # Gives a host back that is being taken over, after a failure told in these lines; what to tell then.
-        self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None
         self._held_at = 0.0  # when the host was last seen to be ours, in seconds since boot
         commands.limit(state, self.host)
 

@@ -22,14 +22,14 @@ from redis.client import Pipeline
 
 from noevict import scripts
 from noevict.client.client import Client
-from noevict.run.instance import HostRun
+from noevict.run.machine import MachineRun
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.registry import kill
 
 PLAN, ACTS = "strikes.json", "acts.jsonl"
 HOOK = "\nfrom tests.hosts import strikes\n\nstrikes.watch(state)\n"
 # What only looks, and what is no change by itself: the lock, and asking for it.
-LOOKS = ("look", "lock", "defaults", "words")
+LOOKS = ("look_machine", "lock", "defaults", "words")
 WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL")
 FIRST_LINES = {
     path.read_text().partition("\n")[0]: path.stem
@@ -142,16 +142,16 @@ def _name(state: State, op_hash: str) -> str:
 
 
 def _wrap_shell() -> None:
-    shell = HostRun.shell
+    shell = MachineRun.shell
 
-    def struck(run: HostRun, script: str, **options: Any) -> list[str]:
+    def struck(run: MachineRun, script: str, **options: Any) -> list[str]:
         moment = _script(script)
         if not run.pyinfra.is_executing or not moment:
             return shell(run, script, **options)
         found: list[str] = _act(run.name, moment, lambda: shell(run, script, **options))
         return found
 
-    HostRun.shell = struck  # type: ignore[method-assign]
+    MachineRun.shell = struck  # type: ignore[method-assign]
 
 
 def _script(text: str) -> str:

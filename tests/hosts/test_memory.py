@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.platforms.systemd.found import HostState
+from noevict.engines.layout import LAYOUTS
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import read_look
-from noevict.scripts import script
+from noevict.scripts import look_script
 from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
 from tests.hosts.contradictions import RELOAD, ZZ
@@ -123,19 +124,20 @@ def test_the_look_finds_the_limits_of_control_groups(fleet: Fleet, limits: Limit
     assert looked_at(fleet["full"], limits.files).memory == limits.mib * MIB
 
 
-def looked_at(host: Host, files: dict[str, str], before: str = "true", after: str = "true") -> HostState:
+def looked_at(host: Host, files: dict[str, str], before: str = "true", after: str = "true") -> InstanceState:
     """The look at a host with these files below /sys/fs/cgroup; commands to run before and after it."""
     tree = host.run("mktemp -d").stdout.strip()
     for path, text in files.items():
         host.write(f"{tree}/{path}", text)
-    look = script("look", engine="redis", port=6379, plaintext_port=0)
+    look = look_script((LAYOUTS["redis"],), (6379, 0))
     inside = f"mount --bind {tree} /sys/fs/cgroup && exec bash -s"
     host.run(before)
     try:
         told = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
     finally:
         host.run(after)
-    return read_look(told.stdout.splitlines())
+    [found] = read_look(told.stdout.splitlines())
+    return found
 
 
 # Started so often in a moment, systemd would refuse.

@@ -19,7 +19,7 @@ LATE = 1.2  # seconds, four times what the client here waits for an answer
 
 @dataclass
 class Run:
-    """What these functions ask of a HostRun."""
+    """What these functions ask of a InstanceRun."""
 
     layout: Layout = LAYOUTS["redis"]
     told: list[str] = field(default_factory=list)

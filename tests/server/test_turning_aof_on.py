@@ -34,7 +34,7 @@ VALUE = "x" * 100
 
 @dataclass
 class Run:
-    """What these operations ask of a HostRun; ``moment`` is called before and after each thing they do."""
+    """What these operations ask of a InstanceRun; ``moment`` is called before and after each thing they do."""
 
     server: Running
     moment: Callable[[str], None] = lambda _: None

@@ -11,30 +11,32 @@ from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.inventory.hosts_file import LOCAL
 from noevict.private_files import locked, make_own_directory, write_private
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 
 TARGETS, ALERTS = "targets.json", "alerts.yml"
 READABLE = 0o644  # Prometheus runs as another user
 
 
-def write_for_prometheus(run: HostRun, target: WantedExporter, groups: Mapping[str, tuple[str, ...]]) -> None:
+def write_for_prometheus(
+    run: InstanceRun, target: WantedExporter, groups: Mapping[str, tuple[str, ...]]
+) -> None:
     """Write the host's entry in targets.json, and the alert rules. Nothing is written if nothing differs.
 
     ``groups``: every host of hosts.yml and its groups there. Entries of other hosts stay, unless those are no longer in
     hosts.yml. Raises NoevictError.
     """
-    directory = records.place(run.fleet.root) / "prometheus"
+    directory = records.place(run.context.root) / "prometheus"
     make_own_directory(directory.parent)
     directory.mkdir(mode=0o755, exist_ok=True)
     with locked(directory):
         file = directory / TARGETS
         text = with_entry(_read(file), entry(run, target, groups.get(run.name, ())), run.name, groups)
         _write(file, text)
-        rules = render_alerts(RULES.read_text("utf-8"), runbooks_of(run.fleet.settings))
+        rules = render_alerts(RULES.read_text("utf-8"), runbooks_of(run.context.settings))
         _write(directory / ALERTS, rules)
 
 
-def entry(run: HostRun, target: WantedExporter, groups: tuple[str, ...]) -> dict[str, Any] | None:
+def entry(run: InstanceRun, target: WantedExporter, groups: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the host's entry for file_sd; None if its exporter can only be reached on the host itself."""
     if target.loopback and run.name != LOCAL:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from noevict.companions.exporter.wanted import BINARY
 from noevict.errors import NoevictError
 from noevict.machine.found import File, Package
-from noevict.platforms.systemd.read import END, files_of, key_digest_of, package_of
+from noevict.machine.read import END, Section, read_files, read_key_digest, read_package
 
 COMMAND = hashlib.sha256(f"{BINARY}\n".encode()).hexdigest()  # of the command line without arguments
 
@@ -41,23 +41,16 @@ def parse_facts(output: list[str]) -> FoundExporter:
     """Parse the script's output. Raises NoevictError if the lines are not complete or make no sense."""
     if END not in output[-1:]:
         raise NoevictError("the look at its exporter ended half way")
-    facts: dict[str, list[str]] = {}
-    for line in output:
-        key, _, value = line.partition(" ")
-        facts.setdefault(key, []).append(value)
     try:
-        return _found(facts)
+        return _found(Section(output))
     except (KeyError, ValueError, IndexError) as error:
         raise NoevictError(f"the look at its exporter makes no sense: {error!r}") from error
 
 
-def _found(facts: dict[str, list[str]]) -> FoundExporter:
-    def one(key: str) -> str:
-        return facts.get(key, [""])[0]
-
-    certificate = facts.get("certificate")
+def _found(facts: Section) -> FoundExporter:
+    one = facts.one
     return FoundExporter(
-        package=next(map(package_of, facts.get("package", [])), None),
+        package=next(map(read_package, facts.all("package")), None),
         systemd=int(one("systemd").split(".")[0] or 0),
         unit=_pairs(facts, "unit", " "),
         loaded=_pairs(facts, "loaded", "="),
@@ -65,16 +58,16 @@ def _found(facts: dict[str, list[str]]) -> FoundExporter:
         pid=int(one("pid") or 0),
         environment=_pairs(facts, "told", "="),
         started=one("started").partition(" ")[0],
-        handed={line.split()[-1]: line.split()[0] for line in facts.get("handed", [])},
-        files=files_of(facts),
-        certificate=None if certificate is None else "".join(f"{line}\n" for line in certificate),
-        key_digest=key_digest_of(one("key")) if one("key") else "",
+        handed={line.split()[-1]: line.split()[0] for line in facts.all("handed")},
+        files=read_files(facts),
+        certificate=facts.text("certificate"),
+        key_digest=read_key_digest(one("key")) if one("key") else "",
         busy="busy" in facts,
         arguments="arguments" in facts,
-        unwritable=tuple(facts.get("unwritable", [])),
+        unwritable=tuple(facts.all("unwritable")),
     )
 
 
-def _pairs(facts: dict[str, list[str]], key: str, between: str) -> dict[str, str]:
-    split = (line.partition(between) for line in facts.get(key, []))
+def _pairs(facts: Section, key: str, between: str) -> dict[str, str]:
+    split = (line.partition(between) for line in facts.all(key))
     return {name: value for name, _, value in split}

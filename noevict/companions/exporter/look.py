@@ -11,16 +11,16 @@ from noevict.errors import NoevictError
 from noevict.plan.change import Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.preflight import clocks
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
+from noevict.run.machine import MachineRun
 from noevict.scripts import script
 from noevict.server import password_rotation
-from noevict.ssh.lane import Lane
 
 
 class Exporter:
     """A host's exporter, for the operations. It is made once the host's Redis was looked at."""
 
-    def __init__(self, run: HostRun) -> None:
+    def __init__(self, run: InstanceRun) -> None:
         self.run = run
         self.changed = False  # whether this run changed anything of it
         self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None  # nothing to undo
@@ -50,20 +50,8 @@ class Exporter:
         return self._found
 
     @property
-    def lane(self) -> Lane:
-        return self.run.lane
-
-    def release_lock(self) -> None:
-        self.run.release_lock()
-
-    def log(self, line: str) -> None:
-        self.run.log(line)
-
-    def guard(self, work: Callable[[], object]) -> bool:
-        return self.run.guard(work)
-
-    def confirm_lock(self, since: float = 0) -> None:
-        self.run.confirm_lock(since)
+    def machine(self) -> MachineRun:
+        return self.run.machine
 
     def gather_facts(self) -> Plan[WantedExporter]:
         """Look at the exporter and plan, once its Redis was looked at.
@@ -71,7 +59,7 @@ class Exporter:
         Raises NoevictError if that Redis is not one to monitor, or one of HOST_FAILURES.
         """
         run = self.run
-        runbooks_of(run.fleet.settings)  # raises if they differ: there would be no rules to write
+        runbooks_of(run.context.settings)  # raises if they differ: there would be no rules to write
         if reasons := not_yet(run):
             raise NoevictError(*reasons)
         command = script(
@@ -82,31 +70,35 @@ class Exporter:
             package=PACKAGE,
             port=run.settings.redis_exporter_port,
         )
-        found = parse_facts(run.shell(command, what="looking at its exporter"))
+        found = parse_facts(run.machine.shell(command, what="looking at its exporter"))
         target = make_target(
             run.settings,
             run.plan.target,
-            run.found.addresses,
+            run.found.machine.addresses,
             run.client_name,
             run.secrets.password(USER),
-            run.fleet.own_certificate(run.settings),
+            run.context.own_certificate(run.settings),
             found.systemd,
         )
         self._found, self._plan = (
             found,
-            make_plan(found, target, run.fleet.secrets, run.fleet.now, left_over(run)),
+            make_plan(found, target, run.context.secrets, run.context.now, left_over(run)),
         )
         return self._plan
 
 
-def left_over(run: HostRun) -> tuple[str, ...]:
+def left_over(run: InstanceRun) -> tuple[str, ...]:
     """Return the users whose older password is not needed any more: the exporter has the new one."""
     return password_rotation.left_over(run.secrets, run.found)
 
 
-def not_yet(run: HostRun) -> tuple[str, ...]:
+def not_yet(run: InstanceRun) -> tuple[str, ...]:
     """Return why the Redis of a host that was looked at cannot be monitored yet; empty if it can."""
-    if left_alone := run.twin or run.of_others or tuple(password_rotation.stale(run.secrets, run.found)):
+    if (
+        left_alone := run.machine.duplicate_of
+        or run.of_others
+        or tuple(password_rotation.stale(run.secrets, run.found))
+    ):
         return left_alone
     first = "run deploy.py first"
     if not run.managed:
@@ -119,4 +111,4 @@ def not_yet(run: HostRun) -> tuple[str, ...]:
     users = (change for change in run.plan.changes if change.part is Part.USER)
     if due := [change for change in users if not password_rotation.is_finishing(change)]:
         return (f"{due[0].what} should be {due[0].wanted}, is {due[0].found}: {first}",)
-    return tuple(clocks(run.found, run.fleet.now))
+    return tuple(clocks(run.found, run.context.now))

@@ -5,15 +5,15 @@ from pyinfra import logger
 from noevict.client.failures import sentence
 from noevict.companions.exporter.look import Exporter
 from noevict.errors import NoevictError
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.prepare import tell_due
 
 
-def look_at_exporter(run: HostRun) -> Exporter:
+def look_at_exporter(run: InstanceRun) -> Exporter:
     """Look at the host's exporter, plan, and report what is due. An error becomes the run's ``failure``."""
     exporter = Exporter(run)
     if run.looked:
-        with run.fleet.looks:
+        with run.context.looks:
             run.failure = _failure(exporter)
     tell_due(run, exporter.plan if exporter.planned else None)
     return exporter
@@ -24,7 +24,7 @@ def _failure(exporter: Exporter) -> tuple[str, ...]:
         plan = exporter.gather_facts()
     except NoevictError as error:
         return error.lines
-    except Exception as error:  # as in ``HostRun.look``
+    except Exception as error:  # as in ``InstanceRun.look``
         logger.debug("looking at the exporter of %s", exporter.run.name, exc_info=True)
         return (f"its exporter could not be looked at: {sentence(error)}",)
     return plan.refusals or (() if plan.changes else plan.faults)

@@ -11,7 +11,7 @@ from noevict.client.failures import sentence
 from noevict.companions.exporter.look import Exporter, not_yet
 from noevict.companions.exporter.wanted import PACKAGE, UNIT, USER, WITHHELD
 from noevict.errors import NoevictError
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.server.password_rotation import is_finishing
 from noevict.ssh import tunnel
@@ -26,7 +26,7 @@ LONGEST_LINE = 1 << 14  # characters: the parser's time grows with the square of
 Sample = tuple[str, dict[str, str], float]
 
 
-def verify(exporter: Exporter, finish: Callable[[HostRun], object]) -> str:
+def verify(exporter: Exporter, finish: Callable[[InstanceRun], object]) -> str:
     """Scrape the exporter once it is up, as Prometheus would, and return a line about the result.
 
     A run that changed something looks again first. ``finish``: what to do to Redis' passwords once the exporter has
@@ -53,7 +53,7 @@ def verify(exporter: Exporter, finish: Callable[[HostRun], object]) -> str:
     samples = _scrape_until_it_answers(exporter)
     if wrong := [*_missing(exporter, samples), *_denied(before, denials(run.client))]:
         raise NoevictError.collect(wrong)
-    if run.lock:
+    if run.machine.lock:
         finish(run)
     return f"verified: {named(exporter)}, redis_up 1, {len(samples)} samples, on {where(exporter)}"
 
@@ -103,7 +103,7 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
                     gevent.sleep(0.2)
     except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
         log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")
-        lines = exporter.run.shell(log, what="reading its log")
+        lines = exporter.run.machine.shell(log, what="reading its log")
         words = " / ".join(lines) or "its log says nothing"
         raise NoevictError(
             f"{PACKAGE} does not answer on {where(exporter)} ({sentence(error)}): {words}"
@@ -117,7 +117,7 @@ def _scrape(exporter: Exporter) -> str:
     """
     target = exporter.plan.target
     connection = http.client.HTTPConnection(target.asked, target.port, timeout=SCRAPE_SECONDS)
-    connection.sock = tunnel.open_tcp(exporter.run.host, target.asked, target.port)
+    connection.sock = tunnel.open_tcp(exporter.run.machine.host, target.asked, target.port)
     connection.sock.settimeout(SCRAPE_SECONDS)
     try:
         connection.request("GET", "/metrics")
@@ -143,7 +143,7 @@ def _missing(exporter: Exporter, samples: list[Sample]) -> Iterator[str]:
     # 1.69 leaves out all keys after the first that is missing: github.com/oliver006/redis_exporter/issues/1008
     stopped = next((place for place, key in enumerate(keys) if sizes.get(key) == 0), len(keys))
     if missing and keys.index(missing[0]) > stopped:
-        exporter.run.warn(
+        exporter.run.machine.warn(
             f"{named(exporter)} does not export the lengths of queues after {keys[stopped]}, which has no jobs: "
             "`noevict serve` reports all of them"
         )

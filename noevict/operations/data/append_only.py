@@ -7,13 +7,13 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.directories import stamp
 from noevict.operations.data.persistence import save, turn_aof_on, wait_until_written
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script
 from noevict.server.space import Room, lacking
 from noevict.ssh.shell import SYNC_SECONDS
 
 
-def write_append_only_files(run: HostRun) -> None:
+def write_append_only_files(run: InstanceRun) -> None:
     """Turn AOF on, or see a first rewrite through that an earlier run began. The configuration is still as found.
 
     Raises NoevictError if there is no room or the rewrite fails. AOF is off then: a server with AOF on that cannot
@@ -35,7 +35,7 @@ def write_append_only_files(run: HostRun) -> None:
         raise NoevictError(f"{now} {sentence(error)}") from error
 
 
-def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
+def _turn_on(run: InstanceRun, client: Client, *, on: bool) -> None:
     """At each moment a start finds all that was there when the save began, or what was found before it."""
     saved = False
     try:
@@ -56,7 +56,7 @@ def _turn_on(run: HostRun, client: Client, *, on: bool) -> None:
     _base(run, written=True)
 
 
-def _turn_off(run: HostRun, client: Client, *, write: bool) -> None:
+def _turn_off(run: InstanceRun, client: Client, *, write: bool) -> None:
     """``write``: also for the next start, which has an RDB that is as new as what append-only files there are."""
     if write:
         _write_file(run, "no")
@@ -68,7 +68,7 @@ def _is_on(client: Client) -> bool:
     return bool(client.config_get("appendonly").get("appendonly") == "yes")
 
 
-def _write_file(run: HostRun, value: str) -> None:
+def _write_file(run: InstanceRun, value: str) -> None:
     """Write ``appendonly`` into a configuration of ours, for the next start.
 
     CONFIG REWRITE would write all that was changed by hand.
@@ -79,10 +79,10 @@ def _write_file(run: HostRun, value: str) -> None:
         text = script("descriptors", user=layout.user) + script(
             "appendonly", user=layout.user, conf=layout.conf, value=value, whole=whole
         )
-        run.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
+        run.machine.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
 
 
-def _see_room(run: HostRun, client: Client, size: int | None = None) -> None:
+def _see_room(run: InstanceRun, client: Client, size: int | None = None) -> None:
     """Raises NoevictError if there is no room for a copy of all data, of ``size`` bytes if that is known."""
     if size is not None and run.found.live.config.get("aof-use-rdb-preamble") != "yes":
         size = None  # commands take more than an RDB
@@ -90,29 +90,29 @@ def _see_room(run: HostRun, client: Client, size: int | None = None) -> None:
         raise NoevictError(f"{why}, then run again")
 
 
-def no_room(run: HostRun, client: Client, size: int | None = None) -> str:
+def no_room(run: InstanceRun, client: Client, size: int | None = None) -> str:
     """Why there is none for a copy of all data; "" if there is."""
     info = {**client.info("memory"), **client.info("persistence")}
     return lacking(look_for_room(run), run.layout.data, info, run.found.memory, size)
 
 
-def look_for_room(run: HostRun) -> Room:
-    return Room.parse(run.shell(script("room", data=run.layout.data), what="looking for room"))
+def look_for_room(run: InstanceRun) -> Room:
+    return Room.parse(run.machine.shell(script("room", data=run.layout.data), what="looking for room"))
 
 
-def _make_base(run: HostRun, since: int) -> int:
+def _make_base(run: InstanceRun, since: int) -> int:
     """Make what was saved the base of append-only files. Returns its size in bytes."""
     size = 0
     for line in _base(run, since=since):
         word, _, rest = line.partition(" ")
         if word == "kept":
-            run.warn(f"append-only files of an earlier time are kept in {rest}")
+            run.machine.warn(f"append-only files of an earlier time are kept in {rest}")
         else:
             size = int(rest)
     return size
 
 
-def _base(run: HostRun, *, since: int = 0, written: bool = False) -> list[str]:
+def _base(run: InstanceRun, *, since: int = 0, written: bool = False) -> list[str]:
     text = script("as_user", user=run.layout.user) + script(
         "base",
         data=run.layout.data,
@@ -121,4 +121,4 @@ def _base(run: HostRun, *, since: int = 0, written: bool = False) -> list[str]:
         stamp=stamp(),
         written="yes" if written else "no",
     )
-    return run.shell(text, seconds=SYNC_SECONDS, what="preparing the append-only files")
+    return run.machine.shell(text, seconds=SYNC_SECONDS, what="preparing the append-only files")

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.run.step import step
 from noevict.scripts import script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
 @step
-def prepare_data(run: HostRun) -> None:
+def prepare_data(run: InstanceRun) -> None:
     """See that a server with AOF on finds what an RDB file holds. The server is not running.
 
     Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
@@ -17,12 +17,12 @@ def prepare_data(run: HostRun) -> None:
     seed(run, trust_rdb=not (run.found.starts_with_aof or run.found.empty_rdb))
 
 
-def seed(run: HostRun, *, trust_rdb: bool) -> None:
+def seed(run: InstanceRun, *, trust_rdb: bool) -> None:
     """Make an RDB file the base of append-only files, where that is due.
 
     ``trust_rdb``: AOF was off when it was written.
     """
-    said = run.shell(
+    said = run.machine.shell(
         script("as_user", user=run.layout.user)
         + script(
             "data",
@@ -35,14 +35,14 @@ def seed(run: HostRun, *, trust_rdb: bool) -> None:
         what="preparing the data",
     )
     if "seeded" in said:
-        run.log("dump.rdb is the base of the append-only files")
+        run.machine.log("dump.rdb is the base of the append-only files")
 
 
-def keep_aside(run: HostRun) -> None:
+def keep_aside(run: InstanceRun) -> None:
     """Move append-only files that are not in use out of the way."""
     aside = script("as_user", user=run.layout.user) + script("aside", data=run.layout.data, stamp=stamp())
-    for path in run.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
-        run.warn(f"append-only files of an earlier time are kept in {path}")
+    for path in run.machine.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
+        run.machine.warn(f"append-only files of an earlier time are kept in {path}")
 
 
 def stamp() -> str:

@@ -7,11 +7,11 @@ import redis
 
 from noevict.client.client import Client
 from noevict.errors import NoevictError
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.server.progress import Info, Patience, is_saving, saving
 
 
-def turn_aof_on(run: HostRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
+def turn_aof_on(run: InstanceRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
     """Set ``appendonly yes`` and wait until the first rewrite is done. Raises NoevictError if it fails.
 
     ``begun`` is called while that goes on.
@@ -22,7 +22,7 @@ def turn_aof_on(run: HostRun, client: Client, begun: Callable[[], object] = lamb
     wait_until_written(run, client, before)
 
 
-def rewrite_aof(run: HostRun, client: Client) -> None:
+def rewrite_aof(run: InstanceRun, client: Client) -> None:
     """Write the append-only files anew, of all that is in memory. Raises NoevictError if that fails."""
     wait_until_idle(run, client)
     before = _persistence(run, client)
@@ -30,7 +30,7 @@ def rewrite_aof(run: HostRun, client: Client) -> None:
     wait_until_written(run, client, before)
 
 
-def wait_until_written(run: HostRun, client: Client, before: Info) -> None:
+def wait_until_written(run: InstanceRun, client: Client, before: Info) -> None:
     """Wait for a rewrite that began after ``before``, an INFO persistence: the files hold everything then.
 
     Raises NoevictError if writing them fails.
@@ -55,7 +55,7 @@ def wait_until_written(run: HostRun, client: Client, before: Info) -> None:
     wait_for(run, client, done, "writing the append-only files")
 
 
-def save(run: HostRun, client: Client) -> None:
+def save(run: InstanceRun, client: Client) -> None:
     """An RDB of everything there is now. Raises NoevictError where it fails."""
     wait_until_idle(run, client)
     before = client.info("persistence").get("rdb_saves", 0)
@@ -74,14 +74,14 @@ def save(run: HostRun, client: Client) -> None:
         )
 
 
-def wait_until_idle(run: HostRun, client: Client) -> None:
+def wait_until_idle(run: InstanceRun, client: Client) -> None:
     """Until no child of the server writes: a stop would cut it off, or wait for it for ever."""
     wait_for(run, client, lambda info: not is_saving(info), "saving the data")
 
 
-def wait_for(run: HostRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
+def wait_for(run: InstanceRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
     """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
-    patience = Patience(f"{run.layout.title} is {what}", run.log)
+    patience = Patience(f"{run.layout.title} is {what}", run.machine.log)
     while True:
         try:
             info: Info = client.info("persistence")
@@ -92,7 +92,7 @@ def wait_for(run: HostRun, client: Client, done: Callable[[Info], bool], what: s
             patience.wait()
 
 
-def _persistence(run: HostRun, client: Client) -> Info:
+def _persistence(run: InstanceRun, client: Client) -> Info:
     """INFO persistence, of a server that may be too busy to answer at once."""
     found: dict[str, object] = {}
 

@@ -4,14 +4,14 @@ from noevict.errors import NoevictError
 from noevict.operations.data.append_only import look_for_room, no_room
 from noevict.operations.data.persistence import rewrite_aof, save, wait_until_idle
 from noevict.platforms.systemd.wanted import KEPT
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.server.space import SLACK, Room
 
 CHECK_SECONDS = 3600  # redis-check-aof reads all files: 100 GB in a quarter of an hour
 
 
-def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = False) -> None:
+def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool = False) -> None:
     """See that a stop loses nothing, and takes no longer than it must: no client is served while a server saves.
 
     ``append_only``: the next start reads append-only files. They are written anew, so that it reads nothing that was
@@ -49,7 +49,7 @@ def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = Fal
         elif must_rewrite:
             raise NoevictError(f"{full}, then run again; not stopped")
         else:
-            run.log(f"the append-only files are checked, and not written anew: {full}")
+            run.machine.log(f"the append-only files are checked, and not written anew: {full}")
             check_append_only_files(run)
     _see_disk(look_for_room(run), SLACK)
     see_start(run)  # with what was written just now
@@ -57,7 +57,7 @@ def before_stopping(run: HostRun, *, append_only: bool, must_rewrite: bool = Fal
         client.config_set("shutdown-on-sigterm", "nosave")
 
 
-def see_start(run: HostRun) -> None:
+def see_start(run: InstanceRun) -> None:
     """Try what a start reads and writes, as the server's user. Raises NoevictError if something of it fails."""
     layout = run.layout
     text = script("as_user", user=layout.user) + script(
@@ -69,13 +69,13 @@ def see_start(run: HostRun) -> None:
         data=layout.data,
         logfile=layout.logfile,
     )
-    run.shell(
+    run.machine.shell(
         text,
         what=f"{layout.title} would not start again, and is not stopped: trying what its start needs",
     )
 
 
-def check_append_only_files(run: HostRun) -> None:
+def check_append_only_files(run: InstanceRun) -> None:
     """Have the server's own program read them. Raises NoevictError if a start would not load them whole."""
     layout = run.layout
     check = f"{layout.binary.removesuffix('-server')}-check-aof"
@@ -86,7 +86,7 @@ def check_append_only_files(run: HostRun) -> None:
         f"{layout.title} would not start again with all its keys, and is not stopped: give it room to write its "
         "append-only files anew (BGREWRITEAOF), then run again; checking them"
     )
-    run.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)
+    run.machine.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)
 
 
 def _see_disk(room: Room, needed: int) -> None:
@@ -99,6 +99,6 @@ def _see_disk(room: Room, needed: int) -> None:
             )
 
 
-def _reads_append_only_files(run: HostRun) -> bool:
+def _reads_append_only_files(run: InstanceRun) -> bool:
     """Whether the configuration that a restart puts back where it fails does."""
     return run.found.starts_with_aof and run.found.file(KEPT) is None

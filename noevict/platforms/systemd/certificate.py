@@ -16,13 +16,13 @@ from noevict.pki import authority
 from noevict.pki.certificate import Certificate, OwnCertificate
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.conflicts import not_roots
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target, tls_files
 from noevict.secrets.store import Secrets
 
 
 def changes(
-    state: HostState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
+    state: InstanceState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
 ) -> Iterator[Change]:
     """Nothing where ``tls`` is not root's: that is a fault. ``own``: the user's files, where the settings name some."""
     there = state.file(target.layout.tls)
@@ -59,7 +59,7 @@ def changes(
         yield Change(Part.SERVED, path, How.CERTIFICATE, "not the one in the file", "loaded", file=path)
 
 
-def _files(state: HostState, layout: Layout) -> Iterator[Change]:
+def _files(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """Where they stand, and whose they are."""
     for wanted in tls_files(layout):
         found = state.file(wanted.path)
@@ -80,7 +80,7 @@ def _files(state: HostState, layout: Layout) -> Iterator[Change]:
             yield from attributes(found, wanted, How.CERTIFICATE)
 
 
-def _key(state: HostState, target: Target, certificate: Certificate | None) -> str:
+def _key(state: InstanceState, target: Target, certificate: Certificate | None) -> str:
     """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
     if state.file(f"{target.layout.tls}/server.key") is None:
         return ""

@@ -1,4 +1,4 @@
-"""Settings + HostState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
+"""Settings + InstanceState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ from noevict.plan.change import LISTENING, MODE, OWNER, Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import certificate, engine_change
 from noevict.platforms.systemd.conflicts import faults
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import MARKER, clocks, refusals
 from noevict.platforms.systemd.wanted import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target
 from noevict.platforms.systemd.warnings import notices
@@ -33,7 +33,7 @@ READ_AT_START = "read at start only"
 
 def make_plan(
     settings: Settings,
-    state: HostState,
+    state: InstanceState,
     target: Target,
     secrets: Secrets,
     own: OwnCertificate | None,
@@ -76,18 +76,18 @@ def make_plan(
     return Plan(target, refused, said, wrong, () if refused else urgent_first, blocked=blocked)
 
 
-def _packages(state: HostState, layout: Layout) -> Iterator[Change]:
+def _packages(state: InstanceState, layout: Layout) -> Iterator[Change]:
     for name in ("openssl", layout.package):
-        package = state.packages.get(name)
+        package = state.machine.packages.get(name)
         if package is None or not package.installed:
             found = "not installed" if package is None else package.status
             yield Change(Part.PACKAGE, name, How.PACKAGE, found, "installed")
     yield from _half_upgraded(state, layout)
 
 
-def _half_upgraded(state: HostState, layout: Layout) -> Iterator[Change]:
+def _half_upgraded(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """An upgrade that ended between the two packages of a server, of which the other has the programs."""
-    server, tools = (state.packages.get(name) for name in (layout.package, layout.tools))
+    server, tools = (state.machine.packages.get(name) for name in (layout.package, layout.tools))
     if server is None or not server.installed or tools is None:
         return
     if not tools.installed or tools.version != server.version:
@@ -110,7 +110,7 @@ def _live(live: Live, target: Target, differences: tuple[conf_diff.Difference, .
 
 
 def _listening(
-    state: HostState, target: Target, differences: tuple[conf_diff.Difference, ...]
+    state: InstanceState, target: Target, differences: tuple[conf_diff.Difference, ...]
 ) -> Iterator[Change]:
     """Addresses that came after the server bound its own: setting ``bind`` to the same value binds them."""
     sockets = [listener for listener in state.listeners if listener.own]
@@ -120,11 +120,11 @@ def _listening(
         or {"bind", "port", "tls-port"} & {each.name for each in differences}
     ):
         return
-    own = {*(entry.address for entry in state.addresses), *(state.ipv6 - {"any"})}
+    own = {*(entry.address for entry in state.machine.addresses), *(state.machine.ipv6 - {"any"})}
     missing: dict[str, None] = {}
     for port in {target.live["tls-port"], target.live["port"]} - {"0"}:
         bound = [each.address for each in sockets if str(each.port) == port]
-        missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.ipv6))
+        missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.machine.ipv6))
     if missing:
         found = f"not listening on {', '.join(missing)}"
         file = target.layout.conf
@@ -136,7 +136,7 @@ def _of_directive(how: How, different: conf_diff.Difference, target: Target, why
     return Change(Part.DIRECTIVE, different.name, how, found, wanted, why, file=target.layout.conf)
 
 
-def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
+def _append_only_files(state: InstanceState, target: Target) -> Iterator[Change]:
     """Files that were removed below a running server, or never written: its next start would not find what it has."""
     if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.layout):
         return
@@ -151,7 +151,7 @@ def _append_only_files(state: HostState, target: Target) -> Iterator[Change]:
 
 
 def _restart(
-    state: HostState, target: Target, differences: tuple[conf_diff.Difference, ...]
+    state: InstanceState, target: Target, differences: tuple[conf_diff.Difference, ...]
 ) -> Iterator[Change]:
     live = state.live
     if live.reach is Reach.NOT_RUNNING:
@@ -190,7 +190,7 @@ def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
         yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.layout.aclfile)
 
 
-def _files(state: HostState, target: Target) -> Iterator[Change]:
+def _files(state: InstanceState, target: Target) -> Iterator[Change]:
     for wanted in target.files:
         found = state.file(wanted.path)
         if found is None:
@@ -213,7 +213,7 @@ def _files(state: HostState, target: Target) -> Iterator[Change]:
         yield Change(Part.DPKG, target.layout.conf, How.FILE, "none", "kept from dpkg", aspect="diversion")
 
 
-def _data(state: HostState, layout: Layout) -> Iterator[Change]:
+def _data(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
     others = {path: file.owner for path, file in state.data.items() if file.owner != layout.user}
     for path in (layout.rdb, layout.append_only, layout.single_aof):
@@ -222,9 +222,9 @@ def _data(state: HostState, layout: Layout) -> Iterator[Change]:
             yield Change(Part.ACCESS, path, How.FILE, owners[0], layout.user, aspect=OWNER)
 
 
-def _logs(state: HostState, layout: Layout) -> Iterator[Change]:
+def _logs(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """Logs that the server cannot write: it goes on without a word, and does not start again."""
-    package = state.packages.get(layout.package)
+    package = state.machine.packages.get(layout.package)
     if package is None or not package.installed:
         return  # it brings the directory along
     if state.file(layout.logs) is None:
@@ -241,7 +241,7 @@ def _logs(state: HostState, layout: Layout) -> Iterator[Change]:
             yield Change(Part.ACCESS, path, How.FILE, found.mode, wanted, aspect=MODE)
 
 
-def _kept(state: HostState) -> Iterator[Change]:
+def _kept(state: InstanceState) -> Iterator[Change]:
     """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
     for path in UNVERIFIED:
         if state.file(path) is not None:
@@ -249,7 +249,7 @@ def _kept(state: HostState) -> Iterator[Change]:
             yield Change(Part.FILE, path, How.FILE, f"kept while {what} was not verified", "gone")
 
 
-def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[Change]:
+def _contents(state: InstanceState, target: Target, wanted: WantedFile) -> Iterator[Change]:
     """What differs in a redis.conf of ours, directive by directive; that a file differs, elsewhere."""
     text, different = state.conf or "", []
     if wanted.path == target.layout.conf and wanted.content is not None and text.startswith(MARKER):
@@ -260,17 +260,17 @@ def _contents(state: HostState, target: Target, wanted: WantedFile) -> Iterator[
     yield from different or [Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")]
 
 
-def _kernel(state: HostState) -> Iterator[Change]:
-    for value in sysctl.differences(state.kernel):
-        if value.name in state.kernel_writable:
+def _kernel(state: InstanceState) -> Iterator[Change]:
+    for value in sysctl.differences(state.machine.kernel):
+        if value.name in state.machine.kernel_writable:
             yield Change(
                 Part.KERNEL, value.title, How.KERNEL, str(value.found), str(value.wanted), file=SYSCTL
             )
 
 
-def _unit(state: HostState, target: Target) -> Iterator[Change]:
+def _unit(state: InstanceState, target: Target) -> Iterator[Change]:
     name, unit = target.layout.unit, state.unit
-    package = state.packages.get(target.layout.package)
+    package = state.machine.packages.get(target.layout.package)
     installed = package is not None and package.installed
     if not installed or (state.predecessor is not None and not state.pid):
         return  # installing it, or giving it another's place, enables and starts it

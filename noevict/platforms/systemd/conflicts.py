@@ -8,11 +8,11 @@ from noevict.machine.files import WantedFile
 from noevict.machine.found import File
 from noevict.pki.host_names import is_address
 from noevict.platforms.systemd import takeover
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import SYSCTL, UNIT, Target, tls_files
 
 
-def faults(state: HostState, target: Target) -> Iterator[str]:
+def faults(state: InstanceState, target: Target) -> Iterator[str]:
     """Each fails the host, until somebody there puts it right."""
     yield from unwritable(state.unwritable)
     yield from in_the_way((*target.files, *tls_files(target.layout)), state.file)
@@ -21,7 +21,7 @@ def faults(state: HostState, target: Target) -> Iterator[str]:
     yield from _names_of_others(target)
     if state.file(target.layout.dropin) is not None:
         yield from takeover.other_servers(state, target.layout)
-    for value in sysctl.overridden(state.sysctl_later):
+    for value in sysctl.overridden(state.machine.sysctl_later):
         yield (
             f"{SYSCTL}: {value.title} should be {value.wanted}, is {value.found} after a boot: "
             f"overridden by {value.file}; remove that"
@@ -49,7 +49,7 @@ def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) 
             yield f"{wanted.path}: should be a {kind}, is a {found.kind}: move it away, then run again"
 
 
-def not_roots(state: HostState, layout: Layout) -> Iterator[str]:
+def not_roots(state: InstanceState, layout: Layout) -> Iterator[str]:
     """A directory ``tls`` that somebody else may have put there, key and all.
 
     If the name is a link of root's (``state.tls``), only the server's user can have had a hand in what it leads to;
@@ -79,7 +79,7 @@ def _names_of_others(target: Target) -> Iterator[str]:
         )
 
 
-def _overridden(state: HostState, target: Target) -> Iterator[str]:
+def _overridden(state: InstanceState, target: Target) -> Iterator[str]:
     """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
     layout, unit = target.layout, state.unit
     if not in_force(unit, state.file(layout.dropin), target.digest(layout.dropin)):

@@ -9,7 +9,7 @@ from noevict.engines import rdb
 from noevict.engines.engine import Server
 from noevict.engines.layout import Layout
 from noevict.plan.change import Change, How, Part
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca
 from noevict.platforms.systemd.preflight import left_behind, limits, role, role_in_file
 from noevict.platforms.systemd.takeover import missed_data, modules
@@ -20,7 +20,7 @@ from noevict.server.live import Live, Reach
 PREAMBLE = "aof-use-rdb-preamble"
 
 
-def changes(state: HostState, target: Target) -> Iterator[Change]:
+def changes(state: InstanceState, target: Target) -> Iterator[Change]:
     """Nothing where there is no predecessor."""
     old = state.predecessor
     if old is None:
@@ -34,7 +34,7 @@ def changes(state: HostState, target: Target) -> Iterator[Change]:
     yield Change(Part.ENGINE, "", How.ENGINE, found + keys, f"{target.layout.title}, with all its keys")
 
 
-def refusals(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     """Why the one does not take the other's place; nothing where there is no predecessor."""
     old = state.predecessor
     if old is None:
@@ -74,12 +74,12 @@ def moves_append_only(live: Live, target: Target) -> bool:
     return live.config.get("appendonly") == "yes" == target.live["appendonly"]
 
 
-def left_data(old: HostState, layout: Layout) -> bool:
+def left_data(old: InstanceState, layout: Layout) -> bool:
     """Whether a server of that engine, which does not run, has data to hand over; not, once that was done."""
     return old.file(layout.manifest if old.starts_with_aof else f"{layout.data}/dump.rdb") is not None
 
 
-def _unreadable(state: HostState, target: Target, written: int | None) -> Iterator[str]:
+def _unreadable(state: InstanceState, target: Target, written: int | None) -> Iterator[str]:
     new: Server | None = state.release(target.layout)
     if written is None or new is None or rdb.reads(new, written):
         return

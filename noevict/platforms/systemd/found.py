@@ -1,4 +1,4 @@
-"""What one look at a host found: plain data, compared field by field to see whether a host has changed since.
+"""What a look found of one server on a machine: plain data, compared field by field with a later one.
 
 A field that could not be looked at is None, never a value that reads like "no".
 """
@@ -10,26 +10,21 @@ from datetime import datetime
 
 from noevict.engines.engine import Server
 from noevict.engines.layout import Layout
-from noevict.machine.found import Address, DropIn, File, Listener, OtherServer, Package, Sysctl
+from noevict.machine.found import DropIn, File, Listener, MachineState, OtherServer
 from noevict.pki.certificate import Certificate
 from noevict.redisconf.parser import parse
-from noevict.secrets.passwords import Generation
 from noevict.server.live import Live, Reach
 from noevict.server.writes import Disk
 
 
 @dataclass(frozen=True)
-class HostState:
-    """Everything noevict knows of a host before it decides."""
+class InstanceState:
+    """Everything noevict knows of a server and its machine before it decides."""
 
-    os: tuple[str, str, str]  # ID, VERSION_ID, VERSION_CODENAME of os-release
-    names: tuple[str, ...]  # the host's own
-    systemd: bool
-    packages: Mapping[str, Package]
+    machine: MachineState
     diversion: tuple[str, str] | None  # where redis.conf's packaged copy goes, and by whom (":" is local)
     unit: Mapping[str, str] = field(repr=False)
     pid: int = field(compare=False)
-    processes: tuple[str, ...] = field(compare=False)  # "PID NAME server" or "... sentinel" of every one
     others: tuple[OtherServer, ...] = field(default=(), compare=False)
     dropins: tuple[DropIn, ...] = ()
     packaged_modules: tuple[str, ...] = ()  # that the server's package brought: Debian's brings none
@@ -49,41 +44,29 @@ class HostState:
     certificate: str | None = field(default=None, repr=False)
     exporter_certificate: str | None = field(default=None, compare=False, repr=False)  # of a client, PEM
     key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex; None without openssl
-    memtotal: int = 0  # bytes
     limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
-    kernel: Mapping[str, int] = field(default_factory=dict)
-    kernel_writable: frozenset[str] = frozenset()  # which of these can be set here
-    sysctl_later: tuple[Sysctl, ...] = ()  # what the files read after ours set, in their order
     unwritable: tuple[str, ...] = ()  # managed files and directories that not even root can change
     override: str = ""  # "owner group mode" of dpkg's statoverride for the configuration's directory
     tls: str = ""  # the directory beside it that TLS files are in, where the name is a link of root's to it
-    machine: str = field(default="", compare=False)  # the same for all names of one host; "" is not known
-    ipv6: frozenset[str] = frozenset()  # "any": the kernel has IPv6; "::1": its loopback address is there
-    addresses: tuple[Address, ...] = ()
-    root: bool = True
     starting: bool = field(default=False, compare=False)  # for systemd; a server is, until its data is loaded
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # its configuration's directory is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
-    unfinished: bool = field(default=False, compare=False)  # a command of a run that was killed is at work
     other_engine: bool = False  # noevict manages the other engine here, or has not let go of it
     candidate: str = ""  # the package's version that would be installed, where that was asked
-    predecessor: "HostState | None" = None  # the look at the other engine, where noevict manages it here
-    time: int = field(default=0, compare=False)  # the host's clock, seconds since the epoch
+    predecessor: "InstanceState | None" = None  # the look at the other engine, where noevict manages it here
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
-    id: str = ""  # of which its own passwords are derived; "" where root's file is not there
-    given: Generation | None = None  # of users.yml, when it got its passwords; number 0: not to be read
     # SHA-256 of what its exporter has; NOT_UNDERSTOOD where a file of its passwords is there that says something else
     exporter_passwords: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def memory(self) -> int:
         """The RAM the server may use, in bytes: the smallest of what machine, cgroups and unit say."""
-        return min((self.memtotal, *self.limits))
+        return min((self.machine.memtotal, *self.limits))
 
     def release(self, layout: Layout) -> Server | None:
         """The release of its package, if only half installed, or the one that would be; None where neither is known."""
-        package = self.packages.get(layout.package)
+        package = self.machine.packages.get(layout.package)
         version = package.version if package is not None and package.unpacked else self.candidate
         with contextlib.suppress(ValueError):
             return Server.parse(layout.engine.name, version)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate, certificates_in
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.secrets.store import Secrets
 from noevict.server.live import Reach
 
 
-def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def other_secrets(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
     users = state.file(target.layout.aclfile)
     ours = users is not None and users.sha256 == target.digest(users.path)
@@ -18,7 +18,7 @@ def other_secrets(state: HostState, target: Target, secrets: Secrets) -> Iterato
         yield from other_ca(state, target, secrets)
 
 
-def fleet_ca(state: HostState, target: Target, secrets: Secrets) -> Certificate | None:
+def fleet_ca(state: InstanceState, target: Target, secrets: Secrets) -> Certificate | None:
     """Which certificate of the host's ca.crt is a fleet's; None if that is not known.
 
     Clients' CAs may stand beside it: of a certificate that the user brought, or added by hand.
@@ -35,7 +35,7 @@ def fleet_ca(state: HostState, target: Target, secrets: Secrets) -> Certificate 
     return next(reversed(named or strange), None)
 
 
-def other_ca(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def other_ca(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     """A CA that is not ours, on a host whose server does not take our admin."""
     theirs = fleet_ca(state, target, secrets)
     if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":

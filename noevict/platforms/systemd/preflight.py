@@ -10,7 +10,7 @@ from noevict.engines.engine import ENGINES
 from noevict.engines.layout import Layout
 from noevict.pki import authority
 from noevict.platforms.systemd import takeover
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca, other_secrets
 from noevict.platforms.systemd.wanted import TAKEOVER, Target
 from noevict.redisconf import diff as conf_diff
@@ -33,9 +33,9 @@ SHUT = {
 MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
 
-def refusals(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def refusals(settings: Settings, state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     """Nothing is changed on a host for which this yields anything."""
-    if not state.root:
+    if not state.machine.root:
         yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
         return
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
@@ -52,7 +52,7 @@ def refusals(settings: Settings, state: HostState, target: Target, secrets: Secr
         yield from _foreign(settings, state, target)
 
 
-def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def _of_the_host(settings: Settings, state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     yield from _release(state, target)
     yield from _sentinel(state)
     yield from takeover.ports_in_use(settings, state, target)
@@ -61,7 +61,7 @@ def _of_the_host(settings: Settings, state: HostState, target: Target, secrets: 
     yield from _too_little(state, target)
 
 
-def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
+def _of_its_server(state: InstanceState, target: Target) -> Iterator[str]:
     live = state.live
     if live.reached:
         yield from role(live)
@@ -81,7 +81,7 @@ def _of_its_server(state: HostState, target: Target) -> Iterator[str]:
             yield from takeover.ambiguous(state, target.layout)
 
 
-def _of_others(state: HostState, target: Target, told: Sequence[str]) -> Iterator[str]:
+def _of_others(state: InstanceState, target: Target, told: Sequence[str]) -> Iterator[str]:
     """What somebody else set up here. On a managed host it is a fault: what is ours is repaired beside it."""
     layout = target.layout
     if managed(state, layout):
@@ -95,7 +95,7 @@ def _of_others(state: HostState, target: Target, told: Sequence[str]) -> Iterato
             yield from takeover.other_servers(state, layout, told)
 
 
-def managed(state: HostState, layout: Layout) -> bool:
+def managed(state: InstanceState, layout: Layout) -> bool:
     """Whether noevict was here before, if only half way; not, where it was about to take somebody else's server over
     and that does not run with our configuration yet."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
@@ -103,8 +103,8 @@ def managed(state: HostState, layout: Layout) -> bool:
     return (marked or state.file(layout.dropin) is not None) and not under_way
 
 
-def _release(state: HostState, target: Target) -> Iterator[str]:
-    name, version, codename = state.os
+def _release(state: InstanceState, target: Target) -> Iterator[str]:
+    name, version, codename = state.machine.os
     oldest = OLDEST.get(name)
     number = float(version) if version.replace(".", "", 1).isdigit() else None
     if oldest is None or (number is not None and number < oldest):
@@ -113,12 +113,12 @@ def _release(state: HostState, target: Target) -> Iterator[str]:
         yield 'redis_engine: should be "redis": Debian 12 has no Valkey'
 
 
-def _sentinel(state: HostState) -> Iterator[str]:
-    if any("sentinel" in process for process in state.processes):
+def _sentinel(state: InstanceState) -> Iterator[str]:
+    if any("sentinel" in process for process in state.machine.processes):
         yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
 
 
-def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[str]:
+def of_others(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
     """Why what noevict manages on a host, with either engine, belongs to other secrets/."""
     if managed(state, target.layout):
         yield from other_secrets(state, target, secrets)
@@ -126,7 +126,7 @@ def of_others(state: HostState, target: Target, secrets: Secrets) -> Iterator[st
         yield from other_ca(state.predecessor, target, secrets)
 
 
-def _unknown(state: HostState, target: Target) -> Iterator[str]:
+def _unknown(state: InstanceState, target: Target) -> Iterator[str]:
     live = state.live
     if live.reach is Reach.UNREACHED and state.starting:
         yield (
@@ -151,7 +151,7 @@ def _unknown(state: HostState, target: Target) -> Iterator[str]:
         )
 
 
-def _too_little(state: HostState, target: Target) -> Iterator[str]:
+def _too_little(state: InstanceState, target: Target) -> Iterator[str]:
     if target.maxmemory < MIB:
         # 0 would mean no limit.
         yield (
@@ -170,7 +170,7 @@ def role(live: Live) -> Iterator[str]:
         yield "runs Cluster: noevict manages standalone servers alone"
 
 
-def role_in_file(state: HostState) -> Iterator[str]:
+def role_in_file(state: InstanceState) -> Iterator[str]:
     """Of a server that does not run: what it was, and would be again."""
     lines = parse(state.conf or "")
     if lines.get("replicaof", ["no one"])[-1].lower() != "no one":
@@ -179,7 +179,7 @@ def role_in_file(state: HostState) -> Iterator[str]:
         yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
 
 
-def left_behind(state: HostState, layout: Layout, target: Target) -> Iterator[str]:
+def left_behind(state: InstanceState, layout: Layout, target: Target) -> Iterator[str]:
     """Keys of a server that does not run, in files that its next start would not read."""
     there = any(state.file(path) is not None for path in (layout.manifest, layout.single_aof))
     # Of a redis.conf that noevict did not write nobody knows how long it has been there.
@@ -192,7 +192,7 @@ def left_behind(state: HostState, layout: Layout, target: Target) -> Iterator[st
         )
 
 
-def _unreadable(state: HostState, target: Target) -> Iterator[str]:
+def _unreadable(state: InstanceState, target: Target) -> Iterator[str]:
     """Data of a server that does not run, written by a later release than the one installed."""
     installed = state.release(target.layout)
     of_files = state.file(target.layout.manifest) is not None and target.live["appendonly"] == "yes"
@@ -230,7 +230,7 @@ def _release_of(live: Live) -> Iterator[str]:
         yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
 
 
-def _foreign(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+def _foreign(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
     """A Redis that somebody else set up, and that holds keys or has clients."""
     live, title = state.live, target.layout.title
     clients = live.number("connected_clients") - 1
@@ -281,11 +281,11 @@ def open_to_all(live: Live) -> bool:
     )
 
 
-def clocks(state: HostState, now: datetime) -> Iterator[str]:
+def clocks(state: InstanceState, now: datetime) -> Iterator[str]:
     """Where a certificate is due, and the clocks differ by more than it can bear: clients would not accept it yet, or
     soon no more, and which of the two clocks is right is not known."""
-    there = datetime.fromtimestamp(state.time, UTC)
-    if state.time and abs(there - now) > authority.CLOCK_SKEW:
+    there = datetime.fromtimestamp(state.machine.time, UTC)
+    if state.machine.time and abs(there - now) > authority.CLOCK_SKEW:
         yield (
             f"it is {there:%Y-%m-%d %H:%M} UTC there and {now:%Y-%m-%d %H:%M} UTC here: no certificate is signed while "
             "the clocks differ by more than an hour; set the one that is wrong, then run again"

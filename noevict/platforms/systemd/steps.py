@@ -2,7 +2,7 @@
 
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.server.live import Reach
 
@@ -33,7 +33,7 @@ def writes_files(plan: Plan[Target]) -> bool:
     return len(plan.due(How.FILE, How.KERNEL)) > len(access_due(plan))
 
 
-def sets_live(plan: Plan[Target], found: HostState) -> bool:
+def sets_live(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
     live, wanted = found.live, plan.target.live
     off = live.config.get("appendonly") == "no" or found.aof_unwritten(plan.target.layout)
@@ -48,13 +48,13 @@ def changes_only_redis(plan: Plan[Target]) -> bool:
     )
 
 
-def starts_server(plan: Plan[Target], found: HostState) -> bool:
+def starts_server(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether a server that is installed is started; one that takes another's place is started in that step."""
     stopped = found.live.reach is Reach.NOT_RUNNING
     return stopped and not installs_server(plan) and not plan.due(How.ENGINE)
 
 
-def prepares_data(plan: Plan[Target], found: HostState) -> bool:
+def prepares_data(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether a server is to start on an RDB file."""
     starts = starts_server(plan, found) or (installs_server(plan) and not plan.due(How.ENGINE))
     return starts and found.file(f"{plan.target.layout.data}/dump.rdb") is not None

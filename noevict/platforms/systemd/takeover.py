@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from noevict.engines.layout import Layout
 from noevict.machine.found import OtherServer
 from noevict.messages import one_line
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.redisconf.parser import parse
 from noevict.server.live import Live
@@ -27,7 +27,7 @@ OF_OURS = frozenset({"TimeoutSec", "TimeoutStartSec", "RestartSec", "LimitNOFILE
 # --- other servers -----------------------------------------------------------------------------------------------
 
 
-def ports_in_use(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+def ports_in_use(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
     """A port of ours that another program has; a server that is to hand over has it until then."""
     before = () if state.predecessor is None else state.predecessor.listeners
     handed_over = {listener.port for listener in before if listener.own}
@@ -43,16 +43,16 @@ def ports_in_use(settings: Settings, state: HostState, target: Target) -> Iterat
             return
 
 
-def others(state: HostState, layout: Layout) -> Iterator[OtherServer]:
+def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
     """Every other Redis or Valkey, running or enabled, but for the one that is to hand over or did."""
     for each in state.others:
         named = each.unit in (layout.other.unit, layout.other.package)
-        unnamed = not state.systemd and not each.unit and each.program == layout.other.package
+        unnamed = not state.machine.systemd and not each.unit and each.program == layout.other.package
         if not (state.other_engine and (named or unnamed)):
             yield each
 
 
-def other_servers(state: HostState, layout: Layout, told: Iterable[str] = ()) -> Iterator[str]:
+def other_servers(state: InstanceState, layout: Layout, told: Iterable[str] = ()) -> Iterator[str]:
     """A line about each of them, but for those that are in one of the lines ``told`` already."""
     known = " ".join(told)
     for each in others(state, layout):
@@ -62,7 +62,7 @@ def other_servers(state: HostState, layout: Layout, told: Iterable[str] = ()) ->
         yield f"another {_title(each)} {does} ({_described(each)}): noevict manages one server a host: {_advice(each)}"
 
 
-def shares_data(state: HostState, layout: Layout) -> bool:
+def shares_data(state: InstanceState, layout: Layout) -> bool:
     """Whether another server runs in the data directory of ours: each would overwrite the other's files."""
     return any(each.running and each.directory == layout.data for each in others(state, layout))
 
@@ -99,7 +99,7 @@ def _advice(other: OtherServer) -> str:
 # --- the unit ----------------------------------------------------------------------------------------------------
 
 
-def unit_refusals(state: HostState, layout: Layout) -> Iterator[str]:
+def unit_refusals(state: InstanceState, layout: Layout) -> Iterator[str]:
     """On a host that noevict does not manage yet: a unit of somebody's own, or drop-ins that would override ours."""
     unit = state.unit
     place = unit.get("Shadow") or unit.get("FragmentPath", "")
@@ -131,7 +131,7 @@ def unit_refusals(state: HostState, layout: Layout) -> Iterator[str]:
         yield from unit_differences(state, layout)
 
 
-def unit_differences(state: HostState, layout: Layout) -> Iterator[str]:
+def unit_differences(state: InstanceState, layout: Layout) -> Iterator[str]:
     """What of the unit is not as the package has it, whatever made it so."""
     unit = state.unit
     if unit.get("LoadState") != "loaded":
@@ -141,14 +141,14 @@ def unit_differences(state: HostState, layout: Layout) -> Iterator[str]:
             yield f"{layout.unit}: {name} should be {wanted}, is {unit[name]}: {_set_by(state, layout)}; remove that"
 
 
-def _set_by(state: HostState, layout: Layout) -> str:
+def _set_by(state: InstanceState, layout: Layout) -> str:
     paths = [path for path in state.unit.get("DropInPaths", "").split() if path != layout.dropin]
     return f"set by {', '.join(paths) or state.unit.get('Shadow') or 'the unit itself'}"
 
 
-def _of_the_package(state: HostState, layout: Layout, place: str) -> bool:
+def _of_the_package(state: InstanceState, layout: Layout, place: str) -> bool:
     if place.startswith(GENERATED):
-        return layout.package in state.packages
+        return layout.package in state.machine.packages
     return place.startswith(UNIT_DIRECTORIES)
 
 
@@ -163,7 +163,7 @@ def modules(live: Live) -> Iterator[str]:
     yield from _modules([name for name in names if name not in BUILT_IN], "has loaded")
 
 
-def modules_in_file(state: HostState) -> Iterator[str]:
+def modules_in_file(state: InstanceState) -> Iterator[str]:
     """Of a server that does not run: those that its redis.conf loads."""
     lines = parse(state.conf or "").get("loadmodule", [])
     yield from _modules(
@@ -171,9 +171,9 @@ def modules_in_file(state: HostState) -> Iterator[str]:
     )
 
 
-def modules_of_package(state: HostState, layout: Layout) -> Iterator[str]:
+def modules_of_package(state: InstanceState, layout: Layout) -> Iterator[str]:
     """Of a package that is not the distribution's, before it is taken over."""
-    package = state.packages.get(layout.package)
+    package = state.machine.packages.get(layout.package)
     if package is not None and package.unpacked:
         yield from _modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
 
@@ -187,7 +187,7 @@ def _modules(names: Iterable[str], how: str) -> Iterator[str]:
         )
 
 
-def included(state: HostState) -> Iterator[str]:
+def included(state: InstanceState) -> Iterator[str]:
     """Of a server that does not run: files that its redis.conf reads besides. What they say is not known."""
     files = parse(state.conf or "").get("include", [])
     if files:
@@ -237,7 +237,7 @@ def empty_elsewhere(live: Live, layout: Layout) -> bool:
     return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
 
 
-def elsewhere(state: HostState, target: Target) -> Iterator[str]:
+def elsewhere(state: InstanceState, target: Target) -> Iterator[str]:
     """Data of a server that does not run, by its redis.conf."""
     if state.conf is None:
         return
@@ -252,14 +252,14 @@ def elsewhere(state: HostState, target: Target) -> Iterator[str]:
             )
 
 
-def data_files(state: HostState, layout: Layout) -> tuple[str, ...]:
+def data_files(state: InstanceState, layout: Layout) -> tuple[str, ...]:
     """What a server may have left in its data directory, whatever its configuration is."""
     named = tuple(path for path in (layout.rdb, layout.single_aof, layout.manifest) if path in state.data)
     unnamed = (path for path in state.data if path.startswith(f"{layout.append_only}/"))
     return named if layout.manifest in named else (*named, *unnamed)
 
 
-def ambiguous(state: HostState, layout: Layout) -> Iterator[str]:
+def ambiguous(state: InstanceState, layout: Layout) -> Iterator[str]:
     """Two sets of data, and no redis.conf that says which of them is the last one."""
     single = state.file(layout.single_aof) is not None
     both = state.file(layout.rdb) is not None and (single or state.file(layout.manifest) is not None)

@@ -14,7 +14,7 @@ from noevict.machine.found import Address
 from noevict.machine.sysctl import KERNEL
 from noevict.pki.certificate import OwnCertificate, normalise
 from noevict.pki.host_names import Owner, nobody
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.redisconf import render as conf
 from noevict.secrets.store import Secrets
 from noevict.server import password_rotation
@@ -85,7 +85,7 @@ class Target:
 def make_target(
     host: str,
     settings: Settings,
-    state: HostState,
+    state: InstanceState,
     secrets: Secrets,
     own: OwnCertificate | None,
     server: Server,
@@ -102,8 +102,8 @@ def make_target(
     running = running or server
     layout = LAYOUTS[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
-    lent = lent_addresses(state.addresses, owner)
-    own_addresses = tuple(entry for entry in state.addresses if entry.address not in dict(lent))
+    lent = lent_addresses(state.machine.addresses, owner)
+    own_addresses = tuple(entry for entry in state.machine.addresses if entry.address not in dict(lent))
     bind = wanted_bind(settings, own_addresses)
     chosen = settings.bind_addresses is None
     leased = leased_addresses(bind) if chosen else ()
@@ -113,7 +113,9 @@ def make_target(
     older = password_rotation.kept(secrets, state)
 
     def said_to(each: Server) -> tuple[dict[str, str], tuple[profiles.User, ...]]:
-        config = conf.wanted(settings, layout, each, maxmemory=maxmemory, bind=bind, systemd=state.systemd)
+        config = conf.wanted(
+            settings, layout, each, maxmemory=maxmemory, bind=bind, systemd=state.machine.systemd
+        )
         return config, profiles.wanted_users(settings.redis_users, digests, each, older)
 
     config, users = live, live_users = said_to(server)
@@ -153,7 +155,7 @@ def make_target(
     )
 
 
-def wanted_maxmemory(settings: Settings, state: HostState) -> int:
+def wanted_maxmemory(settings: Settings, state: InstanceState) -> int:
     """In bytes: the absolute setting, else a share of the RAM detected, in whole MiB rounded down."""
     if settings.maxmemory_bytes is not None:
         return settings.maxmemory_bytes
@@ -213,7 +215,7 @@ def leased_addresses(bind: Iterable[str]) -> tuple[str, ...]:
 def wanted_names(
     host: str,
     settings: Settings,
-    state: HostState,
+    state: InstanceState,
     bind: tuple[str, ...],
     ssh_hostname: str,
     owner: Owner = nobody,
@@ -226,19 +228,22 @@ def wanted_names(
     own = "" if host.startswith("@") else host
     bound = (address.removeprefix("-") for address in bind)
     given = (own, ssh_hostname, settings.redis_address or "", "localhost", *settings.redis_tls_names)
-    named = (*given[:3], *state.names, *given[3:])
+    named = (*given[:3], *state.machine.names, *given[3:])
     everywhere = ("*", "::*", "0.0.0.0", "::")  # noqa: S104 - words of redis.conf, bound nowhere here
     addresses = [address for address in bound if address not in everywhere]
     if len(addresses) < len(bind):
-        addresses += [*LOOPBACK[:1], "::1", *(entry.address for entry in state.addresses)]
+        addresses += [*LOOPBACK[:1], "::1", *(entry.address for entry in state.machine.addresses)]
     possible = dict.fromkeys(name for name in (*named, *addresses) if name and normalise(name) is not None)
     others = {
         name: owner(name) or ""
         for name in possible
         if name not in given and (owner(name) or name.startswith("*"))
     }
-    lent = dict(lent_addresses(state.addresses, owner))
-    claims = {*state.names, *(entry.address for entry in state.addresses if entry.address not in lent)}
+    lent = dict(lent_addresses(state.machine.addresses, owner))
+    claims = {
+        *state.machine.names,
+        *(entry.address for entry in state.machine.addresses if entry.address not in lent),
+    }
     return (
         tuple(name for name in possible if name not in others),
         # One that is only listened on if it is there, and is not, is no claim.

@@ -8,7 +8,7 @@ from noevict.machine import sysctl
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate, OwnCertificate
 from noevict.pki.host_names import is_address
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import MIB, Target
 from noevict.secrets.store import Secrets
 from noevict.server.progress import loading
@@ -19,7 +19,7 @@ from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
 
 def notices(
     settings: Settings,
-    state: HostState,
+    state: InstanceState,
     target: Target,
     secrets: Secrets,
     own: OwnCertificate | None,
@@ -34,8 +34,8 @@ def notices(
     yield from _addresses(settings, target)
     wrong = [
         value.sentence
-        for value in sysctl.differences(state.kernel)
-        if value.name not in state.kernel_writable
+        for value in sysctl.differences(state.machine.kernel)
+        if value.name not in state.machine.kernel_writable
     ]
     if wrong:
         yield f"the kernel's settings cannot be written here (a container?): {'; '.join(wrong)}"
@@ -84,7 +84,7 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
         )
 
 
-def _exporter(state: HostState, now: datetime) -> Iterator[str]:
+def _exporter(state: InstanceState, now: datetime) -> Iterator[str]:
     """A client certificate that only deploys/monitoring.py renews."""
     found = Certificate.parse(state.exporter_certificate or "")
     if found is None:
@@ -110,7 +110,7 @@ def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
             )
 
 
-def _headroom(settings: Settings, state: HostState, target: Target) -> Iterator[str]:
+def _headroom(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
     """A fork that saves shares the memory, and copies each page that is written meanwhile."""
     copied = max(map(state.live.number, COPIED)) if state.live.ours else 0
     if target.maxmemory + copied <= state.memory:

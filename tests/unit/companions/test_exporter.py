@@ -525,8 +525,8 @@ def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
     elif lines:
         host = host.but_acl(*lines)
     run: Any = SimpleNamespace(
-        twin=(), of_others=(), managed=True, layout=host.layout, found=host.state, settings=host.settings,
-        plan=host.plan, secrets=host.secrets, fleet=SimpleNamespace(now=host.now),
+        machine=SimpleNamespace(duplicate_of=()), of_others=(), managed=True, layout=host.layout, found=host.state, settings=host.settings,
+        plan=host.plan, secrets=host.secrets, context=SimpleNamespace(now=host.now),
     )  # fmt: skip
     told = not_yet(run)
     if refused is None:
@@ -542,7 +542,7 @@ def test_the_log_of_an_exporter_that_does_not_answer_is_read_without_a_complaint
 ) -> None:
     sent = []
 
-    def shell(text: str, what: str) -> list[str]:  # noqa: ARG001 - as HostRun's
+    def shell(text: str, what: str) -> list[str]:  # noqa: ARG001 - as InstanceRun's
         sent.append(text)
         return []
 
@@ -551,7 +551,8 @@ def test_the_log_of_an_exporter_that_does_not_answer_is_read_without_a_complaint
 
     monkeypatch.setattr(scrape, "_scrape", no_answer)
     exporter: Any = SimpleNamespace(
-        run=SimpleNamespace(shell=shell), plan=SimpleNamespace(target=SimpleNamespace(listen="", port=9121))
+        run=SimpleNamespace(machine=SimpleNamespace(shell=shell)),
+        plan=SimpleNamespace(target=SimpleNamespace(listen="", port=9121)),
     )
     with pytest.raises(NoevictError, match=r"\(it answers 500\): its log says nothing$"):
         scrape._scrape_until_it_answers(exporter)

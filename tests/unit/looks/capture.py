@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 from noevict.client import client
+from noevict.engines.layout import LAYOUTS
 from noevict.pki import contexts
-from noevict.scripts import script
+from noevict.scripts import look_script
 from noevict.secrets.store import Secrets
 from noevict.server.live import Live, Reach
 from tests.lab.checkout import Checkout
@@ -37,7 +38,7 @@ def main() -> None:
         checkout = Checkout(Path(directory))
         provision(checkout, hosts)
         for name, engine in HOSTS.items():
-            look = script("look", engine=engine, port=6379)
+            look = look_script((LAYOUTS[engine], LAYOUTS[engine].other), (6379, 0))
             (HERE / f"{name}.txt").write_text(hosts[name].run("bash -s", input=look).stdout)
             if name != "fresh":
                 (HERE / f"{name}.json").write_text(json.dumps(told(checkout, hosts[name]), indent=0) + "\n")

@@ -2,10 +2,13 @@
 
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from noevict.engines.engine import EngineName
+from noevict.platforms.systemd.found import InstanceState
+from noevict.platforms.systemd.read import read_look
 
 HERE = Path(__file__).parent
 
@@ -18,6 +21,12 @@ HOSTS: dict[str, EngineName] = {
     "fresh": "redis",
 }
 MANAGED = tuple(name for name in HOSTS if name != "fresh")
+OF_THE_MACHINE = {
+    "time", "uid", "os", "hostname", "fqdn", "systemd", "unfinished",
+    "package", "process", "machine", "memtotal", "overcommit", "somaxconn", "sysctl",
+    "later", "address", "ipv6", "id", "generation",
+}  # fmt: skip
+"""The keys of the machine's section; all others are in that of a server."""
 PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 
 
@@ -44,5 +53,26 @@ def edited(name: str, **facts: object) -> list[str]:
         values = [str(each) for each in (value if isinstance(value, tuple) else (value,))]
         old = [f"{key} {each.partition(' ')[0]} " for each in values] if key == "unit" else [f"{key} "]
         found = [line for line in found if not line.startswith(tuple(old))]
-        found[1:1] = [f"{key} {each}" for each in values]
+        at = _start(found, key)
+        found[at:at] = [f"{key} {each}" for each in values]
     return found
+
+
+def with_line(name: str, line: str) -> list[str]:
+    """The look with one line more, in the section that it belongs to."""
+    found = list(lines(name))
+    found.insert(_start(found, line.partition(" ")[0]), line)
+    return found
+
+
+def read_one(output: Sequence[str]) -> InstanceState:
+    """The look at a machine with one server."""
+    [found] = read_look(list(output))
+    return found
+
+
+def _start(output: Sequence[str], key: str) -> int:
+    """Where the section of a fact begins."""
+    if key in OF_THE_MACHINE:
+        return 1
+    return 1 + next(number for number, line in enumerate(output) if line.startswith("instance "))

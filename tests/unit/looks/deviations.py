@@ -23,7 +23,7 @@ Cases = Mapping[str, tuple[Callable[[Managed], Managed], tuple[tuple[str, str, s
 
 def package(name: str, wanted: str, status: str) -> Callable[[Managed], Managed]:
     return lambda host: host.but(
-        packages={**host.state.packages, name: Package(name, wanted, status, "5:8.0.2-3")}
+        packages={**host.state.machine.packages, name: Package(name, wanted, status, "5:8.0.2-3")}
     )
 
 
@@ -36,7 +36,9 @@ def data_of(owner: str, name: str) -> Callable[[Managed], Managed]:
 
 PACKAGES: Cases = {
     "openssl was never there": (
-        lambda host: host.but(packages={k: v for k, v in host.state.packages.items() if k != "openssl"}),
+        lambda host: host.but(
+            packages={k: v for k, v in host.state.machine.packages.items() if k != "openssl"}
+        ),
         (("package", "package openssl", "not installed", "installed"),),
     ),
     "the server was removed, its configuration stays": (
@@ -81,7 +83,7 @@ PACKAGES: Cases = {
     "somebody upgraded it": (
         lambda host: host.but(
             packages={
-                **host.state.packages,
+                **host.state.machine.packages,
                 "redis-server": Package("redis-server", "install", "installed", "5:8.0.6-1"),
             }
         ),
@@ -297,7 +299,7 @@ def later(**time: int) -> Callable[[Managed], Managed]:
     """On the controller's clock and the host's."""
     passed = timedelta(**time)
     return lambda host: replace(
-        host.but(time=host.state.time + int(passed.total_seconds())), now=host.now + passed
+        host.but(time=host.state.machine.time + int(passed.total_seconds())), now=host.now + passed
     )
 
 

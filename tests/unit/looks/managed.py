@@ -1,5 +1,6 @@
 """A provisioned host, as the plan sees it: its captured look, what its server told, the secrets it was made with."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,19 +16,20 @@ from noevict.acl.rules import Catalogue
 from noevict.client.client import server_of
 from noevict.engines.engine import Server
 from noevict.engines.layout import LAYOUTS, Layout
-from noevict.machine.found import File
+from noevict.machine.found import File, MachineState
 from noevict.pki.authority import Authority, make_ca
 from noevict.pki.certificate import Certificate, OwnCertificate
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.compare import make_plan
-from noevict.platforms.systemd.found import HostState
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target, make_target
 from noevict.secrets.passwords import HOST_SECRET
 from noevict.secrets.store import Secrets
 from noevict.server.live import Live, Reach
 from noevict.settings.model import Settings, build_settings
-from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, told
+from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, read_one, told
+
+MACHINE = {field.name for field in dataclasses.fields(MachineState)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Managed:
 
     name: str
     settings: Settings
-    state: HostState
+    state: InstanceState
     secrets: Secrets
     now: datetime
     own: OwnCertificate | None = None
@@ -59,15 +61,15 @@ class Managed:
         return make_plan(self.settings, self.state, self.target, self.secrets, self.own, self.now)
 
     def but(self, live: Mapping[str, Any] | None = None, **fields: Any) -> "Managed":
-        """With other fields of the state, and of its ``live``."""
-        return replace(
-            self, state=replace(self.state, live=replace(self.state.live, **(live or {})), **fields)
-        )
+        """With other fields of the state, of its machine, and of its ``live``."""
+        machine = {name: fields.pop(name) for name in MACHINE & fields.keys()}
+        state = replace(self.state, machine=replace(self.state.machine, **machine), **fields)
+        return replace(self, state=replace(state, live=replace(self.state.live, **(live or {}))))
 
     def but_package(self, name: str, version: str) -> "Managed":
         """With another version of a package installed."""
-        package = replace(self.state.packages[name], version=version)
-        return self.but(packages={**self.state.packages, name: package})
+        package = replace(self.state.machine.packages[name], version=version)
+        return self.but(packages={**self.state.machine.packages, name: package})
 
     def but_file(self, path: str, **fields: Any) -> "Managed":
         """With another owner, mode, ... of one file; ``gone=True`` for none."""
@@ -105,17 +107,17 @@ def managed(name: str, **settings: Any) -> Managed:
     is as that noevict would have left it: files by their digests, redis.conf, live values, ACL users."""
     asked = build_settings(name, {"redis_engine": HOSTS[name], **settings})
     state = replace(
-        read_look(edited(name)), candidate=".".join(map(str, server_of(told(name)["info"]).version))
+        read_one(edited(name)), candidate=".".join(map(str, server_of(told(name)["info"]).version))
     )
     bare = Managed(
         name,
         asked,
         state,
         _secrets(name, state),
-        datetime.fromtimestamp(state.time, UTC) + timedelta(hours=1),
+        datetime.fromtimestamp(state.machine.time, UTC) + timedelta(hours=1),
     )
     assert bare.secrets.host is not None
-    state = replace(state, id=bare.secrets.host.id)
+    state = replace(state, machine=replace(state.machine, id=bare.secrets.host.id))
     bare = replace(bare, state=state)
     target, found = bare.target, told(name)
     certificate = Certificate.parse(state.certificate or "")
@@ -142,12 +144,12 @@ def managed(name: str, **settings: Any) -> Managed:
 
 def fresh(name: str = "fresh", **settings: Any) -> Managed:
     """The host that nothing was done to yet."""
-    state = replace(read_look(edited(name)), candidate="5:8.0.2-3")
-    now = datetime.fromtimestamp(state.time, UTC)
+    state = replace(read_one(edited(name)), candidate="5:8.0.2-3")
+    now = datetime.fromtimestamp(state.machine.time, UTC)
     return Managed(name, build_settings(name, settings), state, _secrets(name, None), now)
 
 
-def _secrets(name: str, state: HostState | None) -> Secrets:
+def _secrets(name: str, state: InstanceState | None) -> Secrets:
     """With the CA of the host, where there is one. Its key is another one: no plan signs anything."""
     ca = make_ca(datetime.now(UTC))
     if state is not None and state.ca is not None:

@@ -25,7 +25,9 @@ def refused(*, undo: Any = None, gone: bool = False) -> list[str]:
         return []
 
     found = SimpleNamespace(live=SimpleNamespace(reached=False))
-    run: Any = SimpleNamespace(layout=LAYOUTS["redis"], found=found, shell=shell, undo=undo)
+    run: Any = SimpleNamespace(
+        layout=LAYOUTS["redis"], found=found, machine=SimpleNamespace(shell=shell), undo=undo
+    )
     with pytest.raises(NoevictError, match=f"^{WHY}$"):
         before_restart(run)
     return done[1:]

@@ -115,7 +115,9 @@ class Fleet:
 def claiming(*names: str, addresses: tuple[str, ...] = (), **settings: Any) -> Fleet:
     host = managed("trixie", redis_tls_names=HOSTS["trixie"]["redis_tls_names"], **settings)
     found = tuple(Address("dummy0", address) for address in addresses)
-    return Fleet(host.but(names=(*host.state.names, *names), addresses=(*host.state.addresses, *found)))
+    return Fleet(
+        host.but(names=(*host.state.machine.names, *names), addresses=(*host.state.machine.addresses, *found))
+    )
 
 
 def test_what_a_host_claims_of_its_neighbours_is_not_signed_and_is_a_fault() -> None:
@@ -147,13 +149,13 @@ def test_a_leased_address_of_another_host_is_no_fault_and_is_neither_bound_nor_s
     """To remove it would not help: the host gets it again."""
     leased = Address("eth1", "10.0.0.2", leased=True)
     fleet = claiming(addresses=("10.0.0.7",), **settings)
-    fleet = Fleet(fleet.host.but(addresses=(*fleet.host.state.addresses, leased)))
+    fleet = Fleet(fleet.host.but(addresses=(*fleet.host.state.machine.addresses, leased)))
     assert fleet.plan.faults == ()
     assert "10.0.0.2" not in (*fleet.target.names, *fleet.target.leased, *fleet.target.unbound)
     assert ("-10.0.0.2" in fleet.target.bind) == (settings.get("redis_bind") == "127.0.0.1 -10.0.0.2")
     [said] = [each for each in fleet.plan.notices if "10.0.0.2" in each]
     assert f"has 10.0.0.2, leased, which hosts.yml gives to cache-2: {left}" in said
-    also = Fleet(fleet.host.but(addresses=(*fleet.host.state.addresses, Address("eth2", "10.0.0.2"))))
+    also = Fleet(fleet.host.but(addresses=(*fleet.host.state.machine.addresses, Address("eth2", "10.0.0.2"))))
     assert also.plan.faults  # permanent too, so that it can be removed
     assert not [each for each in also.plan.notices if "10.0.0.2, leased" in each]
 

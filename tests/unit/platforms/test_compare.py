@@ -178,7 +178,11 @@ def test_evicted_keys_are_said() -> None:
 
 def test_a_release_that_was_installed_and_does_not_run_yet_is_said_and_no_drift() -> None:
     newer = Package("redis-server", "install", "installed", "5:8.0.6-1")
-    plan = managed("trixie").but(packages={**managed("trixie").state.packages, "redis-server": newer}).plan
+    plan = (
+        managed("trixie")
+        .but(packages={**managed("trixie").state.machine.packages, "redis-server": newer})
+        .plan
+    )
     assert plan.clean
     assert plan.notices == (
         "Redis 8.0.2 runs until its next restart, which starts the Redis 8.0.6 installed",
@@ -336,7 +340,7 @@ def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_al
 def test_a_leased_address_is_opened_live_and_said() -> None:
     """As on a managed host when noevict learns of leased addresses, and after each other lease."""
     host = managed("trixie")
-    own = host.state.addresses
+    own = host.state.machine.addresses
     leasing = host.but(addresses=(*own, Address("eth1", "10.0.0.5", leased=True)))
     [change] = leasing.plan.due(How.LIVE)
     assert str(change).endswith("[live] (opens port 6379 on 10.0.0.5 (DHCP))")

@@ -103,7 +103,7 @@ REASONS: Mapping[str, Case] = {
     "another distribution": (another_os("fedora", "40", ""), ("Debian 12 or later", "runs fedora 40")),
     "no distribution": (another_os("", "", ""), ("Debian 12 or later",)),
     "Sentinel": (
-        lambda host: host.but(processes=(*host.state.processes, "77 redis-sentinel sentinel")),
+        lambda host: host.but(processes=(*host.state.machine.processes, "77 redis-sentinel sentinel")),
         ("runs Sentinel",),
     ),
     "its port is another program's": (

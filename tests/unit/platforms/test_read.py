@@ -1,4 +1,4 @@
-"""The one look, read: what real hosts printed becomes a HostState, and anything else one clear error."""
+"""The one look, read: what real hosts printed becomes a InstanceState, and anything else one clear error."""
 
 from collections.abc import Mapping
 
@@ -10,31 +10,31 @@ from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.machine.found import Address, Listener, Package, Sysctl
 from noevict.pki.certificate import Certificate
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import read_look
 from noevict.server.writes import Disk
-from tests.unit.looks.captured import HOSTS, MANAGED, edited, lines
+from tests.unit.looks.captured import HOSTS, MANAGED, edited, lines, read_one, with_line
 
 MIB = 1 << 20
 
 
-def read(name: str, **facts: object) -> HostState:
-    return read_look(edited(name, **facts))
+def read(name: str, **facts: object) -> InstanceState:
+    return read_one(edited(name, **facts))
 
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_look_at_a_real_host_is_read_whole(name: str) -> None:
     found = read(name)
-    assert found.os == ("debian", *(("12", "bookworm") if name == "bookworm" else ("13", "trixie")))
-    assert found.names == (name,)
-    assert found.systemd == (name != "init")
-    assert found.packages["openssl"].installed
-    assert found.memtotal == found.memory == 2000 * MIB
-    assert found.root
-    assert found.time > 1_700_000_000
-    assert found.kernel == {"overcommit": 1, "somaxconn": 4096}
-    assert found.kernel_writable == {"overcommit", "somaxconn"}
-    [address] = found.addresses
+    assert found.machine.os == ("debian", *(("12", "bookworm") if name == "bookworm" else ("13", "trixie")))
+    assert found.machine.names == (name,)
+    assert found.machine.systemd == (name != "init")
+    assert found.machine.packages["openssl"].installed
+    assert found.machine.memtotal == found.memory == 2000 * MIB
+    assert found.machine.root
+    assert found.machine.time > 1_700_000_000
+    assert found.machine.kernel == {"overcommit": 1, "somaxconn": 4096}
+    assert found.machine.kernel_writable == {"overcommit", "somaxconn"}
+    [address] = found.machine.addresses
     assert address.device == "host0"
 
 
@@ -42,7 +42,7 @@ def test_the_disk_of_the_data_is_known_in_bytes_and_whether_it_can_be_written() 
     assert read("trixie").disk is None  # of a look that says nothing of it
     found = {"disk": "250 1000 4096"}
     assert read("trixie", **found).disk == Disk(250 * 4096, 1000 * 4096)
-    assert read_look(["disk-read-only", *edited("trixie", **found)]).disk == Disk(
+    assert read_one(edited("trixie", **found, **{"disk-read-only": ""})).disk == Disk(
         250 * 4096, 1000 * 4096, True
     )
     assert read("trixie", **found) == read(
@@ -55,11 +55,11 @@ def test_the_disk_of_the_data_is_known_in_bytes_and_whether_it_can_be_written() 
 @pytest.mark.parametrize("name", MANAGED)
 def test_a_look_at_a_provisioned_host_tells_all_that_noevict_manages(name: str) -> None:
     found, engine = read(name), LAYOUTS[HOSTS[name]]
-    assert found.packages[engine.package].installed
+    assert found.machine.packages[engine.package].installed
     assert found.diversion == (f"{engine.conf}.debian", ":")
     assert found.pid
-    assert found.processes == (f"{found.pid} {engine.package} server",)
-    own = [Listener(True, address, 6379, "") for address in ("127.0.0.1", found.addresses[0].address)]
+    assert found.machine.processes == (f"{found.pid} {engine.package} server",)
+    own = [Listener(True, address, 6379, "") for address in ("127.0.0.1", found.machine.addresses[0].address)]
     assert set(own) < set(found.listeners)
     assert not any(listener.plaintext for listener in found.listeners)
     for path in (engine.conf, engine.aclfile, engine.dropin, f"{engine.tls}/ca.crt"):
@@ -80,9 +80,9 @@ def test_a_look_at_a_provisioned_host_tells_all_that_noevict_manages(name: str) 
 
 def test_a_look_at_a_fresh_host_tells_that_nothing_is_there() -> None:
     found = read("fresh")
-    assert "redis-server" not in found.packages
+    assert "redis-server" not in found.machine.packages
     assert (found.conf, found.ca, found.certificate, found.key_digest) == (None,) * 4
-    assert (found.pid, found.processes, found.listeners, found.diversion) == (0, (), (), None)
+    assert (found.pid, found.machine.processes, found.listeners, found.diversion) == (0, (), (), None)
     assert not found.files
 
 
@@ -93,7 +93,7 @@ def test_a_host_without_systemd_tells_its_server_by_the_init_scripts_pid_file() 
 
 
 def test_a_server_that_is_being_started_is_told_apart() -> None:
-    assert read_look(["starting", *lines("trixie")]).starting
+    assert read_one(edited("trixie", starting="")).starting
     assert not read("trixie").starting
 
 
@@ -125,12 +125,12 @@ def test_the_memory_is_the_smallest_of_what_machine_cgroups_and_unit_say(limit: 
 def test_files_of_kernel_values_are_told_in_the_order_they_are_read_in() -> None:
     told = ("somaxconn 128 /etc/sysctl.d/99-b.conf", "overcommit -1 /usr/lib/sysctl.d/99-a.conf",
             "somaxconn 1 /run/sysctl.d/98 c.conf")  # fmt: skip
-    assert read("trixie", later=told).sysctl_later == (
+    assert read("trixie", later=told).machine.sysctl_later == (
         Sysctl("somaxconn", 1, "/run/sysctl.d/98 c.conf"),
         Sysctl("overcommit", -1, "/usr/lib/sysctl.d/99-a.conf"),
         Sysctl("somaxconn", 128, "/etc/sysctl.d/99-b.conf"),
     )
-    assert read("trixie").sysctl_later == ()
+    assert read("trixie").machine.sysctl_later == ()
 
 
 def test_what_not_even_root_can_change_is_told() -> None:
@@ -153,7 +153,7 @@ def test_addresses_that_come_or_go_are_left_out() -> None:
         "fd00::4": "dadfailed tentative",
     }
     told = tuple(f"eth0 {address} scope global {flag}" for address, flag in flags.items())
-    assert read("trixie", address=told).addresses == (Address("eth0", "10.0.0.1"),)
+    assert read("trixie", address=told).machine.addresses == (Address("eth0", "10.0.0.1"),)
 
 
 def test_a_leased_address_is_told_from_a_permanent_one() -> None:
@@ -169,7 +169,7 @@ def test_a_leased_address_is_told_from_a_permanent_one() -> None:
         f"eth0 10.0.0.5 scope global deprecated dynamic eth0{hour}",
         f"dynamic 10.0.0.6 scope global dynamic{forever}",
     )
-    assert read("trixie", address=told).addresses == (
+    assert read("trixie", address=told).machine.addresses == (
         Address("eth0", "10.0.0.1"),
         Address("eth0", "10.0.0.2", leased=True),
         Address("eth0", "fd00::3", leased=True),
@@ -181,17 +181,17 @@ def test_a_package_that_was_removed_is_not_installed() -> None:
     found = read(
         "trixie", package=("redis-server deinstall config-files 5:7.0.15-1", "openssl unknown not-installed ")
     )
-    assert found.packages["redis-server"] == Package(
+    assert found.machine.packages["redis-server"] == Package(
         "redis-server", "deinstall", "config-files", "5:7.0.15-1"
     )
-    assert not any(package.installed for package in found.packages.values())
+    assert not any(package.installed for package in found.machine.packages.values())
 
 
 @pytest.mark.parametrize("end", ["", "end-of-look", "end", "conf end-of-look"])
 def test_a_line_of_redis_conf_is_never_taken_for_a_fact(end: str) -> None:
     found = read("trixie", conf=("port 0", end, "uid 1000", "memtotal 1", ""))
-    assert found.root
-    assert found.memtotal == 2000 * MIB
+    assert found.machine.root
+    assert found.machine.memtotal == 2000 * MIB
     assert found.conf == f"port 0\n{end}\nuid 1000\nmemtotal 1\n\n"
 
 
@@ -224,7 +224,7 @@ line = st.builds(
 
 def is_read_or_refused(told: list[str]) -> bool:
     try:
-        return isinstance(read_look(told), HostState)
+        return all(isinstance(each, InstanceState) for each in read_look(told))
     except NoevictError as error:
         return len(error.lines) == 1
 
@@ -248,7 +248,7 @@ def test_a_real_look_with_any_lines_in_it_is_a_host_state_or_an_error(
 def test_a_fact_that_is_said_twice_makes_no_sense(line: str) -> None:
     """Of what look.sh prints once, a second line is somebody else's."""
     with pytest.raises(NoevictError, match="makes no sense"):
-        read_look([line, *lines("trixie")])
+        read_look(with_line("trixie", line))
 
 
 def test_a_look_whose_files_were_not_read_to_the_end_is_no_look() -> None:

@@ -6,14 +6,14 @@ import pytest
 
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ALL, CONF, CRT, TLS
 from tests.unit.looks.managed import Managed, fresh, managed
 
 DUMP = "/var/lib/redis/dump.rdb"
-STEPS: dict[str, Callable[[Plan[Target], HostState], object]] = {
+STEPS: dict[str, Callable[[Plan[Target], InstanceState], object]] = {
     "install": lambda plan, _: steps.installs_server(plan),
     "test": lambda plan, _: steps.tests_candidate(plan),
     "access": lambda plan, _: steps.access_due(plan),

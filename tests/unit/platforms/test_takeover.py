@@ -8,10 +8,9 @@ import pytest
 
 from noevict.machine.found import DropIn, File, Listener, OtherServer
 from noevict.platforms.systemd.preflight import managed as is_managed
-from noevict.platforms.systemd.read import read_look
 from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import TAKEOVER
-from tests.unit.looks.captured import edited
+from tests.unit.looks.captured import edited, read_one
 from tests.unit.looks.managed import Managed, fresh, managed
 from tests.unit.platforms.test_preflight import DATA, PACKAGED, foreign, stopped
 
@@ -37,7 +36,7 @@ def unmanaged(**live: Any) -> Managed:
 
 
 def test_a_server_that_runs_and_is_enabled_is_one_server() -> None:
-    found = read_look(
+    found = read_one(
         edited(
             "trixie",
             server=(
@@ -59,7 +58,7 @@ def test_a_server_that_runs_and_is_enabled_is_one_server() -> None:
     assert found.dropins == (DropIn(f"{OWN}.d/a b.conf", frozenset({"ExecStart", "User"})),)
     assert found.packaged_modules == ("redisbloom.so",)
     assert not found.other_engine
-    assert read_look(edited("trixie", other="valkey")).others == ()
+    assert read_one(edited("trixie", other="valkey")).others == ()
 
 
 # --- other servers -----------------------------------------------------------------------------------------------
@@ -358,9 +357,9 @@ def test_which_files_hold_its_data_is_what_its_own_redis_conf_said() -> None:
     assert foreign().but(conf=ours).state.starts_with_aof
     assert not foreign().but(conf=ours, aof_before=False).state.starts_with_aof
     assert foreign().but(aof_before=True).state.starts_with_aof
-    assert read_look(edited("trixie", **{"aof-before": "yes"})).aof_before is True
-    assert read_look(edited("trixie", **{"aof-before": "no"})).aof_before is False
-    assert read_look(edited("trixie")).aof_before is None
+    assert read_one(edited("trixie", **{"aof-before": "yes"})).aof_before is True
+    assert read_one(edited("trixie", **{"aof-before": "no"})).aof_before is False
+    assert read_one(edited("trixie")).aof_before is None
 
 
 def test_once_its_server_has_our_users_it_is_ours_and_only_the_record_goes() -> None:

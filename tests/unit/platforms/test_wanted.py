@@ -12,7 +12,7 @@ from noevict.engines.engine import Server
 from noevict.errors import NoevictError
 from noevict.machine.found import Address
 from noevict.pki.certificate import Certificate, OwnCertificate, normalise
-from noevict.platforms.systemd.found import HostState
+from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import (
     MIB,
     Target,
@@ -35,12 +35,12 @@ def settings(**values: object) -> Settings:
     return build_settings("host", {f"redis_{name}": value for name, value in values.items()})
 
 
-def with_memory(memtotal: int, *limits: int) -> HostState:
-    return replace(STATE, memtotal=memtotal, limits=limits)
+def with_memory(memtotal: int, *limits: int) -> InstanceState:
+    return replace(STATE, machine=replace(STATE.machine, memtotal=memtotal), limits=limits)
 
 
 # What there is, the settings -> maxmemory in bytes.
-MEMORY: Mapping[str, tuple[HostState, dict[str, object], int]] = {
+MEMORY: Mapping[str, tuple[InstanceState, dict[str, object], int]] = {
     "2000 MiB": (with_memory(2000 * MIB), {}, 1600 * MIB),
     "256 MiB": (with_memory(256 * MIB), {}, 204 * MIB),
     "1.5 TiB": (with_memory(3 << 39), {}, 1258291 * MIB),
@@ -166,7 +166,7 @@ def leasing(*leased: str, **values: object) -> Target:
     """The target of a host with these leased addresses beside its own."""
     host = fresh(**{f"redis_{name}": value for name, value in values.items()})
     addresses = tuple(Address("ens5", address, leased=True) for address in leased)
-    return host.but(addresses=(*host.state.addresses, *addresses)).target
+    return host.but(addresses=(*host.state.machine.addresses, *addresses)).target
 
 
 def test_a_start_waits_for_leased_addresses_that_noevict_chose_and_for_no_others() -> None:
@@ -217,16 +217,18 @@ def test_leased_addresses_get_the_room_that_permanent_ones_leave(
 def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_said() -> None:
     many = [f"fd00::{number}" for number in range(1, 10)] + [f"fd00::{number}" for number in range(10, 21)]
     host = fresh()
-    host = host.but(addresses=(*host.state.addresses, *(Address("ens5", each, leased=True) for each in many)))
+    host = host.but(
+        addresses=(*host.state.machine.addresses, *(Address("ens5", each, leased=True) for each in many))
+    )
     target = host.target
-    own = len(private_addresses(fresh().state.addresses))
+    own = len(private_addresses(fresh().state.machine.addresses))
     bound = 14 - own
     assert target.leased == tuple(many[:bound])
     assert target.unbound == tuple(many[bound:])
     assert not {*many[bound:]} & {*target.names}
     [said] = [each for each in host.plan.notices if each.startswith("does not listen on")]
     assert f"{', '.join(many[bound : bound + 3])} and {len(many) - bound - 3} more, leased" in said
-    three = host.but(addresses=host.state.addresses[: own + bound + 3])
+    three = host.but(addresses=host.state.machine.addresses[: own + bound + 3])
     [said] = [each for each in three.plan.notices if each.startswith("does not listen on")]
     assert f"{', '.join(many[bound : bound + 3])}, leased" in said
     asked = replace(host, settings=settings(bind="loopback"))
@@ -237,10 +239,13 @@ def names(
     host: str, ssh_hostname: str = "", addresses: tuple[str, ...] = (), **values: object
 ) -> tuple[str, ...]:
     asked = settings(**values)
-    state = replace(
-        STATE, names=("host-7", "host-7.example.com"), addresses=tuple(Address("e", a) for a in addresses)
+    machine = replace(
+        STATE.machine,
+        names=("host-7", "host-7.example.com"),
+        addresses=tuple(Address("e", a) for a in addresses),
     )
-    return wanted_names(host, asked, state, wanted_bind(asked, state.addresses), ssh_hostname)[0]
+    state = replace(STATE, machine=machine)
+    return wanted_names(host, asked, state, wanted_bind(asked, state.machine.addresses), ssh_hostname)[0]
 
 
 def test_a_certificate_covers_every_name_that_clients_may_use() -> None:

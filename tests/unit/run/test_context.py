@@ -11,7 +11,7 @@ from noevict.errors import NoevictError
 from noevict.inventory import reader
 from noevict.plan.plan import Plan
 from noevict.run.context import LOOKS_AT_ONCE, RunContext
-from noevict.run.instance import HostRun
+from noevict.run.instance import InstanceRun
 from noevict.secrets.store import Secrets
 
 MANAGED = ["cache-1"]
@@ -78,7 +78,7 @@ def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for
     looking: set[str] = set()
     most = 0
 
-    def look(run: HostRun) -> Plan:
+    def look(run: InstanceRun) -> Plan:
         nonlocal most
         looking.add(run.name)
         most = max(most, len(looking))
@@ -86,7 +86,7 @@ def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for
         looking.remove(run.name)
         raise NoevictError("looked at")
 
-    monkeypatch.setattr(HostRun, "_look_once", look)
+    monkeypatch.setattr(InstanceRun, "_look_once", look)
     monkeypatch.setattr(Host, "connect", lambda *_, **__: True)
     names = [f"cache-{number}" for number in range(3 * LOOKS_AT_ONCE)]
     hosts = {name: reader.Host(name, ("redis",), {}) for name in names}
@@ -97,10 +97,10 @@ def test_of_many_hosts_no_more_are_looked_at_at_once_than_answers_are_waited_for
 
 def test_hosts_that_are_one_machine_are_each_others_twins(tmp_path: Path) -> None:
     mine = fleet(tmp_path)
-    assert mine.twin("cache-1", "a") is None
+    assert mine.duplicate_of("cache-1", "a") is None
     for host, machine in (("cache-1", "a"), ("cache-2", "b"), ("cache-3", "a"), ("cache-1", "a")):
         mine.looked_at(host, machine)
-    assert [mine.twin(f"cache-{n}", machine) for n, machine in ((1, "a"), (2, "b"), (3, "a"))] == [
+    assert [mine.duplicate_of(f"cache-{n}", machine) for n, machine in ((1, "a"), (2, "b"), (3, "a"))] == [
         "cache-3",
         None,
         "cache-1",
@@ -111,4 +111,4 @@ def test_hosts_that_do_not_tell_which_machine_they_are_are_nobodys_twins(tmp_pat
     mine = fleet(tmp_path)
     mine.looked_at("cache-1", "")
     mine.looked_at("cache-2", "")
-    assert mine.twin("cache-1", "") is None
+    assert mine.duplicate_of("cache-1", "") is None

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict import scripts
-from noevict.scripts import packed, script
+from noevict.engines.layout import LAYOUTS
+from noevict.scripts import look_script, packed, script
 from tests.lab.machine import LabError, ensure_packages
 
 NOEVICT = Path(scripts.__file__).parents[1]
@@ -18,7 +19,23 @@ NAMES = sorted(path.stem for path in (NOEVICT / "scripts").glob("*.sh"))
 
 # Of the calls whose variables are not written out.
 ELSEWHERE = {
-    "look": {"engine", "port", "plaintext_port"},
+    "look_instance": {
+        "package",
+        "unit",
+        "user",
+        "binary",
+        "etc",
+        "conf",
+        "acl",
+        "data",
+        "logfile",
+        "pidfile",
+        "dropin",
+        "sysctl",
+        "other",
+        "port",
+        "plaintext_port",
+    },
     "kernel": {"overcommit", "somaxconn"},
 }
 # What shellcheck finds and is meant.
@@ -72,7 +89,11 @@ def test_bash_can_read_a_script(name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_the_look_is_sound_as_a_whole(shellcheck: Callable[[str], list[str]]) -> None:
+    assert shellcheck(look_script(tuple(LAYOUTS.values()), (6379, 0))) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("look_")])
 def test_a_script_behind_its_variables_is_sound(name: str, shellcheck: Callable[[str], list[str]]) -> None:
     """A variable that nobody gives it is found, too, and one that it does not use."""
     assert shellcheck(script(name, **dict.fromkeys(sorted(VARIABLES[name]), "a value"))) == []

@@ -12,7 +12,6 @@ import pytest
 from noevict.companions.exporter.wanted import passwords_file
 from noevict.errors import NoevictError
 from noevict.pki import authority
-from noevict.platforms.systemd.read import read_look
 from noevict.scripts import script
 from noevict.secrets.host_passwords import (
     PER_HOST,
@@ -28,7 +27,7 @@ from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets, sha256
 from noevict.server.live import NOT_UNDERSTOOD
 from noevict.server.password_rotation import ID, OLDER, admin_logins, gives_passwords, left_over, stale
-from tests.unit.looks.captured import edited
+from tests.unit.looks.captured import edited, read_one
 from tests.unit.looks.managed import Managed, fresh, managed
 
 SECRET = "the-secret-of-hosts"
@@ -259,17 +258,17 @@ def test_the_look_says_what_the_exporter_has_or_that_nobody_knows(
             elsewhere.write_text(PLAIN)
     elif text is not None:
         file.write_text(text)
-    whole = script("look")
+    whole = script("look_instance")
     [loop] = re.findall(
-        r"^for file in /etc/prometheus-redis-exporter/.*?^done 2>/dev/null$", whole, re.M | re.S
+        r"^  for file in /etc/prometheus-redis-exporter/.*?^  done 2>/dev/null$", whole, re.M | re.S
     )
     code = 'say() { echo "$1"; }\n' + loop.replace("/etc/prometheus-redis-exporter", str(tmp_path))
     said = subprocess.run(
         ["bash", "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    found = read_look([*said, *edited("trixie")])
+    found = read_one([*edited("trixie")[:-1], *said, "end-of-look"])
     assert found.exporter_passwords == told
-    assert found.exporter_certificate == read_look(edited("trixie")).exporter_certificate
+    assert found.exporter_certificate == read_one(edited("trixie")).exporter_certificate
 
 
 # Which are tried

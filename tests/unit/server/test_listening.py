@@ -153,7 +153,7 @@ def later(host: Managed, address: str = "10.99.0.7", *, there: bool = True) -> M
     asked = asked.but_config(bind=f"127.0.0.1 -::1 -{address}")
     own = [listener for listener in asked.state.listeners if listener.address in {"127.0.0.1", EXPANDED}]
     addresses = (Address("dummy0", address),) if there else ()
-    return asked.but(listeners=tuple(own), addresses=(*asked.state.addresses, *addresses))
+    return asked.but(listeners=tuple(own), addresses=(*asked.state.machine.addresses, *addresses))
 
 
 def live(host: Managed) -> list[tuple[str, str, str]]:
@@ -185,7 +185,7 @@ def test_nothing_is_said_of_sockets_where_bind_itself_differs_or_they_could_not_
 def test_both_ports_are_looked_at() -> None:
     host = managed("trixie").but_set(redis_plaintext_port=6380).but_config(port="6380")
     assert live(host) == [
-        ("bind", f"not listening on 127.0.0.1, ::1, {host.state.addresses[0].address}", "listening")
+        ("bind", f"not listening on 127.0.0.1, ::1, {host.state.machine.addresses[0].address}", "listening")
     ]
     also = tuple(Listener(True, each.address, 6380, "same") for each in host.state.listeners if each.own)
     assert live(host.but(listeners=(*host.state.listeners, *also))) == []

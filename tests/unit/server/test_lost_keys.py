@@ -16,7 +16,7 @@ from tests.unit.looks.managed import Managed, managed
 
 DATA = "/var/lib/redis"
 AOF, DUMP = f"{DATA}/appendonlydir", f"{DATA}/dump.rdb"
-NOW = managed("trixie").state.time
+NOW = managed("trixie").state.machine.time
 BEGAN = NOW - 100  # the server's process
 BEFORE, LONG_BEFORE, SINCE = BEGAN - 50, BEGAN - 500, BEGAN + 50
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from noevict.acl.diff import EXTRA, MISSING
+from noevict.machine.found import MachineState
 from noevict.pki.authority import make_ca
 from noevict.plan.change import Change, How, Part
 from noevict.secrets.host_passwords import HostKey, derive_password
@@ -28,6 +29,7 @@ from noevict.server.password_rotation import (
     password_change,
     stale,
 )
+from tests.unit.looks.managed import fresh
 
 NEW, OLD = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 KEY = HostKey("a", NEW, older=(OLD,))
@@ -46,9 +48,12 @@ class Found:
     """What was found on a host."""
 
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
-    id: str = ""
-    given: Generation | None = None
+    machine: MachineState = fresh().state.machine
     exporter_passwords: frozenset[str] = frozenset()
+
+
+def of_machine(id: str = "", given: Generation | None = None) -> Found:
+    return Found(machine=replace(Found.machine, id=id, given=given))
 
 
 def taking(**passwords: tuple[str, ...]) -> Live:
@@ -81,7 +86,7 @@ def test_a_password_that_stays_too_long_has_words_of_its_own() -> None:
 def test_admins_passwords_are_tried_in_this_order(
     secrets: Secrets, given: Generation | None, tried: tuple[str, ...]
 ) -> None:
-    assert admin_logins(secrets, Found(given=given)) == tried
+    assert admin_logins(secrets, of_machine(given=given)) == tried
 
 
 # --- which are let in beside the new ones ---
@@ -174,7 +179,7 @@ def test_the_file_with_the_id_is_due_where_it_is_another(
     key: HostKey | None, file: str, told: str | None
 ) -> None:
     change = Change(Part.FILE, ID, How.FILE, told or "", "the id of this host's passwords")
-    assert list(identity(replace(BARE, host=key), Found(id=file))) == [change] * bool(told)
+    assert list(identity(replace(BARE, host=key), of_machine(id=file))) == [change] * bool(told)
     assert ID == "/var/lib/noevict/id"
 
 
@@ -221,7 +226,7 @@ def test_an_older_or_another_copy_is_told_with_both_numbers(monkeypatch: pytest.
     monkeypatch.setattr(Secrets, "generation", Generation(5, "d" * 32))
 
     def told(given: Generation | None) -> list[str]:
-        return list(stale(OURS, Found(given=given)))
+        return list(stale(OURS, of_machine(given=given)))
 
     assert told(None) == told(Generation(5, "d" * 32)) == told(Generation(4, "e" * 32)) == []
     assert told(Generation(0, "")) == [

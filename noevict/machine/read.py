@@ -1,0 +1,118 @@
+"""A look is lines: ``key value``, in sections. This reads the lines, and the section of the machine."""
+
+import hashlib
+from base64 import b64decode
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from noevict.machine.found import Address, File, MachineState, Package, Sysctl
+from noevict.secrets.passwords import Generation
+
+# find's letters, as stat has them.
+KINDS = {
+    "f": "regular file",
+    "d": "directory",
+    "l": "symbolic link",
+    "p": "fifo",
+    "s": "socket",
+    "b": "block special file",
+    "c": "character special file",
+}
+END = "end-of-look"  # the last line: without it the rest is not all there is
+
+
+class Section:
+    """The facts of one section: key -> its values, in order."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._facts: dict[str, list[str]] = {}
+        for line in lines:
+            key, _, value = line.partition(" ")
+            self._facts.setdefault(key, []).append(value)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._facts
+
+    def all(self, key: str) -> list[str]:
+        return self._facts.get(key, [])
+
+    def one(self, key: str, default: str = "") -> str:
+        """Raises ValueError if the key is there twice: look.sh prints it once, the second line is somebody else's."""
+        [value] = self._facts.get(key, [default])
+        return value
+
+    def text(self, key: str) -> str | None:
+        """A text that is printed line by line; None if there is none."""
+        return "".join(f"{line}\n" for line in self._facts[key]) if key in self._facts else None
+
+
+def read_machine(facts: Section) -> MachineState:
+    """Raises KeyError, ValueError or IndexError if the lines make no sense."""
+    os_id, os_version, os_name = [*facts.one("os").split(" "), "", ""][:3]
+    names = dict.fromkeys(name for name in (facts.one("hostname"), facts.one("fqdn")) if name)
+    return MachineState(
+        os=(os_id, os_version, os_name),
+        names=tuple(names),
+        systemd=facts.one("systemd") == "yes",
+        packages={package.name: package for package in map(read_package, facts.all("package"))},
+        memtotal=int(facts.one("memtotal")) * 1024,
+        kernel={name: int(facts.one(name)) for name in ("overcommit", "somaxconn") if name in facts},
+        kernel_writable=frozenset(facts.all("sysctl")),
+        sysctl_later=tuple(sorted(map(_sysctl, facts.all("later")), key=_file_name)),
+        ipv6=frozenset(facts.all("ipv6")),
+        addresses=tuple(map(_address, filter(_usable, facts.all("address")))),
+        root=facts.one("uid") == "0",
+        id=facts.one("id"),
+        given=(Generation.parse(facts.one("generation")) or Generation()) if "generation" in facts else None,
+        identity=facts.one("machine"),
+        processes=tuple(facts.all("process")),
+        unfinished="unfinished" in facts,
+        time=int(facts.one("time")),
+    )
+
+
+def read_package(line: str) -> Package:
+    """Of "NAME WANTED STATUS VERSION", as dpkg-query prints it."""
+    name, wanted, status, version = [*line.split(" "), ""][:4]
+    return Package(name, wanted, status, version)
+
+
+def read_files(facts: Section) -> dict[str, File]:
+    """Path -> what was found there."""
+    digests = {}
+    for line in facts.all("sha256"):
+        digest, _, path = line.partition("  ")
+        digests[path] = digest
+    found = {}
+    for line in facts.all("file"):
+        kind, owner, group, mode, size, changed, path = line.split("|", 6)
+        found[path] = File(
+            path, KINDS.get(kind, "unknown"), owner, group, mode, digests.get(path), int(size), int(changed)
+        )
+    return found
+
+
+def read_key_digest(line: str) -> str:
+    """Of the public key's PEM on one line: SHA-256 of its DER, hex; of nothing where the key could not be read."""
+    return hashlib.sha256(b64decode("".join(line.split()[3:-3]), validate=True)).hexdigest()
+
+
+def _sysctl(line: str) -> Sysctl:
+    name, value, path = line.split(" ", 2)
+    return Sysctl(name, int(value), path)
+
+
+def _file_name(entry: Sysctl) -> str:
+    """By which systemd orders the files, whatever their directories."""
+    return entry.path.rpartition("/")[2]
+
+
+def _address(line: str) -> Address:
+    device, address, *flags = line.split(" ")
+    return Address(device, str(ip_address(address)), "dynamic" in flags)
+
+
+def _usable(line: str) -> bool:
+    """Whether the address is not going away, and is there already."""
+    flags = line.split(" ")[2:]
+    return not {"deprecated", "tentative", "dadfailed", "temporary"} & set(flags)

@@ -1,0 +1,172 @@
+# The part of look_instance.sh that opens files: a function, called with the same variables.
+#
+# Files: type, owner, group, mode, size, modification time, name; of some the content, or its digest. In the directories
+# of the server's user every name may be a link, a FIFO or another file by the time it is opened: each is opened once,
+# no link is followed, nothing is waited for, and what was opened is looked at. What is printed has no control
+# characters, so that neither a name nor a line can be lines of this output.
+look_files() {
+  timeout -k 5 30 perl - "$user" "$etc" "$conf" "$acl" "$data" "$dropin" "$sysctl" "$logfile" <<'PERL'
+use strict;
+use Fcntl qw(:DEFAULT :mode);
+my ($user, $etc, $conf, $acl, $data, $dropin, $sysctl, $logfile) = @ARGV;
+my ($tls, $logs) = ("$etc/tls", $logfile =~ m{(.*)/});
+my (%digests, %users, %groups);
+$| = 1;
+$^F = 1000;    # sha256sum and openssl read what was opened here
+
+sub say {
+    my ($key, $value) = @_;
+    $value =~ tr/\x20-\x7e\t/?/c;
+    print "$key $value\n";
+}
+sub told {    # path, what lstat or stat says of it
+    my ($path, @stat) = @_;
+    return unless @stat;
+    my $kind = { S_IFREG, 'f', S_IFDIR, 'd', S_IFLNK, 'l', S_IFIFO, 'p', S_IFSOCK, 's', S_IFBLK, 'b', S_IFCHR, 'c' }
+        ->{ S_IFMT($stat[2]) };
+    my $owner = $users{$stat[4]} //= getpwuid($stat[4]) // $stat[4];
+    my $group = $groups{$stat[5]} //= getgrgid($stat[5]) // $stat[5];
+    say('file', sprintf '%s|%s|%s|%o|%d|%d|%s', $kind, $owner, $group, S_IMODE($stat[2]), @stat[ 7, 9 ], $path);
+}
+sub opened {    # a regular file -> its handle
+    my ($name) = @_;
+    sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) or return undef;
+    return S_ISREG((stat $file)[2]) ? $file : undef;
+}
+# Where the server's user may make a second name of a file that is not theirs, only their own are read.
+my $protected = content(opened('/proc/sys/fs/protected_hardlinks'), 2) > 0;
+sub theirs {
+    my $file = opened(@_) or return undef;
+    return $protected || (stat $file)[4] == (getpwnam $user)[2] ? $file : undef;
+}
+sub content {    # as much of it as somebody may have written
+    my ($file, $most) = @_;
+    $file or return '';
+    my ($text, $more) = ('', '');
+    while (length $text < $most && sysread $file, $more, $most - length $text) { $text .= $more }
+    sysseek $file, 0, 0;
+    return $text;
+}
+sub certificates {    # those only: a key may stand beside them
+    my ($key, $file) = @_;
+    my $inside;
+    for (split /\n/, content($file, 100_000)) {
+        $inside = 1 if /^-----BEGIN CERTIFICATE-----/;
+        say($key, substr $_, 0, 4096) if $inside;
+        $inside = 0 if /^-----END CERTIFICATE-----/;
+    }
+}
+
+told($_, lstat $_)
+    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile,
+    map { "/var/lib/noevict/$_" } qw(good takeover);
+content(opened('/var/lib/noevict/takeover'), 65_536) =~ /^aof (yes|no)$/m && say('aof-before', $1);
+for my $path ($conf, $acl, $dropin, $sysctl) {
+    # The last two are root's, in directories of root's.
+    $digests{$path} = $path eq $conf || $path eq $acl ? theirs($path) : opened($path);
+}
+my @lines = split /\n/, content($digests{$conf}, 300_000), -1;
+pop @lines if @lines && $lines[-1] eq '';
+for (@lines) {
+    s/\r$//;
+    # A line that was commented out may still hold a password.
+    s/^([\s#]*["']?(?:requirepass|masterauth|primaryauth|masteruser|primaryuser|tls-[a-z-]*key-file-pass|rename-command)["']?\s).*/$1(hidden)/i;
+    s/^([\s#]*["']?user["']?\s+\S+).*/$1 (hidden)/i;
+    say('conf', $_);
+}
+
+# Root's own: a directory, or a link of root's to one beside it, with the files of one certificate.
+my ($inside, @link) = ($tls, lstat $tls);
+if (@link && S_ISLNK($link[2])) {
+    my $to = readlink $tls;
+    $inside = $link[4] == 0 && $to =~ /^tls-[0-9A-Za-z]+$/ ? "$etc/$to" : undef;
+    $inside ? say('tls', $to) : told($tls, @link);
+}
+if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
+    told($tls, stat $directory);
+    chdir $directory or die;
+    for my $name (qw(ca.crt server.crt server.key)) {
+        told("$tls/$name", lstat $name);
+        $digests{"$tls/$name"} = opened($name) unless $name eq 'server.key';
+    }
+    certificates('ca', $digests{"$tls/ca.crt"});
+    certificates('certificate', $digests{"$tls/server.crt"});
+    # Without an openssl that runs, as in the middle of an upgrade, nothing is said of the key.
+    if (my $key = opened('server.key')) {
+        my @command = ('openssl', 'pkey', '-in', '/dev/fd/' . fileno $key, '-passin', 'pass:', '-pubout');
+        my $public = output(@command);
+        $public =~ s/\n/ /g;
+        say('key', $public) if $public || output('openssl', 'version');
+    }
+}
+elsif ($inside && @link && !S_ISLNK($link[2])) { told($tls, @link) }
+
+# Of the exporter beside it, in a directory of root's only: deploys/monitoring.py renews it, and every run sees when.
+certificates('exporter', opened('/etc/prometheus-redis-exporter/client.crt'));
+
+# In which version the data is that a start would load; append-only files have one where their base is an RDB.
+sub rdb {
+    my ($name, $path) = @_;
+    my $magic = content(theirs($path), 9);
+    say('rdb', "$name $magic") if $magic =~ /^(?:REDIS|VALKEY)[0-9]+$/;
+}
+rdb('dump.rdb', "$data/dump.rdb");
+say('rdb-empty', 'dump.rdb') if empty(content(theirs("$data/dump.rdb"), 4096));
+sub empty {    # an RDB whose end comes right after what it says of its server
+    my ($rdb) = @_;
+    my $at = 9;
+    while (substr($rdb, $at, 1) eq "\xfa") {
+        $at++;
+        for (1, 2) {
+            my ($first, $second) = unpack 'CC', substr $rdb, $at, 2;
+            return 0 unless defined $second;
+            if    ($first < 64)   { $at += 1 + $first }
+            elsif ($first < 128)  { $at += 2 + (($first & 63) << 8 | $second) }
+            elsif ($first == 192) { $at += 2 }
+            elsif ($first == 193) { $at += 3 }
+            elsif ($first == 194) { $at += 5 }
+            else                  { return 0 }
+        }
+    }
+    return $at > 9 && substr($rdb, $at, 1) eq "\xff";
+}
+my $disk = output('stat', '-f', '-c', '%a %b %S', $data);    # root's name, in a directory of root's
+say('disk', $1) if $disk =~ /^([0-9]+ [0-9]+ [0-9]+)$/;
+told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
+# Its own user may put another directory in its place: from here on this one is meant.
+if (sysopen my $directory, "$data/appendonlydir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
+    chdir $directory or die;
+    told("$data/appendonlydir/$_", lstat $_) for listed('.', qr/./);
+    for (split /\n/, content(theirs('appendonly.aof.manifest'), 65_536)) {
+        my (undef, $name, undef, undef, undef, $kind) = split;
+        next if $kind ne 'b' || $name =~ m{/};
+        rdb('base', $name);
+        last;    # there is one
+    }
+    chdir '/' or die;
+}
+sub listed {    # names of a directory that is no link
+    my ($path, $wanted) = @_;
+    sysopen(my $directory, $path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or return;
+    opendir(my $names, '/proc/self/fd/' . fileno $directory) or return;
+    my @found = sort grep { /$wanted/ && !/^\.\.?$/ && !/[^\x20-\x7e]/ } readdir $names;
+    return @found[ 0 .. ($#found < 999 ? $#found : 999) ];
+}
+
+# One as large as no configuration is would take longer to read than a look may: it is another one in any case.
+my %by_name = map { $digests{$_} && -s $digests{$_} < 16 << 20 ? ('/dev/fd/' . fileno $digests{$_} => $_) : () } keys %digests;
+for (split /\n/, %by_name ? output('sha256sum', sort keys %by_name) : '') {
+    my ($digest, $name) = split;
+    say('sha256', "$digest  $by_name{$name}");
+}
+sub output {
+    open my $null, '<', '/dev/null';
+    open STDIN, '<&', $null;
+    open STDERR, '>', '/dev/null';
+    open my $pipe, '-|', @_ or return '';
+    local $/;
+    return <$pipe> // '';
+}
+say('files', 'read');
+PERL
+}
