@@ -525,7 +525,8 @@ def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
     elif lines:
         host = host.but_acl(*lines)
     run: Any = SimpleNamespace(
-        machine=SimpleNamespace(duplicate_of=()), of_others=(), managed=True, layout=host.layout, found=host.state, settings=host.settings,
+        machine=SimpleNamespace(duplicate_of=()), of_others=(),
+        managed=True, layout=host.layout, found=host.state, settings=host.settings,
         plan=host.plan, secrets=host.secrets, context=SimpleNamespace(now=host.now),
     )  # fmt: skip
     told = not_yet(run)
