@@ -37,7 +37,7 @@ class Section:
         return self._facts.get(key, [])
 
     def one(self, key: str, default: str = "") -> str:
-        """Raises ValueError if the key is there twice: look.sh prints it once, the second line is somebody else's."""
+        """Raises ValueError if the key is there twice: the look prints it once, the second line is somebody else's."""
         [value] = self._facts.get(key, [default])
         return value
 

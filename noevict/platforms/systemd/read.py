@@ -1,4 +1,4 @@
-"""The one look at a machine: what scripts/look.sh prints, read. One command reports everything but what Redis says."""
+"""The one look at a machine: what scripts/look_*.sh print, read. One command reports everything but what Redis says."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,7 +16,7 @@ INSTANCE = "instance "  # begins the section of one, with its unit
 
 
 def read_look(output: list[str]) -> tuple[InstanceState, ...]:
-    """Read the lines that look.sh prints: one state for each section of an instance, ``live`` not yet looked at.
+    """Read the lines that the look prints: one state for each section of an instance, ``live`` not yet looked at.
 
     Raises NoevictError if the lines are not whole or make no sense.
     """

@@ -1,6 +1,6 @@
-"""``python -m tests.unit.looks.capture``: looks at real hosts anew, for when look.sh prints something else.
+"""``python -m tests.unit.looks.capture``: looks at real hosts anew, for when the look prints something else.
 
-NAME.txt is what look.sh prints; NAME.json what the host's server tells: CONFIG GET *, ACL LIST, INFO and its
+NAME.txt is what the look prints; NAME.json what the host's server tells: CONFIG GET *, ACL LIST, INFO and its
 catalogue of commands. Root, and half a minute.
 """
 

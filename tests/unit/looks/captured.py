@@ -32,7 +32,7 @@ PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter"
 
 @functools.cache
 def lines(name: str) -> tuple[str, ...]:
-    """What look.sh printed on that host."""
+    """What the look printed on that host."""
     return tuple((HERE / f"{name}.txt").read_text().splitlines())
 
 

@@ -246,7 +246,7 @@ def test_a_real_look_with_any_lines_in_it_is_a_host_state_or_an_error(
 
 @pytest.mark.parametrize("line", ["memtotal 99999999", "tls tls-mine", "machine mine", "uid 0", "key mine"])
 def test_a_fact_that_is_said_twice_makes_no_sense(line: str) -> None:
-    """Of what look.sh prints once, a second line is somebody else's."""
+    """Of what the look prints once, a second line is somebody else's."""
     with pytest.raises(NoevictError, match="makes no sense"):
         read_look(with_line("trixie", line))
 
