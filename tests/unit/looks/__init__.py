@@ -1,1 +1,1 @@
-"""What noevict/scripts/look_*.sh printed on real hosts, and what their servers told; see capture.py, which made them."""
+"""What noevict/scripts/look_*.sh printed on real hosts, and what their servers reported; see capture.py."""
