@@ -1,4 +1,4 @@
-"""Redis as a client speaks it: redis-py over a stream that is already open, TLS and host name checked."""
+"""A client of Redis: redis-py over a stream that is already open, with TLS and the host name checked."""
 
 import socket
 import ssl
@@ -16,7 +16,7 @@ from noevict.server.live import Live, Reach
 SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-key-file-pass",
                                "tls-client-key-file-pass"})  # fmt: skip
 
-# What a server is asked about itself; a command's name is one word, by which redis-py knows how to read its reply.
+# The commands that ask a server about itself. A command's name is one word: redis-py finds its reply's parser by it.
 LOOK = (("CONFIG GET", "*"), ("ACL LIST",), ("INFO",), ("COMMAND COUNT",))
 
 
@@ -37,9 +37,9 @@ def connect(
     ahead: Sequence[tuple[str, ...]] = (),
     seconds: float = SECONDS,
 ) -> Client:
-    """Log in over the stream that ``opener`` opens; with no ``context`` in plaintext, with no password as nobody.
+    """Log in over the stream that ``opener`` opens: without ``context`` in plaintext, without a password as nobody.
 
-    ``ahead``: LOOK, where ``look`` comes next and ``context`` checks who answers: both in one round trip.
+    ``ahead``: LOOK, if ``gather_facts`` comes next and ``context`` checks who answers: both take one round trip.
 
     Raises redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
     ssl.SSLCertVerificationError for a certificate not trusted, redis.TimeoutError, redis.ConnectionError, OSError.
@@ -68,7 +68,7 @@ def connect(
     return client
 
 
-def look(
+def gather_facts(
     client: Client,
     reach: Reach,
     *,
@@ -76,22 +76,22 @@ def look(
     port: int,
     untrusted: str = "",
 ) -> Live:
-    """What the server says of itself, in one round trip at most: LOOK. Passwords are blanked.
+    """Ask the server about itself (LOOK), in one round trip at most. Passwords are blanked.
 
-    Raises redis.RedisError or OSError, also where a command is refused or answered as no Redis would.
+    Raises redis.RedisError or OSError, also if a command is refused or the answer is not one of Redis.
     """
     try:
-        return _look(client, reach, user, port, untrusted)
+        return _gather_facts(client, reach, user, port, untrusted)
     except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
-        raise redis.InvalidResponse("is no Redis: its answers make no sense") from error
+        raise redis.InvalidResponse("is not Redis: its answers make no sense") from error
 
 
 def ask_again(client: Client, before: Live) -> Live:
-    """As ``look``, over the connection by which ``before`` was found."""
-    return look(client, before.reach, user=before.user, port=before.port, untrusted=before.untrusted)
+    """Do as ``gather_facts``, over the connection that ``before`` came from."""
+    return gather_facts(client, before.reach, user=before.user, port=before.port, untrusted=before.untrusted)
 
 
-def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
+def _gather_facts(client: Client, reach: Reach, user: str, port: int, untrusted: str) -> Live:
     pairs, acl, info, commands = _answers(client)
     config = pairs if isinstance(pairs, dict) else dict(zip(pairs[::2], pairs[1::2], strict=True))
     for name in SECRET_DIRECTIVES & set(config):
@@ -115,7 +115,7 @@ def _look(client: Client, reach: Reach, user: str, port: int, untrusted: str) ->
 
 
 def _answers(client: Client) -> list[Any]:
-    """To LOOK, as they came with the login or asked now."""
+    """Return the replies to LOOK that came with the login, or ask now."""
     replies, client.wire.replies = client.wire.replies, []
     if not replies:
         pipe = client.pipeline(transaction=False)
@@ -130,17 +130,17 @@ def _answers(client: Client) -> list[Any]:
 
 
 def rewrite(client: Client) -> None:
-    """CONFIG REWRITE. Raises redis.RedisError, also for an answer that is none of Redis'."""
+    """Send CONFIG REWRITE. Raises redis.RedisError, also if the answer is not one of Redis."""
     answer = client.execute_command("CONFIG REWRITE")
     if answer != "OK":
-        raise redis.InvalidResponse(f"is no Redis: it answered CONFIG REWRITE with {str(answer)[:60]!r}")
+        raise redis.InvalidResponse(f"is not Redis: it answered CONFIG REWRITE with {str(answer)[:60]!r}")
 
 
 _catalogues: dict[tuple[Server, int], Catalogue] = {}
 
 
 def _catalogue(client: Client, server: Server, commands: int) -> Catalogue:
-    """A server's commands by ACL category: asked once a run for each release (and number of modules' commands)."""
+    """Return a server's commands by ACL category. It asks once a run for each release and number of commands."""
     if (server, commands) not in _catalogues:
         pipe = client.pipeline(transaction=False)
         for question in Catalogue.QUESTIONS:
@@ -151,7 +151,7 @@ def _catalogue(client: Client, server: Server, commands: int) -> Catalogue:
 
 
 def server_of(info: Mapping[str, Any]) -> Server:
-    """The engine and release from INFO: Valkey tells a redis_version of old for its clients' sake."""
+    """Return the engine and release from INFO. Valkey also reports an old redis_version, for its clients' sake."""
     if info.get("server_name") == "valkey" or "valkey_version" in info:
         return Server.parse("valkey", str(info.get("valkey_version", "")))
     layout: EngineName = "redis"

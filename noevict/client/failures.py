@@ -1,4 +1,4 @@
-"""What an error on the way to a server means."""
+"""Explains errors on the way to a server."""
 
 import ssl
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import redis
 
 
 def certificate_fault(error: BaseException) -> str | None:
-    """Why a certificate was not accepted, in OpenSSL's words; None where the error is about something else."""
+    """Return why a certificate was not accepted, in OpenSSL's words; None if the error is about something else."""
     if isinstance(error, redis.AuthenticationError):
         return None
     fault = next((each for each in _causes(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
@@ -15,7 +15,7 @@ def certificate_fault(error: BaseException) -> str | None:
 
 
 def wants_certificate(error: BaseException) -> bool:
-    """Whether the server ended TLS because the client's certificate is missing, or of a CA that it does not know."""
+    """Whether the server ended TLS because the client's certificate is missing, or of a CA unknown to it."""
     return any(isinstance(each, ssl.SSLError) and each.reason in _CLIENT_REFUSED for each in _causes(error))
 
 
@@ -31,15 +31,15 @@ _CLIENT_REFUSED = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what led to it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    """Yield the error, and the errors that led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def sentence(error: BaseException) -> str:
-    """An error from outside in one line."""
+    """Return an error from a library in one line."""
     fault = certificate_fault(error)
     if fault:
         return f"the certificate is not accepted: {fault}"

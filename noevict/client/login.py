@@ -1,4 +1,4 @@
-"""How to get to a host's Redis: which port, which password, TLS or not; and what a failure to means."""
+"""Logs in to a host's Redis: finds the port, the password and whether to use TLS, and explains failures."""
 
 import functools
 import ipaddress
@@ -18,17 +18,17 @@ from noevict.platforms.systemd.found import InstanceState
 from noevict.secrets.passwords import Takeover
 from noevict.server.live import Live, Reach
 
-EVERY = {"0.0.0.0": "127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0000": "::1"}  # noqa: S104 - told, not bound
+EVERY = {"0.0.0.0": "127.0.0.1", "0000:0000:0000:0000:0000:0000:0000:0000": "::1"}  # noqa: S104 - reported by hosts, not bound
 
 
 @dataclass(frozen=True)
 class Route:
-    """How noevict gets to one server, and what a login there takes.
+    """How noevict reaches one server, and what it logs in with.
 
-    ``name``: what clients call it, and its certificate is checked against. ``port``: the one of the settings.
-    ``admins``: the passwords to try as admin, in this order. ``direct``: opens a connection to a port of it as clients
-    do; None where all go through SSH, which ``tunnel`` does (address on the host, port). ``trusting`` makes the TLS
-    context that checks its certificate, ``unchecked`` one that does not.
+    ``name``: the name clients use, against which its certificate is checked. ``port``: as in the settings.
+    ``admins``: the passwords to try as admin, in this order. ``direct`` connects to a port of it as clients do; None if
+    all connections go through SSH. ``tunnel`` connects through SSH (address on the host, port). ``trusting`` makes the
+    TLS context that checks its certificate, ``unchecked`` one that does not.
     """
 
     name: str
@@ -41,18 +41,18 @@ class Route:
     unchecked: Callable[[], ssl.SSLContext]
 
     def opener(self, address: str, port: int) -> Callable[[], socket.socket]:
-        """To a port that TLS protects."""
+        """Return a function that connects to a port that TLS protects."""
         if self.direct is not None:
             return functools.partial(self.direct, port)
         return self.through_ssh(address, port)
 
     def through_ssh(self, address: str, port: int) -> Callable[[], socket.socket]:
-        """The way for a password that TLS does not protect."""
+        """Return a function that connects through SSH, for a password that TLS does not protect."""
         return functools.partial(self.tunnel, EVERY.get(address, address), port)
 
 
 def look_at_redis(route: Route, found: InstanceState, *, known: bool) -> tuple[Client | None, Live]:
-    """Log in where that is possible and ask. The connection is kept for what comes next.
+    """Log in if that is possible, and ask the server about itself. The connection stays open for what comes next.
 
     ``known``: whether noevict set the server up.
     """
@@ -68,13 +68,13 @@ def look_at_redis(route: Route, found: InstanceState, *, known: bool) -> tuple[C
 
 
 def _try(route: Route, listener: Listener, *, known: bool) -> tuple[Client | None, Live]:
-    look = _look_plaintext if listener.plaintext else _look_tls
+    ask = _ask_in_plaintext if listener.plaintext else _ask_over_tls
     try:
-        return look(route, listener, known=known)
+        return ask(route, listener, known=known)
     except redis.AuthenticationError as error:
         return None, Live(Reach.REFUSED, why=sentence(error), port=listener.port)
     except redis.ResponseError as error:
-        if known:  # one of ours that has commands renamed, or an admin that may do less
+        if known:  # a server of ours whose commands are renamed, or whose admin may do less
             return None, Live(Reach.MUTE, why=sentence(error), port=listener.port)
         return None, Live(Reach.UNREACHED, why=with_advice(error), port=listener.port)
     except (redis.RedisError, OSError) as error:
@@ -82,7 +82,7 @@ def _try(route: Route, listener: Listener, *, known: bool) -> tuple[Client | Non
 
 
 def with_advice(error: BaseException) -> str:
-    """Why a server could not be looked at and, where that is known, what lets noevict in."""
+    """Return why a server could not be looked at and, if that is known, what lets noevict in."""
     if wants_certificate(error):
         return (
             "it wants a client certificate of its own CA: CONFIG SET tls-auth-clients no there (its passwords are then "
@@ -100,9 +100,9 @@ def with_advice(error: BaseException) -> str:
 
 
 def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
-    """As a client would: over TLS with the CA and the host name checked, with a password. ``bind``: where it listens.
+    """Log in as a client would: over TLS with the CA and the host name checked, with a password.
 
-    Raises redis.RedisError or OSError.
+    ``bind``: the addresses that it listens on. Raises redis.RedisError or OSError.
     """
     address = next((a for a in bind if not a.startswith("-")), bind[0].removeprefix("-"))
     address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(address, address)  # noqa: S104
@@ -117,14 +117,14 @@ def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
 
 
 def _listeners(found: InstanceState, port: int) -> list[Listener]:
-    """A socket of each port, in the order to try them: what may be TLS first, the configured port first.
+    """Return a socket of each port, in the order to try them: what may be TLS first, the configured port first.
 
-    Loopback where there is a choice, for a server in protected mode answers there alone. What answers on one
-    address of a port is taken to answer on all of them; no answer at all may be another protocol than TLS too.
+    Loopback comes first if there is a choice: a server in protected mode answers only there. A port that answers on
+    one address is taken to answer on all of them. A port that does not answer may speak another protocol than TLS.
     """
-    own = [listener for listener in found.listeners if listener.own]
-    answers = {listener.port: listener.answer for listener in own if listener.answer != "same"}
-    asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in own]
+    sockets = [listener for listener in found.listeners if listener.own]
+    answers = {listener.port: listener.answer for listener in sockets if listener.answer != "same"}
+    asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in sockets]
     asked.sort(
         key=lambda one: (
             one.plaintext,
@@ -141,44 +141,44 @@ def _loopback(address: str) -> bool:
     return ipaddress.ip_address(EVERY.get(address, address)).is_loopback
 
 
-def _look_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
+def _ask_over_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
     opener = route.opener(listener.address, listener.port)
     connect = functools.partial(client_.connect, opener, name=route.name)
     try:
         trusted = functools.partial(connect, context=route.trusting(), ahead=client_.LOOK)
         connection, user = _log_in(route, trusted, route.admins)
-        return _look(connection, Reach.TLS, user, listener.port)
+        return _gather_facts(connection, Reach.TLS, user, listener.port)
     except redis.ConnectionError as error:
         untrusted = certificate_fault(error) or ""
         if not untrusted:
             raise
-    # Through SSH, which proved who the host is; what is wrong with the certificate is for the plan. Not in the block
-    # above: an error of here is not about the certificate.
+    # Through SSH, which proved who the host is: the plan reports what is wrong with the certificate. This is not in the
+    # block above because an error here is not about the certificate.
     opener = route.through_ssh(listener.address, listener.port)
     connect = functools.partial(client_.connect, opener, name=route.name, context=route.unchecked())
     connection, user = _log_in(route, connect, route.admins if known else ())
-    return _look(connection, Reach.TLS, user, listener.port, untrusted)
+    return _gather_facts(connection, Reach.TLS, user, listener.port, untrusted)
 
 
-def _look_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
-    """Of a Redis that has no TLS port: not set up by noevict, or changed by hand."""
+def _ask_in_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
+    """Ask a Redis that has no TLS port: noevict did not set it up, or somebody changed it."""
     connect = functools.partial(client_.connect, route.through_ssh(listener.address, listener.port))
     connection, user = _log_in(route, connect, route.admins if known else ())
-    return _look(connection, Reach.PLAINTEXT, user, listener.port)
+    return _gather_facts(connection, Reach.PLAINTEXT, user, listener.port)
 
 
 def _log_in(route: Route, connect: Callable[..., Client], admins: Sequence[str]) -> tuple[Client, str]:
-    """As our admin, as nobody, or as users.yml says of a Redis to take over: whichever is let in first.
+    """Log in as our admin, as nobody, or as users.yml says for a Redis to take over: whichever is accepted first.
 
-    ``admins``: our passwords; a server gets to hear them only if noevict set it up, or our CA vouches for it.
+    ``admins``: our passwords. They are sent only to a server that noevict set up, or for which our CA vouches.
 
-    Raises redis.AuthenticationError where none is.
+    Raises redis.AuthenticationError if none is accepted.
     """
     attempts: list[tuple[str, str | None, str | None]] = [("admin", "admin", each) for each in admins]
     attempts.append(("default", None, None))
-    # A server of ours does not get to hear the password of those that are not ours yet.
+    # The password for Redis servers to take over is never sent to a server of ours.
     if (takeover := route.takeover) and not admins:
-        # Its admin, should it have one, is not ours.
+        # If it has a user `admin`, that is not ours.
         who = "default" if takeover.user is None else f"its user {takeover.user}"
         attempts.append((who, takeover.user, takeover.password))
     refusal = redis.AuthenticationError()
@@ -190,9 +190,11 @@ def _log_in(route: Route, connect: Callable[..., Client], admins: Sequence[str])
     raise refusal
 
 
-def _look(connection: Client, reach: Reach, user: str, port: int, untrusted: str = "") -> tuple[Client, Live]:
+def _gather_facts(
+    connection: Client, reach: Reach, user: str, port: int, untrusted: str = ""
+) -> tuple[Client, Live]:
     try:
-        return connection, client_.look(connection, reach, user=user, port=port, untrusted=untrusted)
+        return connection, client_.gather_facts(connection, reach, user=user, port=port, untrusted=untrusted)
     except BaseException:
         connection.close()
         raise

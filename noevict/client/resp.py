@@ -1,10 +1,10 @@
-"""RESP 2 without I/O: the bytes that a server sends become replies, within bounds. hiredis makes them.
+"""RESP 2 without I/O: parses the bytes that a server sends into replies, within bounds, with hiredis.
 
-hiredis by itself trusts what it reads, and loses what a console needs (measured with hiredis-py 3.5.0):
+hiredis trusts what it reads, and loses what a console needs (measured with hiredis-py 3.5.0):
 
-- Of ``*2147483647`` it reserves 16 GiB as soon as the line is there, and takes seconds to free them (PyList_New in
+- For ``*2147483647`` it reserves 16 GiB as soon as the line is there, and takes seconds to free them (PyList_New in
   https://github.com/redis/hiredis-py/blob/master/src/reader.c; nothing in its Python API lowers the limit, 2^32 - 1).
-- Before 3.5 arrays may be nested without end; it never looks at the end of a text.
+- Before 3.5 arrays may be nested without end; it never checks the end of a text.
 - A status and a text are the same bytes: createStringObject makes no difference between them.
 
 So ``Frames`` reads the first line of each element before hiredis does.
@@ -19,16 +19,16 @@ from typing import Any, cast
 import hiredis
 
 LONGEST_LINE = 1 << 16  # bytes
-DEEPEST = 64  # arrays in arrays; the servers' own replies have fewer than ten
-_SHOWN = 100  # bytes of a line that makes no sense
+DEEPEST = 64  # arrays in arrays; servers' replies have fewer than ten
+_QUOTED = 100  # bytes that a message quotes of a line that makes no sense
 _STATUS, _TEXT, _ARRAY = b"+$*"
-# By which an element begins, and all of it but of a text and an array.
+# The line by which an element begins. Except for a text and an array, it is the whole element.
 _LINE = re.compile(rb"(?:[+-][^\r\n]*|[:$*](-?\d{1,19}))\r\n")
-_NO_END = "is no Redis: a line of its answer has no end"
+_NO_END = "is not Redis: a line of its answer has no end"
 
 
 class Garbage(Exception):
-    """An answer that no Redis gives."""
+    """An answer that Redis never gives."""
 
 
 class ErrorReply(Exception):
@@ -41,7 +41,7 @@ class Status:
 
 
 class More(enum.Enum):
-    """In place of a reply that is not there yet."""
+    """What ``gets`` returns if the reply is not complete yet."""
 
     MORE = enum.auto()
 
@@ -51,10 +51,10 @@ Reply = Status | ErrorReply | bytes | int | None | list["Reply"]
 
 
 class Frames:
-    """Where replies and their elements end. Raises Garbage before what is out of bounds is passed on.
+    """Finds where replies and their elements end. Raises Garbage before anything out of bounds is passed on.
 
-    ``text``: bytes of a text; ``elements``: of all arrays of a reply, as these announce them; ``line``: bytes of a
-    status, an error or a number. A text longer than ``kept`` is replaced by an error.
+    The bounds are: ``text``, bytes of a text; ``elements``, of all arrays of a reply, as these announce them;
+    ``line``, bytes of a status, an error or a number. A text longer than ``kept`` is replaced by an error.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class Frames:
         self._longest, self._most, self._longest_line = text, elements, line
         self._kept = text if kept is None else kept
         self._data, self._at = b"", 0
-        self._text = -1  # bytes to come of a text that has begun, or -1
+        self._text = -1  # bytes still to come of a text that has begun, or -1
         self._drops = False
-        self._open: list[int] = []  # elements to come of each array that has begun
+        self._open: list[int] = []  # elements still to come of each array that has begun
         self._elements = 0
         self.kinds = bytearray()  # the first byte of each element of the reply
-        self.whole = False  # whether the reply ended with what was taken last
+        self.whole = False  # whether the last ``take`` completed the reply
 
     @property
     def unread(self) -> bytes:
-        """What was fed and not taken."""
+        """The bytes that were fed and not taken."""
         return self._data[self._at :]
 
     def feed(self, data: bytes) -> None:
         self._data, self._at = self.unread + data, 0
 
     def take(self) -> bytes | None:
-        """What is there of the next reply, or of the rest of it; None where more is to be fed first."""
+        """Return the next part of the reply; None if more has to be fed first."""
         if self.whole:
             self.whole = False
             self.kinds.clear()
@@ -102,13 +102,13 @@ class Frames:
         return self._data[start : self._at] if self.whole or self._at > start else None
 
     def _drop(self, line: re.Match[bytes]) -> bytes:
-        """A text; what to pass on in its place."""
+        """Drop a text, and return what to pass on in its place."""
         self._begin(line)
         self._drops = True
         return b"-%b\r\n" % _too_long(self._text, self._kept).encode()
 
     def _pass_text(self) -> bool:
-        """Whether its end is there."""
+        """Pass on what is there of a text. Returns whether it is complete."""
         step = min(self._text, len(self._data) - self._at)
         self._text -= step
         self._at += step
@@ -130,7 +130,7 @@ class Frames:
             raise Garbage(_NO_END)
 
     def _begin(self, line: re.Match[bytes]) -> None:
-        """An element; where the line is all of it, end it."""
+        """Begin an element; end it if the line is the whole element."""
         kind = self._data[self._at]
         if line.end() - self._at > self._longest_line:
             raise Garbage(_NO_END)
@@ -150,7 +150,7 @@ class Frames:
             self._end()
 
     def _end(self) -> None:
-        """An element, and with it the arrays of which it is the last."""
+        """End an element, and the arrays of which it is the last."""
         while self._open:
             self._open[-1] -= 1
             if self._open[-1]:
@@ -160,7 +160,7 @@ class Frames:
 
 
 class Reader:
-    """Replies one after the other, with the bounds of Frames."""
+    """Parses replies one after the other, within the bounds of Frames."""
 
     def __init__(self, **bounds: int) -> None:
         self._frames = Frames(**bounds)
@@ -170,37 +170,37 @@ class Reader:
         self._frames.feed(data)
 
     def gets(self) -> Reply | More:
-        """The next reply, or MORE. Raises Garbage: then the connection is of no more use."""
+        """Return the next reply, or MORE. After Garbage the connection is unusable."""
         while (piece := self._frames.take()) is not None:
             self._hiredis.feed(piece)
             if self._frames.whole:
-                return _told_apart(self._hiredis.gets(), iter(self._frames.kinds))
+                return _mark_statuses(self._hiredis.gets(), iter(self._frames.kinds))
         return MORE
 
 
-def _told_apart(reply: Reply, kinds: Iterator[int]) -> Reply:
-    """Statuses from texts."""
+def _mark_statuses(reply: Reply, kinds: Iterator[int]) -> Reply:
+    """Return the reply with its statuses as Status: for hiredis they are bytes like texts."""
     kind = next(kinds)
     if isinstance(reply, list):
-        return [_told_apart(each, kinds) for each in reply]
+        return [_mark_statuses(each, kinds) for each in reply]
     return Status(reply) if kind == _STATUS and isinstance(reply, bytes) else reply
 
 
 def pack(*command: str | bytes) -> bytes:
-    """A command as it is sent."""
-    return cast(bytes, hiredis.pack_command(cast(Any, command)))  # typed as one word to nobody knows what
+    """Return a command in the form in which it is sent."""
+    return cast(bytes, hiredis.pack_command(cast(Any, command)))  # its type is wrong in hiredis' stubs
 
 
 def _garbage(data: bytes) -> Garbage:
-    line = data[:_SHOWN].partition(b"\n")[0].rstrip()
-    return Garbage(f"is no Redis: it answered {line.decode('utf-8', 'backslashreplace')!r}")
+    line = data[:_QUOTED].partition(b"\n")[0].rstrip()
+    return Garbage(f"is not Redis: it answered {line.decode('utf-8', 'backslashreplace')!r}")
 
 
 def _too_long(size: int, most: int) -> str:
-    return f"is no Redis: its answer has {size} bytes, should have {most} at most"
+    return f"is not Redis: its answer has {size} bytes, should have {most} at most"
 
 
 def without_password(answer: str, password: str) -> str:
-    """An answer to AUTH, without what a server that does not know AUTH repeats of it."""
+    """Remove the password from an answer to AUTH: a server that does not know AUTH repeats its arguments."""
     answer = answer.partition(", with args beginning with")[0]
     return answer.replace(password, "(hidden)") if password else answer

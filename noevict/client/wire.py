@@ -1,4 +1,4 @@
-"""A redis-py connection over a stream that is already open: who answers, who is let in, and how long a reply may be."""
+"""A redis-py connection over a stream that is already open, with its login, and bounds on replies."""
 
 import socket
 import ssl
@@ -15,24 +15,24 @@ from noevict.client import resp
 SECONDS = 10  # for one reply; longer work is polled
 LONGEST = 16 << 20  # bytes of one reply: CONFIG GET * has ten thousand, ACL LIST about as many for 50 users
 MOST = 1 << 20  # elements of one reply: COMMAND LIST has 500
-# How a server begins its answer to a command that wants a password, or another one.
+# How a server's answer begins if a command needs a password, or another one.
 REFUSALS = ("-NOAUTH", "-WRONGPASS", "-NOPERM", "-ERR AUTH")
 
 
 @dataclass(frozen=True)
 class Login:
-    """The words after AUTH; none for nobody. redis-py prints a connection's arguments."""
+    """The words after AUTH; empty for nobody. It hides them, because redis-py prints a connection's arguments."""
 
     words: tuple[str, ...] = field(repr=False)
 
 
 class StreamConnection(Connection):
-    """A redis-py connection over a stream that ``opener`` opens, with TLS where there is a ``context``.
+    """A redis-py connection over a stream that ``opener`` opens, with TLS if there is a ``context``.
 
-    The first thing sent is a PING without a password: its answer tells whether the server is open to everybody.
+    It first sends a PING without a password: the answer shows whether the server is open to everybody.
 
-    ``ahead``: commands sent along with the login, in one round trip; ``replies`` are theirs, or the error each got.
-    The login is then told to whoever answers: only where TLS has checked that.
+    ``ahead``: commands sent together with the login, in one round trip; ``replies`` has a reply or an error for each.
+    The login is then sent before anything is received: only do so if TLS has checked who answers.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class StreamConnection(Connection):
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.opener, self.context, self.name, self.login = opener, context, name, login.words
-        # Called when redis-py makes a lost connection anew; what it raises keeps the connection lost.
+        # Called when redis-py opens a lost connection again; if it raises, the connection stays lost.
         self.again: Callable[[], object] | None = None
         self.open = False
         self.replies: list[Any] = []
         self._ahead, self._before = ahead, False
         self.certificate: bytes | None = None
 
-    # redis-py's own for its subclasses: it has no public way to a stream that is open already.
+    # redis-py's hook for subclasses: it has no public way to use a stream that is already open.
     def _connect(self) -> socket.socket:
         stream = self.opener()
         stream.settimeout(self.socket_timeout)
@@ -75,7 +75,7 @@ class StreamConnection(Connection):
     def on_connect_check_health(self, check_health: bool = True) -> None:
         super().on_connect_check_health(check_health)
         self.replies = [self._reply() for _ in self._ahead]
-        self._ahead = ()  # not again where the connection is made anew
+        self._ahead = ()  # not again when the connection is opened again
 
     def _reply(self) -> Any:
         try:
@@ -84,22 +84,24 @@ class StreamConnection(Connection):
             return error
 
     def _log_in(self, stream: "_Bounded") -> None:
-        """By hand: redis-py hangs up when it is told NOAUTH, which is the answer wanted to the PING."""
+        """Log in ourselves: redis-py hangs up at NOAUTH, which is the answer that we want to PING."""
         login = [("AUTH", *self.login)] if self.login else []
         at_once = [*login, *self._ahead] if self._ahead else []
         answer = self._asked(stream, ("PING",), *at_once)
-        # One that cannot save refuses even a PING, and answers whatever only asks.
+        # A server that cannot save refuses even PING, but answers commands that only read.
         self.open = answer.startswith(("+PONG", "-LOADING", "-MISCONF"))
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:
             answer = stream.line() if at_once else self._asked(stream, *login)
             answer = resp.without_password(answer, self.login[-1])
-            # Redis from 7.2 on answers nothing to a failing AUTH whose client still has a reply to come
-            # (redis/redis#15640): this is the next command's.
+            # Redis from 7.2 on does not answer a failing AUTH if the client still waits for a reply
+            # (redis/redis#15640): this is the next command's answer.
             if at_once and answer.startswith(("*", "-NOAUTH")):
                 raise redis.AuthenticationError("the password was not taken")
-            if answer.startswith("-ERR unknown command"):  # renamed: this is Redis, and no way in
+            if answer.startswith(
+                "-ERR unknown command"
+            ):  # AUTH is renamed: this is Redis, but we cannot log in
                 raise redis.ResponseError(answer.removeprefix("-"))
         if answer.startswith(REFUSALS):
             raise redis.AuthenticationError(answer.removeprefix("-"))
@@ -107,14 +109,14 @@ class StreamConnection(Connection):
             raise _unexpected(answer)
 
     def _asked(self, stream: "_Bounded", *commands: tuple[str, ...]) -> str:
-        """The first line that is answered to commands."""
+        """Send commands, and return the first line of the answer."""
         stream.sendall(b"".join(part for command in commands for part in self.pack_command(*command)))
         return stream.line()
 
 
 class _Bounded:
-    """A stream on which a reply ends in time, and at a length that memory holds: redis-py reads all that is sent, and
-    hiredis below it reserves what a server announces.
+    """A stream that bounds the time and the length of a reply: redis-py reads all that is sent, and hiredis below it
+    reserves as much memory as a server announces.
 
     Time and bytes are counted from the last write.
     """
@@ -126,11 +128,11 @@ class _Bounded:
         self._unread = b""
 
     def line(self) -> str:
-        """The first line of the next reply. Raises redis.ConnectionError where there is none."""
+        """Return the first line of the next reply. Raises redis.ConnectionError if there is none."""
         frames = resp.Frames(text=LONGEST, elements=MOST)
         while (begun := frames.take()) is None:
             if not (data := self.recv(4096)):
-                raise redis.ConnectionError("is no Redis: it hung up")
+                raise redis.ConnectionError("is not Redis: it hung up")
             frames.feed(data)
         self._unread = frames.unread
         return begun.partition(b"\r\n")[0].decode("utf-8", "backslashreplace")
@@ -140,7 +142,7 @@ class _Bounded:
         self._stream.sendall(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        if flags:  # redis-py peeks whether the connection is there
+        if flags:  # redis-py peeks whether the connection is alive
             return self._stream.recv(size, flags)
         if self._unread:
             data, self._unread = self._unread[:size], self._unread[size:]
@@ -148,7 +150,7 @@ class _Bounded:
         data = self._stream.recv(size)
         self._left -= len(data)
         if data and self._left < 0:
-            raise redis.ConnectionError(f"is no Redis: a reply is longer than {LONGEST >> 20} MiB")
+            raise redis.ConnectionError(f"is not Redis: a reply is longer than {LONGEST >> 20} MiB")
         if data and time.monotonic() > self._until:
             raise redis.TimeoutError(f"its reply is not whole after {self._seconds:g} s")
         self._frames.feed(data)
@@ -169,7 +171,7 @@ class _Bounded:
 
 
 def _unexpected(answer: str) -> redis.ConnectionError:
-    """A Redis that has no room or is in protected mode says so; anything else is none."""
+    """Return an error: a Redis that has no room or is in protected mode refuses; anything else is not Redis."""
     if answer.startswith("-"):
         return redis.ConnectionError(f"refuses connections: {answer[1:100]}")
-    return redis.ConnectionError(f"is no Redis: it answered {answer[:60]!r}")
+    return redis.ConnectionError(f"is not Redis: it answered {answer[:60]!r}")

@@ -41,7 +41,7 @@ class Connection:
                     raise EOFError
                 self._reader.feed(data)
         except resp.Garbage as error:
-            raise ConnectionAbortedError("is no Redis, or speaks RESP3: its reply makes no sense") from error
+            raise ConnectionAbortedError("is not Redis, or speaks RESP3: its reply makes no sense") from error
         return reply
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""The hosts as the controller knows them without a look: where clients go, and what earlier runs recorded."""
+"""What the controller knows about hosts without looking at them: endpoints, and the records of earlier runs."""

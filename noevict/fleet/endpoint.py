@@ -1,4 +1,4 @@
-"""Where each host's Redis is, as its clients know it, and what a login there takes."""
+"""Where clients find each host's Redis, and what a login there takes."""
 
 import ssl
 from collections.abc import Collection
@@ -18,13 +18,13 @@ from noevict.secrets.store import IDS, load_secrets, locate
 from noevict.settings.model import Settings, read_settings
 
 HEALTH, EXPORTER = "health", "exporter"
-_CERTIFICATE_DAYS = 1  # of our own, for servers that ask for one
+_CERTIFICATE_DAYS = 1  # of noevict's client certificate, for servers that ask for one
 _RENEW = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One host's Redis. ``ca``: PEM of who signed its certificate, where that is not the fleet's own CA."""
+    """One host's Redis. ``ca``: PEM of the CA of its certificate, if that is not the fleet's CA."""
 
     name: str  # in hosts.yml
     host: str
@@ -33,26 +33,26 @@ class Endpoint:
     asks_certificate: bool = False
     queues: tuple[str, ...] = ()  # as in redis_queues
     runbooks: str = "docs/runbooks"  # redis_runbooks
-    cache: bool = False  # redis_allow_eviction: at its maxmemory it is well
+    cache: bool = False  # redis_allow_eviction: it may be full and still be well
 
 
 class Access:
-    """Passwords and TLS contexts for the targets, from ``secrets/``; read again where they have changed there."""
+    """Passwords and TLS contexts for the targets, from ``secrets/``. They are read again if they change there."""
 
     def __init__(self, root: Path) -> None:
-        """Raises NoevictError where there are none yet."""
+        """Read the secrets. Raises NoevictError if there are none yet."""
         self._root = root
         self._contexts: dict[tuple[str | None, bool], tuple[datetime, ssl.SSLContext]] = {}
         self._take()
 
     def passwords(self, user: str, host: str) -> tuple[str, ...]:
-        """As ``Secrets.unseen``. Raises NoevictError for a user that has none."""
+        """Return passwords as ``Secrets.unseen``. Raises NoevictError for a user that has none."""
         return self._secrets.of_host(self._ids.key(host)).unseen(user)
 
     def context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
-        """One for all hosts of a CA. With a certificate of our own for those that ask, renewed in good time.
+        """Return the context for all hosts of a CA, with a client certificate for servers that ask for one.
 
-        Raises NoevictError where the CA is none.
+        Raises NoevictError if the CA cannot be read.
         """
         key = (target.ca, target.asks_certificate)
         made, context = self._contexts.get(key, (now, None))
@@ -62,18 +62,18 @@ class Access:
         return context
 
     def check(self, target: Endpoint) -> None:
-        """That there is all that asking this host takes. Raises NoevictError."""
+        """Check that everything needed to ask this host is there. Raises NoevictError."""
         self.context(target, datetime.now(UTC))
         for user in (HEALTH, EXPORTER) if target.queues else (HEALTH,):
             self.passwords(user, target.name)
 
     def refresh(self) -> bool:
-        """Whether there is something else to try: a run may have made passwords or a CA since."""
+        """Read the secrets again. Returns whether they have changed: a run may have made passwords or a CA since."""
         if self._stamp() == self._read:
             return False
         try:
             self._take()
-        except NoevictError:  # in the middle of being copied there, perhaps
+        except NoevictError:  # they may be copied there just now
             return False
         self._contexts.clear()
         return True
@@ -92,13 +92,13 @@ class Access:
 
     def _make_context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
         ca = self._secrets.ca.certificate_pem if target.ca is None else target.ca
-        own = None
+        certificate = None
         if target.asks_certificate:
-            own = "".join(
+            certificate = "".join(
                 authority.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS)
             )
         try:
-            return client_context(ca.encode(), own, strict=target.ca is None)
+            return client_context(ca.encode(), certificate, strict=target.ca is None)
         except ssl.SSLError:
             raise NoevictError(
                 f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that is none"
@@ -106,7 +106,10 @@ class Access:
 
 
 def read_targets(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
-    """The hosts of hosts.yml, or those named alone, in its order. Raises NoevictError for what cannot be watched."""
+    """Return the hosts of hosts.yml, or only those in ``only``, in its order.
+
+    Raises NoevictError for hosts that cannot be watched.
+    """
     fleet, settings = read_settings(root)
     for host in only:
         if host not in fleet.hosts:
@@ -120,7 +123,7 @@ def read_targets(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
 
 
 def target_of(fleet: Inventory, name: str, settings: Settings) -> Endpoint:
-    """One host's. Raises NoevictError for a redis_tls_ca that cannot be read."""
+    """Return one host's endpoint. Raises NoevictError for a redis_tls_ca that cannot be read."""
     return Endpoint(
         name,
         client_host(name, fleet.data(name)),
@@ -147,7 +150,7 @@ def _own_ca(root: Path, name: str, settings: Settings) -> str | None:
 
 
 def _mistakes(name: str, settings: Settings) -> list[str]:
-    """Users that watching takes and that are switched off."""
+    """Return a mistake for each user that watching needs and that is switched off."""
     asked = (HEALTH, EXPORTER) if settings.redis_queues else (HEALTH,)
     there = user_names(settings.redis_users)
     return [

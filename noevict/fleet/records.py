@@ -1,6 +1,6 @@
-"""What runs leave behind for monitoring: when a host was last looked at for drift, and last backed up.
+"""Records that runs leave for monitoring: when a host was last looked at for drift, last backed up, and more.
 
-One file a host, ``HOST.json`` in the state directory of its hosts file (``locate``):
+There is one file for each host, ``HOST.json`` in the state directory of its hosts file (``locate``):
 
     {"drift": {"at": TIME, "by": "drift" or "deploy", "differences": N or null, "failure": "..." or null},
      "keys": {"at": TIME, "count": N, "missing_since": TIME or null},
@@ -8,10 +8,9 @@ One file a host, ``HOST.json`` in the state directory of its hosts file (``locat
      "refusals": {"at": TIME, "run": "run_id of the server", "counts": {"OOM": N, "MISCONF": N}},
      "disk": {"at": TIME, "free": BYTES, "size": BYTES, "read_only": BOOL}}
 
-TIME is ISO 8601 in UTC. Where a host could not be looked at, or is left alone, ``failure`` says why, and
-``differences`` is null. ``keys`` is of the last look that found any, with the time of the first one since then that
-found none. A part that is not there yet is left out. Files are replaced whole; of one that makes no sense nothing is
-known.
+TIME is ISO 8601 in UTC. If a host could not be looked at, or is left alone, ``failure`` says why, and ``differences``
+is null. ``keys`` is from the last look that found any, with the time of the first look since then that found none. A
+part that is not known yet is left out. Files are replaced whole; one that makes no sense counts as empty.
 """
 
 import json
@@ -35,34 +34,34 @@ from noevict.server.writes import CODES, Disk, Keys, Refusals
 
 @dataclass(frozen=True)
 class Drift:
-    """A look for drift: of ``noevict drift``, or of the verification at the end of a deploy."""
+    """A look for drift: by ``noevict drift``, or by the verification at the end of a deploy."""
 
     at: datetime
     by: Literal["drift", "deploy"]
-    differences: int | None  # None where the look failed
+    differences: int | None  # None if the look failed
     failure: str | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one host; None: nothing yet."""
+    """What is recorded of one host; None if nothing is yet."""
 
     drift: Drift | None = None
     backup: datetime | None = None
     exporter_ends: datetime | None = None  # when the client certificate of its exporter ends
     refusals: Refusals | None = None  # how many writes it had refused by then
     disk: Disk | None = None  # of its data
-    keys: Keys | None = None  # that it had when it last had any
+    keys: Keys | None = None  # how many it had when it last had any
 
 
 NOTHING = Record()
-READABLE = 0o644  # `noevict serve` may run as another user, who may enter the directory
+READABLE = 0o644  # `noevict serve` may run as another user, who can enter the directory
 
 
 def locate(root: Path) -> Path:
-    """The state directory: $NOEVICT_STATE, else ``state`` in ``root``, where ``inventory`` and hosts.yml are.
+    """Return the state directory: $NOEVICT_STATE, else ``state`` in ``root``, beside ``inventory`` and hosts.yml.
 
-    Another hosts file ($NOEVICT_HOSTS) has its own beside it: ``fleets/staging.state`` for ``fleets/staging.yml``,
+    Another hosts file ($NOEVICT_HOSTS) has one beside it: ``fleets/staging.state`` for ``fleets/staging.yml``,
     ``staging.yaml.state`` for ``staging.yaml``, ``staging.hosts.state`` for ``staging``.
     """
     elsewhere = os.environ.get("NOEVICT_STATE")
@@ -76,16 +75,17 @@ def locate(root: Path) -> Path:
 
 
 def place(root: Path) -> Path:
-    """``locate``, to write there. Raises NoevictError as long as ``unclaimed`` has something to say."""
+    """Return ``locate``, for writing. Raises NoevictError as long as ``unclaimed`` returns something."""
     if question := unclaimed(root):
         raise NoevictError(question)
     return locate(root)
 
 
 def unclaimed(root: Path) -> str | None:
-    """What to do about records of these hosts in ``state``, where earlier releases kept those of all hosts files.
+    """Return what to do about records of these hosts in ``state``, where earlier releases kept all records.
 
-    Whose they are only a person knows; None if there are none, or once the hosts file has a state directory.
+    Only a person knows which hosts file they belong to. None if there are none, or once the hosts file has a state
+    directory.
     """
     directory, old, hosts = locate(root), (root / "state").absolute(), hosts_path(root)
     if os.environ.get("NOEVICT_STATE") or directory == old or directory.exists():
@@ -96,7 +96,7 @@ def unclaimed(root: Path) -> str | None:
     return (
         f"{directory}: should hold what is recorded of {', '.join(there)}, which earlier releases kept in {old}: "
         f"`cp -a {shlex.quote(str(old))} {shlex.quote(str(directory))}` keeps that, "
-        f"`mkdir -m 700 {shlex.quote(str(directory))}` begins anew"
+        f"`mkdir -m 700 {shlex.quote(str(directory))}` starts without them"
     )
 
 
@@ -108,7 +108,7 @@ def _is_default(root: Path, hosts: Path) -> bool:
 
 
 def read(directory: Path) -> dict[str, Record]:
-    """Host -> its record. Empty where there are none, or none that this user may read."""
+    """Return records by host. Empty if there are none, or none that this user may read."""
     found = {}
     for path in directory.glob("*.json"):
         if record := _read_one(path):
@@ -117,28 +117,28 @@ def read(directory: Path) -> dict[str, Record]:
 
 
 def read_one(directory: Path, host: str) -> Record:
-    """NOTHING if there is none, or none that this user may read."""
+    """Return a host's record; NOTHING if there is none, or none that this user may read."""
     return _read_one(_path(directory, host)) or NOTHING
 
 
 def write_drift(
     directory: Path, looks: Mapping[str, Drift], seen: Mapping[str, Mapping[str, Any]] | None = None
 ) -> None:
-    """Host -> the look at it just now. ``seen``: host -> other fields of its Record that the look knows.
+    """Record looks by host. ``seen``: host -> other fields of its Record that the look found.
 
-    Raises NoevictError where they cannot be written.
+    Raises NoevictError if they cannot be written.
     """
     seen = seen or {}
     _update(directory, {host: {"drift": look, **seen.get(host, {})} for host, look in looks.items()})
 
 
 def write_exporter(directory: Path, ends: Mapping[str, datetime | None]) -> None:
-    """Host -> when its exporter's client certificate ends, None if it has none. Raises NoevictError as write_drift."""
+    """Record by host when its exporter's client certificate ends; None if it has none. Raises as ``write_drift``."""
     _update(directory, {host: {"exporter_ends": end} for host, end in ends.items()})
 
 
 def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
-    """That the hosts' data was backed up then. Raises NoevictError where it cannot be written."""
+    """Record when the hosts' data was backed up. Raises NoevictError if that cannot be written."""
     _update(directory, {host: {"backup": at} for host in hosts})
 
 
@@ -149,7 +149,7 @@ def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
             path = _path(directory, host)
             record = replace(_read_one(path) or NOTHING, **change)
             text = json.dumps(_written(record)) + "\n"
-            # For every host of every run: no wait for the disk.
+            # This is written for every host of every run, so do not wait for the disk.
             write_private(path, text, READABLE, through_links=False, sync=False)
 
 
@@ -210,7 +210,7 @@ def _drift(part: Mapping[str, Any]) -> Drift:
 
 
 def _keys(part: Mapping[str, Any]) -> Keys:
-    missing = part.get("missing_since")  # a release before had no such field
+    missing = part.get("missing_since")  # an earlier release had no such field
     return Keys(_time(part["at"]), _size(part["count"]), _time(missing) if missing else None)
 
 

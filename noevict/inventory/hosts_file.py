@@ -1,7 +1,6 @@
-"""hosts.yml: groups of hosts with data of their own, read safely, every mistake told in a line of its own.
+"""Reads hosts.yml: groups of hosts with their data. Every mistake is reported in a line.
 
-A line names the file, the line in it, group or host, and the key. It never shows a value: that may be a
-password.
+The line names the file, the line in it, group or host, and the key. It never shows a value, which may be a password.
 """
 
 import re
@@ -14,12 +13,12 @@ from noevict.inventory.pyinfra_keys import KEYS, key_problem
 from noevict.inventory.strict_yaml import Document, Places, parse
 from noevict.messages import kind, nearest, sentence, shown
 
-# Groups that later capabilities will give a meaning of their own: no Redis server is set up on their hosts.
+# Groups that will get a special meaning later: no Redis server is set up on their hosts.
 RESERVED = frozenset(
     {"redis_docker", "redis_cloud", "redis_kubernetes", "redis_sentinel", "redis_cluster", "redis_replicas"}
 )
 LOCAL = "@local"
-# A host's name reaches command lines, file names and certificates: nothing that a shell or a path would read.
+# A host's name gets into command lines, file names and certificates: it has nothing that is special to a shell or path.
 _HOST = re.compile(r"(?:@ssh/)?[\w:][\w.:%-]{0,252}")
 _LEVELS = ("a group's name", "a host's name", "a key's name")
 
@@ -28,18 +27,18 @@ Groups = dict[str, dict[str, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class HostsFile:
-    """group → host → the host's own data, in the file's order, without whatever ``mistakes`` names."""
+    """group → host → the host's data, in the file's order, without the parts that ``mistakes`` names."""
 
     groups: Groups = field(repr=False)
     mistakes: tuple[str, ...]
     label: str = ""
     lines: Mapping[Places, int] = field(
         default_factory=dict, repr=False
-    )  # of a name, by the names that lead to it
+    )  # line of a name, by the names that lead to it
 
 
 def read_hosts_file(path: Path, label: str, settings: Collection[str] = ()) -> HostsFile:
-    """The file's groups. ``label`` stands for it in messages, ``settings`` are names to suggest."""
+    """Read the file's groups. ``label`` is its name in messages, ``settings`` are names to suggest."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -51,12 +50,12 @@ def read_hosts_file(path: Path, label: str, settings: Collection[str] = ()) -> H
 
 
 def parse_hosts(text: str, label: str, settings: Collection[str] = ()) -> HostsFile:
-    """As ``read_hosts_file``, from the text."""
+    """Parse the text of a hosts file; otherwise as ``read_hosts_file``."""
     document = parse(text, _LEVELS)
     reader = _Reader(document, label, settings)
     groups = reader.groups({} if document.value is None else document.value)
     if not (groups or document.mistakes or reader.mistakes):
-        reader.say((), "groups with at least one host", "none")
+        reader.report((), "groups with at least one host", "none")
     mistakes = (*(mistake.sentence(label) for mistake in document.mistakes), *reader.mistakes)
     return HostsFile(groups, mistakes, label, document.lines)
 
@@ -66,7 +65,7 @@ def _only(mistake: str) -> HostsFile:
 
 
 class _Reader:
-    """Groups, hosts, keys: what is usable of them, and the mistakes."""
+    """Reads groups, hosts and keys: the usable ones, and the mistakes."""
 
     def __init__(self, document: Document, label: str, settings: Collection[str]) -> None:
         self.mistakes: list[str] = []
@@ -74,30 +73,32 @@ class _Reader:
         self._document = document
         self._settings = settings
 
-    def say(self, places: Places, should: str, got: str) -> None:
+    def report(self, places: Places, should: str, got: str) -> None:
         known = (self._document.lines.get(places[:depth]) for depth in range(len(places), 0, -1))
         line = next((f":{line}" for line in known if line), "")
         self.mistakes.append(sentence(f"{self._label}{line}", places, should, got))
 
     def groups(self, tree: object) -> Groups:
         if not isinstance(tree, dict):
-            self.say((), "groups, each with its hosts below it", kind(tree))
+            self.report((), "groups, each with its hosts below it", kind(tree))
             return {}
         return {name: self._hosts(name, hosts) for name, hosts in tree.items() if self._is_group(name)}
 
     def _is_group(self, name: str) -> bool:
         if name in RESERVED:
-            self.say((name,), "another name (this one is reserved, and not supported yet)", "it as a group")
+            self.report(
+                (name,), "another name (this one is reserved, and not supported yet)", "it as a group"
+            )
         elif not name.isprintable() or not name.strip() or name.startswith("_"):
-            self.say((name,), "a group's name, on one line and without a leading _", shown(name))
+            self.report((name,), "a group's name, on one line and without a leading _", shown(name))
         else:
             return True
         return False
 
     def _hosts(self, group: str, hosts: object) -> dict[str, dict[str, Any]]:
-        # An empty mapping may be what is left of one whose mistakes were told already.
+        # A mapping may be empty because mistakes were removed from it, which are reported already.
         if not isinstance(hosts, dict) or not (hosts or self._document.mistakes):
-            self.say((group,), "a mapping: a line `name:` for each host", kind(hosts or None))
+            self.report((group,), "a mapping: a line `name:` for each host", kind(hosts or None))
             return {}
         return {
             host: self._data(group, host, data) for host, data in hosts.items() if self._is_host(group, host)
@@ -107,26 +108,26 @@ class _Reader:
         if host == LOCAL or _HOST.fullmatch(host):
             return True
         should = f'a host name or address (letters, digits, . _ : -), "{LOCAL}" or "@ssh/NAME"'
-        self.say((group, host), should, shown(host))
+        self.report((group, host), should, shown(host))
         return False
 
     def _data(self, group: str, host: str, data: object) -> dict[str, Any]:
         if data is None:
             return {}
         if not isinstance(data, dict):
-            self.say((group, host), "empty, or a mapping of keys and settings", kind(data))
+            self.report((group, host), "empty, or a mapping of keys and settings", kind(data))
             return {}
         return {key: value for key, value in data.items() if self._is_key((group, host, key), value)}
 
     def _is_key(self, places: tuple[str, str, str], value: object) -> bool:
         key = places[2]
         if key.startswith("redis_"):
-            return True  # settings.py has the last word on these, wherever they come from
+            return True  # settings/ checks these, wherever they come from
         if key not in KEYS:
             hint = nearest(key, (*KEYS, *self._settings))
-            self.say(places, f"a key of pyinfra's or a redis_ setting{hint}", "an unknown name")
+            self.report(places, f"a key of pyinfra's or a redis_ setting{hint}", "an unknown name")
         elif should := key_problem(key, value):
-            self.say(places, should, kind(value))
+            self.report(places, should, kind(value))
         else:
             return True
         return False

@@ -1,7 +1,7 @@
-"""The keys that pyinfra itself reads from a host's data, as literals: importing pyinfra takes half a second.
+"""The keys that pyinfra reads from a host's data, as literals: importing pyinfra takes half a second.
 
-A test holds them equal to pyinfra's own lists. Left out are ``_if`` and ``_retry_until``, which are functions,
-and ``name``, which would name every operation alike.
+A test keeps them equal to pyinfra's lists, without ``_if`` and ``_retry_until``, which are functions, and ``name``,
+which would give every operation the same name.
 """
 
 from collections.abc import Callable, Mapping
@@ -89,7 +89,7 @@ KEYS: Mapping[str, Check] = {**CONNECTOR_KEYS, **ARGUMENTS}
 
 
 def key_problem(key: str, value: object) -> str | None:
-    """What a known key's value should be, where it is not; to be followed by ``kind`` of it."""
+    """Return what a known key's value should be; None if it is. Callers add ``kind`` of the value."""
     should, check = KEYS[key]
     if check(value):
         return None

@@ -1,7 +1,7 @@
-"""The one reader of hosts.yml and group_data: who the hosts are, and what data each has.
+"""The one reader of hosts.yml and group_data: the hosts, and the data of each.
 
-Data has pyinfra's precedence: a host's own, then its groups (the last wins), then ``all``. A test holds it
-equal to ``pyinfra inventory debug-inventory --json``. This module does without pyinfra, which is slow to import.
+Data has pyinfra's precedence: the host's, then its groups' (the last one wins), then ``all``. A test keeps it equal to
+``pyinfra inventory debug-inventory --json``. This module does not import pyinfra, which is slow.
 """
 
 import ast
@@ -19,7 +19,7 @@ from noevict.messages import kind
 
 HOSTS_FILE = "hosts.yml"
 HOSTS_VARIABLE = "NOEVICT_HOSTS"
-# pyinfra puts every host into a group named as the inventory file is, and @local into one named so.
+# pyinfra puts every host into a group with the name of the inventory file, and @local into a group `@local`.
 FILE_GROUP = "inventory"
 _BECOMES_ROOT = ("_sudo", "_doas", "_dzdo", "_su_user")
 
@@ -32,7 +32,7 @@ class Host:
 
     name: str
     groups: tuple[str, ...]
-    own: Mapping[str, Any] = field(repr=False)  # data of the host's own; may hold an SSH password
+    data: Mapping[str, Any] = field(repr=False)  # set for the host itself; may hold an SSH password
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class Inventory:
     file: HostsFile = field(default=HostsFile({}, ()), repr=False)
 
     def data(self, host: str) -> dict[str, Any]:
-        """All data of a host, ``--data`` of a pyinfra command line aside. KeyError for an unknown host."""
+        """Return all data of a host, without ``--data`` of a pyinfra command line. KeyError for an unknown host."""
         merged: dict[str, Any] = {}
         for group in ("all", *self._pyinfra_groups(self.hosts[host])):
             merged |= self.group_data.get(group, {})
-        return merged | dict(self.hosts[host].own)
+        return merged | dict(self.hosts[host].data)
 
     def place(self, host: str, key: str) -> str:
-        """Where a host's data has this key from, ``hosts.yml:5``; "" for a default that is set nowhere."""
-        if key in self.hosts[host].own:
+        """Return where a host's key is set, ``hosts.yml:5``; "" for a default that is set nowhere."""
+        if key in self.hosts[host].data:
             groups = reversed(self.hosts[host].groups)
             line = next(
                 (self.file.lines[at] for each in groups if (at := (each, host, key)) in self.file.lines), None
@@ -66,7 +66,7 @@ class Inventory:
         return ""
 
     def groups(self) -> dict[str, list[str]]:
-        """The hosts of each group of hosts.yml."""
+        """Return the hosts of each group of hosts.yml."""
         return {
             group: [host.name for host in self.hosts.values() if group in host.groups]
             for group in self.file_groups
@@ -81,9 +81,9 @@ class Inventory:
 
 
 def read_fleet(root: Path, hosts_file: Path | None = None) -> Inventory:
-    """The hosts of ``hosts_file``, else of the file in $NOEVICT_HOSTS, else of hosts.yml in ``root``.
+    """Read the hosts of ``hosts_file``, else of the file in $NOEVICT_HOSTS, else of hosts.yml in ``root``.
 
-    Raises NoevictError with all mistakes there are in it and in group_data.
+    Raises NoevictError with all mistakes in it and in group_data.
     """
     fleet, mistakes = scan_fleet(root, hosts_file)
     if mistakes:
@@ -94,7 +94,7 @@ def read_fleet(root: Path, hosts_file: Path | None = None) -> Inventory:
 def scan_fleet(
     root: Path, hosts_file: Path | None = None, settings: Collection[str] = ()
 ) -> tuple[Inventory, tuple[str, ...]]:
-    """As ``read_fleet``, but with what is left of the fleet beside the mistakes, for more to be found in it.
+    """Read as ``read_fleet``, but return the usable part of the fleet and the mistakes, so that more can be found.
 
     ``settings`` are names to suggest for mistyped ones.
     """
@@ -107,14 +107,14 @@ def scan_fleet(
 
 
 def client_host(name: str, data: Mapping[str, Any]) -> str:
-    """The name or address clients use for a host: its certificate covers it."""
+    """Return the name or address that clients use for a host. Its certificate covers it."""
     if name == LOCAL:
         name = "localhost"
     return str(data.get("redis_address") or data.get("ssh_hostname") or name.removeprefix("@ssh/"))
 
 
 def hosts_path(root: Path, hosts_file: Path | None = None) -> Path:
-    """The file that names the hosts."""
+    """Return the path of the hosts file."""
     named = os.environ.get(HOSTS_VARIABLE)
     return hosts_file or (Path(named) if named else root / HOSTS_FILE)
 
@@ -122,30 +122,30 @@ def hosts_path(root: Path, hosts_file: Path | None = None) -> Path:
 def _hosts(groups: Groups) -> dict[str, Host]:
     hosts: dict[str, Host] = {}
     for group, members in groups.items():
-        for name, own in members.items():
+        for name, data in members.items():
             known = hosts.get(name, Host(name, (), {}))
-            hosts[name] = Host(name, (*known.groups, group), {**known.own, **own})
+            hosts[name] = Host(name, (*known.groups, group), {**known.data, **data})
     return hosts
 
 
 def _with_sudo(fleet: Inventory) -> Inventory:
-    """This machine is changed as root, however the command was started, unless the user said how."""
+    """Change this machine as root, whoever started the command, unless the user has set how."""
     local = fleet.hosts.get(LOCAL)
     if local is None or os.geteuid() == 0 or any(key in fleet.data(LOCAL) for key in _BECOMES_ROOT):
         return fleet
-    hosts = {**fleet.hosts, LOCAL: Host(LOCAL, local.groups, {**local.own, "_sudo": True})}
+    hosts = {**fleet.hosts, LOCAL: Host(LOCAL, local.groups, {**local.data, "_sudo": True})}
     return replace(fleet, hosts=hosts)
 
 
 def _read_group_data(directory: Path) -> tuple[GroupData, tuple[str, ...]]:
-    """Group → its data, from each GROUP.py there, and the mistakes."""
+    """Return the data of each group, from the GROUP.py there, and the mistakes."""
     data: GroupData = {}
     mistakes: list[str] = []
     for path in sorted(directory.glob("*.py")):
         label = f"group_data/{path.name}"
         try:
             data[path.stem] = _run(path)
-        # A user's file may fail in any way; SystemExit would end the run without a word.
+        # A user's file may fail in any way; SystemExit would end the run without a message.
         except (Exception, SystemExit) as error:
             mistakes.append(f"{label}{_line_of(error, path)}: should be plain Python, got {_cause(error)}")
             continue
@@ -156,7 +156,7 @@ def _read_group_data(directory: Path) -> tuple[GroupData, tuple[str, ...]]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """A group_data file's names as pyinfra takes them: what it defines, without what it imports."""
+    """Run a group_data file and return its names as pyinfra does: those it defines, not those it imports."""
     imported = {
         alias.asname or alias.name.split(".")[0]
         for node in ast.parse(path.read_bytes(), str(path)).body
@@ -169,7 +169,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _line_in(path: Path, name: str) -> str:
-    """Of the last plain ``name = ...`` there."""
+    """Return the line of the last plain ``name = ...`` in the file."""
     lines = [
         node.lineno
         for node in ast.parse(path.read_bytes()).body
@@ -191,6 +191,6 @@ def _line_of(error: BaseException, path: Path) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The kind of error; the text only where it cannot hold a value."""
+    """Return the kind of error, and its text only if that cannot contain a value."""
     name = type(error).__name__
     return f"{name}: {error.msg}" if isinstance(error, SyntaxError) else name

@@ -1,4 +1,4 @@
-"""What is said of SSH before and while hosts are connected to: a line each, with what to do next."""
+"""Checks SSH keys before hosts are connected to, and rewords failures to connect: a line each, with what to do next."""
 
 import logging
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from noevict.inventory.hosts_file import LOCAL
 from noevict.inventory.reader import Inventory
 from noevict.messages import shown
 
-# pyinfra says in five lines that a host's key is another one; the last of them fails the host.
+# pyinfra reports a changed host key in five lines; the last of them fails the host.
 _BEFORE = (
     "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!",
     "Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
@@ -22,7 +22,7 @@ _CHANGED = " does not match."
 
 
 def key_mistakes(fleet: Inventory, hosts: Iterable[str]) -> list[str]:
-    """What is wrong with the ``ssh_key`` of these hosts: pyinfra ends the run for all with a traceback."""
+    """Return the mistakes in ``ssh_key`` of these hosts: for one, pyinfra would end the whole run with a traceback."""
     found = []
     for host in hosts:
         data = fleet.data(host)
@@ -53,24 +53,24 @@ def _problems(root: Path, name: str, passphrase: str | None) -> Iterable[tuple[s
             paramiko.PKey.from_path(path, passphrase.encode())
         except (ValueError, paramiko.SSHException):
             yield "ssh_key_password", "the passphrase of ssh_key"
-        except Exception:  # noqa: S110 - a kind of key that only pyinfra reads, or one without a passphrase
+        except Exception:  # noqa: S110 - a kind of key that only pyinfra reads, or a missing passphrase
             pass
 
 
 def reworded(text: str) -> str:
-    """A failure to connect, with what to do about a host key that is another one."""
+    """Reword a failure to connect, with what to do about a changed host key."""
     start, changed, rest = text.partition(_CHANGED)
     if not changed or "ost key for " not in start:
         return text
     host = start.rpartition(" ")[2]
     return (
-        f"{start} is not the one in known_hosts: somebody may be in between. Only if the host was set up anew: "
+        f"{start} is not the one in known_hosts: somebody may be in between. Only if the host was reinstalled: "
         f"ssh-keygen -R {host} (with -f FILE for its ssh_known_hosts_file){rest}"
     )
 
 
 class _OneLine(logging.Filter):
-    """Each failure to connect in one line of pyinfra's log."""
+    """Puts each failure to connect on one line of pyinfra's log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -81,7 +81,7 @@ class _OneLine(logging.Filter):
 
 
 def shorten_log() -> None:
-    """Once is enough."""
+    """Install the filter, once."""
     logger = logging.getLogger("pyinfra")
     if not any(isinstance(each, _OneLine) for each in logger.filters):
         logger.addFilter(_OneLine())

@@ -1,6 +1,6 @@
-"""YAML as people mean it: names that are text, each of them once, values that are plain data.
+"""Reads YAML as people mean it: names are text, each name is there once, values are plain data.
 
-Only ever safe-loaded. Each mistake has its line and place, and shows no value: that may be a password.
+It is always safe-loaded. Each mistake has its line and place, and shows no value, which may be a password.
 """
 
 import enum
@@ -24,22 +24,22 @@ _KINDS = {
     "timestamp": "a date",
 }
 Places = tuple[str, ...]
-# Values in the whole file, those behind an alias counted each time: a few hundred bytes can stand for more of them
-# than there is memory, once something writes them out.
+# Values in the whole file; those behind an alias count each time: a few hundred bytes can stand for more values than
+# fit into memory, once something writes them out.
 _MOST_VALUES = 1_000_000
 
 
 class Fault(enum.Enum):
     SYNTAX = enum.auto()
     DEPTH = enum.auto()  # more levels than can be read
-    NAME = enum.auto()  # that is no text
-    TWICE = enum.auto()  # a name that was there before
+    NAME = enum.auto()  # a name that is not text
+    TWICE = enum.auto()  # a name that is already there
     VALUE = enum.auto()
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """``line``: None where YAML does not report one. ``places``: the names that lead to it."""
+    """One mistake. ``line``: None if YAML does not report it. ``places``: the names that lead to the mistake."""
 
     fault: Fault
     words: str
@@ -47,15 +47,15 @@ class Mistake:
     places: Places = ()
 
     def sentence(self, label: str) -> str:
-        """``label`` stands for the file."""
+        """Return the mistake in words. ``label`` is the file's name in them."""
         return located(label if self.line is None else f"{label}:{self.line}", self.places, self.words)
 
 
 @dataclass(frozen=True)
 class Document:
-    """``value``: plain data without what ``mistakes`` names; None where nothing is left.
+    """A parsed document. ``value``: plain data without the parts that ``mistakes`` names; None if nothing is left.
 
-    By the names that lead there, ``lines`` has the line of each name, and ``spans`` where its value is in the text.
+    ``lines`` has the line of each name, and ``spans`` the place of its value in the text, by the names that lead there.
     """
 
     value: object = field(default=None, repr=False)
@@ -65,7 +65,7 @@ class Document:
 
 
 def parse(text: str, levels: Sequence[str]) -> Document:
-    """One YAML document. ``levels`` say what is named at each depth, the last one also at all below: ("a group's name",
+    """Parse one YAML document. ``levels`` say what is named at each depth, the last one also below: ("a group's name",
     "a host's name", "a key's name")."""
     try:
         loader = yaml.SafeLoader(text)
@@ -81,7 +81,7 @@ def parse(text: str, levels: Sequence[str]) -> Document:
 
 
 def _syntax(text: str, error: yaml.YAMLError) -> Mistake:
-    """YAML's own complaint without what it quotes, which may be a password (``*secret`` reads as an alias)."""
+    """Return YAML's error without the text it quotes, which may be a password (``*secret`` reads as an alias)."""
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark else None
     if mark and text[mark.index : mark.index + 1] == "\t":
@@ -92,9 +92,9 @@ def _syntax(text: str, error: yaml.YAMLError) -> Mistake:
 
 
 class _Sieve:
-    """The first pass, over YAML's own tree, where doubles and the text as typed can still be seen.
+    """The first pass, over YAML's nodes, which still have doubled names and the text as typed.
 
-    It takes out what it complains of, so that the rest can be looked at too.
+    It removes what it reports, so that the rest can be checked too.
     """
 
     def __init__(self, loader: yaml.SafeLoader, levels: Sequence[str]) -> None:
@@ -103,12 +103,12 @@ class _Sieve:
         self.mistakes: list[Mistake] = []
         self._loader = loader
         self._levels = levels
-        self._kept: dict[int, bool] = {}  # by id: an alias leads to a node that was seen before
+        self._kept: dict[int, bool] = {}  # by id: an alias leads to a node that was checked before
         self._open: set[int] = set()
-        self._values: dict[int, int] = {}  # by id: in it, aliases followed
+        self._values: dict[int, int] = {}  # by id: values in it, with aliases followed
 
     def keeps(self, node: yaml.Node, places: Places = ()) -> bool:
-        """Whether the node can stay; its mistaken parts are gone then."""
+        """Remove mistakes from a node. Returns whether the node itself can stay."""
         if id(node) in self._open:
             return self._refuse(
                 node, places, "values that do not contain themselves", "an alias to what it is in"
@@ -120,7 +120,7 @@ class _Sieve:
         return self._kept[id(node)]
 
     def _is_bearable(self, node: yaml.Node, places: Places) -> bool:
-        """Also counts it. What it holds was looked at before."""
+        """Count a node's values, and return whether they are few enough. Its children were counted before."""
         inner = (
             [each for pair in node.value for each in pair]
             if isinstance(node, yaml.MappingNode)
@@ -146,18 +146,18 @@ class _Sieve:
         return True
 
     def _pairs(self, node: yaml.MappingNode, places: Places) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        seen: dict[str, int] = {}
+        lines: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.tag == _MERGE:
                 usable = self.keeps(value, places)
             elif key.tag != _TEXT:
                 usable = self._refuse(key, places, *self._no_text(key, len(places)), fault=Fault.NAME)
-            elif key.value in seen:
-                should = f"listed once (it is on line {seen[key.value]} already)"
+            elif key.value in lines:
+                should = f"listed once (it is on line {lines[key.value]} already)"
                 usable = self._refuse(key, (*places, key.value), should, "it again", fault=Fault.TWICE)
             else:
-                seen[key.value] = line
+                lines[key.value] = line
                 self.lines.setdefault((*places, key.value), line)
                 span = slice(value.start_mark.index, value.end_mark.index)
                 self.spans.setdefault((*places, key.value), span)
@@ -166,7 +166,7 @@ class _Sieve:
                 yield key, value
 
     def _is_readable(self, node: yaml.ScalarNode, places: Places) -> bool:
-        """YAML reads some text as a date or a number that is none: 2024-13-45."""
+        """Whether YAML can read a value: it takes some text for a date or a number that does not exist: 2024-13-45."""
         try:
             self._loader.construct_object(node)
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, yaml.YAMLError):
@@ -190,6 +190,6 @@ class _Sieve:
 
 
 def _kind(node: yaml.Node) -> str:
-    """What YAML takes a scalar for. A tag of the file's own is not repeated: !secret may be a password."""
+    """Return what YAML takes a scalar for. A tag from the file is not repeated: !secret may be a password."""
     tag = str(node.tag).removeprefix("tag:yaml.org,2002:")
     return _KINDS.get(tag, "something else" if tag == node.tag else f"a {tag}")

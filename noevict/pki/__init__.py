@@ -1,1 +1,1 @@
-"""Certificates: parsed, made, and what a client trusts."""
+"""Parses and makes certificates, and the TLS contexts of clients."""

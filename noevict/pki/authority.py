@@ -1,10 +1,10 @@
-"""The fleet's CA: what it signs, and when a host's certificate is to be renewed.
+"""The fleet's CA: what it signs, and when a host's certificate has to be renewed.
 
-Pure but for randomness; the clock comes in as `now` (aware, UTC).
+Pure, except for randomness; `now` is an argument (aware, UTC).
 
-Keys are EC P-256: a server signs 14 times as fast as with RSA-2048 (`openssl speed`), which counts when
-every worker reconnects at once, and unlike Ed25519 every TLS library and FIPS mode takes it. Extensions are
-those that RFC 5280 asks for, so that strict X.509 checks, the default since Python 3.13, pass.
+Keys are EC P-256: a server signs 14 times as fast as with RSA-2048 (`openssl speed`), which counts when every worker
+reconnects at once, and unlike Ed25519, every TLS library and FIPS mode accepts it. The extensions are what RFC 5280
+asks for, so that strict X.509 checks, the default since Python 3.13, pass.
 """
 
 import secrets
@@ -26,10 +26,10 @@ from noevict.pki.host_names import Owner, nobody
 
 CA_NAME = "noevict CA"  # how the names of fleets' CAs begin
 CA_DAYS = 3653  # ten years
-DAYS = 397  # 13 months, as public CAs had it: no client minds, and a leaked key ends by itself
+DAYS = 397  # 13 months, as for public CAs: all clients accept that, and a leaked key expires by itself
 RENEW_DAYS = 30
-CA_WARNING_DAYS = 180  # every client needs the next CA, which takes its users longer than a renewal
-# A machine whose clock is behind by less than this accepts what was signed just now.
+CA_WARNING_DAYS = 180  # every client needs the next CA, which takes users longer than a renewal
+# A machine whose clock is slow by less than this accepts what was signed just now.
 CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -42,16 +42,16 @@ class Authority:
 
     @classmethod
     def parse(cls, certificate: str, key: str) -> "Authority":
-        """From PEM. NoevictError, naming the part but nothing in it, where they are unusable or no pair."""
+        """Parse PEM. NoevictError names the part, without its content, if it is unusable or they are not a pair."""
         private = parse_key(key)
         try:
             ca = x509.load_pem_x509_certificate(certificate.encode())
-            own = ca.public_key() == private.public_key()
+            matches = ca.public_key() == private.public_key()
             signs = ca.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
             raise NoevictError("ca.crt: should be the certificate of a CA in PEM") from None
-        if not own:
-            raise NoevictError("ca.key: should be the key of ca.crt, is another one")
+        if not matches:
+            raise NoevictError("ca.key: should be the key of ca.crt, is the key of another certificate")
         if not signs:
             raise NoevictError("ca.crt: should be the certificate of a CA, is one of a server or client")
         if missing := ", ".join(missing_extensions(ca)):
@@ -74,7 +74,7 @@ class Authority:
         return fingerprint(self.certificate)
 
     def warning(self, now: datetime) -> str | None:
-        """One line when less than half a year of the CA is left."""
+        """Return a line if less than half a year of the CA is left."""
         left = self.certificate.not_valid_after_utc - now
         if left >= timedelta(days=CA_WARNING_DAYS):
             return None
@@ -82,13 +82,13 @@ class Authority:
 
 
 def named_as_ca(certificate: x509.Certificate) -> bool:
-    """Whether its name is that of a fleet's CA, ours or another's."""
+    """Whether a certificate has the name of a fleet's CA, ours or another one's."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return any(str(name.value).startswith(CA_NAME) for name in names)
 
 
 def parse_key(pem: str) -> ec.EllipticCurvePrivateKey:
-    """The CA's key. NoevictError, with nothing of it in the message, for anything else."""
+    """Parse the CA's key. NoevictError, without any of the text in it, for anything else."""
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -99,7 +99,7 @@ def parse_key(pem: str) -> ec.EllipticCurvePrivateKey:
 
 
 def make_ca(now: datetime, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
-    """A new CA, told from other fleets' by a random part in its name; with `key` where there is one."""
+    """Make a new CA, with `key` if there is one. A random part of its name distinguishes it from other fleets' CAs."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = _subject(f"{CA_NAME} {secrets.token_hex(4)}")
     builder = _builder(subject, subject, key.public_key(), key.public_key())
@@ -114,10 +114,10 @@ def make_ca(now: datetime, key: ec.EllipticCurvePrivateKey | None = None) -> Aut
 
 
 def sign_request(ca: Authority, csr_pem: str, names: Iterable[str], now: datetime, days: int = DAYS) -> str:
-    """A server's certificate, in PEM, for a host's request. The names are ours; those in it are ignored.
+    """Return a server's certificate, in PEM, for a host's request, with ``names``; names in the request are ignored.
 
-    For serverAuth alone: a server of the fleet is nobody's client. NoevictError for a request that is none, a
-    weak key or one of a kind some clients refuse, a name that no certificate can hold, a CA that has expired.
+    It is only for serverAuth: a server of the fleet is nobody's client. NoevictError for text that is not a request, a
+    weak key or a kind of key that some clients refuse, a name that a certificate cannot hold, a CA that has expired.
     """
     key = _requested_key(csr_pem)
     wanted = tuple(dict.fromkeys(_checked(name) for name in names))
@@ -128,7 +128,7 @@ def sign_request(ca: Authority, csr_pem: str, names: Iterable[str], now: datetim
 
 
 def sign_client_request(ca: Authority, csr_pem: str, name: str, now: datetime, days: int = DAYS) -> str:
-    """A client's certificate, in PEM, with the name as its CN. NoevictError as for ``sign_request``."""
+    """Return a client's certificate, in PEM, with the name as its CN. NoevictError as for ``sign_request``."""
     key, purpose = _requested_key(csr_pem), ExtendedKeyUsageOID.CLIENT_AUTH
     return _pem(_issue(ca, key, name, names=(), purpose=purpose, now=now, days=days))
 
@@ -149,7 +149,7 @@ def _requested_key(csr_pem: str) -> CertificatePublicKeyTypes:
 
 
 def make_client_certificate(ca: Authority, name: str, now: datetime, days: int = DAYS) -> tuple[str, str]:
-    """A client's certificate, with the name as its CN, and its key (PKCS #8), both in PEM."""
+    """Return a client's certificate, with the name as its CN, and its key (PKCS #8), both in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     purpose = ExtendedKeyUsageOID.CLIENT_AUTH
     certificate = _issue(ca, key.public_key(), name, names=(), purpose=purpose, now=now, days=days)
@@ -166,11 +166,11 @@ def problems(
     renew_days: int = RENEW_DAYS,
     owner: Owner = nobody,
 ) -> tuple[str, ...]:
-    """Why a host's certificate is to be renewed, in words; nothing where it is as it should be.
+    """Return why a host's certificate has to be renewed, in words; empty if it is as it should be.
 
-    `certificate` is None where it cannot be read, `key_digest` is empty where there is no key. Names beyond
-    those wanted are no problem, but for those that belong to another host (`owner`); nor is an end that is the
-    CA's: a new one would not last longer.
+    `certificate` is None if it cannot be read, `key_digest` is empty if there is no key. More names than those wanted
+    are not a problem, unless they belong to another host (`owner`). Nor is an end that is also the CA's: a new
+    certificate would not last longer.
     """
     if certificate is None:
         return ("cannot be read",)
@@ -205,7 +205,7 @@ def _issue(
         raise NoevictError(
             f"the fleet's CA is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d}, it is {now:%Y-%m-%d}"
         )
-    # 64 characters are RFC 5280's limit for a CN, which no client compares where there are other names.
+    # 64 characters are RFC 5280's limit for a CN, which no client compares if there are other names.
     builder = _builder(_subject(common_name[:64]), ca.certificate.subject, key, ca.key.public_key())
     builder = (
         builder.not_valid_before(max(now - CLOCK_SKEW, start))
@@ -226,7 +226,7 @@ def _builder(
     key: CertificatePublicKeyTypes,
     issuer_key: ec.EllipticCurvePublicKey,
 ) -> x509.CertificateBuilder:
-    """What a CA's certificate and those it signs have in common."""
+    """Begin a certificate with what a CA's certificate and those it signs have in common."""
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key)
     return (
         x509.CertificateBuilder()
@@ -267,7 +267,7 @@ def _checked(name: str) -> str:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    """Clients compare an address with addresses only, and a name with names."""
+    """Return an address or a DNS name: clients compare addresses only with addresses, and names with names."""
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
@@ -279,12 +279,12 @@ def _subject(common_name: str) -> x509.Name:
 
 
 def outlives(certificate: Certificate, days: int = DAYS) -> bool:
-    """Whether it was made for longer than such certificates are now."""
+    """Whether a certificate was made for longer than certificates are made now."""
     return certificate.not_after - certificate.not_before > timedelta(days=days) + 2 * CLOCK_SKEW
 
 
 def expiry(left: timedelta) -> str:
-    """How long it has left, as the end of a sentence."""
+    """Return how long a certificate is still valid, as the end of a sentence."""
     if left <= timedelta(0):
         return "has expired"
     return f"expires in {left.days} days" if left.days != 1 else "expires in 1 day"

@@ -1,6 +1,6 @@
-"""Certificates as they are read: the names they cover, when they end, who signed them.
+"""Parses certificates: the names they cover, when they end, who signed them.
 
-Also the files of users who bring their own. The clock comes in as `now` (aware, UTC).
+It also reads the files of users who bring their own. `now` is an argument (aware, UTC).
 """
 
 import hashlib
@@ -24,10 +24,10 @@ _PEM_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICA
 
 
 def normalise(name: str) -> str | None:
-    """A DNS name or address as certificates hold it: lower case, no final dot, no brackets, shortest IPv6.
+    """Return a name or address in the form of certificates: lower case, no final dot, no brackets, shortest IPv6.
 
-    None for what no certificate can vouch for: characters DNS does not have (an international name counts in
-    its xn-- form), a wildcard that is not the whole first of three labels, 0.0.0.0, an address with a zone.
+    None for what a certificate cannot vouch for: characters that DNS does not have (an international name counts in its
+    xn-- form), a wildcard that is not the whole first of three labels, 0.0.0.0, an address with a zone.
     """
     bare = name.lower()
     if bare.startswith("[") and bare.endswith("]"):
@@ -45,10 +45,10 @@ def normalise(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a certificate says.
+    """The content of a certificate.
 
-    `names` are as `normalise` gives them. `key_digest` is the SHA-256, in hex, of its public key, which
-    ``openssl pkey -pubout -outform DER | sha256sum`` tells of the private one.
+    `names` are as `normalise` returns them. `key_digest` is the SHA-256, in hex, of its public key, which
+    ``openssl pkey -pubout -outform DER | sha256sum`` prints for the private key.
     """
 
     names: frozenset[str]
@@ -60,7 +60,7 @@ class Certificate:
 
     @classmethod
     def parse(cls, pem: str) -> "Certificate | None":
-        """The first certificate in the text; None where there is none that can be read."""
+        """Parse the first certificate in the text; None if there is none that can be read."""
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
             return cls(
@@ -91,8 +91,8 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class OwnCertificate:
-    """A certificate the user brought. PEM texts; `chain` has the server's own first."""
+class UserCertificate:
+    """A certificate that the user brought, as PEM texts; the first one in `chain` is the server's."""
 
     certificate: Certificate
     chain: str
@@ -100,10 +100,10 @@ class OwnCertificate:
     key: str = field(repr=False)
 
 
-def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> OwnCertificate:
-    """The user's own files. Whether a client accepts them, ``tls.refusal`` finds out.
+def load_user_certificate(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> UserCertificate:
+    """Load the user's files. ``contexts.refusal`` checks whether a client accepts them.
 
-    Intermediates stand below the server's certificate, or in the CA's file. NoevictError names the file and
+    Intermediate certificates follow the server's certificate, or are in the CA's file. NoevictError names the file and
     what is wrong with it.
     """
     chain, ca = _read(cert_path), _read(ca_path)
@@ -111,17 +111,17 @@ def load_own(cert_path: Path, key_path: Path, ca_path: Path, now: datetime) -> O
     _certificates(ca_path, ca)
     key = _read(key_path)
     if _private_key_digest(key_path, key) != server.key_digest:
-        raise NoevictError(f"{key_path}: should be the key of {cert_path}, is another one")
+        raise NoevictError(f"{key_path}: should be the key of {cert_path}, is the key of another certificate")
     if not server.not_before <= now < server.not_after:
         raise NoevictError(
             f"{cert_path}: valid from {server.not_before:%Y-%m-%d} to {server.not_after:%Y-%m-%d}, "
             f"it is {now:%Y-%m-%d}"
         )
-    return OwnCertificate(server, _certificates_alone(chain), _certificates_alone(ca), key)
+    return UserCertificate(server, _only_certificates(chain), _only_certificates(ca), key)
 
 
 def missing_extensions(ca: x509.Certificate) -> Iterator[str]:
-    """What OpenSSL's strict checks ask of a root (check_chain in x509_vfy.c), and this one does not have."""
+    """Yield the extensions that OpenSSL's strict checks require of a root (check_chain in x509_vfy.c) and it lacks."""
     held = {type(each.value): each for each in ca.extensions}
     if not held[x509.BasicConstraints].critical:
         yield "basicConstraints that are critical"
@@ -133,7 +133,7 @@ def missing_extensions(ca: x509.Certificate) -> Iterator[str]:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """As ``openssl x509 -fingerprint -sha256`` shows it."""
+    """Return the fingerprint in the form of ``openssl x509 -fingerprint -sha256``."""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
@@ -159,11 +159,11 @@ def _read(path: Path) -> str:
 
 
 def certificates_in(pem: str) -> list[str]:
-    """The certificates of a text, each as it stands there, without what else there is: comments, a key."""
+    """Return the certificates of a text, unchanged, without anything else in it: comments, a key."""
     return _PEM_CERTIFICATE.findall(pem)
 
 
-def _certificates_alone(pem: str) -> str:
+def _only_certificates(pem: str) -> str:
     return "".join(f"{block}\n" for block in certificates_in(pem))
 
 
@@ -178,7 +178,7 @@ def _certificates(path: Path, pem: str) -> tuple[Certificate, ...]:
 def _private_key_digest(path: Path, pem: str) -> str:
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
-    except TypeError:  # what cryptography raises where a passphrase is needed
+    except TypeError:  # cryptography raises it if a passphrase is needed
         raise NoevictError(f"{path}: should be a key without a passphrase: no server could start") from None
     except (ValueError, UnsupportedAlgorithm):
         raise NoevictError(f"{path}: should hold a private key in PEM, has none that can be read") from None

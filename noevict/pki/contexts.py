@@ -1,4 +1,4 @@
-"""What a client's side of TLS needs: whom to trust, and a certificate of its own where a server asks for one."""
+"""TLS contexts for clients: whom to trust, and a client certificate for servers that ask for one."""
 
 import contextlib
 import functools
@@ -9,42 +9,42 @@ import tempfile
 _TURNS = 10
 
 
-def client_context(ca: bytes, own: str | None = None, *, strict: bool = True) -> ssl.SSLContext:
-    """The context of a client that has the CA (PEM) and, where servers ask for it, a certificate and key (PEM).
+def client_context(ca: bytes, certificate: str | None = None, *, strict: bool = True) -> ssl.SSLContext:
+    """Return the context of a client that has the CA (PEM) and, for servers that ask, a certificate and key (PEM).
 
-    ``strict``: with all checks of RFC 5280, for the fleet's own CA. A user's CA may be one that `openssl req -x509`
-    made without a key usage. The flags are the same on every release of Python: 3.13 is strict by default, and trusts a
-    chain that ends in an intermediate, as few other clients do.
+    ``strict`` enables all checks of RFC 5280, for the fleet's CA. A user's CA may have been made by `openssl req -x509`
+    without a key usage. The flags are the same on every release of Python: 3.13 is strict by default, and trusts a
+    chain that ends in an intermediate certificate, as few other clients do.
 
-    Raises ssl.SSLError where they are none.
+    Raises ssl.SSLError if they cannot be read.
     """
     context = ssl.create_default_context(cadata=ca.decode())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
-    return _with_certificate(context, own)
+    return _with_certificate(context, certificate)
 
 
 @functools.lru_cache(maxsize=64)
-def trusting(ca: bytes, own: str | None = None, *, strict: bool = True) -> ssl.SSLContext:
-    """As ``client_context``, one for the whole run: building one costs 40 ms of CPU."""
-    return client_context(ca, own, strict=strict)
+def trusting(ca: bytes, certificate: str | None = None, *, strict: bool = True) -> ssl.SSLContext:
+    """Return one ``client_context`` for the whole run: building one costs 40 ms of CPU."""
+    return client_context(ca, certificate, strict=strict)
 
 
 @functools.lru_cache(maxsize=8)
-def unchecked(own: str | None = None) -> ssl.SSLContext:
-    """TLS with no check of who answers: only for looking at a server through SSH that proved who the host is."""
+def unchecked(certificate: str | None = None) -> ssl.SSLContext:
+    """Return a context that does not check who answers: only for a server behind SSH, which proved who the host is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return _with_certificate(context, own)
+    return _with_certificate(context, certificate)
 
 
 def refusal(client: ssl.SSLContext, certificate: str, name: str) -> str | None:
-    """Why this client would not accept a server with that certificate, chain and key (PEM); None if it would.
+    """Return why this client would not accept a server with that certificate, chain and key (PEM); None if it would.
 
-    Found by a whole handshake in memory, as the client and the server would do it.
+    It makes a whole handshake in memory, as the client and the server would.
     """
     try:
         server = _with_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate)
@@ -70,11 +70,11 @@ def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> s
     return "the handshake did not end" if ends else None
 
 
-def _with_certificate(context: ssl.SSLContext, own: str | None) -> ssl.SSLContext:
-    if own is not None:
-        # ssl reads files alone: this one is its owner's alone, and gone at once.
+def _with_certificate(context: ssl.SSLContext, certificate: str | None) -> ssl.SSLContext:
+    if certificate is not None:
+        # ssl reads only files: only its owner can read this one, and it is removed at once.
         with tempfile.NamedTemporaryFile("w") as file:
-            file.write(own)
+            file.write(certificate)
             file.flush()
             context.load_cert_chain(file.name)
     return context

@@ -1,7 +1,7 @@
-"""Which host a name belongs to: what hosts.yml gives to one host is signed for no other that claims it. Pure.
+"""Which host a name belongs to: a name that hosts.yml gives to one host is not signed for another one. Pure.
 
-A host claims its host name, its FQDN and the addresses of its interfaces. Whoever is root there chooses them, and a
-name server may choose the FQDN.
+A host claims its host name, its FQDN and the addresses of its interfaces. Root on the host chooses them, and a name
+server may choose the FQDN.
 """
 
 import ipaddress
@@ -10,17 +10,17 @@ from typing import Any
 
 from noevict.pki.certificate import normalise
 
-# Name or address -> another host that it belongs to; None if it is free, or (also) that of the host that asks.
+# Name or address -> another host that it belongs to; None if it is free, or belongs (also) to the host that asks.
 Owner = Callable[[str], str | None]
 
 
 def nobody(name: str) -> str | None:  # noqa: ARG001 - an Owner
-    """The Owner where no other host is known."""
+    """Return None: the Owner to use if no other host is known."""
     return None
 
 
 def given_names(host: str, data: Mapping[str, Any]) -> frozenset[str]:
-    """What hosts.yml, with the data of its groups, gives to a host: as certificates hold it."""
+    """Return the names that hosts.yml, with the data of its groups, gives to a host, in the form of certificates."""
     named = data.get("redis_tls_names")
     texts = (
         host.removeprefix("@ssh/"),  # "@local" is no name
@@ -32,10 +32,10 @@ def given_names(host: str, data: Mapping[str, Any]) -> frozenset[str]:
 
 
 class Owners:
-    """Which host has which name, of all hosts of hosts.yml: made once a run."""
+    """Which host has which name, for all hosts of hosts.yml. It is made once a run."""
 
     def __init__(self, given: Mapping[str, frozenset[str]]) -> None:
-        """``given``: host -> its ``given_names``."""
+        """Index names. ``given``: host -> its ``given_names``."""
         self._given = given
         self._hosts: dict[str, list[str]] = {}
         for host, names in given.items():
@@ -47,28 +47,28 @@ class Owners:
         return tuple(self._given)
 
     def of(self, host: str) -> Owner:
-        """As this host sees it. A wildcard has each name it stands for; what is loopback is every host's own."""
-        own = self._given.get(host, frozenset())
+        """Return the Owner for this host. A wildcard has each name it stands for; loopback belongs to every host."""
+        names = self._given.get(host, frozenset())
 
         def owner(name: str) -> str | None:
             key = _key(name)
-            if key is None or _is_loopback(key) or key in own or _wildcard(key) in own:
+            if key is None or _is_loopback(key) or key in names or _wildcard(key) in names:
                 return None
-            return next(self._all(key, own), None)
+            return next(self._all(key, names), None)
 
         return owner
 
-    def _all(self, key: str, own: frozenset[str]) -> Iterator[str]:
+    def _all(self, key: str, names: frozenset[str]) -> Iterator[str]:
         yield from self._hosts.get(key, ())
         yield from self._hosts.get(_wildcard(key), ())
         if key.startswith("*."):
             for name, hosts in self._hosts.items():
-                if _wildcard(name) == key and name not in own:
+                if _wildcard(name) == key and name not in names:
                     yield from hosts
 
 
 def _key(name: str) -> str | None:
-    """A name in its one spelling; that of IPv4, for an address of IPv6 that stands for one."""
+    """Return the one spelling of a name; for an IPv6 address that stands for an IPv4 address, the latter."""
     found = normalise(name)
     if found is None:
         return None
@@ -78,7 +78,7 @@ def _key(name: str) -> str | None:
 
 
 def _wildcard(name: str) -> str:
-    """The one that stands for this name: "*.b.c" for "a.b.c" and itself; "" for an address."""
+    """Return the wildcard for a name: "*.b.c" for "a.b.c" and itself; "" for an address."""
     return "" if is_address(name) else f"*.{name.partition('.')[2]}"
 
 

@@ -14,7 +14,7 @@ from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.pki import authority, contexts
-from noevict.pki.certificate import OwnCertificate, load_own
+from noevict.pki.certificate import UserCertificate, load_user_certificate
 from noevict.pki.host_names import Owners, given_names
 from noevict.run.turns import RestartTurns
 from noevict.secrets.host_passwords import HostIds
@@ -59,7 +59,7 @@ class RunContext:
         self._client_pem: str | None = None
         self._record_failed = self._unrecorded = False
         self._ids: tuple[Secrets, HostIds] | None = None
-        self._own: dict[tuple[str, str, str], OwnCertificate] = {}
+        self._own: dict[tuple[str, str, str], UserCertificate] = {}
         self._tried: set[tuple[str | None, ...]] = (
             set()
         )  # own certificates, and the name clients accept them for
@@ -186,7 +186,7 @@ class RunContext:
             )
         self._tried.add(tried)
 
-    def own_certificate(self, settings: Settings) -> OwnCertificate | None:
+    def own_certificate(self, settings: Settings) -> UserCertificate | None:
         """The user's own certificate files, where the settings name some. Raises NoevictError."""
         files = (settings.redis_tls_cert, settings.redis_tls_key, settings.redis_tls_ca)
         if None in files:
@@ -194,7 +194,7 @@ class RunContext:
         names = tuple(str(self.root / str(name)) for name in files)
         key = (names[0], names[1], names[2])
         if key not in self._own:
-            self._own[key] = load_own(Path(key[0]), Path(key[1]), Path(key[2]), self.now)
+            self._own[key] = load_user_certificate(Path(key[0]), Path(key[1]), Path(key[2]), self.now)
         return self._own[key]
 
 

@@ -16,7 +16,7 @@ from noevict.engines.engine import Server
 from noevict.engines.layout import LAYOUTS, Layout
 from noevict.errors import NoevictError
 from noevict.pki import contexts
-from noevict.pki.certificate import OwnCertificate
+from noevict.pki.certificate import UserCertificate
 from noevict.plan.change import How
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
@@ -207,7 +207,7 @@ class InstanceRun:
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
             self.fresh[server] = {**table.portable(pairs, server), "unixsocket": ""}
 
-    def _own_certificate(self) -> OwnCertificate | None:
+    def _own_certificate(self) -> UserCertificate | None:
         """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""
         own = self.context.own_certificate(self.settings)
         if own is not None and not own.certificate.covers(self.client_name):

@@ -1,1 +1,1 @@
-"""The controller's secrets/: passwords, those of each host, the CA."""
+"""The controller's secrets/: passwords, also for each host, and the CA."""

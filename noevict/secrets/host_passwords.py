@@ -1,10 +1,11 @@
-"""The passwords that each host has for itself: those of admin, health and exporter. Pure.
+"""The passwords that differ from host to host: for admin, health and exporter. Pure.
 
-HMAC-SHA256 of the fleet's host secret, the user's name and the host's id. No host ever gets the secret, so what one
-of them hears at a login opens no other. The id is text that nobody can guess: 32 hexadecimal digits in a file of
-root's on the host. At first it is derived from the host's name in hosts.yml, so that whoever has users.yml knows the
-passwords without a look. It stays when the host is renamed; ``ids.yml`` beside users.yml remembers under which name
-noevict found which id. A host whose id belongs to another one (a copied disk) gets its own.
+They are the HMAC-SHA256 of the fleet's host secret, the user's name and the host's id. No host ever gets the secret, so
+a password that one host learns at a login opens no other host. The id is text that nobody can guess: 32 hexadecimal
+digits, in a file on the host that only root can read. At first it is derived from the host's name in hosts.yml, so that
+users.yml is enough to know the passwords without a look. It stays when the host is renamed: ``ids.yml`` beside
+users.yml records under which name noevict found which id. A host with the id of another one (a copied disk) gets a new
+id.
 """
 
 import base64
@@ -25,12 +26,12 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def derive_password(secret: str, user: str, host_id: str) -> str:
-    """256 bits, as text that URLs and shells carry unharmed."""
+    """Return 256 bits, as text that needs no quoting in URLs and shells."""
     return base64.urlsafe_b64encode(_derive(secret, "password", user, host_id)).rstrip(b"=").decode()
 
 
 def derive_id(secret: str, host: str, number: int = 0) -> str:
-    """A host's first id, by its name; ``number``: another one, if that is in use."""
+    """Return a host's first id, by its name; with another ``number``, another id, if the first one is in use."""
     return _derive(secret, "id", host, str(number)).hex()[:32]
 
 
@@ -44,10 +45,10 @@ def _derive(secret: str, *words: str) -> bytes:
 
 @dataclass(frozen=True)
 class HostKey:
-    """A host as its passwords are derived. ``older``: ids that it may have had before, or claims and should not have.
+    """What a host's passwords are derived from. ``older``: ids that it may have had, or claims and should not have.
 
-    ``has_id``: it has an id file, which it gets once noevict got in with its own password: the fleet's old password
-    is never sent to it again.
+    ``has_id``: it has an id file, which it gets after noevict logged in with the host's own password: the fleet's old
+    password is never sent to it again.
     """
 
     name: str
@@ -57,7 +58,7 @@ class HostKey:
 
 
 class HostIds:
-    """The ids of the hosts of one hosts.yml. ``recorded``: of ids.yml, host → id."""
+    """The ids of the hosts of one hosts.yml. ``recorded``: host → id, from ids.yml."""
 
     def __init__(self, secret: str, recorded: Mapping[str, str], hosts: Iterable[str]) -> None:
         self._secret, self._recorded, self._listed = secret, recorded, frozenset(hosts)
@@ -67,7 +68,7 @@ class HostIds:
         self._holders = {self.expected(host): host for host in self._listed}
 
     def expected(self, host: str) -> str:
-        """The id that a host should have, as far as it is known here."""
+        """Return the id that a host should have, as far as the controller knows."""
         recorded = self._recorded.get(host)
         if recorded is not None and not self._is_taken(recorded, host, only_listed=True):
             return recorded
@@ -76,7 +77,7 @@ class HostIds:
         return next(each for each in ids if not self._is_taken(each, host, only_listed=False))
 
     def key(self, host: str, claimed: str = "") -> HostKey:
-        """``claimed``: what its id file says; "" if there is none, or nobody looked."""
+        """Return a host's key. ``claimed``: the text of its id file; "" if there is none, or nobody looked."""
         expected = self.expected(host)
         claimed = claimed if is_id(claimed) else ""
         copied = self._holders.get(claimed, host) != host
@@ -91,14 +92,14 @@ class HostIds:
 
 
 def record(recorded: Mapping[str, str], host: str, host_id: str, hosts: Iterable[str]) -> dict[str, str]:
-    """ids.yml once a host was found with this id; no other host of ``hosts`` keeps it."""
+    """Return ``recorded`` with the id that a host was found with; no other host of ``hosts`` keeps that id."""
     listed = set(hosts)
     kept = {name: each for name, each in recorded.items() if not (each == host_id and name in listed)}
     return {**kept, host: host_id}
 
 
 def read_ids(file: Path, text: str) -> dict[str, str]:
-    """Raises NoevictError for a file that noevict did not write."""
+    """Parse ids.yml. Raises NoevictError for a file that noevict did not write."""
     try:
         found = yaml.safe_load(text) if text.strip() else {}
     except (yaml.YAMLError, RecursionError):
@@ -114,5 +115,5 @@ def read_ids(file: Path, text: str) -> dict[str, str]:
 
 
 def render_ids(recorded: Mapping[str, str]) -> str:
-    # In quotes: an id of digits only is a number for YAML.
+    # safe_dump quotes an id that has only digits, which YAML would read as a number.
     return "".join(yaml.safe_dump({name: recorded[name]}) for name in sorted(recorded))

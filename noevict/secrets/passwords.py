@@ -1,9 +1,9 @@
-"""The text of ``users.yml``: lines of ``user: password``, and three entries that are no users.
+"""Reads and extends ``users.yml``: lines of ``user: password``, and three entries that are not users.
 
 ==============  ==========================================================================================
 takeover        the password of a foreign Redis: for all hosts, or for each by its name (see ``Takeover``)
-host_secret     what the passwords of admin, health and exporter are derived from; no host ever gets it
-generation      a number and a digest of the rest: by them an older copy is recognised
+host_secret     the passwords of admin, health and exporter are derived from it; no host ever gets it
+generation      a number and a digest of the rest, by which an older copy is recognised
 ==============  ==========================================================================================
 
 No message shows a password.
@@ -24,8 +24,8 @@ from noevict.errors import NoevictError
 from noevict.inventory import strict_yaml
 from noevict.inventory.strict_yaml import Fault, Mistake, Places
 
-# Printable ASCII but blank, quotes and backslash: what URLs, shells and .env files carry unharmed once quoted.
-# That of a Redis taken over, and of its old clients, was somebody else's choice: any text.
+# Printable ASCII except blank, quotes and backslash: once quoted, it is safe in URLs, shells and .env files.
+# The password of a Redis to take over, and of its old clients, may be any text: somebody else chose it.
 _PASSWORD = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _FOREIGN = (TAKEOVER, "default")
 _FORM = "should be lines of USER: PASSWORD"
@@ -36,7 +36,7 @@ _GENERATION = re.compile(r"([1-9][0-9]{0,8}) ([0-9a-f]{32})")
 
 @dataclass(frozen=True)
 class Takeover:
-    """How a foreign Redis lets noevict in; ``user`` is None if that takes a password only."""
+    """The login at a foreign Redis; ``user`` is None if it only takes a password."""
 
     user: str | None
     password: str = field(repr=False)
@@ -44,7 +44,7 @@ class Takeover:
 
 @dataclass(frozen=True)
 class Generation:
-    """Of the contents of users.yml. Number 0 is a file that has none yet."""
+    """The generation of users.yml's content. Number 0 is a file that has none yet."""
 
     number: int = 0
     digest: str = ""
@@ -60,8 +60,8 @@ class Generation:
 
 @dataclass(frozen=True)
 class Users:
-    """What is in the file. ``passwords``: user → password, in its order; ``takeover`` too where it is for all hosts,
-    and ``host_secret``. ``takeovers``: host → its own. ``written``: the generation as the file has it."""
+    """The content of the file. ``passwords``: user → password, in its order, with ``host_secret``, and ``takeover`` if
+    that is for all hosts. ``takeovers``: host → its takeover. ``written``: the generation in the file."""
 
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     takeovers: dict[str, Takeover] = field(default_factory=dict, repr=False)
@@ -69,7 +69,7 @@ class Users:
 
 
 def read(file: Path, text: str) -> Users:
-    """Raises NoevictError with every mistake, by line."""
+    """Parse the file's text. Raises NoevictError with every mistake, by line."""
     document = strict_yaml.parse(text, ("a name",))
     if not isinstance(document.value, dict | None):
         raise NoevictError(f"{file}: {_FORM}")
@@ -95,7 +95,7 @@ def read(file: Path, text: str) -> Users:
         else:
             users.passwords[user] = value
     if mistakes:
-        # What YAML's own reader leaves out of a value may make that another mistake on the same line.
+        # A value from which the YAML reader removed a mistake may be another mistake, on the same line.
         lines = dict.fromkeys(sorted(mistakes, key=lambda each: each[0]))
         raise NoevictError(
             *(f"{file}:{line}: {words}" if line else f"{file}: {words}" for line, words in lines)
@@ -104,28 +104,28 @@ def read(file: Path, text: str) -> Users:
 
 
 def parse(file: Path, text: str) -> dict[str, str]:
-    """User → password, in the file's order. NoevictError has every mistake, by line."""
+    """Return user → password, in the file's order. NoevictError has every mistake, by line."""
     return read(file, text).passwords
 
 
 def digest(passwords: Mapping[str, str], takeovers: Mapping[str, Takeover]) -> str:
-    """Of all that a file has but its generation; it says nothing about a password to who has not the host secret."""
+    """Return a digest of the file without its generation. Without the host secret it says nothing about passwords."""
     foreign = {host: [each.user, each.password] for host, each in takeovers.items()}
     text = json.dumps([dict(passwords), foreign], sort_keys=True)
     return hmac.digest(passwords.get(HOST_SECRET, "").encode(), text.encode(), hashlib.sha256).hex()[:32]
 
 
 def add(file: Path, text: str, passwords: Mapping[str, str]) -> str:
-    """The text with lines added at its end for the users it lacks; what is there stays as it is."""
+    """Return the text with lines added at its end for the users it lacks; the rest stays as it is."""
     present = read(file, text)
-    # What the file has for each host is not beside something for all of them.
+    # A file with takeovers for each host does not get one for all of them.
     there = present.passwords.keys() | ({TAKEOVER} if present.takeovers else set())
     missing = {user: password for user, password in passwords.items() if user not in there}
     return _append(file, text, missing, {**present.passwords, **missing}) if missing else text
 
 
 def with_generation(file: Path, text: str, generation: Generation) -> str:
-    """The text with this generation in place of the one it has, or at its end; all else stays as it is."""
+    """Return the text with this generation in place of the present one, or at its end; the rest stays as it is."""
     present = read(file, text)
     if present.written == generation:
         return text
@@ -136,7 +136,7 @@ def with_generation(file: Path, text: str, generation: Generation) -> str:
 
 
 def _append(file: Path, text: str, entries: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """``wanted``: the passwords that it should hold then."""
+    """Return the text with the entries added. ``wanted``: the passwords that it should then have."""
     first = min(strict_yaml.parse(text, ("a name",)).lines.values(), default=0)
     begin = text.splitlines()[first - 1] if first else ""
     indent = " " * (len(begin) - len(begin.lstrip(" ")))
@@ -147,19 +147,19 @@ def _append(file: Path, text: str, entries: Mapping[str, str], wanted: Mapping[s
 
 
 def _checked(file: Path, text: str, wanted: Mapping[str, str]) -> str:
-    """The text, which should hold these passwords."""
+    """Return the text if it has the wanted passwords. Raises NoevictError if not."""
     try:
         if parse(file, text) == wanted:
             return text
     except NoevictError:
         pass
     raise NoevictError(
-        f"{file}: should be lines of USER: PASSWORD, so that more can be added; is another form of YAML"
+        f"{file}: should be lines of USER: PASSWORD, so that more can be added; is written in another form of YAML"
     )
 
 
 def _words(mistake: Mistake) -> str:
-    """A mistake of YAML's own reader."""
+    """Return a mistake of the YAML reader in the words for this file."""
     match mistake.fault, mistake.places:
         case Fault.SYNTAX, _:
             return f"{_FORM}, is not YAML"
@@ -175,7 +175,7 @@ def _words(mistake: Mistake) -> str:
 
 
 def _wanted(places: Places) -> str:
-    """What the value there should be."""
+    """Return what the value at these places should be."""
     match places:
         case ():
             return _FORM
@@ -189,7 +189,7 @@ def _wanted(places: Places) -> str:
 
 
 def _read_takeovers(found: Mapping[str, object], takeovers: dict[str, Takeover]) -> Iterator[tuple[str, str]]:
-    """Fill ``takeovers``; yield what is wrong, and at which host."""
+    """Fill ``takeovers``; yield each mistake with its host."""
     if found.keys() == {"user", "password"}:
         should = "should have a host's name before user and password: HOST: {user: ..., password: ...}"
         yield "", f"{TAKEOVER} {should}"

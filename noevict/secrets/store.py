@@ -3,14 +3,14 @@
 ==========  ==============================================================================================
 ca.crt      the CA's certificate, which clients need; the directory counts as made once it is there
 ca.key      its key
-users.yml   user: password; see users_file.py for the entries in it that are no users
-ids.yml     host: id, of which a host's own passwords are derived (host_passwords.py); every run makes it again
+users.yml   user: password; passwords.py lists the entries in it that are not users
+ids.yml     host: id, from which a host's passwords are derived (host_passwords.py); every run makes it again
 clients/    NAME.crt and NAME.key of clients, for mutual TLS
 ==========  ==============================================================================================
 
-All of it is for its owner alone. Files are replaced whole, by one process at a time; the order in which they
-are made (ca.crt last) lets the next run finish what an interrupted one began. A ``.gitignore`` inside keeps
-the directory out of whatever checkout it stands in.
+Only the owner can read it. Files are replaced whole, by one process at a time. They are made in an order (ca.crt last)
+that lets the next run finish what an interrupted one began. A ``.gitignore`` inside keeps the directory out of the
+checkout that it is in.
 """
 
 import hashlib
@@ -36,44 +36,44 @@ _CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # a file's name, 
 
 
 def locate(root: Path) -> Path:
-    """Where the secrets are: $NOEVICT_SECRETS, else ``secrets`` beside the inventory, which is in `root`."""
+    """Return where the secrets are: $NOEVICT_SECRETS, else ``secrets`` beside the inventory, which is in `root`."""
     elsewhere = os.environ.get("NOEVICT_SECRETS")
     return (Path(elsewhere).expanduser() if elsewhere else root / "secrets").absolute()
 
 
 def load_secrets(root: Path) -> "Secrets":
-    """Those of the checkout in `root`. Raises NoevictError where there are none yet."""
+    """Load the secrets of the checkout in `root`. Raises NoevictError if there are none yet."""
     path = locate(root)
     found = Secrets.load(path)
     if found is None:
         raise NoevictError(
-            f"{path}: should hold the fleet's secrets, does not: the first deploy makes them, or "
-            "NOEVICT_SECRETS names where they are"
+            f"{path}: should hold the fleet's secrets, does not: deploy to make them, or name "
+            "their directory in NOEVICT_SECRETS"
         )
     return found
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What is in the directory. `passwords` holds the host secret too, and `takeover` where that is one for all hosts.
+    """The content of the directory. `passwords` has the host secret too, and `takeover` if that is for all hosts.
 
-    ``host``: whose passwords ``password`` and the like return, of those that differ from host to host; see ``of_host``.
-    ``no_ca``: why the directory has no CA, if ``ca`` is only drafted; else "".
+    ``host``: for users whose passwords differ from host to host, ``password`` and the like return this host's; see
+    ``of_host``. ``no_ca``: why the directory has no CA, if ``ca`` is only drafted; else "".
     """
 
     path: Path
     ca: authority.Authority
     passwords: Mapping[str, str] = field(repr=False)
     takeovers: Mapping[str, Takeover] = field(default_factory=dict, repr=False)
-    written: Generation | None = None  # as users.yml has it
+    written: Generation | None = None  # the one in users.yml
     ids: Mapping[str, str] = field(default_factory=dict, repr=False)
     host: HostKey | None = None
     no_ca: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Secrets | None":
-        """None where they were not made yet. NoevictError: unsafe, incomplete, not what they should be."""
-        # ca.crt is made last and so read first: where it is, the others were.
+        """Load the directory; None if it was not made yet. NoevictError if it is unsafe, incomplete or wrong."""
+        # ca.crt is made last and therefore read first: if it is there, the others were.
         certificate, key, users, ids = (
             read_private(path, name) for name in ("ca.crt", "ca.key", "users.yml", IDS)
         )
@@ -82,7 +82,7 @@ class Secrets:
         if key is None or users is None:
             missing = "ca.key" if key is None else "users.yml"
             raise NoevictError(
-                f"{path}: should hold {missing} beside ca.crt: copy it from where the others are"
+                f"{path}: should have {missing} beside ca.crt: copy it from where you have the complete secrets"
             )
         with _naming(path):
             ca = authority.Authority.parse(certificate, key)
@@ -96,9 +96,9 @@ class Secrets:
 
     @classmethod
     def draft(cls, path: Path) -> "Secrets":
-        """What `create` would make, in memory alone.
+        """Make what `create` would make, but only in memory.
 
-        Passwords that are there, such as a `takeover` put there before the first run, are in it.
+        Passwords that are already there, such as a `takeover` put there before the first run, are kept.
         """
         users, key = read_private(path, "users.yml"), read_private(path, "ca.key")
         with _naming(path):
@@ -108,14 +108,16 @@ class Secrets:
 
     @classmethod
     def create(cls, path: Path) -> "Secrets":
-        """Make them; where they are there, or another process was first, those that are there."""
+        """Make the secrets, and return them. If they are there already, or another process was first, return those."""
         return cls.draft(path).save()
 
     def save(self) -> "Secrets":
-        """Write what the directory lacks of these. What is there stays: the result is what is there then."""
+        """Write the parts that the directory lacks, and return its content then. Parts that are there stay."""
         make_directory(self.path)
         with locked(self.path):
-            made = Secrets.load(self.path)  # refuses what has lost a part, which must not be made anew
+            made = Secrets.load(
+                self.path
+            )  # refuses secrets that have lost a part, which must not be made again
             if not (self.path / ".gitignore").exists():
                 write_private(self.path / ".gitignore", "# No secret belongs in a repository.\n*\n")
             file, text = self.path / "users.yml", read_private(self.path, "users.yml")
@@ -129,9 +131,9 @@ class Secrets:
             return Secrets.load(self.path) or self
 
     def draft_passwords(self, users: Iterable[str]) -> "Secrets":
-        """With random passwords of 256 bits for those of the users that have none; in memory alone.
+        """Return the secrets with random passwords of 256 bits for the users that have none; only in memory.
 
-        `default` gets that of the Redis taken over, where there was one: its old clients can stay.
+        `default` gets the password of the Redis to take over, if there is one, so that its old clients can stay.
         """
         names = tuple(users)
         new = {user: secrets.token_urlsafe(32) for user in self.missing(names)}
@@ -142,18 +144,18 @@ class Secrets:
         return replace(self, passwords={**self.passwords, **new}) if new else self
 
     def with_passwords(self, users: Iterable[str]) -> "Secrets":
-        """The same, added to ``users.yml``. Nothing is written where no user lacks one."""
+        """Do as ``draft_passwords``, and add them to ``users.yml``. Nothing is written if no user lacks one."""
         drafted = self.draft_passwords(users)
         return self if drafted is self else drafted.save()
 
     def missing(self, users: Iterable[str]) -> tuple[str, ...]:
-        """Those of the users that have no password yet, of those that have one for all hosts."""
+        """Return the users without a password, among those whose password is the same on all hosts."""
         names = (_a_user(user) for user in dict.fromkeys(users))
         return tuple(user for user in names if user not in PER_HOST and user not in self.passwords)
 
     @property
     def generation(self) -> Generation:
-        """Of what this holds: the one written where it still fits, else the one that the next real run writes."""
+        """The generation of this content: the written one if it still fits, else the one that the next run writes."""
         return generation_of(Users(dict(self.passwords), dict(self.takeovers), self.written))
 
     def lift(self, above: int) -> "Secrets":
@@ -168,21 +170,22 @@ class Secrets:
         return Secrets.load(self.path) or self
 
     def host_ids(self, hosts: Iterable[str]) -> HostIds:
-        """``hosts``: all of hosts.yml."""
+        """Return the ids of ``hosts``, which are all hosts of hosts.yml."""
         return HostIds(self.passwords.get(HOST_SECRET, ""), self.ids, hosts)
 
     def of_host(self, key: HostKey) -> "Secrets":
-        """The same, as one host knows them."""
+        """Return the secrets as one host has them."""
         return replace(self, host=key)
 
     def known_host(self, name: str, hosts: Iterable[str] = ()) -> "Secrets":
-        """The same, as a host knows them at which nobody looks: by its name in hosts.yml, and by ids.yml."""
+        """Return the secrets as a host has them, by its name in hosts.yml and by ids.yml, without looking at it."""
         return self.of_host(self.host_ids({name, *hosts}).key(name))
 
     def record_id(self, host: str, host_id: str, hosts: Iterable[str]) -> None:
-        """Write to ids.yml which id a host was found with. Nothing is written if that is known."""
+        """Record in ids.yml the id that a host was found with. Nothing is written if it is recorded already."""
         known = self.ids.get(host)
-        # A name says its first id by itself; that it was given, only to who has still the passwords that all had.
+        # The first id follows from the name. Recording it only matters while users.yml still has the old passwords of
+        # all hosts: then the record says that the host has its own ones.
         needless = known is None and host_id == self.host_ids({host, *hosts}).expected(host)
         if known == host_id or (needless and set(PER_HOST).isdisjoint(self.passwords)):
             return
@@ -194,14 +197,16 @@ class Secrets:
 
     @property
     def takeover(self) -> Takeover | None:
-        """How a Redis that noevict did not set up lets it in: on this host, where there is one."""
-        own = self.takeovers.get(self.host.name) if self.host is not None else None
+        """The login at a Redis that noevict did not set up; this host's if it has one."""
+        for_host = self.takeovers.get(self.host.name) if self.host is not None else None
         for_all = self.passwords.get(TAKEOVER)
-        return own or (Takeover(None, for_all) if for_all is not None else None)
+        return for_host or (Takeover(None, for_all) if for_all is not None else None)
 
     def password(self, user: str) -> str:
-        """NoevictError for a user that has none."""
-        found = self._own(_a_user(user), self.host.id if self.host else None) or self.passwords.get(user)
+        """Return a user's password. NoevictError for a user that has none."""
+        found = self._host_password(_a_user(user), self.host.id if self.host else None) or self.passwords.get(
+            user
+        )
         if found is None:
             if user in PER_HOST and HOST_SECRET not in self.passwords:
                 raise NoevictError(
@@ -212,26 +217,26 @@ class Secrets:
         return found
 
     def unseen(self, user: str) -> tuple[str, ...]:
-        """What a host at which nobody looks may let this user in with, its own first.
+        """Return the passwords that a host may accept for this user, without looking at it; its own first.
 
-        The one that all hosts had is the other, as long as no run with these secrets has seen the host with its own
-        (``ids``). Raises NoevictError for a user that has none.
+        The other one is the password that all hosts had, until a run with these secrets has found the host with its own
+        one (``ids``). Raises NoevictError for a user that has none.
         """
-        own, of_all = self.password(user), self.passwords.get(user)
+        password, of_all = self.password(user), self.passwords.get(user)
         moved = self.host is None or self.host.name in self.ids
         if moved or user not in PER_HOST or of_all is None:
-            return (own,)
-        return tuple(dict.fromkeys((own, of_all)))
+            return (password,)
+        return tuple(dict.fromkeys((password, of_all)))
 
     def older(self, user: str) -> tuple[str, ...]:
-        """Passwords that this user of the host may still have: by ids of before, and the one that all hosts had."""
+        """Return older passwords that the host may still accept: by its older ids, and the one that all hosts had."""
         if self.host is None or HOST_SECRET not in self.passwords or user not in PER_HOST:
             return ()
-        own = (self._own(user, each) for each in self.host.older)
-        return tuple(each for each in (*own, self.passwords.get(user)) if each)
+        derived = (self._host_password(user, each) for each in self.host.older)
+        return tuple(each for each in (*derived, self.passwords.get(user)) if each)
 
-    def _own(self, user: str, host_id: str | None) -> str | None:
-        """What only this host has: derived, or what the old clients of its Redis, which is taken over, come with."""
+    def _host_password(self, user: str, host_id: str | None) -> str | None:
+        """Return a password that only this host has: derived, or used by the old clients of a Redis taken over."""
         if self.host is None:
             return None
         if user in PER_HOST and host_id and HOST_SECRET in self.passwords:
@@ -240,18 +245,18 @@ class Secrets:
         return foreign.password if user == "default" and foreign and foreign.user in (None, user) else None
 
     def digest(self, user: str) -> str:
-        """SHA-256 of the password, in hex: what an ACL file takes after ``#``."""
+        """Return the SHA-256 of the password, in hex, as an ACL file has it after ``#``."""
         return sha256(self.password(user))
 
     def older_digests(self, user: str) -> tuple[str, ...]:
-        """Of ``older``."""
+        """Return the digests of ``older``."""
         return tuple(map(sha256, self.older(user)))
 
     def digests(self, users: Iterable[str]) -> dict[str, str]:
         return {user: self.digest(user) for user in users}
 
     def issue_client(self, name: str, now: datetime, days: int, renew: bool = False) -> tuple[Path, Path]:
-        """A client's certificate and key, as files in ``clients/``. One that is there is kept but to renew."""
+        """Make a client's certificate and key, files in ``clients/``. Existing ones are only replaced to ``renew``."""
         if not _CLIENT_NAME.fullmatch(name):
             raise NoevictError(f"{name!r}: should be up to 60 letters, digits, dots, dashes and underscores")
         clients = self.path / "clients"
@@ -271,7 +276,7 @@ def sha256(password: str) -> str:
 
 
 def generation_of(users: Users) -> Generation:
-    """The one written where it fits what is there; else the next one."""
+    """Return the written generation if it fits the content; else the next one."""
     digest = passwords.digest(users.passwords, users.takeovers)
     written = users.written or Generation()
     return written if written.digest == digest else Generation(written.number + 1, digest)

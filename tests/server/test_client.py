@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from noevict.client import client
-from noevict.client.client import LOOK, Client, connect, look
+from noevict.client.client import LOOK, Client, connect, gather_facts
 from noevict.client.failures import certificate_fault
 from noevict.client.login import Route, look_at_redis
 from noevict.engines.layout import LAYOUTS
@@ -72,7 +72,7 @@ class Served:
 
     def look(self, user: str | None = "admin", password: str | None = ADMIN) -> Live:
         with closing(self.connect(user, password)) as connection:
-            return look(connection, Reach.TLS, user=user or "default", port=self.running.tls_port)
+            return gather_facts(connection, Reach.TLS, user=user or "default", port=self.running.tls_port)
 
 
 Serve = Callable[..., Served]
@@ -214,7 +214,7 @@ def test_an_expired_certificate_is_not_accepted(serve: Serve) -> None:
 def test_an_unchecked_look_tells_which_certificate_is_served(serve: Serve) -> None:
     served = serve(OFF, now=NOW - timedelta(days=90), days=30)
     with closing(served.connect(context=unchecked(), name="whoever")) as connection:
-        live = look(connection, Reach.TLS, user="admin", port=1, untrusted="certificate has expired")
+        live = gather_facts(connection, Reach.TLS, user="admin", port=1, untrusted="certificate has expired")
     found = Certificate.parse((served.running.directory / "cert").read_text())
     assert found is not None
     assert live.certificate == found.parsed.public_bytes(serialization.Encoding.DER)

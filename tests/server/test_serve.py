@@ -135,8 +135,8 @@ def test_secrets_that_are_missing_or_incomplete_are_one_line(site: Site) -> None
     done = run(site, "serve", "--port", "0")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "should hold the fleet's secrets, does not: the first deploy makes them, or NOEVICT_SECRETS names where they "
-        "are\n"
+        "should hold the fleet's secrets, does not: deploy to make them, or name their directory in "
+        "NOEVICT_SECRETS\n"
     )
     assert len(done.stderr.splitlines()) == 1
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.client import wire
-from noevict.client.client import connect, look
+from noevict.client.client import connect, gather_facts
 from noevict.client.failures import certificate_fault
 from noevict.pki.contexts import unchecked
 from noevict.server.live import Live, Reach
@@ -68,17 +68,17 @@ def silence(sock: socket.socket) -> None:
 STRANGERS: dict[str, tuple[Talk, str]] = {
     "a web server": (
         says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-        r"is no Redis: it answered 'HTTP/1.1 400 Bad Request'",
+        r"is not Redis: it answered 'HTTP/1.1 400 Bad Request'",
     ),
-    "bytes": (says(bytes(range(256)) + b"\r\n"), "is no Redis: it answered"),
-    "an endless line": (endlessly(b"x" * 65536), "is no Redis: a line of its answer has no end"),
-    "endless lines": (endlessly(b"x\r\n" * 20000), "is no Redis: it answered 'x'"),
+    "bytes": (says(bytes(range(256)) + b"\r\n"), "is not Redis: it answered"),
+    "an endless line": (endlessly(b"x" * 65536), "is not Redis: a line of its answer has no end"),
+    "endless lines": (endlessly(b"x\r\n" * 20000), "is not Redis: it answered 'x'"),
     "an endless line that begins well": (
         endlessly(b"+PONG" * 9999),
-        "is no Redis: a line of its answer has no end",
+        "is not Redis: a line of its answer has no end",
     ),
     "nothing": (silence, "Timeout"),
-    "nothing, at once": (hang_up, "hung up|closed|reset|Broken pipe|is no Redis"),
+    "nothing, at once": (hang_up, "hung up|closed|reset|Broken pipe|is not Redis"),
     "half an answer": (says(b"+PON"), "Timeout"),
     "a byte now and then": (endlessly(b"x", 0.05), r"not whole after 0\.5 s"),
     "protected mode": (
@@ -119,7 +119,7 @@ def test_an_answer_to_auth_that_is_none_of_redis_is_no_wrong_password() -> None:
         sock.sendall(b":7\r\n")
         silence(sock)
 
-    with pytest.raises(redis.ConnectionError, match="is no Redis: it answered ':7'") as refused:
+    with pytest.raises(redis.ConnectionError, match="is not Redis: it answered ':7'") as refused:
         connect(opener_of(talk), user="admin", password="a password", seconds=2)
     assert not isinstance(refused.value, redis.AuthenticationError)
 
@@ -140,7 +140,7 @@ def after_login(*replies: bytes, then: Talk = silence) -> Talk:
 
 def look_at(talk: Talk, seconds: float = 0.5) -> Live:
     with closing(connect(opener_of(talk), seconds=seconds)) as connection:
-        return look(connection, Reach.PLAINTEXT, user="default", port=1)
+        return gather_facts(connection, Reach.PLAINTEXT, user="default", port=1)
 
 
 INFO = b"$36\r\nredis_version:99.0.0\r\nrole:master\r\n\r\n\r\n"

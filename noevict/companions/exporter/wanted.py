@@ -10,7 +10,7 @@ from urllib.parse import quote
 from noevict import queues
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
-from noevict.pki.certificate import OwnCertificate
+from noevict.pki.certificate import UserCertificate
 from noevict.platforms.systemd import wanted
 from noevict.platforms.systemd.wanted import private_addresses
 from noevict.settings.model import Settings
@@ -73,7 +73,7 @@ def make_target(
     addresses: tuple[Address, ...],
     client_name: str,
     password: str,
-    user_certificate: OwnCertificate | None,
+    user_certificate: UserCertificate | None,
     systemd: int,
 ) -> WantedExporter:
     """Compute the target. ``redis``: its Redis. ``client_name``: the name clients use. ``systemd``: its version."""
@@ -134,7 +134,7 @@ def listen_address(bind: Iterable[str], names: Iterable[str], addresses: tuple[A
     return str(next(iter((*named, *private, *usable, *loopback)), "127.0.0.1"))
 
 
-def redis_name(bind: Iterable[str], client_name: str, user_certificate: OwnCertificate | None) -> str:
+def redis_name(bind: Iterable[str], client_name: str, user_certificate: UserCertificate | None) -> str:
     """Return a name or address by which the host reaches its own Redis, and which the certificate covers."""
     bare = {address.removeprefix("-") for address in bind}
     local = bare & {"127.0.0.1", "::1", *_EVERY[4], *_EVERY[6]}

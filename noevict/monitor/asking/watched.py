@@ -44,9 +44,8 @@ class Watched:
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
         self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
         self._evictions = Evictions()
-        self._counted: Refusals | None = (
-            None  # how often it had refused writes at the last poll that reported it
-        )
+        # How often it had refused writes at the last poll that reported it.
+        self._counted: Refusals | None = None
         # When it was polled, and how often it had refused writes since the poll before.
         self._refusals: deque[tuple[float, Mapping[str, int]]] = deque()
         self._under_way: asyncio.Task[None] | None = None

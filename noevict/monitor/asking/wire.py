@@ -64,4 +64,4 @@ def _plain(reply: resp.Reply, password: str) -> str | int | Refused:
                 resp.without_password(line, password)[:_ERROR_LENGTH]
             )  # before the cut, which could leave half of it
         case _:
-            raise resp.Garbage(f"is no Redis: it answered {reply!r}")
+            raise resp.Garbage(f"is not Redis: it answered {reply!r}")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from noevict.engines.layout import Layout
 from noevict.machine.files import attributes
 from noevict.pki import authority
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.conflicts import not_roots
 from noevict.platforms.systemd.found import InstanceState
@@ -22,7 +22,7 @@ from noevict.secrets.store import Secrets
 
 
 def changes(
-    state: InstanceState, target: Target, secrets: Secrets, own: OwnCertificate | None, now: datetime
+    state: InstanceState, target: Target, secrets: Secrets, own: UserCertificate | None, now: datetime
 ) -> Iterator[Change]:
     """Nothing where ``tls`` is not root's: that is a fault. ``own``: the user's files, where the settings name some."""
     there = state.file(target.layout.tls)

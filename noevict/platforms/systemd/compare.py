@@ -8,7 +8,7 @@ from noevict.directives import table
 from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
-from noevict.pki.certificate import OwnCertificate
+from noevict.pki.certificate import UserCertificate
 from noevict.plan.change import LISTENING, MODE, OWNER, Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import certificate, engine_change
@@ -36,7 +36,7 @@ def make_plan(
     state: InstanceState,
     target: Target,
     secrets: Secrets,
-    own: OwnCertificate | None,
+    own: UserCertificate | None,
     now: datetime,
     keys_before: Keys | None = None,
 ) -> Plan[Target]:

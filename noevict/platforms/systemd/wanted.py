@@ -12,7 +12,7 @@ from noevict.errors import NoevictError
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
 from noevict.machine.sysctl import KERNEL
-from noevict.pki.certificate import OwnCertificate, normalise
+from noevict.pki.certificate import UserCertificate, normalise
 from noevict.pki.host_names import Owner, nobody
 from noevict.platforms.systemd.found import InstanceState
 from noevict.redisconf import render as conf
@@ -87,7 +87,7 @@ def make_target(
     settings: Settings,
     state: InstanceState,
     secrets: Secrets,
-    own: OwnCertificate | None,
+    own: UserCertificate | None,
     server: Server,
     ssh_hostname: str,
     fresh: Mapping[str, str] | None = None,
@@ -251,7 +251,7 @@ def wanted_names(
     )
 
 
-def wanted_ca(secrets: Secrets, own: OwnCertificate | None) -> str:
+def wanted_ca(secrets: Secrets, own: UserCertificate | None) -> str:
     """The fleet's CA, which signs clients' certificates too; after the user's own, where there is one."""
     fleet = secrets.ca.certificate_pem
     return fleet if own is None else f"{own.ca.rstrip()}\n{fleet}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from noevict.directives.table import measured_after, problem
 from noevict.machine import sysctl
 from noevict.pki import authority
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.pki.host_names import is_address
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import MIB, Target
@@ -22,7 +22,7 @@ def notices(
     state: InstanceState,
     target: Target,
     secrets: Secrets,
-    own: OwnCertificate | None,
+    own: UserCertificate | None,
     now: datetime,
 ) -> Iterator[str]:
     """Each is said at the end of a run, and by ``noevict drift``."""

@@ -161,8 +161,8 @@ def test_a_user_whose_password_no_deploy_has_made_yet_is_one_line(secrets: Secre
 def test_before_the_first_deploy_there_is_no_url(root: Path, mistake: Any) -> None:
     line = mistake("url", "cache-2")
     assert line == (
-        f"{root}/secrets: should hold the fleet's secrets, does not: the first deploy makes them, or "
-        "NOEVICT_SECRETS names where they are"
+        f"{root}/secrets: should hold the fleet's secrets, does not: deploy to make them, or name "
+        "their directory in NOEVICT_SECRETS"
     )
     assert not (root / "secrets").exists()
 
@@ -233,7 +233,7 @@ def test_a_client_certificate_is_replaced_only_to_renew(secrets: Secrets, answer
 
 
 def test_before_the_first_deploy_there_is_no_client_certificate(root: Path, mistake: Any) -> None:
-    assert "the first deploy makes them" in mistake("cert", "worker")
+    assert "deploy to make them" in mistake("cert", "worker")
     assert not (root / "secrets").exists()
 
 

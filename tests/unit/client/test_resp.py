@@ -113,7 +113,7 @@ def test_what_is_no_reply_is_garbage(sent: bytes) -> None:
 def test_garbage_is_quoted_in_part() -> None:
     with pytest.raises(Garbage) as refused:
         read(Reader(text=10), b"x\x1b\xff" * 1000 + b"\r\n")
-    assert str(refused.value) == "is no Redis: it answered '" + r"x\x1b\\xff" * 33 + "x'"
+    assert str(refused.value) == "is not Redis: it answered '" + r"x\x1b\\xff" * 33 + "x'"
 
 
 # Of a reply with texts of 10 bytes and 4 elements at most, what is within the bounds and what is one beyond.
@@ -175,7 +175,7 @@ def test_a_text_that_is_too_long_to_be_kept_is_dropped_and_the_next_is_read() ->
         tracemalloc.stop()
     assert (first, nothing, last) == (b"0123456789", None, b"OK")
     assert isinstance(dropped, ErrorReply)
-    assert str(dropped) == "is no Redis: its answer has 1048576 bytes, should have 10 at most"
+    assert str(dropped) == "is not Redis: its answer has 1048576 bytes, should have 10 at most"
 
 
 def test_frames_keep_what_is_behind_what_was_taken() -> None:

@@ -40,7 +40,7 @@ from noevict.companions.exporter.wanted import (
 from noevict.errors import NoevictError
 from noevict.machine.found import Address, File, Package
 from noevict.pki import authority
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.plan import Plan
 from noevict.secrets.store import Secrets
 from noevict.server.password_rotation import OLDER
@@ -97,11 +97,11 @@ def test_it_never_listens_where_redis_does_not(bind: list[str], name: str) -> No
         assert six if ":" in found else (four or found == "127.0.0.1")
 
 
-def own(*names: str) -> OwnCertificate:
+def own(*names: str) -> UserCertificate:
     ca = authority.make_ca(datetime.now(UTC))
     host = Certificate.parse(ca.certificate_pem)
     assert host is not None
-    return OwnCertificate(replace(host, names=frozenset(names)), "", "", "")
+    return UserCertificate(replace(host, names=frozenset(names)), "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def own(*names: str) -> OwnCertificate:
     ],
 )
 def test_it_asks_redis_by_a_name_that_the_certificate_covers(
-    bind: str, certificate: OwnCertificate | None, name: str
+    bind: str, certificate: UserCertificate | None, name: str
 ) -> None:
     assert redis_name(bind.split(), "cache-1", certificate) == name
 

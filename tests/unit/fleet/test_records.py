@@ -271,7 +271,7 @@ def test_what_an_earlier_release_recorded_of_other_hosts_files_is_asked_about_un
     there, old = root / "fleets/hosts.state", root / "state"
     question = (
         f"{there}: should hold what is recorded of cache-2, which earlier releases kept in {old}: "
-        f"`cp -a {old} {there}` keeps that, `mkdir -m 700 {there}` begins anew"
+        f"`cp -a {old} {there}` keeps that, `mkdir -m 700 {there}` starts without them"
     )
     assert records.unclaimed(root) == question
     with pytest.raises(NoevictError) as caught:

@@ -57,7 +57,7 @@ def provision(checkout: Checkout, hosts: dict[str, Host]) -> None:
 
 
 def told(checkout: Checkout, host: Host) -> dict[str, object]:
-    """What ``client.look`` is told, in JSON's types."""
+    """What ``client.gather_facts`` is told, in JSON's types."""
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None
     connection = client.connect(
@@ -67,7 +67,7 @@ def told(checkout: Checkout, host: Host) -> dict[str, object]:
         user="admin",
         password=secrets.known_host(host.name).password("admin"),
     )
-    live: Live = client.look(connection, Reach.TLS, user="admin", port=6379)
+    live: Live = client.gather_facts(connection, Reach.TLS, user="admin", port=6379)
     connection.close()
     assert live.catalogue is not None
     return {

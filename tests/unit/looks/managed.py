@@ -18,7 +18,7 @@ from noevict.engines.engine import Server
 from noevict.engines.layout import LAYOUTS, Layout
 from noevict.machine.found import File, MachineState
 from noevict.pki.authority import Authority, make_ca
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.compare import make_plan
 from noevict.platforms.systemd.found import InstanceState
@@ -41,7 +41,7 @@ class Managed:
     state: InstanceState
     secrets: Secrets
     now: datetime
-    own: OwnCertificate | None = None
+    own: UserCertificate | None = None
 
     @property
     def layout(self) -> Layout:

@@ -256,7 +256,11 @@ def test_a_ca_survives_the_way_through_its_files_and_shows_no_key() -> None:
         (of_an_odd_curve(CA.certificate_pem), CA.key_pem, NO_CA),
         (pem_of_certificate(bare_certificate()), CA.key_pem, NO_CA),
         (CA.certificate_pem, "nonsense", "ca.key: should be an EC private key in PEM without a passphrase"),
-        (CA.certificate_pem, make_ca(NOW).key_pem, "ca.key: should be the key of ca.crt, is another one"),
+        (
+            CA.certificate_pem,
+            make_ca(NOW).key_pem,
+            "ca.key: should be the key of ca.crt, is the key of another certificate",
+        ),
         (CACHE.pem, CACHE.key, "ca.crt: should be the certificate of a CA, is one of a server or client"),
     ],
     ids=["nonsense", "odd curve", "no extensions", "no key", "another key", "a server's"],

@@ -15,7 +15,7 @@ from noevict.errors import NoevictError
 from noevict.fleet.endpoint import Access, Endpoint
 from noevict.pki import authority, contexts
 from noevict.pki.authority import make_ca
-from noevict.pki.certificate import OwnCertificate, load_own
+from noevict.pki.certificate import UserCertificate, load_user_certificate
 from noevict.run.context import RunContext
 from noevict.secrets.store import Secrets
 from tests.unit.pki.certificates import of_an_odd_curve
@@ -31,7 +31,7 @@ def pem_of(key: rsa.RSAPrivateKey) -> str:
     ).decode()
 
 
-def accepted(own: OwnCertificate, name: str = NAME) -> str | None:
+def accepted(own: UserCertificate, name: str = NAME) -> str | None:
     """Why noevict's connections would not accept it; None if they do."""
     return contexts.refusal(contexts.client_context(own.ca.encode(), strict=False), own.chain + own.key, name)
 
@@ -71,8 +71,10 @@ class Own:
         blocks = [each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates]
         (self.directory / file).write_text("a comment\n" + "".join(blocks))
 
-    def load(self, now: datetime = NOW) -> OwnCertificate:
-        return load_own(self.directory / "crt", self.directory / "key", self.directory / "ca", now)
+    def load(self, now: datetime = NOW) -> UserCertificate:
+        return load_user_certificate(
+            self.directory / "crt", self.directory / "key", self.directory / "ca", now
+        )
 
     def refused(self, now: datetime = NOW) -> str:
         with pytest.raises(NoevictError) as refused:
@@ -147,7 +149,9 @@ def test_each_mistake_in_own_files_is_one_line(own: Own) -> None:
     for now in ends, NOW + 200 * DAY, NOW - 2 * DAY:
         assert own.refused(now) == f"crt: valid from {starts.date()} to {ends.date()}, it is {now.date()}"
     (own.directory / "key").write_text(pem_of(own.middle_key))
-    assert own.refused() == f"key: should be the key of {own.directory}/crt, is another one"
+    assert (
+        own.refused() == f"key: should be the key of {own.directory}/crt, is the key of another certificate"
+    )
     (own.directory / "key").write_text(of_an_odd_curve(make_ca(NOW).key_pem))
     assert own.refused().startswith("key: should hold a private key in PEM")
     (own.directory / "key").write_text("nonsense")
@@ -207,7 +211,9 @@ def test_a_ca_made_with_plain_openssl_is_trusted_as_it_is_accepted(
     tmp_path: Path, key: str, config: str
 ) -> None:
     make_plainly(tmp_path, key, PLAIN[config])
-    own = load_own(tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC))
+    own = load_user_certificate(
+        tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC)
+    )
     assert accepted(own) is None
     fleet = RunContext(tmp_path, {NAME: settings(tmp_path)})
     fleet.try_own_certificate(fleet.settings[NAME], NAME)
@@ -243,7 +249,9 @@ def test_the_fleets_own_ca_is_checked_strictly(tmp_path: Path) -> None:
 
 def test_status_and_serve_check_a_users_ca_as_runs_do(tmp_path: Path) -> None:
     make_plainly(tmp_path, "rsa:2048", "")
-    own = load_own(tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC))
+    own = load_user_certificate(
+        tmp_path / "own.crt", tmp_path / "own.key", tmp_path / "ca.crt", datetime.now(UTC)
+    )
     Secrets.create(tmp_path / "secrets")
     (tmp_path / "hosts.yml").write_text(f"redis:\n  {NAME}:\n")
     access = Access(tmp_path)

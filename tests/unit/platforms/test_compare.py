@@ -9,7 +9,7 @@ import pytest
 from noevict.machine.found import Address, Package, Sysctl
 from noevict.operations.lock import changed_fields
 from noevict.pki.authority import DAYS, make_ca, make_client_certificate
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.wanted import SYSCTL
 from noevict.server.live import Reach
@@ -380,7 +380,7 @@ def with_own(host: Managed) -> Managed:
     leaf = Certificate.parse(pem)
     assert leaf is not None
     chain = pem + host.secrets.ca.certificate_pem
-    own = OwnCertificate(leaf, chain, host.secrets.ca.certificate_pem, "key")
+    own = UserCertificate(leaf, chain, host.secrets.ca.certificate_pem, "key")
     return replace(host, own=own).but(certificate=chain, ca=own.ca + host.secrets.ca.certificate_pem)
 
 

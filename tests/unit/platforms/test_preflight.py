@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from noevict.engines.engine import Server
 from noevict.machine.found import File, Listener
 from noevict.pki.authority import make_ca
-from noevict.pki.certificate import Certificate, OwnCertificate
+from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.platforms.systemd.preflight import managed as is_managed
 from noevict.platforms.systemd.preflight import of_others
 from noevict.server.live import Reach
@@ -308,7 +308,7 @@ def test_a_users_own_ca_is_no_fleets_whatever_else_is_lost() -> None:
     host = refused_us(managed("trixie"))
     leaf = Certificate.parse(NAMELESS_CA)
     assert leaf
-    own = replace(host, own=OwnCertificate(leaf, NAMELESS_CA, NAMELESS_CA, "key"))
+    own = replace(host, own=UserCertificate(leaf, NAMELESS_CA, NAMELESS_CA, "key"))
     assert own.but(ca=NAMELESS_CA, certificate=NAMELESS_CA).plan.refusals == ()
     # Without that setting it may be the CA of a fleet that was named by hand.
     [line] = host.but(ca=NAMELESS_CA, certificate=NAMELESS_CA).plan.refusals

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from noevict.engines.engine import Server
 from noevict.errors import NoevictError
 from noevict.machine.found import Address
-from noevict.pki.certificate import Certificate, OwnCertificate, normalise
+from noevict.pki.certificate import Certificate, UserCertificate, normalise
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import (
     MIB,
@@ -292,7 +292,7 @@ def test_the_fleets_ca_stands_behind_the_users_own() -> None:
     fleet = host.secrets.ca.certificate_pem
     certificate = Certificate.parse(host.state.certificate or "")
     assert certificate is not None
-    own = OwnCertificate(certificate, "chain", "their CA\n", "key")
+    own = UserCertificate(certificate, "chain", "their CA\n", "key")
     assert wanted_ca(host.secrets, None) == fleet
     assert wanted_ca(host.secrets, own) == f"their CA\n{fleet}"
 

@@ -232,7 +232,7 @@ def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_
         (
             "[a] SSH host key error (Host key for 10.0.0.1 does not match.)",
             "[a] SSH host key error (Host key for 10.0.0.1 is not the one in known_hosts: somebody may be in between. "
-            "Only if the host was set up anew: ssh-keygen -R 10.0.0.1 (with -f FILE for its ssh_known_hosts_file))",
+            "Only if the host was reinstalled: ssh-keygen -R 10.0.0.1 (with -f FILE for its ssh_known_hosts_file))",
         ),
         ("[a] the certificate does not match.", "as it is"),
     ],

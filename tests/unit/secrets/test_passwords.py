@@ -168,7 +168,7 @@ def test_a_generation_is_replaced_in_its_place(text: str) -> None:
 
 
 def test_a_generation_in_a_form_that_cannot_be_replaced_is_left_alone() -> None:
-    with pytest.raises(NoevictError, match="is another form of YAML"):
+    with pytest.raises(NoevictError, match="is written in another form of YAML"):
         passwords.with_generation(
             FILE, f"generation: >-\n  4\n  {'d' * 32}\na: x\n", Generation(12, "e" * 32)
         )

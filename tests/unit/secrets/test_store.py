@@ -167,14 +167,15 @@ def test_making_them_goes_on_where_it_was_interrupted(
 @pytest.mark.parametrize("lost", ["ca.key", "users.yml"])
 def test_incomplete_secrets_are_refused(path: Path, made: Secrets, lost: str) -> None:
     (made.path / lost).unlink()
-    assert f"should hold {lost} beside ca.crt" in refusal(lambda: Secrets.load(path))
-    assert f"should hold {lost} beside ca.crt" in refusal(lambda: Secrets.create(path).save())
+    assert f"should have {lost} beside ca.crt" in refusal(lambda: Secrets.load(path))
+    assert f"should have {lost} beside ca.crt" in refusal(lambda: Secrets.create(path).save())
 
 
 def test_a_key_of_another_ca_is_refused(path: Path, made: Secrets) -> None:
     (made.path / "ca.key").write_text(authority.make_ca(NOW).key_pem)
     assert (
-        refusal(lambda: Secrets.load(path)) == f"{path}/ca.key: should be the key of ca.crt, is another one"
+        refusal(lambda: Secrets.load(path))
+        == f"{path}/ca.key: should be the key of ca.crt, is the key of another certificate"
     )
 
 
