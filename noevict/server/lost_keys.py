@@ -44,9 +44,13 @@ def beside(state: FoundData, layout: Layout) -> tuple[str, ...]:
     began = _began(state)
     aof = live.config.get("appendonly") == "yes"
     dump, found = state.file(layout.rdb), []
-    # One that it saved itself is what it had.
-    earlier = dump is not None and dump.size > EMPTY and not live.number("rdb_saves")
-    if dump is not None and earlier and not (aof and _goes_on(state, layout, began, dump.changed)):
+    saved = live.number("rdb_saves")  # one that it saved itself is what it had
+    if (
+        dump is not None
+        and dump.size > EMPTY
+        and not saved
+        and not (aof and _goes_on(state, layout, began, dump.changed))
+    ):
         found.append(dump.path)
     for file in state.data.values():
         kept = _kept_at(file, layout)

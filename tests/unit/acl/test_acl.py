@@ -428,7 +428,12 @@ def test_what_makes_sense_is_taken(name: str, value: object) -> None:
         ("x", {"profile": "app", "keys": ["a b"]}, "with keys that are patterns alone"),
         ("x", {"profile": "app", "channels": [""]}, "with channels that are patterns alone"),
         ("x", {"profile": "app", "channels": ["*", "a"]}, "with channels that are '*' alone"),
-        ("default", "readonly", "a restart would drop transactions"),
+        (
+            "default",
+            "readonly",
+            'off, "app", "admin", or rules with ~* and +@write: with less, a restart would drop transactions and '
+            "scripts",
+        ),
         ("default", "health", "a restart would drop transactions"),
         ("default", {"profile": "exporter"}, "a restart would drop transactions"),
         ("default", {"profile": "app", "keys": ["old:*"]}, "a restart would drop transactions"),
