@@ -9,7 +9,8 @@ from urllib.parse import quote
 import click
 
 from noevict.cli.checkout import check_user, find_root, host_data
-from noevict.inventory.reader import client_host, read_fleet
+from noevict.fleet.endpoint import endpoint_of
+from noevict.inventory.reader import read_fleet
 from noevict.pki import authority
 from noevict.secrets.store import load_secrets
 from noevict.settings.model import Settings, settings_of
@@ -27,7 +28,7 @@ def url(host: str, user: str, ca: bool) -> None:
     """
     root = find_root()
     fleet = read_fleet(root)
-    data = host_data(fleet, host)
+    host_data(fleet, host)
     settings = settings_of(fleet, host)
     if ca:
         click.echo(_ca_path(root, settings))
@@ -35,7 +36,8 @@ def url(host: str, user: str, ca: bool) -> None:
     check_user(host, user, settings)
     # Until the host has a password of its own, it has the older one, which all hosts share.
     password = load_secrets(root).known_host(host, fleet.hosts).unseen(user)[-1]
-    click.echo(redis_url(client_host(host, data), settings.redis_port, user, password))
+    endpoint = endpoint_of(fleet, host, settings)
+    click.echo(redis_url(endpoint.host, endpoint.port, user, password))
 
 
 class _CommandLast(click.Command):
@@ -71,14 +73,14 @@ def cli_(host: str, command: tuple[str, ...], user: str) -> int:
     """
     from noevict.console.connection import connect  # noqa: PLC0415 - as below
     from noevict.console.prompt import Console  # noqa: PLC0415 - no other command needs it
-    from noevict.fleet.endpoint import Access, target_of  # noqa: PLC0415 - it imports ssl
+    from noevict.fleet.access import Access  # noqa: PLC0415 - it imports ssl
 
     root = find_root()
     fleet = read_fleet(root)
     host_data(fleet, host)
     settings = settings_of(fleet, host)
     check_user(host, user, settings)
-    target, access = target_of(fleet, host, settings), Access(root)
+    target, access = endpoint_of(fleet, host, settings), Access(root)
     context, passwords = access.context(target, datetime.now(UTC)), access.passwords(user, host)
     console = Console(host, lambda: connect(target, context, user, passwords))
     console.connect()

@@ -13,6 +13,7 @@ from pyinfra.api.state import State
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
+from noevict.fleet.endpoint import Endpoint
 from noevict.pki import authority, contexts
 from noevict.pki.certificate import UserCertificate, load_user_certificate
 from noevict.pki.host_names import Owners, given_names
@@ -161,25 +162,21 @@ class RunContext:
         """What earlier runs left of the host."""
         return records.read_one(records.locate(self.root), host)
 
-    def trusting(self, settings: Settings) -> ssl.SSLContext:
-        """How noevict comes to a host: with the CA of its certificate, and strict if that is the fleet's own.
+    def trusting(self, endpoint: Endpoint) -> ssl.SSLContext:
+        """Return how noevict gets to a server: with the CA of its certificate, strict if that is the fleet's own."""
+        ca = self.secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
+        return contexts.trusting(ca.encode(), self.client_pem(), strict=endpoint.ca is None)
 
-        Raises NoevictError as ``own_certificate``.
-        """
-        own = self.own_certificate(settings)
-        ca = self.secrets.ca.certificate_pem if own is None else own.ca
-        return contexts.trusting(ca.encode(), self.client_pem(), strict=own is None)
-
-    def try_own_certificate(self, settings: Settings, name: str) -> None:
-        """See by a handshake in memory that a client that asks for ``name`` accepts the user's own certificate.
+    def try_own_certificate(self, settings: Settings, endpoint: Endpoint) -> None:
+        """See by a handshake in memory that a client of the endpoint accepts the user's own certificate.
 
         Raises NoevictError if it does not, and as ``own_certificate``.
         """
-        own = self.own_certificate(settings)
+        own, name = self.own_certificate(settings), endpoint.host
         tried = (settings.redis_tls_cert, settings.redis_tls_ca, name)
         if own is None or tried in self._tried:
             return
-        if problem := contexts.refusal(self.trusting(settings), own.chain + own.key, name):
+        if problem := contexts.refusal(self.trusting(endpoint), own.chain + own.key, name):
             raise NoevictError(
                 f"redis_tls_cert: no client that has {settings.redis_tls_ca} would accept it for {name}: {problem} "
                 "(intermediates go below it in the same file, the root into redis_tls_ca)"

@@ -15,6 +15,8 @@ from noevict.directives import table
 from noevict.engines.engine import Server
 from noevict.engines.layout import LAYOUTS, Layout
 from noevict.errors import NoevictError
+from noevict.fleet.endpoint import Endpoint, make_endpoint
+from noevict.inventory.reader import client_host
 from noevict.pki import contexts
 from noevict.pki.certificate import UserCertificate
 from noevict.plan.change import How
@@ -210,20 +212,20 @@ class InstanceRun:
     def _own_certificate(self) -> UserCertificate | None:
         """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""
         own = self.context.own_certificate(self.settings)
-        if own is not None and not own.certificate.covers(self.client_name):
+        if own is not None and not own.certificate.covers(self.endpoint.host):
             covered = ", ".join(sorted(own.certificate.names)) or "no name"
             raise NoevictError(
-                f"redis_tls_cert: should cover {self.client_name}, by which clients reach this host "
+                f"redis_tls_cert: should cover {self.endpoint.host}, by which clients reach this host "
                 f"(redis_address says so where it is another), covers {covered}"
             )
-        self.context.try_own_certificate(self.settings, self.client_name)
+        self.context.try_own_certificate(self.settings, self.endpoint)
         return own
 
-    @property
-    def client_name(self) -> str:
-        """The name or address that clients use, and that the certificate is checked against."""
-        own = "localhost" if self.name.startswith("@") else self.name
-        return self.settings.redis_address or self.machine.ssh_hostname or own
+    @functools.cached_property
+    def endpoint(self) -> Endpoint:
+        """Where its clients go. Raises NoevictError for a redis_tls_ca that cannot be read."""
+        data = {"redis_address": self.settings.redis_address, "ssh_hostname": self.machine.ssh_hostname}
+        return make_endpoint(self.context.root, self.name, client_host(self.name, data), self.settings)
 
     @property
     def client(self) -> Client:
@@ -255,12 +257,12 @@ class InstanceRun:
     def _route(self, found: InstanceState) -> login.Route:
         directly = self.settings.redis_connect == "direct" and not self.name.startswith("@")
         return login.Route(
-            self.client_name,
-            self.settings.redis_port,
+            self.endpoint.host,
+            self.endpoint.port,
             self.admin_passwords(found),
             self.secrets.takeover,
-            functools.partial(tunnel.open_direct, self.client_name) if directly else None,
+            functools.partial(tunnel.open_direct, self.endpoint.host) if directly else None,
             functools.partial(tunnel.open_tcp, self.machine.host),
-            functools.partial(self.context.trusting, self.settings),
+            functools.partial(self.context.trusting, self.endpoint),
             lambda: contexts.unchecked(self.context.client_pem()),
         )

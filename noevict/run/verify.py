@@ -104,7 +104,7 @@ def doors(run: InstanceRun, found: InstanceState) -> list[str]:
             f"TLS on port {settings.redis_port}: should answer, {run.layout.title} {live.reach.value} {live.why}"
         )
     elif live.untrusted:
-        wrong.append(f"the certificate is not accepted for {run.client_name}: {live.untrusted}")
+        wrong.append(f"the certificate is not accepted for {run.endpoint.host}: {live.untrusted}")
     for listener in found.listeners:
         if not listener.own:
             continue

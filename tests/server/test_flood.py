@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from noevict.fleet.endpoint import Access
+from noevict.fleet.access import Access
 from noevict.monitor.asking import roster
 from noevict.monitor.asking.wire import LONGEST
 from noevict.monitor.web.service import MOST_STREAMS

@@ -16,7 +16,8 @@ import pytest
 import redis
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Endpoint, read_targets
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import Endpoint, read_endpoints
 from noevict.monitor.asking import dial, poll, tls
 from noevict.monitor.asking.dial import Resolver, Turns
 from noevict.monitor.asking.fleet import Monitor
@@ -38,7 +39,7 @@ def site() -> Iterator[Site]:
 
 
 def asker(site: Site, name: str = "a") -> Asker:
-    (target,) = read_targets(site.directory, [name])
+    (target,) = read_endpoints(site.directory, [name])
     return Asker(target, Access(site.directory), Resolver(), Turns(8))
 
 
@@ -149,7 +150,7 @@ def test_a_connection_closed_while_a_task_waits_for_it_leaves_nothing_behind(sit
 
     async def talk() -> bytes:
         async with stranger(site, saying(b"+PONG\r\n")):
-            (target,) = read_targets(site.directory)
+            (target,) = read_endpoints(site.directory)
             context = Access(site.directory).context(target, datetime.now(UTC))
             closed = await tls.connect(target.host, target.port, target.host, context)
             waiting = asyncio.create_task(closed.receive())
@@ -202,7 +203,7 @@ def test_a_host_with_a_certificate_of_the_users_own_is_checked_by_its_ca(site: S
     for text in ("none", "\n".join([pem[0], "AAAA", pem[-1]])):
         (site.directory / "own.crt").write_text(text)
         with pytest.raises(NoevictError, match=r"^a: redis_tls_ca: should hold certificates in PEM, has "):
-            Access(site.directory).check(read_targets(site.directory)[0])
+            Access(site.directory).check(read_endpoints(site.directory)[0])
 
 
 def test_a_name_that_is_not_known_is_told(site: Site) -> None:
@@ -264,7 +265,7 @@ def test_whoever_asks_does_not_wait_for_a_host_that_does_not_answer(site: Site) 
     site.add("b", server.tls_port)
 
     async def ask() -> tuple[bool, list[str]]:
-        fleet = Monitor(read_targets(site.directory), Access(site.directory), site.directory / "state")
+        fleet = Monitor(read_endpoints(site.directory), Access(site.directory), site.directory / "state")
         await fleet.first_look()
         never = asyncio.Event()
 
@@ -324,7 +325,7 @@ def test_the_address_that_answers_is_found_among_those_that_do_not(
 
 def test_a_fleet_that_is_not_asked_is_not_ready(site: Site) -> None:
     site.add("a", 1)
-    fleet = Monitor(read_targets(site.directory), Access(site.directory), site.directory / "state")
+    fleet = Monitor(read_endpoints(site.directory), Access(site.directory), site.directory / "state")
     assert fleet.late == ["a"]
     asyncio.run(fleet.first_look())
     assert fleet.late == []

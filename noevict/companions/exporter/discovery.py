@@ -40,7 +40,7 @@ def entry(run: InstanceRun, target: WantedExporter, groups: tuple[str, ...]) -> 
     """Return the host's entry for file_sd; None if its exporter can only be reached on the host itself."""
     if target.loopback and run.name != LOCAL:
         return None
-    address = f"{bracketed(target.listen or run.client_name)}:{target.port}"
+    address = f"{bracketed(target.listen or run.endpoint.host)}:{target.port}"
     more = {"engine": run.layout.engine.name, "groups": ",".join(groups)}
     return {"targets": [address], "labels": target_labels(run.name, run.settings) | more}
 

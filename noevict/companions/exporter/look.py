@@ -75,7 +75,7 @@ class Exporter:
             run.settings,
             run.plan.target,
             run.found.machine.addresses,
-            run.client_name,
+            run.endpoint.host,
             run.secrets.password(USER),
             run.context.own_certificate(run.settings),
             found.systemd,

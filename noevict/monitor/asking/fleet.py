@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from noevict.fleet import records
-from noevict.fleet.endpoint import Access, Endpoint, read_targets
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import Endpoint, read_endpoints
 from noevict.fleet.records import NOTHING, Record
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Resolver, Turns
@@ -194,7 +195,7 @@ class Monitor:
 
 def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
     """Ask all hosts, or some, once. Raises NoevictError for mistakes; a host that fails has a View that says so."""
-    access, targets = Access(root), read_targets(root, only)
+    access, targets = Access(root), read_endpoints(root, only)
 
     async def ask_all() -> list[View]:
         fleet = Monitor(targets, access, records.locate(root))

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from noevict import queues
 from noevict.client.resp import Garbage
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import EXPORTER, HEALTH, Access, Endpoint
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import EXPORTER, HEALTH, Endpoint
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Dial, Resolver, Turns
 from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason

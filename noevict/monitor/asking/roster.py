@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Endpoint, read_targets
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import Endpoint, read_endpoints
 from noevict.inventory.reader import hosts_path
 from noevict.messages import one_line
 from noevict.monitor.asking.watched import log
@@ -25,7 +26,7 @@ class Roster:
     def read(self) -> list[Endpoint]:
         """Read the hosts. Raises NoevictError for mistakes, and for a host whose password is missing."""
         self._read = self._stamp()
-        targets = read_targets(self._root)
+        targets = read_endpoints(self._root)
         for target in targets:
             self._access.check(target)
         return targets

@@ -13,7 +13,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from noevict.fleet import records
-from noevict.fleet.endpoint import Access, read_targets
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import read_endpoints
 from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.watched import View
 from noevict.monitor.terminal.status import Screen
@@ -54,7 +55,7 @@ def watch(root: Path, only: Collection[str], interval: float, console: Console) 
 
     Raises NoevictError for mistakes, before anything is drawn.
     """
-    access, targets = Access(root), read_targets(root, only)
+    access, targets = Access(root), read_endpoints(root, only)
     for target in targets:
         access.check(target)
     return asyncio.run(_watch(Monitor(targets, access, records.locate(root), interval), console))

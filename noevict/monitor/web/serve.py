@@ -14,7 +14,7 @@ import uvicorn
 
 from noevict.errors import NoevictError
 from noevict.fleet import records
-from noevict.fleet.endpoint import Access
+from noevict.fleet.access import Access
 from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.roster import Roster
 from noevict.monitor.web import open_files

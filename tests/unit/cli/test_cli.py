@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from noevict.cli.checkout import find_root
 from noevict.cli.clients import redis_url
 from noevict.cli.main import run
-from noevict.fleet.endpoint import Access
+from noevict.fleet.access import Access
 from noevict.inventory.reader import client_host, read_fleet
 from noevict.pki.certificate import Certificate
 from noevict.secrets.store import Secrets

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from noevict.errors import NoevictError
-from noevict.fleet.endpoint import Access, Endpoint
+from noevict.fleet.access import Access
+from noevict.fleet.endpoint import Endpoint, make_endpoint
 from noevict.pki import authority, contexts
 from noevict.pki.authority import make_ca
 from noevict.pki.certificate import UserCertificate, load_user_certificate
@@ -216,10 +217,14 @@ def test_a_ca_made_with_plain_openssl_is_trusted_as_it_is_accepted(
     )
     assert accepted(own) is None
     fleet = RunContext(tmp_path, {NAME: settings(tmp_path)})
-    fleet.try_own_certificate(fleet.settings[NAME], NAME)
+    fleet.try_own_certificate(fleet.settings[NAME], endpoint(fleet))
     # With the very context that reaches the host later.
-    assert contexts.refusal(fleet.trusting(fleet.settings[NAME]), own.chain + own.key, NAME) is None
-    assert not fleet.trusting(fleet.settings[NAME]).verify_flags & ssl.VERIFY_X509_STRICT
+    assert contexts.refusal(fleet.trusting(endpoint(fleet)), own.chain + own.key, NAME) is None
+    assert not fleet.trusting(endpoint(fleet)).verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def endpoint(run: RunContext) -> Endpoint:
+    return make_endpoint(run.root, NAME, NAME, run.settings[NAME])
 
 
 def settings(directory: Path) -> dict[str, str]:
@@ -232,7 +237,7 @@ def test_what_no_client_would_accept_is_refused_with_the_reason(tmp_path: Path) 
     (tmp_path / "ca.crt").write_text(authority.make_ca(NOW).certificate_pem)
     fleet = RunContext(tmp_path, {NAME: settings(tmp_path)})
     with pytest.raises(NoevictError) as refused:
-        fleet.try_own_certificate(fleet.settings[NAME], NAME)
+        fleet.try_own_certificate(fleet.settings[NAME], endpoint(fleet))
     [line] = refused.value.lines
     assert line.startswith(
         f"redis_tls_cert: no client that has {tmp_path}/ca.crt would accept it for {NAME}: "
@@ -242,7 +247,7 @@ def test_what_no_client_would_accept_is_refused_with_the_reason(tmp_path: Path) 
 
 def test_the_fleets_own_ca_is_checked_strictly(tmp_path: Path) -> None:
     fleet = RunContext(tmp_path, {NAME: {}})
-    flags = fleet.trusting(fleet.settings[NAME]).verify_flags
+    flags = fleet.trusting(endpoint(fleet)).verify_flags
     assert flags & ssl.VERIFY_X509_STRICT
     assert not flags & ssl.VERIFY_X509_PARTIAL_CHAIN
 

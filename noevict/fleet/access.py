@@ -1,0 +1,85 @@
+"""What a login at an endpoint takes: passwords and TLS contexts, from ``secrets/``."""
+
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from noevict.errors import NoevictError
+from noevict.fleet.endpoint import EXPORTER, HEALTH, Endpoint
+from noevict.inventory.reader import read_fleet
+from noevict.pki import authority
+from noevict.pki.contexts import client_context
+from noevict.secrets.store import IDS, load_secrets, locate
+
+_CERTIFICATE_DAYS = 1  # of our own, for servers that ask for one
+_RENEW = timedelta(hours=12)
+
+
+class Access:
+    """Passwords and TLS contexts for the targets, from ``secrets/``. They are read again if they change there."""
+
+    def __init__(self, root: Path) -> None:
+        """Read the secrets. Raises NoevictError if there are none yet."""
+        self._root = root
+        self._contexts: dict[tuple[str | None, bool], tuple[datetime, ssl.SSLContext]] = {}
+        self._take()
+
+    def passwords(self, user: str, host: str) -> tuple[str, ...]:
+        """Return passwords as ``Secrets.unseen``. Raises NoevictError for a user that has none."""
+        return self._secrets.of_host(self._ids.key(host)).unseen(user)
+
+    def context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
+        """Return the context for all hosts of a CA, with a client certificate for servers that ask for one.
+
+        Raises NoevictError if the CA cannot be read.
+        """
+        key = (target.ca, target.asks_certificate)
+        made, context = self._contexts.get(key, (now, None))
+        if context is None or (target.asks_certificate and now - made > _RENEW):
+            context = self._make_context(target, now)
+            self._contexts[key] = (now, context)
+        return context
+
+    def check(self, target: Endpoint) -> None:
+        """Check that everything needed to ask this host is there. Raises NoevictError."""
+        self.context(target, datetime.now(UTC))
+        for user in (HEALTH, EXPORTER) if target.queues else (HEALTH,):
+            self.passwords(user, target.name)
+
+    def refresh(self) -> bool:
+        """Read the secrets again. Returns whether they have changed: a run may have made passwords or a CA since."""
+        if self._stamp() == self._read:
+            return False
+        try:
+            self._take()
+        except NoevictError:  # they may be copied there just now
+            return False
+        self._contexts.clear()
+        return True
+
+    def _take(self) -> None:
+        self._read = self._stamp()
+        self._secrets = load_secrets(self._root)
+        self._ids = self._secrets.host_ids(read_fleet(self._root).hosts)
+
+    def _stamp(self) -> tuple[float, ...]:
+        found = []
+        for name in ("users.yml", "ca.crt", IDS):
+            with suppress(OSError):
+                found.append((locate(self._root) / name).stat().st_mtime)
+        return tuple(found)
+
+    def _make_context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
+        ca = self._secrets.ca.certificate_pem if target.ca is None else target.ca
+        certificate = None
+        if target.asks_certificate:
+            certificate = "".join(
+                authority.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS)
+            )
+        try:
+            return client_context(ca.encode(), certificate, strict=target.ca is None)
+        except ssl.SSLError:
+            raise NoevictError(
+                f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that is none"
+            ) from None
