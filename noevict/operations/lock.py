@@ -56,8 +56,9 @@ def _end_connections(run: InstanceRun) -> None:
 
 def changed_fields(before: InstanceState, after: InstanceState) -> list[str]:
     """The names of what differs between two looks, of the fields that count."""
-    parts = ("machine", "live")
-    inside = (name for part in parts for name in different(getattr(before, part), getattr(after, part)))
+    # A server that was being started may have had some of its ports open, and not yet all.
+    parts = ("machine", "live", *(("listeners",) if before.starting or before.live.loading else ()))
+    inside = (name for part in parts[:2] for name in different(getattr(before, part), getattr(after, part)))
     return [*(name for name in different(before, after) if name not in parts), *inside]
 
 

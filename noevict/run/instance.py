@@ -135,6 +135,17 @@ class InstanceRun:
         return self.make_plan()
 
     def _look_once(self) -> Plan[Target]:
+        found = self._look_at_servers()
+        if found.too_busy:
+            self.state = found = self._look_at_servers().after(found)
+        self.context.looked_at(self.name, found.machine.identity)
+        self.context.note_managed(self.name, managed=self.managed)
+        server = found.live.server
+        if server is not None and table.defaults(server) is None:
+            self._ask_defaults(server)
+        return self.make_plan()
+
+    def _look_at_servers(self) -> InstanceState:
         self.close_client()
         self.predecessor = None
         ports = (self.settings.redis_port, self.settings.redis_plaintext_port)
@@ -143,13 +154,7 @@ class InstanceRun:
             # The server that still is, or was, in charge here.
             self.predecessor = InstanceRun(self.machine, self.layout.other)
             found = replace(found, predecessor=self.predecessor._look_at_server(other[0]))
-        found = self._look_at_server(found)
-        self.context.looked_at(self.name, found.machine.identity)
-        self.context.note_managed(self.name, managed=self.managed)
-        server = found.live.server
-        if server is not None and table.defaults(server) is None:
-            self._ask_defaults(server)
-        return self.make_plan()
+        return self._look_at_server(found)
 
     def _look_at_server(self, found: InstanceState) -> InstanceState:
         self._client, live = login.look_at_redis(self._route(found), found, known=managed(found, self.layout))

@@ -9,7 +9,6 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.platforms.systemd.found import InstanceState
 from noevict.run.instance import InstanceRun
-from noevict.server.live import Reach
 from noevict.server.progress import Info, Patience, loading
 from noevict.ssh.shell import HOST_FAILURES
 
@@ -18,8 +17,11 @@ ANSWER_SECONDS = 20  # from ready to the first answer
 
 def is_loading(found: InstanceState) -> bool:
     """Whether it says so itself, or is being started and too busy to answer; or the engine that it replaces does."""
-    busy = found.starting and found.live.reach is Reach.UNREACHED
-    return found.live.loading or busy or (found.predecessor is not None and is_loading(found.predecessor))
+    return (
+        found.live.loading
+        or found.too_busy
+        or (found.predecessor is not None and is_loading(found.predecessor))
+    )
 
 
 def wait_until_loaded(run: InstanceRun) -> None:

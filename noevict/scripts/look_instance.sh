@@ -238,7 +238,7 @@ look_instance() {
   done
   declare -A overriding=()
   for file in /etc/systemd/system/"$unit".d/*.conf /run/systemd/system/"$unit".d/*.conf /usr/local/lib/systemd/system/"$unit".d/*.conf $dropins; do
-    [[ -f $file && $file != /etc/systemd/system/$unit.d/noevict.conf && ! ${overriding[$file]-} ]] || continue
+    [[ -f $file && $file != "$dropin" && ! ${overriding[$file]-} ]] || continue
     overriding[$file]=yes set=
     mapfile -t -n 1000 lines <"$file"
     for line in "${lines[@]}"; do

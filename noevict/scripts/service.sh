@@ -1,17 +1,16 @@
 # Do things to the service, one after the other, and tell its state: "state WORD pid N saved BYTES" with WORD running,
-# starting, stopping, stopped or failed. package, unit, data; verb: words of enable, disable, start, restart, stop and
-# state. again: yes where they were given before, and go on. old: the pid it had before a restart or stop, 0 where that is
-# not known.
+# starting, stopping, stopped or failed. package, unit, user, data, pidfile; verb: words of enable, disable, start,
+# restart, stop and state. again: yes if they were given before, and go on. old: the pid it had before a restart or stop,
+# 0 if that is not known.
 set -uo pipefail
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
-pidfile=/run/${package%-server}/$package.pid
 
 pid_of_init() {
   # The server's user wrote the file, and may have put anything in its place: a process of another's is not touched.
   local pid
   pid=$(timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
-  [[ $pid && $(readlink "/proc/$pid/exe") == /usr/bin/* && $(stat -c %U "/proc/$pid") == "${package%-server}" ]] || pid=0
+  [[ $pid && $(readlink "/proc/$pid/exe") == /usr/bin/* && $(stat -c %U "/proc/$pid") == "$user" ]] || pid=0
   echo "$pid"
 }
 # Into variables of those names.

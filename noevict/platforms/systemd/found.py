@@ -5,7 +5,7 @@ A field that could not be looked at is None, never a value that reads like "no".
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from noevict.engines.engine import Server
@@ -90,6 +90,24 @@ class InstanceState:
         if self.live.config.get("appendonly") != "yes" or self.live.loading:
             return False
         return self.file(layout.manifest) is None or not self.aof_open
+
+    @property
+    def too_busy(self) -> bool:
+        """Whether the server is being started, and does not answer: it is too busy, or ends again and again."""
+        return self.starting and self.live.reach is Reach.UNREACHED
+
+    def after(self, before: "InstanceState") -> "InstanceState":
+        """Return what is so after two looks at a server that is being started.
+
+        systemd starts a server that ends again and again: each look may meet another process of it, or none. Two
+        processes that did not answer are no server: the state is as it is between two starts.
+        """
+        if not (before.too_busy and self.too_busy and before.pid != self.pid):
+            return self
+        others = tuple(each for each in self.listeners if not each.own)
+        return replace(
+            self, pid=0, starting=False, aof_open=False, listeners=others, live=Live(Reach.NOT_RUNNING)
+        )
 
     def file(self, path: str) -> File | None:
         return self.files.get(path) or self.data.get(path)

@@ -128,7 +128,7 @@ def of_others(state: InstanceState, target: Target, secrets: Secrets) -> Iterato
 
 def _unknown(state: InstanceState, target: Target) -> Iterator[str]:
     live = state.live
-    if live.reach is Reach.UNREACHED and state.starting:
+    if state.too_busy:
         yield (
             f"{target.layout.title} is starting, and too busy to answer ({live.why}): run again once it has loaded "
             "its data"
