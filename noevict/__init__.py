@@ -1,6 +1,6 @@
 """noevict: production Redis on hosts.
 
-hosts.yml -> inventory -> settings -> one look a host -> what is wanted -> plan -> operations -> verify
+hosts.yml -> inventory -> settings -> one look at each host -> what is wanted -> plan -> operations -> verify
 
 Each folder is a layer; LAYERS has their order: a layer imports from those before it.
 """

@@ -1,4 +1,6 @@
-"""The ``noevict`` command's start. What reaches hosts runs under gevent, which has to come before ssl is imported."""
+"""Starts the ``noevict`` command. Commands that connect to hosts need gevent, which has to patch before ssl is
+imported.
+"""
 
 import sys
 

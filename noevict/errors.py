@@ -1,4 +1,4 @@
-"""The one exception whose text is the answer to a user's mistake."""
+"""The exception whose text is the answer to a user's mistake."""
 
 from collections.abc import Iterable
 
@@ -6,9 +6,9 @@ from noevict.messages import one_line
 
 
 class NoevictError(Exception):
-    """A mistake or a failure, told in lines a user can act on: what, where, what it should be, what next.
+    """A mistake or a failure, in lines that a user can act on: what, where, what it should be, what to do next.
 
-    ``str()`` of it is the whole message, one mistake a line (``one_line``). It never holds a secret.
+    ``str()`` of it is the whole message, one mistake a line (``one_line``). It never contains a secret.
     """
 
     def __init__(self, *lines: str) -> None:
@@ -17,5 +17,5 @@ class NoevictError(Exception):
 
     @classmethod
     def collect(cls, lines: Iterable[str]) -> "NoevictError":
-        """All mistakes at once, in the order given, each once."""
+        """Return an error with all mistakes, in the order given, each once."""
         return cls(*dict.fromkeys(lines))

@@ -1,4 +1,4 @@
-"""The words that messages about mistakes have in common. None of them can carry a secret."""
+"""Words that messages about mistakes have in common. None of them can contain a secret."""
 
 import difflib
 import re
@@ -9,11 +9,11 @@ from typing import Any
 _LONGEST = 40
 _LONGEST_LINE = 1500
 _MOST_NAMED = 5
-_ALIKE = 0.6  # difflib's own cutoff
+_ALIKE = 0.6  # difflib's default cutoff
 
 
 def kind(value: object) -> str:
-    """What a value is, and nothing of it: for values that may be secrets."""
+    """Return the kind of a value, without the value itself, which may be a secret."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -29,15 +29,15 @@ def kind(value: object) -> str:
 
 
 def unquoted(value: object) -> int | bool | None:
-    """What a text would be without its quotes, if that is a number or true or false."""
+    """Return the value of a text without its quotes, if that is a number or true or false; else None."""
     if not isinstance(value, str):
         return None
     flag = {"true": True, "false": False}.get(value.lower())
     return int(value) if flag is None and re.fullmatch(r"-?[0-9]{1,18}", value) else flag
 
 
-def shown(value: object) -> str:
-    """A value as Python has it, on one line and not longer than a message can bear."""
+def displayed(value: object) -> str:
+    """Return a value as Python writes it, on one line and short enough for a message."""
     if isinstance(value, str):
         return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
     if isinstance(value, int) and value.bit_length() < 64:
@@ -46,9 +46,9 @@ def shown(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text for a terminal, wherever it comes from: no line break, no control character, not without end.
+    """Return a text that is safe for a terminal, wherever it comes from: one line, no control characters, bounded.
 
-    Every message goes through here: what a host or a file says may be meant to move the reader's cursor.
+    Every message goes through here: text from a host or a file may try to move the reader's cursor.
     """
     text = _shortened(text)
     if text.isprintable():
@@ -63,21 +63,21 @@ def _shortened(text: str) -> str:
 
 
 def sentence(label: str, places: Iterable[str], should: str, got: str) -> str:
-    """``label: place: place: should be X, got Y``, on one line whatever the places are."""
+    """Return ``label: place: place: should be X, got Y``, on one line whatever the places are."""
     return located(label, places, f"should be {should}, got {got}")
 
 
 def located(label: str, places: Iterable[str], words: str) -> str:
-    """``label: place: place: words``."""
-    printable = (place if place.isprintable() and place.strip() else shown(place) for place in places)
+    """Return ``label: place: place: words``."""
+    printable = (place if place.isprintable() and place.strip() else displayed(place) for place in places)
     return ": ".join((label, *printable, words))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean NAME?)`` for what was mistyped or lacks its prefix; nothing where nothing is near.
+    """Return `` (did you mean NAME?)`` for a mistyped name or one without its prefix; "" if no name is similar.
 
-    Several that are equally near are all named: for cache-1O, cache-11 is no better a guess than cache-10. Prefixes are
-    left out of the comparison, for by them alone any two settings are alike.
+    Names that are equally similar are all returned: for cache-1O, cache-11 is as good a guess as cache-10. Prefixes are
+    not compared, because they make any two settings similar.
     """
     plain = _plain(name)
     prefix = _prefix(plain)
@@ -85,7 +85,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         _plain(each).removeprefix(_prefix(each)): each for each in known if _plain(each).startswith(prefix)
     }
     bare_name = plain.removeprefix(prefix)
-    # The order of the two counts; this is get_close_matches' own.
+    # The order of the two matters; this is the order of get_close_matches.
     alike = {each: difflib.SequenceMatcher(None, each, bare_name).ratio() for each in bare}
     best = max(alike.values(), default=0)
     found = [bare[each] for each, likeness in alike.items() if likeness == best >= _ALIKE]

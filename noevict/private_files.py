@@ -1,4 +1,4 @@
-"""Files for their owner alone: read only when they are, written so from their first moment, and whole."""
+"""Files that only their owner may read: reading checks that, and writing makes them so from the first moment."""
 
 import fcntl
 import os
@@ -12,11 +12,11 @@ from noevict.errors import NoevictError
 
 
 def read_private(directory: Path, name: str) -> str | None:
-    """The text of a file; None where it, or its directory, is not there.
+    """Return the text of a file; None if it, or its directory, is not there.
 
-    NoevictError where either is open to others or belongs to another user, or where everybody could put another
-    directory in its place. Certificates (``.crt``) may be read by anyone. Links are followed: what counts is what
-    they lead to, and a file's owner and mode are the same under all its names.
+    NoevictError if either is open to others or belongs to another user, or if everybody could put another directory in
+    its place. Certificates (``.crt``) may be read by anyone. Links are followed, and the file that they lead to is
+    checked: its owner and mode are the same under all its names.
     """
     path = directory / name
     try:
@@ -38,15 +38,15 @@ def read_private(directory: Path, name: str) -> str | None:
 def write_private(
     path: Path, text: str, mode: int = 0o600, *, through_links: bool = True, sync: bool = True
 ) -> None:
-    """Put a file in place, whole and on disk, or leave the old one. Hold the lock.
+    """Write a file, whole and on disk, or leave the old one. The caller holds the lock.
 
-    ``through_links``: a symlink in its place is followed, as is right in a directory of one's own; else it gives way.
-    ``sync``: wait until the disk has it, which what can be lost in a crash does not need.
+    ``through_links``: follow a symlink in its place, which is right in a directory of one's own; else replace it.
+    ``sync``: wait until the disk has it; not needed for what may be lost in a crash.
     """
     target = path.resolve() if through_links else path.absolute()
     new = target.with_name(f".{target.name}.new")
     try:
-        new.unlink(missing_ok=True)  # of a run that was interrupted
+        new.unlink(missing_ok=True)  # left by a run that was interrupted
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             os.fchmod(file.fileno(), mode)
             file.write(text)
@@ -61,7 +61,7 @@ def write_private(
 
 
 def make_directory(path: Path) -> None:
-    """A directory of mode 0700, where there is none; one that is there keeps the mode it has."""
+    """Make a directory of mode 0700 if there is none; an existing one keeps its mode."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=True)
@@ -69,8 +69,8 @@ def make_directory(path: Path) -> None:
         raise NoevictError(f"{path}: cannot be made: {error.strerror}") from None
 
 
-def make_own_directory(path: Path) -> None:
-    """As ``make_directory``. Raises NoevictError if others may write in it, or own it or a link in its place."""
+def make_trusted_directory(path: Path) -> None:
+    """Do as ``make_directory``. Raises NoevictError if others may write in it, or own it or a link in its place."""
     make_directory(path)
     try:
         _check_owner(path, path.lstat())
@@ -87,7 +87,7 @@ def make_own_directory(path: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Only one process at a time is in here, for a directory; the others wait."""
+    """Let only one process at a time in, for a directory; the others wait."""
     try:
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -109,21 +109,23 @@ def _check(path: Path, status: os.stat_result, refused: int, mode: int) -> None:
     found = stat.S_IMODE(status.st_mode)
     if found & refused:
         raise NoevictError(
-            f"{path}: should have mode {mode:04o}, for its owner alone, has {found:04o}: "
+            f"{path}: should have mode {mode:04o}, only for its owner, has {found:04o}: "
             f"chmod {mode:04o} {shlex.quote(str(path))}"
         )
 
 
 def _check_parent(parent: Path) -> None:
     mode = parent.stat().st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:  # sticky, as /tmp: each removes their own alone
+    if (
+        mode & stat.S_IWOTH and not mode & stat.S_ISVTX
+    ):  # sticky, as /tmp: users can only remove their own files
         raise NoevictError(
             f"{parent}: should not be for everybody to write in, above secrets: chmod o-w {shlex.quote(str(parent))}"
         )
 
 
 def _trusted_owners() -> set[int]:
-    """We, root, and, as git has it, the user who called us with sudo."""
+    """Return us, root, and, as git does, the user who called us with sudo."""
     caller = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
     return {os.geteuid(), 0, *([int(caller)] if caller.isdecimal() else [])}
 

@@ -1,12 +1,12 @@
-"""BullMQ's queues: what ``redis_queues`` names, and the keys that tell how long each is.
+"""BullMQ's queues: the names in ``redis_queues``, and the keys that show how long each queue is.
 
-The keys are those of BullMQ 5 and 6 and of its ports (https://docs.bullmq.io); there is none named ``waiting``.
+The keys are from BullMQ 5 and 6 and its ports (https://docs.bullmq.io); none is named ``waiting``.
 """
 
 from collections.abc import Iterable
 
-# State of jobs -> the command that counts them: a list, or a sorted set. Only BullMQ before 6 has ``paused``: there
-# the jobs that wait are moved to it.
+# State of jobs -> the command that counts them: a list, or a sorted set. Only BullMQ before 6 has ``paused``, to which
+# it moves the jobs that wait.
 STATES = {
     "wait": "LLEN",
     "paused": "LLEN",
@@ -15,14 +15,14 @@ STATES = {
     "delayed": "ZCARD",
     "failed": "ZCARD",
 }
-# What a worker that runs sets anew every 30 s, for as long (its stalledInterval): the jobs of one that was killed stay
-# ``active`` until another runs.
+# The mark that a running worker sets again every 30 s, for as long (its stalledInterval): the jobs of a killed worker
+# stay ``active`` until another one runs.
 WORKERS, WORKERS_ASKED = "stalled-check", "STRLEN"
 LONGEST = 200  # characters of a queue's name
 
 
 def prefix(queue: str) -> str:
-    """What the keys of a queue begin with: ``bull:email`` for ``email``; a name with a colon is the whole prefix."""
+    """Return the prefix of a queue's keys: ``bull:email`` for ``email``; a name with a colon is the whole prefix."""
     return queue if ":" in queue else f"bull:{queue}"
 
 
@@ -31,18 +31,18 @@ def key(queue: str, state: str) -> str:
 
 
 def is_name(value: object) -> bool:
-    """Whether it may name a queue: printable, and without what ends a word."""
+    """Whether a value may be the name of a queue: printable, and without characters that end a word."""
     if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST:
         return False
     return value == value.strip() and not value.startswith(":") and not value.endswith(":")
 
 
 def twice(queues: Iterable[str]) -> list[str]:
-    """The names whose queue another name has named already."""
-    seen: set[str] = set()
+    """Return the names for a queue that an earlier name stands for already."""
+    prefixes: set[str] = set()
     found = []
     for queue in queues:
-        if prefix(queue) in seen:
+        if prefix(queue) in prefixes:
             found.append(queue)
-        seen.add(prefix(queue))
+        prefixes.add(prefix(queue))
     return found

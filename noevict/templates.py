@@ -1,4 +1,4 @@
-"""templates/: target file name + .j2, rendered with nothing but the values given."""
+"""Renders templates/: the target file's name + .j2, only with the values given."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ _ENVIRONMENT = jinja2.Environment(
 
 
 def render(name: str, **values: object) -> str:
-    """The text of ``templates/NAME.j2``. Raises jinja2.UndefinedError for a value that is missing."""
+    """Return the text of ``templates/NAME.j2``. Raises jinja2.UndefinedError for a value that is missing."""
     return _ENVIRONMENT.get_template(f"{name}.j2").render(**values)

@@ -1,4 +1,4 @@
-"""What somebody has to see to first: the one order of hosts, and of what is wrong with them, in every report."""
+"""What somebody has to act on first: the order of hosts, and of what is wrong with them, in every report."""
 
 from enum import StrEnum
 
@@ -8,20 +8,20 @@ class Urgency(StrEnum):
 
     STOPPED = "stopped"  # nothing listens: no client is served
     REFUSES_WRITES = "refuses writes"
-    FAILED = "failed"  # it could not be looked at, or is left alone
-    UNHEALTHY = "unhealthy"  # clients cannot work, for whatever other reason
-    DEGRADED = "degraded"  # they will not be able to for long, or lose data
-    DRIFT = "drift"  # it is not as the settings ask
+    FAILED = "failed"  # the host could not be looked at, or is left alone
+    UNHEALTHY = "unhealthy"  # clients cannot work, for any other reason
+    DEGRADED = "degraded"  # clients cannot work for long, or lose data
+    DRIFT = "drift"  # the host is not as the settings say
     HEALTHY = "healthy"
 
     @property
     def rank(self) -> int:
-        """0 is the most urgent."""
+        """The rank; 0 is the most urgent."""
         return list(Urgency).index(self)
 
     @property
     def css_class(self) -> str:
-        """The class of it on pages of HTML: ``refuses-writes``."""
+        """The class on pages of HTML: ``refuses-writes``."""
         return self.replace(" ", "-")
 
     @property
@@ -30,12 +30,12 @@ class Urgency(StrEnum):
 
 
 def urgency(status: str, *, stopped: bool, refuses_writes: bool) -> Urgency:
-    """Of a server by its health: healthy, degraded or unhealthy."""
+    """Return the urgency of a server. ``status`` is its health: healthy, degraded or unhealthy."""
     if stopped:
         return Urgency.STOPPED
     return Urgency.REFUSES_WRITES if refuses_writes else Urgency(status)
 
 
 def most_urgent(*found: Urgency) -> Urgency:
-    """HEALTHY where nothing is found."""
+    """Return the most urgent of these; HEALTHY if there are none."""
     return min(found, key=lambda each: each.rank, default=Urgency.HEALTHY)

@@ -1,4 +1,4 @@
-"""Live ACL users against those wanted: what differs in meaning, and the commands that repair it."""
+"""Compares live ACL users with those wanted: what differs in meaning, and the commands that repair it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ MISSING, EXTRA = "missing", "extra"  # a whole user
 
 @dataclass(frozen=True)
 class AclDifference:
-    """One thing about one user that is not as wanted. No digest of a password is in it.
+    """One thing about one user that is not as wanted. It never has the digest of a password.
 
     ``aspect``: missing, extra, state, passwords, payload, keys, channels, databases, commands or selectors.
     """
@@ -25,7 +25,7 @@ class AclDifference:
 
     @property
     def subject(self) -> str:
-        """``user app commands``; of a whole user ``user app``."""
+        """``user app commands``; ``user app`` for the whole user."""
         return f"user {self.user}" if self.aspect in (MISSING, EXTRA) else f"user {self.user} {self.aspect}"
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class AclDifference:
 
 @dataclass(frozen=True)
 class _Access:
-    """What a user's line means."""
+    """The meaning of a user's line."""
 
     state: str
     payload: str
@@ -45,7 +45,7 @@ class _Access:
 
     @classmethod
     def read(cls, line: Sequence[str], catalogue: Catalogue) -> Self:
-        """From the words after the user's name."""
+        """Parse the words after the user's name."""
         return cls(
             "off" if "off" in line else "on",
             "not checked" if "skip-sanitize-payload" in line else "checked",
@@ -59,7 +59,7 @@ class _Access:
 def differences(
     wanted: Iterable[User], acl_list: Iterable[str], catalogue: Catalogue
 ) -> tuple[AclDifference, ...]:
-    """What of the users differs, by user; empty where all mean the same. ``acl_list``: lines of ACL LIST."""
+    """Return what differs, by user; empty if all mean the same. ``acl_list``: lines of ACL LIST."""
     should = {user.name: _Access.read(user.words, catalogue) for user in wanted}
     lines = (words(line)[1:] for line in acl_list)
     live = {name: _Access.read(rule, catalogue) for name, *rule in lines}
@@ -80,12 +80,12 @@ def differences(
 def repair_commands(
     wanted: Iterable[User], names: Iterable[str], me: str = ADMIN
 ) -> tuple[tuple[str, ...], ...]:
-    """The commands that make the users of these names as wanted, for one MULTI of a connection of user ``me``.
+    """Return the commands that make these users as wanted, for one MULTI of a connection of user ``me``.
 
-    ``admin`` is mended first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
-    Connections stay (ACL LOAD of Redis 7.0 closes all), but those of users that are deleted and subscriptions
-    to channels that are no longer allowed, and those of users that are off: ``off`` itself counts for connections
-    to come. A user's connections have its new rights at once; a new password counts for connections to come.
+    ``admin`` is repaired first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
+    Connections stay open (ACL LOAD of Redis 7.0 closes all), except those of users that are deleted or off, and
+    subscriptions to channels that are no longer allowed: ``off`` itself only affects new connections. A user's open
+    connections get its new rights at once; a new password only affects new connections.
     """
     users = {user.name: user for user in wanted}
     names = sorted(set(names), key=lambda name: (name != ADMIN, name == me, name))
@@ -100,7 +100,7 @@ def _repair(name: str, user: User | None) -> tuple[tuple[str, ...], ...]:
 
 
 def passwords(acl_list: Iterable[str]) -> dict[str, frozenset[str]]:
-    """User → SHA-256 of each of its passwords, by lines of ACL LIST."""
+    """Return by user the SHA-256 of each of its passwords, from lines of ACL LIST."""
     lines = (words(line)[1:] for line in acl_list)
     return {name: _digests(rule) for name, *rule in lines}
 
@@ -110,14 +110,14 @@ def _digests(rule: Iterable[str]) -> frozenset[str]:
 
 
 def unknown_words(user: User, catalogue: Catalogue) -> tuple[str, ...]:
-    """The words of a user's rules that name commands or categories this server does not have."""
+    """Return the words of a user's rules that name commands or categories this server does not have."""
     rule = words(user.rules)
     every = [*rule, *(word for selector in of_kind("selectors", rule) for word in inside(selector))]
     return tuple(word for word in of_kind("commands", every) if not catalogue.knows(word))
 
 
 def _compare(wanted: _Access, found: _Access) -> list[tuple[str, str, str]]:
-    """(what, wanted, found) of each thing that differs."""
+    """Return (what, wanted, found) of each thing that differs."""
     texts = [
         ("state", wanted.state, found.state),
         ("payload", wanted.payload, found.payload),
@@ -146,7 +146,7 @@ def _passwords(wanted: _Access, found: _Access) -> tuple[str, str]:
 
 
 def _commands(wanted: frozenset[str], found: frozenset[str]) -> tuple[str, str]:
-    """Only those that differ: ``flushall, keys refused``, ``flushall, keys allowed``."""
+    """Return only the commands that differ: ``flushall, keys refused``, ``flushall, keys allowed``."""
     more, less = _some(found - wanted), _some(wanted - found)
     should = [f"{more} refused"] * bool(more) + [f"{less} allowed"] * bool(less)
     got = [f"{more} allowed"] * bool(more) + [f"{less} refused"] * bool(less)
@@ -167,7 +167,7 @@ def _listed(texts: Iterable[str]) -> str:
     return " ".join(sorted(texts)) or "none"
 
 
-def _some(names: frozenset[str], shown: int = 5) -> str:
-    """The first few, and how many more there are."""
-    text = ", ".join(sorted(names)[:shown])
-    return f"{text} and {len(names) - shown} more" if len(names) > shown else text
+def _some(names: frozenset[str], most: int = 5) -> str:
+    """Return the first few, and how many more there are."""
+    text = ", ".join(sorted(names)[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text

@@ -12,23 +12,23 @@ from noevict.templates import render
 ADMIN = "admin"
 DEFAULT = "default"
 ALL = ("*",)
-# The rights of `default`, which is off: nobody has them. But a server loads its AOF with them (all but Valkey 9), and
-# leaves out, with a line in its log, whatever of a transaction or script they do not allow: with none, the jobs of
-# every queue. Seen on Redis 7.0 to 8.0 and Valkey 8.1 (ACLCheckAllPerm in execCommand, multi.c).
+# The rights of `default`. It is off, so nobody can use them. But servers (except Valkey 9) load their AOF with these
+# rights, and skip, with a line in the log, the parts of a transaction or script that they do not allow: without any
+# rights, the jobs of every queue. Seen on Redis 7.0 to 8.0 and Valkey 8.1 (ACLCheckAllPerm in execCommand, multi.c).
 LOADING = ("off", "~*", "&*", "+@all")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A named set of commands; keys and channels are the profile's own unless ``redis_users`` names some."""
+    """A named set of commands. It has keys and channels of its own, unless ``redis_users`` names some."""
 
     about: str
     commands: str
     keys: tuple[str, ...] = ALL
     channels: tuple[str, ...] = ALL
-    # Words that only some servers know: the first release of each engine that does.
+    # Words that only some servers know, and the first release of the engine that does.
     since: tuple[tuple[Server, str], ...] = ()
-    limited: str = ""  # words that are added where the user has only some keys
+    limited: str = ""  # words that are added if the user has only some keys
 
 
 PROFILES: dict[str, Profile] = {
@@ -37,15 +37,15 @@ PROFILES: dict[str, Profile] = {
         "Job queues (BullMQ 5 and 6), caches, sessions, locks, streams, pub/sub, scripts and functions; nothing "
         "that blocks or empties the whole server or changes how it runs (no KEYS, FLUSHALL, CONFIG, SHUTDOWN).",
         # INFO and CLIENT LIST: BullMQ, Sidekiq and RQ start with them. TIME: locks and rate limiters.
-        # Functions and scripts belong to all clients: an app adds and calls them, and empties or stops none;
+        # Functions and scripts belong to all clients: an app may add and call them, but not remove or stop them;
         # SCRIPT DEBUG halts the server.
         "-@all +@read +@write +@connection +@transaction +@scripting +@blocking +@pubsub -@dangerous "
         "+info +time +client|list -function|delete -function|flush -function|kill -function|restore "
         "-script|debug -script|flush -script|kill",
         # CLIENT IMPORT-SOURCE sets expiry aside for the tool that fills a new server.
         since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
-        # Every user's FCALL runs what one user has loaded, with the rights of whoever calls: a library that replaces
-        # another's would reach all keys of its callers. (A script is named by its digest: only who knows it runs it.)
+        # FCALL runs what any user has loaded, with the rights of the caller: a library that replaces another user's
+        # would get at all keys of its callers. (A script's name is its digest: nobody can replace it.)
         limited="-function|load",
     ),
     "readonly": Profile(
@@ -62,15 +62,15 @@ PROFILES: dict[str, Profile] = {
     ),
     "exporter": Profile(
         "What prometheus-redis-exporter asks, the lengths of queues among it; changes nothing.",
-        # As the exporter asks by default and with --check-single-keys; seen: SLOWLOG GET is all that is refused, and
-        # would show the arguments of other users' commands. Neither SCAN nor GET: at /scrape?check-keys=* it would list
-        # all keys, and show their values, to whoever reaches its port.
+        # What the exporter asks by default and with --check-single-keys. Of that, only SLOWLOG GET is refused, which
+        # would show the arguments of other users' commands. It gets neither SCAN nor GET: at /scrape?check-keys=* it
+        # would list all keys, with their values, to anybody who reaches its port.
         "-@all +ping +info +client|list +client|setname +config|get +slowlog|len +latency|latest "
         "+latency|histogram +type +llen +scard +zcard +hlen +xlen +strlen +pfcount +select +memory|usage",
         channels=(),
     ),
 }
-# The users every host has beside `admin`, each with its profile or rules; redis_users may say otherwise.
+# The users that every host has beside `admin`, each with its profile or rules, unless redis_users has others.
 BUILT_IN = {DEFAULT: "off", "app": "app", "health": "health", "exporter": "exporter"}
 
 
@@ -85,9 +85,9 @@ class User:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What stands after the name in users.acl and after ``reset`` in ACL SETUSER.
+        """The words after the name in users.acl, and after ``reset`` in ACL SETUSER.
 
-        ``sanitize-payload`` is the default; said, it is what ACL LIST says from Redis 7.0 to 8.0.
+        ``sanitize-payload`` is the default; with it the words are the same as in ACL LIST of Redis 7.0 to 8.0.
         """
         state = "on" if self.enabled else "off"
         return (state, "sanitize-payload", *(f"#{digest}" for digest in self.passwords), *words(self.rules))
@@ -96,7 +96,7 @@ class User:
 def rules_for(
     profile: str, server: Server, keys: Sequence[str] | None = None, channels: Sequence[str] | None = None
 ) -> str:
-    """A profile's rules on a server, on other keys and channels (glob patterns) than its own where given."""
+    """Return a profile's rules on a server, with the given keys and channels (glob patterns) instead of its own."""
     chosen = PROFILES[profile]
     commands = [chosen.commands]
     for first, rule in chosen.since:
@@ -115,10 +115,10 @@ def wanted_users(
     server: Server,
     older: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[User, ...]:
-    """All users of a host, by name: ``admin``, BUILT_IN (``default`` is off, see LOADING), what ``redis_users`` says.
+    """Return all users of a host, by name: ``admin``, BUILT_IN (``default`` is off, see LOADING), ``redis_users``.
 
-    ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``. Raises KeyError without.
-    ``older``: of passwords that are let in beside it.
+    ``digests``: SHA-256 of the password (lower-case hex) of each of ``user_names``; KeyError if one is missing.
+    ``older``: digests of passwords that also work.
     """
     rules = {name: _rules(value, server) for name, value in _values(redis_users).items()}
     if not is_enabled(rules[DEFAULT]):
@@ -135,7 +135,7 @@ def wanted_users(
 
 
 def user_names(redis_users: Mapping[str, Any]) -> tuple[str, ...]:
-    """The users that need a password, by name: all but those that are off."""
+    """Return the users that need a password, by name: all that are not off."""
     return tuple(
         sorted(
             name
@@ -146,7 +146,7 @@ def user_names(redis_users: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def render_acl(users: Iterable[User]) -> str:
-    """The text of users.acl: one user a line, by name; no comments, with which a server would not start."""
+    """Return the text of users.acl: one user a line, by name, without comments: a server would not start with them."""
     return render("users.acl", users=sorted(users, key=lambda user: user.name))
 
 
@@ -155,7 +155,7 @@ def _values(redis_users: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rules(value: Any, server: Server) -> tuple[str, ...]:
-    """The words of an entry of redis_users."""
+    """Return the words of an entry of redis_users."""
     if isinstance(value, Mapping):
         limits = {what: value[what] for what in ("keys", "channels") if what in value}
         return words(rules_for(value["profile"], server, **limits))
@@ -168,7 +168,7 @@ def is_enabled(rule: Iterable[str]) -> bool:
 
 
 TAKEOVER, HOST_SECRET, GENERATION = "takeover", "host_secret", "generation"
-# Entries of users.yml that are no users -> what they are.
+# Entries of users.yml that are not users -> what they are.
 RESERVED = {
     TAKEOVER: "the password of a foreign Redis",
     HOST_SECRET: "what the passwords of admin, health and exporter are derived from",

@@ -1,9 +1,9 @@
-"""The language of ACL rules: what a text of rules allows, read as the server itself reads it.
+"""The language of ACL rules: parses what rules allow, as the server does.
 
-Redis 7.0 answers ``ACL LIST`` with rules of its own making (``+@read`` comes back as ``+@string ... -sort``),
-so rules are compared by what they mean: the keys, channels, databases, commands and subcommands allowed. Which
-commands there are, and in which category, only the server knows: that is its Catalogue. The language is that
-of https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ and, for databases, Valkey 9.1.
+Redis 7.0 rewrites rules in ``ACL LIST`` (``+@read`` comes back as ``+@string ... -sort``), so rules are compared by
+their meaning: the keys, channels, databases, commands and subcommands allowed. Only the server knows which commands
+there are, and in which category: that is its Catalogue. The language is described at
+https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/; databases are from Valkey 9.1.
 """
 
 import functools
@@ -34,13 +34,13 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
 
 @functools.lru_cache(4096)  # the same few hundred words on every host
 def kind(word: str) -> Kind | None:
-    """What a word of a rule is about; None where it is no word of the language."""
+    """Return what a word of a rule is about; None if it is not a word of the language."""
     how = re.IGNORECASE | re.DOTALL
     return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, word, how)), None)
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a rule; a selector, ``(~x +get)``, is one word."""
+    """Split a rule into words; a selector, ``(~x +get)``, is one word."""
     found: list[str] = []
     for word in filter(None, text.split(" ")):
         if found and found[-1].startswith("(") and not found[-1].endswith(")"):
@@ -51,24 +51,24 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def inside(selector: str) -> tuple[str, ...]:
-    """The words of a selector."""
+    """Return the words of a selector."""
     return words(selector[1:-1])
 
 
 def of_kind(kind_: Kind, rule: Iterable[str]) -> list[str]:
-    """The words of one kind, in their order: only among themselves does their order matter."""
+    """Return the words of one kind, in their order, which only matters among words of one kind."""
     return [word for word in rule if kind(word) == kind_]
 
 
 def named(word: str) -> str:
-    """What a word about commands names: ``get``, ``config|get``, ``select|0``, ``@read``."""
+    """Return what a word about commands names: ``get``, ``config|get``, ``select|0``, ``@read``."""
     return "@all" if word.lower() in {"allcommands", "nocommands"} else word[1:].lower()
 
 
 def canonical(rule: Sequence[str]) -> str:
-    """The same rule as a new user needs it, in ACL LIST's order: keys, channels, databases, commands, selectors.
+    """Return the rule in the form for a new user, in ACL LIST's order: keys, channels, databases, commands, selectors.
 
-    It says nothing about state, passwords and payloads, and does not depend on ``acl-pubsub-default``.
+    It has no state, passwords and payloads, and does not depend on ``acl-pubsub-default``.
     """
     channels, commands = allowed_channels(rule), of_kind("commands", rule)
     parts = [
@@ -84,19 +84,19 @@ def canonical(rule: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A server's commands, in lower case; a subcommand is ``config|get``, and stands instead of ``config``."""
+    """A server's commands, in lower case; subcommands (``config|get``) replace their command (``config``)."""
 
     commands: frozenset[str]
     categories: tuple[tuple[str, frozenset[str]], ...]
 
-    # What to ask a server, in one pipeline. Two words in one: redis-py would read a COMMAND LIST as a COMMAND.
+    # What to ask a server, in one pipeline. Two words are one here: redis-py would parse COMMAND LIST as COMMAND.
     QUESTIONS = (*(("ACL CAT", name) for name in CATEGORIES), ("COMMAND LIST",))
 
     @classmethod
     def parse(cls, replies: Sequence[Iterable[Any]]) -> Self:
-        """From the replies to QUESTIONS, in their order; text or bytes.
+        """Parse the replies to QUESTIONS, in their order; text or bytes.
 
-        COMMAND LIST adds what is in no category: the commands of modules, as Redis 8.0's vector sets.
+        COMMAND LIST adds commands without a category: those of modules, such as Redis 8.0's vector sets.
         """
         *members, top = (frozenset(map(_text, reply)) for reply in replies)
         names = top.union(*members)
@@ -105,7 +105,7 @@ class Catalogue:
         return cls(
             everything,
             tuple(
-                # A rule for a command is one for all its subcommands.
+                # A rule for a command applies to all its subcommands.
                 (name, frozenset(c for c in everything if c in found or c.partition("|")[0] in found))
                 for name, found in zip(CATEGORIES, members, strict=True)
             ),
@@ -122,9 +122,9 @@ class Catalogue:
         return meant
 
     def meant(self, name: str) -> frozenset[str]:
-        """The commands that ``get``, ``config``, ``config|get`` or ``@read`` stands for.
+        """Return the commands that ``get``, ``config``, ``config|get`` or ``@read`` stands for.
 
-        A command with a first argument (``select|0``), and what this server does not know, stands for itself.
+        A command with a first argument (``select|0``), or one that this server does not know, stands for itself.
         """
         return self._meant.get(name, frozenset({name}))
 
@@ -136,7 +136,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Selector:
-    """What a rule, or a selector in it, allows: words that each stand for one thing allowed."""
+    """What a rule, or a selector in it, allows: each word stands for one thing."""
 
     keys: frozenset[str]
     channels: frozenset[str]
@@ -154,7 +154,7 @@ class Selector:
 
 
 def allowed_keys(rule: Iterable[str]) -> frozenset[str]:
-    """Key patterns: ``~pattern``, ``%R~pattern`` or ``%W~pattern``; all keys are ``~*`` alone."""
+    """Return key patterns: ``~pattern``, ``%R~pattern`` or ``%W~pattern``; only ``~*`` for all keys."""
     found: dict[str, set[str]] = {}
     for word in of_kind("keys", rule):
         if word.lower() == "resetkeys":
@@ -170,7 +170,7 @@ def allowed_keys(rule: Iterable[str]) -> frozenset[str]:
 
 
 def allowed_channels(rule: Iterable[str]) -> frozenset[str]:
-    """Channel patterns, ``&pattern``; all channels are ``&*`` alone."""
+    """Return channel patterns, ``&pattern``; only ``&*`` for all channels."""
     found: frozenset[str] = frozenset()
     for word in of_kind("channels", rule):
         if word.lower() == "resetchannels":
@@ -181,7 +181,7 @@ def allowed_channels(rule: Iterable[str]) -> frozenset[str]:
 
 
 def allowed_databases(rule: Iterable[str]) -> frozenset[str]:
-    """Numbers of databases (Valkey 9.1, where the last word counts); all of them are ``alldbs``, the default."""
+    """Return numbers of databases (Valkey 9.1, for which the last word counts); ``alldbs``, the default, for all."""
     last = next(reversed(of_kind("databases", rule)), "alldbs").lower()
     if last == "alldbs":
         return frozenset({last})
@@ -191,7 +191,7 @@ def allowed_databases(rule: Iterable[str]) -> frozenset[str]:
 
 
 def allowed_commands(rule: Iterable[str], catalogue: Catalogue) -> frozenset[str]:
-    """Commands and subcommands, and ``select|0`` where a command is allowed with that first argument only."""
+    """Return commands and subcommands, and ``select|0`` if a command is only allowed with that first argument."""
     return _allowed_commands(tuple(of_kind("commands", rule)), catalogue)
 
 
@@ -203,7 +203,7 @@ def _allowed_commands(rule: tuple[str, ...], catalogue: Catalogue) -> frozenset[
         meant = catalogue.meant(name)
         if name == "@all":
             found = frozenset()
-        # Any word about a command ends what was allowed by first arguments.
+        # Any word about a command replaces what was allowed by first arguments.
         found = frozenset(c for c in found if c not in meant and c.partition("|")[0] not in meant)
         if word[0] != "-" and word.lower() != "nocommands":
             found |= meant

@@ -1,4 +1,4 @@
-"""What an entry of ``redis_users`` may say: checked before any connection."""
+"""Validates entries of ``redis_users``, before any connection."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ _IN_RULES: frozenset[Kind] = _IN_SELECTORS | {"selectors", "state", "payload"}
 
 
 def user_problems(name: object, value: object) -> Iterator[str]:
-    """What one entry of ``redis_users`` should be, each the end of "should be ..."; nothing if it is fine.
+    """Yield what one entry of ``redis_users`` should be, each as the end of "should be ..."; nothing if it is fine.
 
     The value is a profile's name, rules, or ``{"profile": name, "keys": [pattern], "channels": [pattern]}``.
-    Whether a server knows the commands named, only it can tell: ``acl_live.unknown_words``.
+    Only a server can say whether it knows the commands: ``diff.unknown_words``.
     """
     wrong = [*_name_problems(name), *_value_problems(value)]
     yield from wrong or _default_problems(name, value)
@@ -38,7 +38,7 @@ def _value_problems(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from _mapping_problems(value)
     elif not isinstance(value, str) or not value.strip():
-        yield f"a profile ({_PROFILES}), rules, or {{profile, keys, channels}}, got {_shown(value)}"
+        yield f"a profile ({_PROFILES}), rules, or {{profile, keys, channels}}, got {_displayed(value)}"
     elif not value.isprintable():
         yield "rules on one line, without tabs and control characters"
     elif value not in PROFILES:
@@ -46,7 +46,7 @@ def _value_problems(value: object) -> Iterator[str]:
 
 
 def _default_problems(name: object, value: object) -> Iterator[str]:
-    """A server loads its AOF with the rights of ``default``: see ``acl.LOADING``. ``value`` is a valid one."""
+    """Check ``default``, with whose rights a server loads its AOF: see ``profiles.LOADING``. ``value`` is valid."""
     if name == DEFAULT and not _writes_all(value):
         rules = "rules with ~* and +@write: with less, a restart would drop transactions and scripts"
         yield f'off, "app", "admin", or {rules}'
@@ -70,7 +70,7 @@ def _mapping_problems(value: Mapping[object, object]) -> Iterator[str]:
             yield f"made of profile, keys and channels{_near(key, _PARTS)}, got {key!r}"
     profile = value.get("profile")
     if profile not in PROFILES:
-        yield f"with a profile ({_PROFILES}){_near(profile, PROFILES)}, got {_shown(profile)}"
+        yield f"with a profile ({_PROFILES}){_near(profile, PROFILES)}, got {_displayed(profile)}"
     for what in ("keys", "channels"):
         if what in value:
             yield from _limit_problems(what, value[what])
@@ -78,13 +78,13 @@ def _mapping_problems(value: Mapping[object, object]) -> Iterator[str]:
 
 def _limit_problems(what: str, patterns: object) -> Iterator[str]:
     if isinstance(patterns, str) or not isinstance(patterns, Sequence):
-        yield f"with {what} that are a list of patterns, got {_shown(patterns)}"
+        yield f"with {what} that are a list of patterns, got {_displayed(patterns)}"
         return
     for pattern in patterns:
         if not _is_pattern(pattern):
-            yield f"with {what} that are patterns alone, without spaces, ~ and &, got {_shown(pattern)}"
+            yield f"with {what} that are plain patterns, without spaces, ~ and &, got {_displayed(pattern)}"
     if "*" in patterns and len(patterns) > 1:
-        yield f"with {what} that are '*' alone or other patterns, got both"
+        yield f"with {what} that are either '*' or other patterns, got both"
 
 
 def _near(name: object, known: Iterable[str]) -> str:
@@ -113,15 +113,15 @@ _FLAGS = {"on", "off", "reset", "sanitize-payload", "skip-sanitize-payload"}
 def _word_problem(word: str, allowed: frozenset[Kind]) -> str | None:
     about = kind(word)
     if about == "passwords":
-        shown = word if word.isalpha() else f"{word[0]}..."
-        return f"rules without a password (it is in secrets/users.yml), got {shown}"
+        hidden = word if word.isalpha() else f"{word[0]}..."
+        return f"rules without a password (it is in secrets/users.yml), got {hidden}"
     if about not in allowed or word.lower() == "skip-sanitize-payload":
-        # A word of no known kind may be a password.
-        shown = (
+        # A word of an unknown kind may be a password.
+        displayed = (
             repr(word) if word[0] in "~&%+-(" or word.lower() in _FLAGS else "a word that is none of these"
         )
         hint = nearest(word, PROFILES)
-        return f"a profile ({_PROFILES}){hint} or rules (~keys &channels +command +@category -command), got {shown}"
+        return f"a profile ({_PROFILES}){hint} or rules (~keys &channels +command +@category -command), got {displayed}"
     if about == "selectors" and re.search("[\"']", word):
         return f"rules without quotes in (...), got {word!r}"
     if word[1:2] == "@" and about == "commands" and word[2:].lower() not in {*CATEGORIES, "all"}:
@@ -131,7 +131,7 @@ def _word_problem(word: str, allowed: frozenset[Kind]) -> str | None:
 
 
 def _after_all(patterns: Iterable[str], every: set[str], reset: str) -> Iterator[str]:
-    """A server does not start with a pattern that follows all of them."""
+    """Report a pattern that follows the word for all of them: a server does not start with it."""
     full = ""
     for word in patterns:
         if word.lower() in every:
@@ -142,7 +142,7 @@ def _after_all(patterns: Iterable[str], every: set[str], reset: str) -> Iterator
             yield f"rules with {full} or other patterns, not both, got {word!r} after it"
 
 
-def _shown(value: object) -> str:
+def _displayed(value: object) -> str:
     return (
         repr(value) if value is None or isinstance(value, str | int | float) else f"a {type(value).__name__}"
     )

@@ -9,7 +9,7 @@ from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.inventory.reader import Inventory
-from noevict.messages import nearest, one_line, shown
+from noevict.messages import displayed, nearest, one_line
 from noevict.settings.model import Settings
 
 
@@ -25,7 +25,9 @@ def check_user(host: str, user: str, settings: Settings) -> None:
     users = user_names(settings.redis_users)
     if user not in users:
         hint = nearest(user, users)
-        raise NoevictError(f"{host}: --user: should be one of {', '.join(users)}{hint}, got {shown(user)}")
+        raise NoevictError(
+            f"{host}: --user: should be one of {', '.join(users)}{hint}, got {displayed(user)}"
+        )
 
 
 def ask_whose_state(root: Path) -> None:
@@ -37,6 +39,6 @@ def ask_whose_state(root: Path) -> None:
 def host_data(fleet: Inventory, host: str) -> dict[str, Any]:
     if host not in fleet.hosts:
         raise NoevictError(
-            f"{shown(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
+            f"{displayed(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
         )
     return fleet.data(host)

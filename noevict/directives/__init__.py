@@ -1,1 +1,1 @@
-"""Every directive of redis.conf: its kind, its default, how it changes, and who may set it."""
+"""Every directive of redis.conf: its kind, its default, how it is changed, and who may set it."""

@@ -1,7 +1,7 @@
-"""The kinds of values redis.conf has: what each takes, its canonical text, how it is written in the file.
+"""The kinds of values in redis.conf: which text each takes, its canonical form, and its form in the file.
 
-Canonical is the form in which CONFIG GET tells the value; ``written`` is the form in which CONFIG REWRITE
-puts it in the file. Both were measured on Redis 7.0.15, 8.0.2, 8.0.6 and Valkey 8.1.1, 9.1.2.
+The canonical form is the one that CONFIG GET reports; ``written`` is the one that CONFIG REWRITE writes into the file.
+Both were measured on Redis 7.0.15, 8.0.2, 8.0.6 and Valkey 8.1.1, 9.1.2.
 """
 
 import math
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-# Unix line tools, CONFIG REWRITE (Valkey 8.1 writes quotes and backslashes unescaped, every server writes other
-# bytes as \xNN) and people agree on these characters only.
+# Only these characters mean the same to Unix line tools, to CONFIG REWRITE (Valkey 8.1 writes quotes and backslashes
+# unescaped, every server writes other bytes as \xNN) and to people.
 _SAFE = re.compile(r"[ -!#-\[\]-~]*")
 _MEMORY = re.compile(r"(\d+)(b|k|kb|m|mb|g|gb|)", re.IGNORECASE | re.ASCII)
 _FACTOR = {
@@ -25,7 +25,7 @@ _FACTOR = {
     "gb": 1024**3,
 }
 _LONGEST = 2**63 - 1
-_LONGEST_TEXT = 4096  # a path's (PATH_MAX); no other text needs as much
+_LONGEST_TEXT = 4096  # of a path (PATH_MAX); no other text needs as much
 
 
 class Kind(Protocol):
@@ -36,14 +36,14 @@ class Kind(Protocol):
         """What a value should be, as the end of a sentence."""
 
     def canonical(self, text: str) -> str:
-        """The canonical form. Raises ValueError where the text is no value of this kind."""
+        """Return the canonical form. Raises ValueError if the text is not a value of this kind."""
 
     def written(self, canonical: str) -> tuple[str, ...]:
-        """What stands after the directive's name: one item a line, none where no line may stand."""
+        """Return the text after the directive's name: one item for each line; none if there must be no line."""
 
 
 def is_safe(text: str) -> bool:
-    """Nothing in it that could end a line, a quoted string, or come back changed."""
+    """Whether nothing in the text could end a line or a quoted string, or come back changed."""
     return bool(_SAFE.fullmatch(text))
 
 
@@ -52,7 +52,7 @@ def _refuse() -> ValueError:
 
 
 class Bare:
-    """What most kinds share: the canonical form is what stands in the file."""
+    """Base of most kinds: the file has the canonical form."""
 
     def written(self, canonical: str) -> tuple[str, ...]:
         return (canonical,)
@@ -72,7 +72,7 @@ class Bool(Bare):
 
 @dataclass(frozen=True)
 class Int(Bare):
-    """A whole number, both ends included."""
+    """A whole number; both bounds are included."""
 
     low: int = -_LONGEST
     high: int = _LONGEST
@@ -90,7 +90,7 @@ class Int(Bare):
 
 
 def memory(text: str) -> int:
-    """Bytes of ``1600mb``, ``2gb``, ``100``. Raises ValueError (``1.5gb``, ``1tb`` and ``80%`` are none)."""
+    """Return the bytes of ``1600mb``, ``2gb``, ``100``. Raises ValueError (also for ``1.5gb``, ``1tb`` and ``80%``)."""
     found = _MEMORY.fullmatch(text)
     if not found or len(found[1]) > 19:
         raise _refuse()
@@ -98,12 +98,12 @@ def memory(text: str) -> int:
 
 
 def memory_written(size: int) -> str:
-    """The largest unit that divides it, as CONFIG REWRITE chooses it: 1677721600 is ``1600mb``."""
+    """Return a size in the largest unit that divides it, as CONFIG REWRITE does: 1677721600 is ``1600mb``."""
     return in_one_unit([size])[0]
 
 
 def in_one_unit(sizes: Sequence[int]) -> list[str]:
-    """Sizes to be compared, in the largest unit that divides all: ``1024mb`` beside ``1600mb``."""
+    """Return sizes in the largest unit that divides all, for comparing them: ``1024mb`` beside ``1600mb``."""
     divisor = math.gcd(*sizes)
     unit = next((unit for unit in ("gb", "mb", "kb") if divisor and divisor % _FACTOR[unit] == 0), "")
     return [f"{size // _FACTOR[unit]}{unit}" if size else "0" for size in sizes]
@@ -135,7 +135,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Octal(Bare):
-    """A file's mode, as ``770``."""
+    """A file's mode: ``770``."""
 
     should_be: ClassVar[str] = 'a mode in octal digits such as "770"'
 
@@ -147,8 +147,8 @@ class Octal(Bare):
 
 @dataclass(frozen=True)
 class Words(Bare):
-    """One of some words; with ``many``, some of them, in their own order. ``alike``: pairs of words that mean the
-    same, the second being the one that servers tell."""
+    """One of some words; with ``many``, some of them, in the order of ``words``. ``alike``: pairs of words that mean
+    the same; servers report the second one."""
 
     words: tuple[str, ...]
     many: bool = False
@@ -164,8 +164,8 @@ class Words(Bare):
         found = [word for word in self.words if word.lower() in given]
         if not given or len(found) != len(set(given)):
             raise _refuse()
-        told = dict(self.alike)
-        return " ".join(told.get(word, word) for word in found)
+        reported = dict(self.alike)
+        return " ".join(reported.get(word, word) for word in found)
 
     def written(self, canonical: str) -> tuple[str, ...]:
         return (f'"{canonical}"' if self.quoted else canonical,)
@@ -173,8 +173,8 @@ class Words(Bare):
 
 @dataclass(frozen=True)
 class Text:
-    """Any text of safe characters, quoted in the file. A server deletes a line whose text is empty, so where
-    the default is some text, no text at all cannot be asked for (``needed``)."""
+    """Any text of safe characters, quoted in the file. A server deletes a line with an empty text, so if the default
+    is not empty, an empty text cannot be set (``needed``)."""
 
     needed: bool = False
 

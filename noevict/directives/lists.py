@@ -1,4 +1,4 @@
-"""The directives of redis.conf whose value is a list with a grammar of its own, as kinds (see kinds)."""
+"""Kinds (see kinds) for the directives of redis.conf whose value is a list with its own grammar."""
 
 import ipaddress
 import re
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from noevict.directives.kinds import Bare, memory, memory_written
 
-# Class of clients -> hard limit, soft limit (bytes), soft seconds: the servers' own defaults.
+# Class of clients -> hard limit, soft limit (bytes), soft seconds: the servers' defaults.
 BUFFER_LIMITS = {
     "normal": (0, 0, 0),
     "slave": (256 * 1024**2, 64 * 1024**2, 60),
@@ -18,16 +18,16 @@ ANYWHERE = "* -::*"
 
 @dataclass(frozen=True)
 class Save:
-    """Pairs of seconds and changes: ``3600 1 300 100``; empty for none."""
+    """Pairs of seconds and changes: ``3600 1 300 100``; may be empty."""
 
     one_line: bool = False  # Valkey writes all pairs on one line
     should_be: ClassVar[str] = 'pairs of seconds and changes such as "3600 1 300 100", or ""'
 
     def canonical(self, text: str) -> str:
         numbers = text.split()
-        good = all(re.fullmatch(r"\d{1,9}", number, re.ASCII) for number in numbers)
-        # seconds are at least 1; 0 changes is a save every so often
-        if not good or len(numbers) % 2 or any(int(seconds) < 1 for seconds in numbers[::2]):
+        valid = all(re.fullmatch(r"\d{1,9}", number, re.ASCII) for number in numbers)
+        # seconds are at least 1; 0 changes means a save at every interval
+        if not valid or len(numbers) % 2 or any(int(seconds) < 1 for seconds in numbers[::2]):
             raise ValueError(text)
         return " ".join(str(int(number)) for number in numbers)
 
@@ -75,7 +75,7 @@ class BufferLimits:
 
 @dataclass(frozen=True)
 class Bind:
-    """Addresses to listen on; a leading ``-`` allows one to be missing; ``*`` and ``::*`` are all of them."""
+    """Addresses to listen on; one with a leading ``-`` may be missing; ``*`` and ``::*`` are all of them."""
 
     should_be: ClassVar[str] = "addresses to listen on, separated by spaces"
 
@@ -101,17 +101,17 @@ class OomScores(Bare):
 
     def canonical(self, text: str) -> str:
         numbers = text.split()
-        good = all(re.fullmatch(r"-?\d{1,4}", number, re.ASCII) for number in numbers)
-        if len(numbers) != 3 or not good or any(abs(int(number)) > 2000 for number in numbers):
+        valid = all(re.fullmatch(r"-?\d{1,4}", number, re.ASCII) for number in numbers)
+        if len(numbers) != 3 or not valid or any(abs(int(number)) > 2000 for number in numbers):
             raise ValueError(text)
         return " ".join(str(int(number)) for number in numbers)
 
 
 @dataclass(frozen=True)
 class KeyspaceEvents:
-    """Letters of event classes; the servers put them in this order, and all of ``g$lshzxetd`` as ``A``.
+    """Letters of event classes; the servers write them in this order, and all of ``g$lshzxetd`` as ``A``.
 
-    Beside A they forget n, in CONFIG GET and in what they write.
+    Beside A they lose n, in CONFIG GET and in what they write.
     """
 
     should_be: ClassVar[str] = 'letters of "Ag$lshzxetdnKEm" (n not beside A), or ""'
@@ -131,14 +131,14 @@ class KeyspaceEvents:
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Numbers from 0 to 100, separated by spaces; empty for none."""
+    """Numbers from 0 to 100, separated by spaces; may be empty."""
 
     should_be: ClassVar[str] = 'percentiles such as "50 99 99.9", or ""'
 
     def canonical(self, text: str) -> str:
         numbers = text.split()
-        good = all(re.fullmatch(r"\d{1,3}(\.\d{1,6})?", number, re.ASCII) for number in numbers)
-        if not good or any(float(number) > 100 for number in numbers):
+        valid = all(re.fullmatch(r"\d{1,3}(\.\d{1,6})?", number, re.ASCII) for number in numbers)
+        if not valid or any(float(number) > 100 for number in numbers):
             raise ValueError(text)
         return " ".join(f"{float(number):f}".rstrip("0").rstrip(".") for number in numbers)
 

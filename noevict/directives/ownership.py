@@ -1,9 +1,9 @@
-"""What noevict does with each directive: names, and who decides about it. directives.py builds the table."""
+"""What noevict does with each directive: its names, and what decides its value. table.py builds the table."""
 
 from typing import Literal
 
-# plain: for redis_config. setting: has a setting of its own. managed: noevict's own choice. secret: holds a
-# password. role: of replicas, clusters. file-only: steers how the file is read, and is not in CONFIG GET.
+# plain: for redis_config. setting: has its own setting. managed: noevict sets it. secret: is a password. role: is about
+# replicas or clusters. file-only: controls how the file is read, and is not in CONFIG GET.
 Use = Literal["plain", "setting", "managed", "secret", "role", "file-only"]
 
 
@@ -11,7 +11,7 @@ def _each(pattern: str, new: str, *names: str) -> dict[str, str]:
     return {pattern.format(name): new.format(name) for name in names}
 
 
-# Other name -> the name in the table. Servers take both; which one they write, Directive.name_on tells.
+# Other name -> the name in the table. Servers take both; Directive.name_on returns the one that they write.
 ALIASES = {
     "slaveof": "replicaof",
     "repl-ping-slave-period": "repl-ping-replica-period",
@@ -31,7 +31,7 @@ ALIASES = {
     **_each("{}_cpulist", "{}-cpulist", "server", "bio", "bgsave"),
 }
 
-# Directive -> the setting that decides about it.
+# Directive -> the setting that decides its value.
 SETTINGS = {
     "port": "redis_plaintext_port",
     "tls-port": "redis_port",
@@ -44,7 +44,7 @@ SETTINGS = {
     "tls-auth-clients": "redis_tls_auth_clients",
 }
 
-# Directive -> why it is noevict's own.
+# Directive -> why only noevict sets it.
 MANAGED = {
     **dict.fromkeys(
         ("dir", "dbfilename", "appendfilename", "appenddirname"),
@@ -74,7 +74,7 @@ MANAGED = {
         ("rdma-bind", "rdma-port", "rdma-rx-size", "rdma-completion-vector"),
         "RDMA is not encrypted",
     ),
-    # Its SystemCallFilter has no @resources and no @privileged: the server, or each of its saves, is killed.
+    # The unit's SystemCallFilter excludes @resources and @privileged: the server, or each of its saves, is killed.
     **dict.fromkeys(
         ("server-cpulist", "bio-cpulist", "bgsave-cpulist", "aof-rewrite-cpulist"),
         "the package's unit kills a process that sets it; CPUAffinity= in a drop-in does the same",
@@ -86,14 +86,14 @@ MANAGED = {
 
 SECRETS = frozenset({"requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass"})
 
-# Beside everything that begins with one of ROLE_PREFIXES. min-replicas-to-write on a server without replicas
+# Besides these, everything that begins with one of ROLE_PREFIXES. With min-replicas-to-write, a server without replicas
 # refuses every write.
 ROLES = frozenset(
     {"replicaof", "masteruser", "min-replicas-to-write", "min-replicas-max-lag", "replica-priority"}
 )
 ROLE_PREFIXES = ("cluster-", "replica-announce", "slot-migration-")
 
-# Directives no CONFIG GET tells -> why they are refused.
+# Directives that are not in CONFIG GET -> why they are refused.
 FILE_ONLY = {
     "include": "CONFIG REWRITE copies what is included into the main file",
     "loadmodule": "modules are not supported",
@@ -105,7 +105,7 @@ FILE_ONLY = {
 
 
 def use_of(name: str) -> tuple[Use, str]:
-    """The use of a directive (its name in the table), and what a redis_config with it should be instead."""
+    """Return the use of a directive (by its name in the table), and what a redis_config with it should be instead."""
     if name in SETTINGS:
         return "setting", f"left to the setting {SETTINGS[name]}"
     if name in FILE_ONLY:

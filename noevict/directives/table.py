@@ -1,8 +1,8 @@
-"""Every directive of redis.conf: the table.
+"""The table of all directives of redis.conf.
 
-What a directive is (kind of value, range, default, whether CONFIG SET takes it) is measured on real servers and
-lies in directives.json, which tests/lab/measure_directives.py writes. What noevict does with it stands in
-directive_uses.
+The facts about a directive (kind of value, range, default, whether CONFIG SET takes it) are measured on real servers.
+They are in directives.json, which tests/lab/measure_directives.py writes. What noevict does with a directive is in
+ownership.py.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from noevict.directives.lists import Bind, BufferLimits, KeyspaceEvents, OomScor
 from noevict.directives.ownership import ALIASES, FILE_ONLY, Use, use_of
 from noevict.engines.engine import ENGINES, Server
 
-# The names Valkey writes where it has some of its own.
+# The names that only Valkey writes.
 _VALKEY_NAMES = {
     "masterauth": "primaryauth",
     "masteruser": "primaryuser",
@@ -34,14 +34,14 @@ _SPECIAL: dict[str, Kind] = {
     "oom-score-adj-values": OomScores(),
     "hz": Int(
         1, 500
-    ),  # a server takes any number, and makes one of these of it (CONFIG_MIN_HZ, CONFIG_MAX_HZ)
-    "repl-backlog-size": Memory(16384),  # the same: a smaller one becomes 16kb
-    # A server with fewer files than that and 32 of its own takes fewer clients. 65535 is the unit's LimitNOFILE
-    # (target.py); Redis counts in 32 bits, and starts with a number that overflows them.
+    ),  # a server takes any number, and changes it to one of these (CONFIG_MIN_HZ, CONFIG_MAX_HZ)
+    "repl-backlog-size": Memory(16384),  # likewise: a smaller one becomes 16kb
+    # A server that may not open that many files plus 32 takes fewer clients. 65535 is the unit's LimitNOFILE
+    # (platforms/systemd/wanted.py); Redis counts in 32 bits, and starts with a number that overflows them.
     "maxclients": Int(1, 65535 - 32),
-    # relative is yes under another name, the one that servers tell
+    # relative means yes, and yes is what servers report
     "oom-score-adj": Words(("no", "yes", "relative", "absolute"), alike=(("relative", "yes"),)),
-    # older protocols are broken, and OpenSSL refuses them by now
+    # older protocols are broken, and OpenSSL refuses them now
     "tls-protocols": Words(("TLSv1.2", "TLSv1.3"), many=True, quoted=True),
 }
 _MANY_WORDS = {"shutdown-on-sigint", "shutdown-on-sigterm"}
@@ -52,13 +52,13 @@ class Measured:
     """A directive on one server."""
 
     kind: Kind
-    default: str | None  # None where it depends on the host
+    default: str | None  # None if it depends on the host
     live: bool  # CONFIG SET takes it; else a restart
 
 
 @dataclass(frozen=True)
 class Directive:
-    """A row of the table. ``refusal`` is what a redis_config with it should be; empty where it is plain."""
+    """A row of the table. ``refusal`` is what a redis_config with it should be; empty if it is plain."""
 
     name: str
     aliases: tuple[str, ...]
@@ -67,7 +67,7 @@ class Directive:
     measured: Mapping[Server, Measured]
 
     def name_on(self, server: Server) -> str:
-        """The name that this server writes, and that differences are reported under."""
+        """Return the name that this server writes, under which differences are reported."""
         if server.engine == "valkey":
             return _VALKEY_NAMES.get(self.name, self.name)
         if self.name.endswith("-cpulist") and server.version < (7, 2, 0):
@@ -75,13 +75,13 @@ class Directive:
         return self.name
 
     def on(self, server: Server) -> Measured | None:
-        """What it is on this server, or on the measured release nearest to it; None where it is unknown."""
+        """Return the facts for this server, or for the nearest measured release; None if it does not know it."""
         return self.measured.get(nearest_measured(server))
 
 
 @functools.cache
 def table() -> Mapping[str, Directive]:
-    """The whole table: name → directive, sorted by name. Aliases are not keys of it."""
+    """Return the whole table: name → directive, sorted by name. Aliases are not keys of it."""
     data = json.loads(Path(__file__).with_name("table.json").read_text())
     servers = {text: _server(text) for text in data["servers"]}
     names = sorted({*data["directives"], *FILE_ONLY})
@@ -110,7 +110,7 @@ def _directive(name: str, cells: dict[str, Any] | None, servers: dict[str, Serve
 
 
 def _kind(name: str, text: str, default: str | None, server: Server) -> Kind:
-    """From the measured text: ``int 0 100``, ``words a b``, ``text``, ..."""
+    """Make a kind from the measured text: ``int 0 100``, ``words a b``, ``text``, ..."""
     if name == "save":
         return Save(one_line=server.engine == "valkey")
     if name in _SPECIAL:
@@ -132,8 +132,8 @@ def _measured_servers() -> tuple[Server, ...]:
 
 @functools.cache
 def nearest_measured(server: Server) -> Server:
-    """The measured release of the same engine nearest to a server: of its own minor release, else the last one
-    before it, else the first after it."""
+    """Return the measured release of the same engine nearest to a server: of its minor release, else the last one
+    before it, else the first one after it."""
     engine = [other for other in _measured_servers() if other.engine == server.engine]
     minor = [other for other in engine if other.version[:2] == server.version[:2]]
     before = [other for other in minor or engine if other <= server]
@@ -142,18 +142,18 @@ def nearest_measured(server: Server) -> Server:
 
 @functools.cache
 def measured_after(server: Server) -> tuple[Server, ...]:
-    """The measured releases of the same engine that came after it, oldest first."""
+    """Return the measured releases of the same engine that came after it, oldest first."""
     return tuple(other for other in _measured_servers() if other.engine == server.engine and other > server)
 
 
 def find(name: str) -> Directive | None:
-    """The directive of any of its names, in any case; None where there is none."""
+    """Find a directive by any of its names, in any case; None if there is none."""
     lower = name.lower()
     return table().get(ALIASES.get(lower, lower))
 
 
 def nearest(name: str) -> str | None:
-    """The known name most like an unknown one."""
+    """Return the known name most similar to an unknown one."""
     close = difflib.get_close_matches(name.lower(), [*table(), *ALIASES], n=1)
     return close[0] if close else None
 
@@ -165,7 +165,7 @@ def known(name: str, server: Server) -> bool:
 
 
 def changes_live(name: str, server: Server) -> bool:
-    """Whether CONFIG SET changes it on this server; False: a restart."""
+    """Whether CONFIG SET changes it on this server; if not, it takes a restart."""
     directive = find(name)
     measured = directive.on(server) if directive else None
     return measured is not None and measured.live
@@ -173,10 +173,10 @@ def changes_live(name: str, server: Server) -> bool:
 
 @functools.cache
 def defaults(server: Server) -> Mapping[str, str] | None:
-    """Directive (as this server writes it) → the value CONFIG GET tells on a fresh server of this release.
+    """Return by directive (as this server writes it) the value that CONFIG GET reports on a new server of this release.
 
-    Measured; without what depends on the host (``dir``), every directive once, whatever names it has. Another
-    patch release of the same minor one is as good; None for a minor release that was not measured.
+    They are measured, without those that depend on the host (``dir``); every directive is there once, whatever names it
+    has. Another patch release of the same minor release is as good; None for a minor release that was not measured.
     """
     if nearest_measured(server).version[:2] != server.version[:2]:
         return None
@@ -185,9 +185,9 @@ def defaults(server: Server) -> Mapping[str, str] | None:
 
 
 def portable(config: Mapping[str, str], server: Server) -> dict[str, str]:
-    """``defaults`` from the CONFIG GET * of a fresh server, for a release that was not measured.
+    """Make ``defaults`` from CONFIG GET * of a new server, for a release that was not measured.
 
-    The fresh server may listen on any port or unix socket; those two are given their defaults here.
+    That server may listen on any port or unix socket; these two get their defaults here.
     """
     found = {}
     for name, value in config.items():
@@ -198,7 +198,7 @@ def portable(config: Mapping[str, str], server: Server) -> dict[str, str]:
 
 
 def twice(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Pairs of names that are one directive: a mistake in redis_config."""
+    """Return pairs of names for one directive: a mistake in redis_config."""
     first: dict[str, str] = {}
     pairs = []
     for name in names:
@@ -209,16 +209,16 @@ def twice(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 def text_of(value: object) -> str | None:
-    """A setting's value as redis.conf says it: True and False are yes and no; None where it is no value."""
+    """Return a setting's value in redis.conf's form: True and False are yes and no; None if it cannot be a value."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if isinstance(value, int | float | str) else None
 
 
 def problem(name: str, value: object, server: Server | None = None) -> str | None:
-    """What a value of ``redis_config`` should be, as the end of "should be ..."; None where it is fine.
+    """Return what a value of ``redis_config`` should be, as the end of "should be ..."; None if it is fine.
 
-    Without a server it is fine where any known release takes it, with one where that release does.
+    Without a server it is fine if any known release takes it, with a server if that release does.
     """
     directive = find(name)
     if directive is None:

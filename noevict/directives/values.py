@@ -1,4 +1,4 @@
-"""Values of directives: canonical (as CONFIG GET tells them), compared by meaning, as the file has them."""
+"""Values of directives: in canonical form (as CONFIG GET reports them), compared by meaning, and as in the file."""
 
 import functools
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from noevict.engines.engine import Server
 
 
 def canonical(name: str, value: object) -> str:
-    """A value as CONFIG GET tells it: bytes for memory, ``3600 1 300 100`` for save, ``yes`` for True.
+    """Return a value as CONFIG GET reports it: bytes for memory, ``3600 1 300 100`` for save, ``yes`` for True.
 
-    Raises ValueError where it is no value of that directive. A directive nobody knows keeps its text.
+    Raises ValueError if it is not a value of that directive. An unknown directive keeps its text.
     """
     text = text_of(value)
     if text is None:
@@ -35,17 +35,17 @@ def same(name: str, a: object, b: object) -> bool:
 
 
 def side_by_side(name: str, texts: Sequence[str]) -> list[str]:
-    """Values of one directive for somebody who compares them: sizes in one unit, all others as they are."""
+    """Return values of one directive for comparing them: sizes in one unit, all others as they are."""
     if not any(isinstance(kind, Memory) for kind in _kinds(name)):
         return list(texts)
     sizes = {text: int(size) for text in texts if (size := str(_loose(name, text))).isdecimal()}
-    shown = dict(zip(sizes, in_one_unit([*sizes.values()]), strict=True))
-    return [shown.get(text, text) for text in texts]
+    in_unit = dict(zip(sizes, in_one_unit([*sizes.values()]), strict=True))
+    return [in_unit.get(text, text) for text in texts]
 
 
 def written(name: str, value: str, server: Server) -> tuple[str, ...]:
-    """What CONFIG REWRITE of this server puts behind the directive's name: one item a line, none where it
-    leaves no line. ``value`` is canonical."""
+    """Return the text that this server's CONFIG REWRITE writes after the directive's name: one item for each line;
+    none if it writes no line. ``value`` is canonical."""
     directive = find(name)
     measured = directive.on(server) if directive else None
     if measured is None:
@@ -54,7 +54,7 @@ def written(name: str, value: str, server: Server) -> tuple[str, ...]:
 
 
 def _loose(name: str, value: object) -> object:
-    """Canonical where it can be: what a foreign server reports may be a value that we would refuse."""
+    """Return the canonical form if there is one: a foreign server may report a value that we would refuse."""
     try:
         return canonical(name, value)
     except ValueError:

@@ -81,15 +81,15 @@ def _directive(target: Target, state: InstanceState, change: Change) -> tuple[st
     """Return (wanted, file, live) of a directive: whole values, which the change shortens, and sizes in one unit."""
     name, live = change.directive, state.live
     wanted = target.config.get(name, target.live.get(name))
-    line = None if state.conf is None else conf_diff.said(state.conf, target.server).get(name)
+    line = None if state.conf is None else conf_diff.file_values(state.conf, target.server).get(name)
     default = (target.fresh or defaults(target.server) or {}).get(name)
-    value = conf_diff.told(live.config, live.server).get(name) if live.ours and live.server else None
+    value = conf_diff.live_values(live.config, live.server).get(name) if live.ours and live.server else None
     values = [each for each in (wanted, default if line is None else line, value) if each is not None]
     texts = dict(zip(values, side_by_side(name, values), strict=True))
 
     def found(value: str, how: str = "{}") -> FoundValue:
         right = wanted is not None and same(name, wanted, value)
-        return FoundValue(how.format(conf_diff.shown(name, texts[value])), right)
+        return FoundValue(how.format(conf_diff.displayed(name, texts[value])), right)
 
     if state.conf is None:
         file = FoundValue("no file", False)
@@ -105,4 +105,4 @@ def _directive(target: Target, state: InstanceState, change: Change) -> tuple[st
         running = FoundValue(live.reach.value, None)
     else:
         running = FoundValue("not there", wanted is None) if value is None else found(value)
-    return change.wanted if wanted is None else conf_diff.shown(name, texts[wanted]), file, running
+    return change.wanted if wanted is None else conf_diff.displayed(name, texts[wanted]), file, running

@@ -1,1 +1,1 @@
-"""Redis and Valkey: releases, packages, programs, and which of them reads whose data."""
+"""Redis and Valkey: releases, packages, programs, and which release reads which data."""

@@ -18,7 +18,7 @@ class Engine:
 
     @property
     def other(self) -> "Engine":
-        """The other one of the two."""
+        """The other engine."""
         return ENGINES["valkey" if self.name == "redis" else "redis"]
 
 
@@ -40,9 +40,9 @@ class Server:
 
     @classmethod
     def parse(cls, engine: EngineName, version: str) -> "Server":
-        """From a version as the server or its Debian package tells it: ``5:7.0.15-1~deb12u7`` is 7.0.15.
+        """Parse a version of the server or of its Debian package: ``5:7.0.15-1~deb12u7`` is 7.0.15.
 
-        Raises ValueError where there are no three numbers in it.
+        Raises ValueError if it does not have three numbers.
         """
         found = re.match(r"(?:\d+:)?(\d+)\.(\d+)\.(\d+)", version)
         if not found:

@@ -1,4 +1,4 @@
-"""Where a server's programs and files are on its host, and the names that the host has for it."""
+"""The paths of a server's programs and files on its host, and its names there."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from noevict.engines.engine import ENGINES, Engine, EngineName
 
 @dataclass(frozen=True)
 class Layout:
-    """All paths are absolute paths on the host.
+    """The paths and names of a server. All paths are absolute paths on the host.
 
-    ``package``, ``tools``: Debian's; ``tools`` has the programs, and the server's package depends on its very version.
+    ``package``, ``tools``: Debian's; ``tools`` has the programs, and ``package`` depends on exactly its version.
     ``user``: the system user and group that the server runs as.
     """
 
@@ -28,12 +28,12 @@ class Layout:
 
     @property
     def title(self) -> str:
-        """What people call the server."""
+        """The server's name for people."""
         return self.engine.title
 
     @property
     def other(self) -> "Layout":
-        """The one of the other engine, packaged alike."""
+        """The layout of the other engine, in the same packaging."""
         return LAYOUTS[self.engine.other.name]
 
     @property
@@ -55,12 +55,12 @@ class Layout:
 
     @property
     def manifest(self) -> str:
-        """What names the append-only files."""
+        """The file that lists the append-only files."""
         return f"{self.append_only}/appendonly.aof.manifest"
 
     @property
     def single_aof(self) -> str:
-        """The append-only file as Redis 6 had it; later releases make theirs of it at a start with AOF on."""
+        """The append-only file of Redis 6; later releases convert it at a start with AOF on."""
         return f"{self.data}/appendonly.aof"
 
     @property
@@ -73,7 +73,7 @@ class Layout:
 
 
 def packaged(engine: Engine) -> Layout:
-    """As Debian packages it."""
+    """Return the layout of Debian's package."""
     name = engine.name
     return Layout(
         engine,

@@ -1,8 +1,8 @@
-"""RDB versions: in which one each release writes its data, and which ones it reads. Pure.
+"""RDB versions: the one that each release writes, and those that it reads. Pure.
 
-Read in each release's src/rdb.h (RDB_VERSION), and held against real servers by tests/server/test_rdb.py. A release
-reads its own version and all before; Valkey split off after 11, calls its own 80 and on, and reads none of Redis's
-between.
+They are from each release's src/rdb.h (RDB_VERSION); tests/server/test_rdb.py compares them with real servers.
+A release reads its own version and all earlier ones. Valkey split off after 11, numbers its own from 80, and does not
+read Redis' versions in between.
 """
 
 from noevict.engines.engine import EngineName, Server, Version
@@ -13,18 +13,18 @@ WRITES: dict[EngineName, tuple[tuple[Version, int], ...]] = {
 }
 """Engine -> from which release on, which version. Before 5.0 Redis wrote earlier ones, which all releases read."""
 MEASURED: dict[EngineName, Version] = {"redis": (8, 1, 0), "valkey": (9, 2, 0)}
-"""From these releases on nothing is known: they may write, and read, later versions of their own kind."""
-VALKEYS = 80  # the first that is Valkey's alone
-COMMON = 11  # the last that both read
+"""From these releases on nothing is known: they may write, and read, later versions of their kind."""
+VALKEYS = 80  # the first version that only Valkey has
+COMMON = 11  # the last version that both read
 
 
 def written_by(server: Server) -> int:
-    """The version it writes; the last one known, of a release that was not measured."""
+    """Return the version that a server writes; the last known one for a release that was not measured."""
     return max(version for since, version in WRITES[server.engine] if server.version >= since)
 
 
 def reads(server: Server, version: int) -> bool:
-    """Whether it loads data in that version. What is not known counts as yes: a start shows it."""
+    """Whether a server loads data in that version. If that is not known, it counts as yes: a start will show it."""
     if version <= min(COMMON, written_by(server)):
         return True
     own_kind = (version >= VALKEYS) == (server.engine == "valkey")

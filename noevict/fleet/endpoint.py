@@ -7,7 +7,7 @@ from pathlib import Path
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.inventory.reader import Inventory, client_host
-from noevict.messages import nearest, shown
+from noevict.messages import displayed, nearest
 from noevict.pki.certificate import certificates_in
 from noevict.settings.model import Settings, read_settings
 
@@ -37,7 +37,7 @@ def read_endpoints(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
     for host in only:
         if host not in fleet.hosts:
             raise NoevictError(
-                f"{shown(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
+                f"{displayed(host)}: should be a host in hosts.yml{nearest(host, fleet.hosts)}, is not"
             )
     names = [name for name in fleet.hosts if not only or name in only]
     if mistakes := [line for name in names for line in _mistakes(name, settings[name])]:

@@ -28,7 +28,7 @@ from noevict.errors import NoevictError
 from noevict.inventory.hosts_file import read_hosts_file
 from noevict.inventory.reader import HOSTS_FILE, hosts_path
 from noevict.messages import one_line
-from noevict.private_files import locked, make_own_directory, write_private
+from noevict.private_files import locked, make_trusted_directory, write_private
 from noevict.server.writes import CODES, Disk, Keys, Refusals
 
 
@@ -143,7 +143,7 @@ def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
 
 
 def _update(directory: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    make_own_directory(directory)
+    make_trusted_directory(directory)
     with locked(directory):
         for host, change in changes.items():
             path = _path(directory, host)

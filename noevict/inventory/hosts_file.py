@@ -11,7 +11,7 @@ from typing import Any
 
 from noevict.inventory.pyinfra_keys import KEYS, key_problem
 from noevict.inventory.strict_yaml import Document, Places, parse
-from noevict.messages import kind, nearest, sentence, shown
+from noevict.messages import displayed, kind, nearest, sentence
 
 # Groups that will get a special meaning later: no Redis server is set up on their hosts.
 RESERVED = frozenset(
@@ -90,7 +90,7 @@ class _Reader:
                 (name,), "another name (this one is reserved, and not supported yet)", "it as a group"
             )
         elif not name.isprintable() or not name.strip() or name.startswith("_"):
-            self.report((name,), "a group's name, on one line and without a leading _", shown(name))
+            self.report((name,), "a group's name, on one line and without a leading _", displayed(name))
         else:
             return True
         return False
@@ -108,7 +108,7 @@ class _Reader:
         if host == LOCAL or _HOST.fullmatch(host):
             return True
         should = f'a host name or address (letters, digits, . _ : -), "{LOCAL}" or "@ssh/NAME"'
-        self.report((group, host), should, shown(host))
+        self.report((group, host), should, displayed(host))
         return False
 
     def _data(self, group: str, host: str, data: object) -> dict[str, Any]:

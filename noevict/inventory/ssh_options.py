@@ -8,7 +8,7 @@ import paramiko
 
 from noevict.inventory.hosts_file import LOCAL
 from noevict.inventory.reader import Inventory
-from noevict.messages import shown
+from noevict.messages import displayed
 
 # pyinfra reports a changed host key in five lines; the last of them fails the host.
 _BEFORE = (
@@ -30,7 +30,7 @@ def key_mistakes(fleet: Inventory, hosts: Iterable[str]) -> list[str]:
         if host == LOCAL or not isinstance(name, str):
             continue
         for key, should in _problems(fleet.root, name, data.get("ssh_key_password")):
-            got = f", got {shown(name)}" if key == "ssh_key" else ", is not"
+            got = f", got {displayed(name)}" if key == "ssh_key" else ", is not"
             found.append(f"{host}: {key}: should be {should}{got} ({fleet.place(host, key)})")
     return found
 

@@ -11,7 +11,7 @@ from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
 from noevict.run.step import step
 from noevict.scripts import script
-from noevict.server.progress import Patience
+from noevict.server.progress import ProgressDeadline
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
@@ -108,7 +108,7 @@ def settled(run: InstanceRun, verb: str) -> UnitState:
         if now.state != state:
             state, patience = (
                 now.state,
-                Patience(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.machine.log),
+                ProgressDeadline(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.machine.log),
             )
         if state == "starting":
             patience.wait(*how_far(run))

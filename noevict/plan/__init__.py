@@ -1,1 +1,1 @@
-"""What is due on a host, in typed fields."""
+"""Changes that are due on a host, in typed fields."""

@@ -1,4 +1,4 @@
-"""One thing that is not as wanted, in typed fields. Words are made of it for people; no code reads them back."""
+"""A change: one thing that is not as wanted, in typed fields. Its words are for people; no code parses them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from noevict.urgency import Urgency
 
 
 class How(StrEnum):
-    """How a change is made; also which part of a run makes it."""
+    """How a change is made, and which part of a run makes it."""
 
     PACKAGE = "package"
     LIVE = "live"  # CONFIG SET, ACL SETUSER: at once, no connection is lost
@@ -17,14 +17,14 @@ class How(StrEnum):
     KERNEL = "kernel"
     UNIT = "unit"  # enable, unmask, daemon-reload, start
     RESTART = "restart"
-    ENGINE = "engine"  # the other engine's server stops, and this one goes on with its data
+    ENGINE = "engine"  # the other engine's server stops, and this one continues with its data
 
 
 RESTARTING = (How.RESTART, How.ENGINE)
 
 
 class Part(StrEnum):
-    """What a change is about, and what its ``subject`` is."""
+    """What a change is about. The comments say what its ``subject`` is."""
 
     DIRECTIVE = "directive"  # of redis.conf: its name
     USER = "user"  # an ACL user: the name
@@ -37,7 +37,7 @@ class Part(StrEnum):
     PACKAGE = "package"  # of Debian: its name
     DPKG = "dpkg"  # what dpkg keeps (``aspect``: statoverride, diversion): the path
     SERVER = "server"  # the running server: its title
-    DIRECTORY = "directory"  # that the server started with: the path
+    DIRECTORY = "directory"  # the directory that the server started with: the path
     ENGINE = "engine"  # the one that hands over: its unit; "" for its server and data
     ENVIRONMENT = "environment"  # a variable of a process: its name
     ARGUMENTS = "arguments"  # of a process: the package it is from
@@ -53,9 +53,9 @@ LISTENING = "listening"  # of bind: addresses that the server does not listen on
 class Change:
     """One thing that is not as wanted. ``found`` and ``wanted`` are short, and never a secret.
 
-    ``aspect``: which thing about the subject it is; "" for the subject as a whole, or its only one. ``file``: the path
-    of the file that says it for the next start, or the next boot; "" if none does. ``urgency``: how soon somebody has
-    to see to it.
+    ``aspect``: the aspect of the subject that differs; "" for the subject as a whole, or its only aspect. ``file``: the
+    path of the file that has the value for the next start, or the next boot; "" if there is none. ``urgency``: how soon
+    somebody has to act.
     """
 
     part: Part
@@ -70,14 +70,14 @@ class Change:
 
     @property
     def path(self) -> str:
-        """The file whose content, owner or mode is not as wanted; "" for all else."""
+        """The path of the file whose content, owner or mode is not as wanted; "" if it is about something else."""
         if self.part is Part.DIRECTIVE:
             return self.file if self.how is How.FILE else ""
         return self.subject if self.part in (Part.FILE, Part.ACCESS, Part.CERTIFICATE) else ""
 
     @property
     def directive(self) -> str:
-        """Its name; "" if it is not about a directive."""
+        """The name of the directive; "" if the change is not about one."""
         return self.subject if self.part is Part.DIRECTIVE else ""
 
     @property
@@ -96,7 +96,7 @@ class Change:
         return f"{self.what}: {self.found} → {self.wanted} [{self.how}]{why}"
 
 
-# Of the parts for which the subject itself would not do.
+# For the parts whose subject is not enough.
 _WORDS = {
     Part.USER: "user {0.subject} {0.aspect}",
     Part.ACCESS: "{0.subject} {0.aspect}",

@@ -1,4 +1,4 @@
-"""What is due, of a server or of what stands beside it: ``--dry``, reports and operations read it."""
+"""The plan: what is due for a server or a companion. ``--dry``, reports and operations all read it."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -10,10 +10,10 @@ WantedT = TypeVar("WantedT")
 
 @dataclass(frozen=True)
 class Plan(Generic[WantedT]):
-    """What is due on one host, and what it was made from: ``target``.
+    """What is due on one host, and the ``target`` that it leads to.
 
-    ``refusals``: why nothing is done there. ``faults``: what is not as wanted and not ours to repair; it fails
-    the host. ``notices``: said, not acted on. ``blocked``: there is a fault beside which nothing can be repaired.
+    ``refusals``: why nothing is done there. ``faults``: things that are not as wanted and not ours to repair; they fail
+    the host. ``notices``: only reported. ``blocked``: there is a fault because of which nothing can be repaired.
     """
 
     target: WantedT = field(repr=False)
@@ -24,7 +24,7 @@ class Plan(Generic[WantedT]):
     blocked: bool = False
 
     def due(self, *how: How) -> tuple[Change, ...]:
-        """The changes made in one of these ways."""
+        """Return the changes made in one of these ways."""
         return tuple(change for change in self.changes if change.how in how)
 
     @property

@@ -1,1 +1,1 @@
-"""The text of redis.conf: parsed, rendered, compared."""
+"""Parses, renders and compares the text of redis.conf."""

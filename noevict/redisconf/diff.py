@@ -1,4 +1,4 @@
-"""How a server, and the text of a redis.conf, differ from what is wanted. Pure; no value of these is a secret."""
+"""Compares a server, and the text of a redis.conf, with what is wanted. Pure; differences have no secrets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from noevict.redisconf.parser import parse, together
 
 @dataclass(frozen=True)
 class Difference:
-    """A directive that is not as wanted. Values are never a secret: those are ``set`` or ``not set``."""
+    """A directive that is not as wanted. Secrets are never shown: their values are ``set`` or ``not set``."""
 
     name: str
     wanted: str
@@ -19,7 +19,7 @@ class Difference:
 
     @property
     def displayed(self) -> tuple[str, str]:
-        """What is found and what is wanted, for people: sizes in one unit."""
+        """The values found and wanted, for people: sizes are in one unit."""
         found, wanted = side_by_side(self.name, (self.found, self.wanted))
         return found, wanted
 
@@ -27,12 +27,12 @@ class Difference:
 def differences(
     wanted_live: Mapping[str, str], live: Mapping[str, str], server: Server
 ) -> tuple[Difference, ...]:
-    """What CONFIG GET * (``live``) tells unlike ``wanted_live``, by name.
+    """Return how CONFIG GET * (``live``) differs from ``wanted_live``, by name.
 
-    A directive told under two names counts once. One that is not in ``wanted_live`` (a module's, a newer
-    release's) is left alone; one that is wanted and not told is ``not there``.
+    A directive reported under two names counts once. A directive that is not in ``wanted_live`` (a module's, a newer
+    release's) is ignored; one that is wanted and not reported is ``not there``.
     """
-    found = told(live, server)
+    found = live_values(live, server)
     return tuple(
         _difference(name, wanted_live[name], found.get(name))
         for name in sorted(wanted_live)
@@ -40,8 +40,8 @@ def differences(
     )
 
 
-def told(live: Mapping[str, str], server: Server) -> dict[str, str]:
-    """CONFIG GET *, each directive once, under the name that this server writes."""
+def live_values(live: Mapping[str, str], server: Server) -> dict[str, str]:
+    """Return CONFIG GET * with each directive once, under the name that this server writes."""
     found: dict[str, str] = {}
     for name, value in live.items():
         directive = find(name)
@@ -50,25 +50,25 @@ def told(live: Mapping[str, str], server: Server) -> dict[str, str]:
 
 
 def file_differences(
-    wanted: Mapping[str, str], found: str, server: Server, fresh: Mapping[str, str] | None = None
+    wanted: Mapping[str, str], found: str, server: Server, probed_defaults: Mapping[str, str] | None = None
 ) -> tuple[Difference, ...]:
-    """What the text of a redis.conf says to this server unlike ``wanted``, by name and meaning; secrets hidden.
+    """Return how the text of a redis.conf differs from ``wanted`` for this server, by name and meaning.
 
-    A line may stand anywhere, under any of its names and in any form; without a line a directive has its default
-    (``fresh`` as in ``wanted_live``).
+    A line may be anywhere, with any of its names and in any form; without a line a directive has its default
+    (``probed_defaults`` as in ``wanted_live``).
     """
-    standing = fresh or defaults(server) or {}
-    should, says = {**standing, **wanted}, said(found, server)
-    there = {**standing, **says}
+    default = probed_defaults or defaults(server) or {}
+    should, lines = {**default, **wanted}, file_values(found, server)
+    there = {**default, **lines}
     return tuple(
-        _difference(name, should.get(name), says.get(name))
+        _difference(name, should.get(name), lines.get(name))
         for name in sorted(should.keys() | there.keys())
         if name not in should or name not in there or not same(name, should[name], there[name])
     )
 
 
-def said(text: str, server: Server) -> dict[str, str]:
-    """Of the text of a redis.conf: directive (as this server writes it) → what its lines say."""
+def file_values(text: str, server: Server) -> dict[str, str]:
+    """Return the value of each directive in the text of a redis.conf, under the name that this server writes."""
     lines = {}
     for name, values in parse(text).items():
         directive = find(name)
@@ -76,8 +76,8 @@ def said(text: str, server: Server) -> dict[str, str]:
     return lines
 
 
-def shown(name: str, value: str | None) -> str:
-    """A value in a report; None is no value. ACL lines hold passwords, and an unknown directive may."""
+def displayed(name: str, value: str | None) -> str:
+    """Return a value for a report; None is no value. ACL lines have passwords, and an unknown directive may."""
     directive = find(name)
     if directive is None or directive.use == "secret" or directive.name == "user":
         return "set" if value else "not set"
@@ -85,4 +85,4 @@ def shown(name: str, value: str | None) -> str:
 
 
 def _difference(name: str, wanted: str | None, found: str | None) -> Difference:
-    return Difference(name, shown(name, wanted), shown(name, found))
+    return Difference(name, displayed(name, wanted), displayed(name, found))

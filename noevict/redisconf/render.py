@@ -1,6 +1,6 @@
-"""redis.conf: what should be in it, and its text.
+"""What should be in redis.conf, and its text.
 
-The text is one that CONFIG REWRITE leaves byte for byte as it is, on every supported server.
+CONFIG REWRITE of every supported server leaves the text byte for byte as it is.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from noevict.errors import NoevictError
 
 
 class ServerSettings(Protocol):
-    """What this module needs of the settings of a host."""
+    """The settings of a host that this module needs."""
 
     @property
     def redis_port(self) -> int: ...
@@ -36,7 +36,7 @@ class ServerSettings(Protocol):
     def redis_config(self) -> Mapping[str, bool | int | float | str]: ...
 
 
-# Directives that have several lines in the file, or may have none.
+# Directives that may have several lines in the file, or none.
 _LINES = frozenset({"bind", "tls-ciphers", "client-output-buffer-limit", "save"})
 
 
@@ -49,10 +49,10 @@ def wanted(
     bind: tuple[str, ...],
     systemd: bool,
 ) -> dict[str, str]:
-    """Everything redis.conf says: directive (as this server writes it) → canonical value.
+    """Return everything in redis.conf: directive (as this server writes it) → canonical value.
 
-    ``maxmemory`` in bytes; ``bind``: redis.conf's words for addresses; ``systemd``: whether it runs the server
-    (else the init script does). Raises NoevictError, a line for each directive of redis_config that this server
+    ``maxmemory`` is in bytes; ``bind`` are redis.conf's words for addresses; ``systemd``: whether it runs the server
+    (else the init script does). Raises NoevictError, with a line for each directive of redis_config that this server
     does not take.
     """
     asked = settings.redis_config
@@ -73,14 +73,14 @@ def wanted(
 
 
 def _fixed(layout: Layout, *, systemd: bool) -> dict[str, object]:
-    """What redis_config cannot change."""
+    """Return the directives that redis_config cannot change."""
     return {
         "protected-mode": True,
         "tls-cert-file": f"{layout.tls}/server.crt",
         "tls-key-file": f"{layout.tls}/server.key",
         "tls-ca-cert-file": f"{layout.tls}/ca.crt",
         "aclfile": layout.aclfile,
-        # what the packages' unit gives on the command line, and their init script expects
+        # the packages' units pass this on the command line, and their init scripts expect it
         "supervised": "systemd" if systemd else "no",
         "daemonize": not systemd,
         "pidfile": layout.pidfile,
@@ -98,24 +98,24 @@ def _directive(name: str) -> Directive:
 
 
 def wanted_live(
-    wanted: Mapping[str, str], server: Server, fresh: Mapping[str, str] | None = None
+    wanted: Mapping[str, str], server: Server, probed_defaults: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """What CONFIG GET * should say: the wanted values, and the server's own default for every other directive.
+    """Return what CONFIG GET * should report: the wanted values, and the server's defaults for all other directives.
 
-    ``fresh`` are the defaults where this release was not measured (``directives.portable`` of its own CONFIG
-    GET *). Without any, only the wanted values are known.
+    ``probed_defaults`` are the defaults of a release that was not measured (``table.portable`` of its CONFIG GET *).
+    Without any, only the wanted values are known.
     """
-    return {**(fresh or defaults(server) or {}), **wanted}
+    return {**(probed_defaults or defaults(server) or {}), **wanted}
 
 
 def render(wanted: Mapping[str, str], server: Server, layout: Layout) -> str:
-    """The text of redis.conf (templates/redis.conf.j2), in the form this server's CONFIG REWRITE writes."""
+    """Return the text of redis.conf (templates/redis.conf.j2), in the form that this server's CONFIG REWRITE writes."""
     lines = {name: written(name, value, server) for name, value in wanted.items()}
-    # the lines that have a place of their own in the template; what is left comes from redis_config
-    own = {*CHOICES, *FROM_SETTINGS, *_fixed(layout, systemd=True), "maxmemory", "bind"}
+    # the directives that the template names; all others come from redis_config
+    named = {*CHOICES, *FROM_SETTINGS, *_fixed(layout, systemd=True), "maxmemory", "bind"}
     return templates.render(
         "redis.conf",
         title=layout.title,
-        extras=[f"{name} {line}" for name in sorted(lines.keys() - own) for line in lines[name]],
-        **{name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0] for name in own},
+        extras=[f"{name} {line}" for name in sorted(lines.keys() - named) for line in lines[name]],
+        **{name.replace("-", "_"): lines[name] if name in _LINES else lines[name][0] for name in named},
     )

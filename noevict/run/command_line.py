@@ -18,7 +18,7 @@ from pyinfra.context import state
 from noevict.errors import NoevictError
 from noevict.inventory.reader import FILE_GROUP, Inventory
 from noevict.inventory.ssh_options import key_mistakes, shorten_log
-from noevict.messages import nearest, shown
+from noevict.messages import displayed, nearest
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -52,7 +52,7 @@ def check_limits(fleet: Inventory, limits: tuple[str, ...], excluded: tuple[str,
 
     known = (*fleet.hosts, *groups)
     mistakes = [
-        f"{option} {shown(pattern)}: should be a host or group of hosts.yml"
+        f"{option} {displayed(pattern)}: should be a host or group of hosts.yml"
         f"{f' (one {option} for each)' if ',' in pattern else nearest(pattern, known)}, matches none"
         for option, patterns in (("--limit", limits), ("--exclude", excluded))
         for pattern in patterns

@@ -9,7 +9,7 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.platforms.systemd.found import InstanceState
 from noevict.run.instance import InstanceRun
-from noevict.server.progress import Info, Patience, loading
+from noevict.server.progress import Info, ProgressDeadline, loading
 from noevict.ssh.shell import HOST_FAILURES
 
 ANSWER_SECONDS = 20  # from ready to the first answer
@@ -59,7 +59,7 @@ def wait_for_first_answer(run: InstanceRun) -> None:
 
 
 def how_far(run: InstanceRun) -> tuple[object, str]:
-    """How far a server that is being started is, for ``Patience.wait``; nothing where it does not say."""
+    """How far a server that is being started is, for ``ProgressDeadline.wait``; nothing where it does not say."""
     info = _ask(run)
     if info is None:
         with contextlib.suppress(*HOST_FAILURES):
@@ -77,5 +77,5 @@ def _ask(run: InstanceRun) -> Info | None:
     return info
 
 
-def _patience(run: InstanceRun) -> Patience:
-    return Patience(f"{run.layout.title} is loading its data", run.machine.log)
+def _patience(run: InstanceRun) -> ProgressDeadline:
+    return ProgressDeadline(f"{run.layout.title} is loading its data", run.machine.log)

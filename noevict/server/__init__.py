@@ -1,1 +1,1 @@
-"""What belongs to a Redis server, whoever runs it. Pure."""
+"""A Redis server, whichever platform runs it: what it reports, and what follows from that. Pure."""

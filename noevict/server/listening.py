@@ -1,7 +1,7 @@
-"""On which addresses a server listens: those that it should and does not, those that a change of bind opens. Pure.
+"""The addresses that a server listens on: which are missing, and which a change of bind opens. Pure.
 
-CONFIG GET bind repeats what was configured. An optional address (``-10.0.0.5``) that the host did not have when the
-server bound its addresses is in there, and nothing listens on it once the host has it.
+CONFIG GET bind repeats what was configured. If the host did not have an optional address (``-10.0.0.5``) when the
+server bound its addresses, nothing listens on it once the host has it, although CONFIG GET bind names it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Wanted(Protocol):
-    """What this module needs of what is wanted."""
+    """The part of the wanted state that this module needs."""
 
     @property
     def bind(self) -> tuple[str, ...]: ...
@@ -26,11 +26,11 @@ class Wanted(Protocol):
 
 
 def missing(bind: Iterable[str], sockets: Collection[str], own: Collection[str], *, ipv6: bool) -> list[str]:
-    """Return the words of ``bind`` for which no socket listens, though the host has the address.
+    """Return the words of ``bind`` for which no socket listens although the host has the address.
 
-    ``sockets``: the addresses that the server's sockets of one port are bound to; ``own``: the host's addresses, the
-    loopback ones of IPv6 included; ``ipv6``: whether its kernel has IPv6. All but words of redis.conf in any form that
-    ip_address takes.
+    ``sockets``: the addresses that the server's sockets of one port are bound to; ``own``: the host's addresses,
+    including IPv6 loopback; ``ipv6``: whether its kernel has IPv6. Except for ``bind``, which has words of redis.conf,
+    addresses may have any form that ip_address takes.
     """
     bound = {ip_address(each) for each in sockets}
     held = {ip_address(each) for each in own}
@@ -38,7 +38,7 @@ def missing(bind: Iterable[str], sockets: Collection[str], own: Collection[str],
 
 
 def opens(before: str, wanted: Wanted) -> str:
-    """Say where anybody can connect after a change of bind that could not before; "" for nowhere."""
+    """Return where a change of bind lets clients connect who could not before; "" if nowhere."""
     where = ", ".join(
         f"{each} (DHCP)" if each in wanted.leased else each for each in opened(before.split(), wanted.bind)
     )
@@ -47,7 +47,7 @@ def opens(before: str, wanted: Wanted) -> str:
 
 
 def opened(before: Iterable[str], after: Iterable[str]) -> list[str]:
-    """Return the addresses, loopback aside, on which a server listens after ``bind`` has changed, and did not before.
+    """Return the addresses, except loopback, that a server listens on after a change of ``bind``, but not before.
 
     Both are words of redis.conf. ``before`` may also hold names, which somebody else's redis.conf may have.
     """
@@ -68,9 +68,9 @@ def _missing(bind: Iterable[str], bound: set[Address], held: set[Address], *, ip
 
 
 def _there(address: Address, held: set[Address], *, ipv6: bool) -> bool:
-    """Whether the host has it now: of one that it does not have nothing is expected."""
+    """Whether the host has the address now: no socket is expected for an address that it does not have."""
     if address.is_unspecified:
         return ipv6 or address.version == 4
     if address.version == 4 and address.is_loopback:
-        return True  # all of 127.0.0.0/8 is
+        return True  # a host has all of 127.0.0.0/8
     return address in held

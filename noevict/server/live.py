@@ -1,4 +1,4 @@
-"""A running server as a client that logged in sees it: plain data."""
+"""What a running server reports to a client that logged in: plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Live:
     """The running server, as a client that logged in sees it."""
 
     reach: Reach
-    why: str = ""  # where reach is REFUSED, MUTE or UNREACHED: the reason, in a line
-    user: str = ""  # who we are logged in as: "admin" on a managed server
+    why: str = ""  # if reach is REFUSED, MUTE or UNREACHED: the reason, in a line
+    user: str = ""  # the user that we are logged in as: "admin" on a managed server
     port: int = 0
-    open: bool = False  # it answered PING before any password was given
-    untrusted: str = ""  # why its certificate is not one that a client with our CA accepts; "" is fine
-    certificate: bytes | None = field(default=None, repr=False)  # the one served, DER
+    open: bool = False  # it answered PING before we sent a password
+    untrusted: str = ""  # why a client with our CA does not accept its certificate; "" if it does
+    certificate: bytes | None = field(default=None, repr=False)  # the one it serves, DER
     server: Server | None = None
     config: Mapping[str, str] = field(default_factory=dict, repr=False)  # CONFIG GET *, passwords blanked
     acl: tuple[str, ...] = field(default=(), repr=False)  # ACL LIST
@@ -44,7 +44,7 @@ class Live:
 
     @property
     def ours(self) -> bool:
-        """Whether the server knows our admin: one of noevict's own making, whatever became of it."""
+        """Whether the server knows our admin: noevict set it up, whatever was changed since."""
         return self.reached and self.user == "admin"
 
     @property
@@ -52,18 +52,18 @@ class Live:
         return str(self.info.get("run_id", ""))
 
     def number(self, name: str) -> int:
-        """A whole number of INFO; 0 where it is missing or none."""
+        """Return a whole number from INFO; 0 if it is missing or not a number."""
         value = self.info.get(name)
         return int(value) if isinstance(value, int | float) else 0
 
     @property
     def loading(self) -> bool:
-        """Whether it is still loading its data: what it tells of its keys and memory is not all."""
+        """Whether it is still loading its data: what it reports about keys and memory is not complete yet."""
         return bool(self.number("loading"))
 
     @property
     def writing_aof(self) -> bool:
-        """Whether append-only files are being written anew, or are about to be."""
+        """Whether append-only files are being rewritten, or are about to be."""
         return bool(self.number("aof_rewrite_in_progress") or self.number("aof_rewrite_scheduled"))
 
     @property

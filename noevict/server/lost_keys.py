@@ -1,7 +1,7 @@
-"""A server with 0 keys that had some, or has data of before its start: did it lose them, or were they deleted? Pure.
+"""A server has 0 keys but had some, or data from before its start: did it lose keys, or were they deleted? Pure.
 
-Files alone do not say. What does: whether this process ever had keys, or saved; and whether its append-only files are
-older than it, and go on after the file in question.
+Files do not answer that by themselves. It depends on whether this process ever had keys, or saved; and on whether its
+append-only files are older than it, and continue after the time of the file in question.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,11 +16,11 @@ from noevict.server.writes import MOST, Keys
 
 EMPTY = 200  # bytes: an RDB without keys has 80 to 150
 REPORTED = timedelta(days=7)  # from the first look that found no keys
-SLACK = 2  # seconds: file times and the server's uptime are whole ones
+SLACK = 2  # seconds: file times and the server's uptime are whole seconds
 
 
 class FoundData(Protocol):
-    """What this module needs of what was found on a host."""
+    """The part of what was found on a host that this module needs."""
 
     @property
     def live(self) -> Live: ...
@@ -34,9 +34,9 @@ class FoundData(Protocol):
 
 
 def beside(state: FoundData, layout: Layout) -> tuple[str, ...]:
-    """The dump.rdb and directories of kept append-only files whose keys this server may have failed to load.
+    """Return the dump.rdb and directories of kept append-only files whose keys this server may have failed to load.
 
-    Paths of which the keys are to be counted: see ``faults``.
+    The keys in these paths have to be counted: see ``faults``.
     """
     live = state.live
     if not live.reached or live.loading or live.keys or live.number("rdb_last_load_keys_loaded"):
@@ -44,24 +44,24 @@ def beside(state: FoundData, layout: Layout) -> tuple[str, ...]:
     began = _began(state)
     aof = live.config.get("appendonly") == "yes"
     dump, found = state.file(layout.rdb), []
-    saved = live.number("rdb_saves")  # one that it saved itself is what it had
+    saved = live.number("rdb_saves")  # a file that it saved itself has only what it had
     if (
         dump is not None
         and dump.size > EMPTY
         and not saved
-        and not (aof and _goes_on(state, layout, began, dump.changed))
+        and not (aof and _continues(state, layout, began, dump.changed))
     ):
         found.append(dump.path)
     for file in state.data.values():
         kept = _kept_at(file, layout)
         # The server that ran when they were set aside had all of it in memory.
-        if kept is not None and aof and began + SLACK > kept and not _goes_on(state, layout, began, kept):
+        if kept is not None and aof and began + SLACK > kept and not _continues(state, layout, began, kept):
             found.append(file.path)
     return tuple(found)
 
 
 def faults(state: FoundData, layout: Layout) -> Iterator[str]:
-    """Each names a file and what to do. Nothing else is changed there: a restart, or a save, overwrites the RDB."""
+    """Yield each file and what to do. Nothing else is changed then: a restart, or a save, would overwrite the RDB."""
     for path in beside(state, layout):
         keys = state.keys_beside.get(path)
         if keys == 0:
@@ -75,7 +75,7 @@ def faults(state: FoundData, layout: Layout) -> Iterator[str]:
 
 
 def notices(state: FoundData, before: Keys | None, now: datetime) -> Iterator[str]:
-    """A fall to nothing, for some days: files do not say whether it was meant, as on a host that was replaced."""
+    """Report for some days that all keys are gone: files do not show whether that was meant (a replaced host)."""
     live = state.live
     if before is None or not live.ours or live.loading or live.keys:
         return
@@ -88,7 +88,7 @@ def notices(state: FoundData, before: Keys | None, now: datetime) -> Iterator[st
 
 
 def remember(state: FoundData, before: Keys | None, now: datetime) -> Keys | None:
-    """What the next look compares with; None if there is nothing to compare."""
+    """Return what the next look compares with; None if there is nothing to compare."""
     live = state.live
     if not live.ours or live.loading or live.keys >= MOST:
         return before
@@ -98,12 +98,12 @@ def remember(state: FoundData, before: Keys | None, now: datetime) -> Keys | Non
 
 
 def _began(state: FoundData) -> int:
-    """When the server's process began; after everything else where that is not known."""
+    """Return when the server's process began; a time after everything else if that is not known."""
     uptime = state.live.info.get("uptime_in_seconds")
     return state.machine.time - uptime if isinstance(uptime, int) else state.machine.time
 
 
-def _goes_on(state: FoundData, layout: Layout, began: int, moment: int) -> bool:
+def _continues(state: FoundData, layout: Layout, began: int, moment: int) -> bool:
     """Whether the server started with append-only files, and they hold what happened after ``moment``."""
     files = [file for path, file in state.data.items() if path.startswith(f"{layout.append_only}/")]
     bases = [file for file in files if ".base." in file.path]
@@ -113,7 +113,7 @@ def _goes_on(state: FoundData, layout: Layout, began: int, moment: int) -> bool:
 
 
 def _made_at_start(bases: list[File], files: list[File], began: int) -> bool:
-    """Whether the server found no append-only files: it makes the first base then, an empty one."""
+    """Whether the server found no append-only files at its start: it then made the first base, an empty one."""
     [*_, base] = bases
     if ".1.base." not in base.path or base.size > EMPTY:
         return False
@@ -122,7 +122,7 @@ def _made_at_start(bases: list[File], files: list[File], began: int) -> bool:
 
 
 def _kept_at(file: File, layout: Layout) -> int | None:
-    """When append-only files were set aside; None for any other file."""
+    """Return when append-only files were set aside; None for any other file."""
     stamp = file.path.removeprefix(f"{layout.append_only}.kept-")
     if stamp == file.path or not file.is_directory:
         return None

@@ -1,7 +1,7 @@
-"""A host's own passwords (host_passwords.py) on the way to the host: who is let in meanwhile, and what is due. Pure.
+"""Brings a host's own passwords (host_passwords.py) to the host: which ones work meanwhile, and what is due. Pure.
 
-A user's new password is added beside the old one. The old one goes when nobody needs it any more: that of `admin`
-once noevict got in with the new one, those of `health` and `exporter` once the host's exporter has the new one.
+A user's new password is added beside the old one. The old one is removed when nobody needs it any more: for `admin`
+once noevict has logged in with the new one, for `health` and `exporter` once the host's exporter has the new one.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from noevict.server.live import NOT_UNDERSTOOD, Live
 
-DIRECTORY = "/var/lib/noevict"  # root's only
+DIRECTORY = "/var/lib/noevict"  # only for root
 ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
 PASSWORDS, OLDER = acl_diff.PASSWORDS, "older passwords"  # aspects of a user
 _WATCHING = ("health", "exporter")
 
 
 class FoundPasswords(Protocol):
-    """What this module needs of what was found on a host."""
+    """The part of what was found on a host that this module needs."""
 
     @property
     def machine(self) -> MachineState: ...
@@ -32,26 +32,26 @@ class FoundPasswords(Protocol):
 
 
 def admin_logins(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
-    """The passwords to try as admin, in this order.
+    """Return the passwords to try as admin, in this order.
 
     The one that all hosts had comes first where none of its own was given, and is not sent to a host that has an id
     file: there it can only be overheard.
     """
     of_all = secrets.passwords.get("admin")
-    own = [secrets.password("admin"), *(each for each in secrets.older("admin") if each != of_all)]
+    passwords = [secrets.password("admin"), *(each for each in secrets.older("admin") if each != of_all)]
     has_id = secrets.host is not None and secrets.host.has_id
     if of_all is None or has_id:
-        return tuple(dict.fromkeys(own))
-    return tuple(dict.fromkeys((*own, of_all) if state.machine.given else (of_all, *own)))
+        return tuple(dict.fromkeys(passwords))
+    return tuple(dict.fromkeys((*passwords, of_all) if state.machine.given else (of_all, *passwords)))
 
 
 def kept(secrets: Secrets, state: FoundPasswords) -> dict[str, tuple[str, ...]]:
-    """User → digests of older passwords that should be let in beside the new one.
+    """Return by user the digests of older passwords that should work beside the new one.
 
-    One that the server does not take any more is never given back to it.
+    A password that the server no longer accepts is never added to it again.
     """
     accepted = acl_diff.passwords(state.live.acl) if state.live.ours else None
-    # What nobody knows may be an older one.
+    # A password that we cannot identify may be an older one.
     in_use = not state.exporter_passwords.isdisjoint((*secrets.older_digests("exporter"), NOT_UNDERSTOOD))
     found = {}
     for user in PER_HOST:
@@ -66,7 +66,7 @@ def kept(secrets: Secrets, state: FoundPasswords) -> dict[str, tuple[str, ...]]:
 
 
 def left_over(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
-    """The users who should not be let in with an older password any more, and still are."""
+    """Return the users whose older passwords should no longer work, but do."""
     if not state.live.ours:
         return ()
     accepted, stay = acl_diff.passwords(state.live.acl), kept(secrets, state)
@@ -78,20 +78,20 @@ def left_over(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
 
 
 def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, str] | None:
-    """What is due if a user's passwords differ because they are on the way: aspect, found, wanted. Else None."""
+    """Return what is due (aspect, found, wanted) if a user's passwords are being rotated; else None."""
     if user not in PER_HOST:
         return None
-    own = secrets.digest(user)
+    current = secrets.digest(user)
     accepted, older = acl_diff.passwords(live.acl).get(user), secrets.older_digests(user)
-    if not accepted or not accepted <= {own, *older}:
+    if not accepted or not accepted <= {current, *older}:
         return None
-    if own in accepted:
+    if current in accepted:
         return OLDER, "taken too", "not taken any more"
     return PASSWORDS, "one that it should not keep", "this host's own"
 
 
 def identity(secrets: Secrets, state: FoundPasswords) -> Iterator[Change]:
-    """The file with the host's id, which it gets last."""
+    """Yield the file with the host's id, which is written last."""
     key = secrets.host
     if key is not None and state.machine.id != key.id:
         found = "another host's" if key.has_id else "damaged" if state.machine.id else "missing"
@@ -99,12 +99,12 @@ def identity(secrets: Secrets, state: FoundPasswords) -> Iterator[Change]:
 
 
 def is_finishing(change: Change) -> bool:
-    """Whether it is made at the very end of a run, once noevict got in with the new password."""
+    """Whether a change is made at the very end of a run, once noevict has logged in with the new password."""
     return change.path == ID or (change.part is Part.USER and change.aspect == OLDER)
 
 
 def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
-    """Whether the host gets a password that it did not have."""
+    """Whether the changes give the host a password that it did not have."""
     return any(
         (change.part is Part.FILE and change.subject == aclfile)
         or (change.part is Part.USER and change.aspect in (PASSWORDS, acl_diff.MISSING))
@@ -113,7 +113,7 @@ def gives_passwords(changes: tuple[Change, ...], aclfile: str) -> bool:
 
 
 def stale(secrets: Secrets, state: FoundPasswords) -> Iterator[str]:
-    """That this copy of secrets/ is older than the one by which the host got its passwords, or another one."""
+    """Report that this copy of secrets/ is older than the one the host got its passwords from, or another one."""
     given, ours = state.machine.given, secrets.generation
     if given is None:
         return

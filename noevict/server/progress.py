@@ -1,4 +1,4 @@
-"""Waiting for what large data takes: to be loaded, saved, written. As long as it moves, and never without a word."""
+"""Waits for work that takes long with large data, as long as it makes progress, and reports how far it is."""
 
 import contextlib
 import time
@@ -9,33 +9,33 @@ import gevent
 
 from noevict.errors import NoevictError
 
-STILL_SECONDS = 1800  # without a move: saving one key of 100 GB takes about as long
-MOST_SECONDS = 86400  # whatever moves: a terabyte takes hours; a server that lies takes for ever
-TELL_SECONDS = 5  # to the first line about it; then twice as long each time, up to
-TELL_MOST = 60
+STILL_SECONDS = 1800  # without progress: saving one key of 100 GB takes about as long
+MOST_SECONDS = 86400  # even with progress: a terabyte takes hours; a server that lies takes for ever
+REPORT_SECONDS = 5  # until the first line about it; then twice as long each time, up to
+REPORT_MOST = 60
 POLL_SECONDS = 0.1
 
 Info = Mapping[str, Any]  # INFO persistence
 
 
-class Patience:
-    """One wait. ``what``: the sentence told about it ("Redis is loading its data").
+class ProgressDeadline:
+    """One wait. ``what``: the sentence that is reported ("Redis is loading its data").
 
-    Its bound is on standing still, not on the whole: a limit that is enough for one's data is too short for another's.
+    The deadline is for making progress, not for all of the work: no limit would suit everybody's amount of data.
     """
 
-    def __init__(self, what: str, tell: Callable[[str], None]) -> None:
-        self.what, self._tell = what, tell
+    def __init__(self, what: str, report: Callable[[str], None]) -> None:
+        self.what, self._report = what, report
         self._began = self._moved = time.monotonic()
         self._moments = _moments()
         self._next = next(self._moments)
         self._mark: object = None
 
     def wait(self, mark: object = None, how_far: str = "") -> None:
-        """A moment. ``mark`` is something that changes while the work goes on, None where nothing is known of it;
-        ``how_far`` is told with the seconds.
+        """Wait a moment. ``mark`` is something that changes as the work proceeds; None if nothing is known about it.
+        ``how_far`` is reported with the seconds.
 
-        Raises NoevictError once nothing has moved for STILL_SECONDS, or all of it takes MOST_SECONDS.
+        Raises NoevictError once there was no progress for STILL_SECONDS, or all of it takes MOST_SECONDS.
         """
         now = time.monotonic()
         if mark not in (None, self._mark):
@@ -45,40 +45,40 @@ class Patience:
         if now - self._began > MOST_SECONDS:
             raise NoevictError(f"{self.what}: not done after {MOST_SECONDS} s")
         if now - self._began >= self._next:
-            self._tell(f"{self.what}: {now - self._began:.0f} s{how_far}")
+            self._report(f"{self.what}: {now - self._began:.0f} s{how_far}")
             while now - self._began >= self._next:
                 self._next = next(self._moments)
         time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
-def told_meanwhile(what: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """For a block that cannot tell how far it is: a line about it now and then."""
+def reported_meanwhile(what: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Report now and then that a block is still at work, if nothing shows how far it is."""
 
-    def tell_on() -> None:
+    def keep_reporting() -> None:
         past = 0
         for seconds in _moments():
             gevent.sleep(seconds - past)
-            tell(f"{what}: {seconds} s")
+            report(f"{what}: {seconds} s")
             past = seconds
 
-    teller = gevent.spawn(tell_on)
+    reporter = gevent.spawn(keep_reporting)
     try:
         yield
     finally:
-        teller.kill(block=False)
+        reporter.kill(block=False)
 
 
 def _moments() -> Iterator[int]:
-    """When to tell, in seconds from the beginning: 5, 10, 20, 40, 80, 140, 200, ..."""
-    seconds = TELL_SECONDS
+    """Yield when to report, in seconds from the beginning: 5, 10, 20, 40, 80, 140, 200, ..."""
+    seconds = REPORT_SECONDS
     while True:
         yield seconds
-        seconds += min(seconds, TELL_MOST)
+        seconds += min(seconds, REPORT_MOST)
 
 
 def loading(info: Info) -> tuple[object, str]:
-    """How far a server is with loading its data: ``mark`` and ``how_far`` of ``Patience.wait``."""
+    """Return how far a server is with loading its data: ``mark`` and ``how_far`` of ``ProgressDeadline.wait``."""
     loaded, total = info.get("loading_loaded_bytes", 0), info.get("loading_total_bytes")
     if not total:
         return loaded, ""
@@ -86,13 +86,13 @@ def loading(info: Info) -> tuple[object, str]:
 
 
 def saving(info: Info) -> tuple[object, str]:
-    """How far a server is with an RDB or new append-only files."""
+    """Return how far a server is with an RDB or new append-only files, as ``loading``."""
     saved, total = info.get("current_save_keys_processed", 0), info.get("current_save_keys_total")
     mark = (saved, total, info.get("current_fork_perc"), info.get("aof_rewrite_in_progress"))
     return mark, f", {saved} of {total} keys" if total else ""
 
 
 def is_saving(info: Info) -> bool:
-    """Whether a child of the server writes, or is to, what a stop would cut off."""
+    """Whether a child of the server writes, or will write, files that a stop would leave incomplete."""
     names = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
     return any(info.get(name) for name in names)

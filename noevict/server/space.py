@@ -1,26 +1,28 @@
-"""Room for what a server writes, on its disk and in memory: how much there is, and how much it takes. Pure."""
+"""The space for what a server writes, on disk and in memory: how much there is, and how much it needs. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SLACK = 16 << 20  # bytes: a start writes a manifest before it serves, and clients write on
-# Of INFO, in bytes: what the last fork of each kind copied, and what one under way has so far.
+SLACK = 16 << 20  # bytes: a start writes a manifest before it serves, and clients continue to write
+# Fields of INFO, in bytes: what the last fork of each kind copied, and what one under way has copied so far.
 COPIED = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_peak")
-UNKNOWN_COPIES = 10  # of a server that never forked: a tenth of its memory
+UNKNOWN_COPIES = 10  # for a server that never forked we assume a tenth of its memory
 PAGE_TABLES = 512  # a fork copies 8 bytes for each page of 4096
 
 
 @dataclass(frozen=True)
 class Room:
-    """``disk``: path -> bytes that may be written there. ``memory``: bytes that programs may still take, or None."""
+    """The space there is. ``disk``: path -> bytes that may be written there. ``memory``: bytes that programs may still
+    take, or None.
+    """
 
     disk: Mapping[str, int]
     memory: int | None
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> "Room":
-        """From the lines that room.sh prints: "disk BYTES PATH" and "memory BYTES"."""
+        """Parse the lines that room.sh prints: "disk BYTES PATH" and "memory BYTES"."""
         disk, memory = {}, None
         for line in lines:
             word, size, *path = line.split(" ", 2)
@@ -32,10 +34,10 @@ class Room:
 
 
 def lacking(room: Room, data: str, info: Mapping[str, Any], limit: int, size: int | None = None) -> str:
-    """Why a copy of all data should not be written below ``data`` now: "" if there is room for it.
+    """Return why a copy of all data should not be written below ``data`` now; "" if there is room for it.
 
-    ``info``: INFO memory and persistence. ``limit``: the memory that the server may use, bytes. ``size``: of the copy,
-    if it is known; else it may be as large as what is in memory.
+    ``info``: INFO memory and persistence. ``limit``: the memory that the server may use, in bytes. ``size``: the size
+    of the copy, if known; else it may be as large as the data in memory.
     """
     used = int(info.get("used_memory", 0))
     wanted = (used if size is None else size) + SLACK
@@ -59,5 +61,5 @@ def lacking(room: Room, data: str, info: Mapping[str, Any], limit: int, size: in
 
 
 def mib(size: int) -> int:
-    """Whole MiB, rounded up."""
+    """Return whole MiB, rounded up."""
     return -(-size // (1 << 20))

@@ -1,8 +1,8 @@
 """Whether a server refuses its clients' writes, why, and what to do about it. Pure.
 
-Memory: as Redis itself compares, what replicas and the append-only file have in their buffers does not count
-(``freeMemoryGetNotCountedMemory`` in evict.c). Refusals of the past: Redis counts the errors it answers by their first
-word, ``OOM`` and ``MISCONF`` among them, from its start or CONFIG RESETSTAT on.
+Memory is compared as Redis does: the buffers of replicas and of the append-only file do not count
+(``freeMemoryGetNotCountedMemory`` in evict.c). Refusals of the past are known because Redis counts the errors that it
+answers by their first word, among them ``OOM`` and ``MISCONF``, since its start or CONFIG RESETSTAT.
 """
 
 import shlex
@@ -14,11 +14,11 @@ from noevict.messages import one_line
 
 OOM, MISCONF = CODES = ("OOM", "MISCONF")  # memory is full; a save or an AOF write failed
 NOEVICTION = "noeviction"
-MOST = 1 << 63  # no count of a server reaches that; one that says so is not believed
-LONGEST_UP = 1 << 32  # seconds that a server runs, likewise
+MOST = 1 << 63  # no real count reaches that
+LONGEST_UP = 1 << 32  # seconds; no server runs that long
 # With very many codes a server counts no new ones (Redis 8), or all of them as one (Valkey): see INFO errorstats.
 _GIVEN_UP = "errorstat_ERRORSTATS_"
-# What is to be done about it -> its section below docs/runbooks.
+# A kind of refusal -> the section below docs/runbooks that says what to do.
 SECTIONS = {
     "writes": "memory.md#redisoutofmemoryerrors",
     "save": "persistence.md#redissavefailed",
@@ -30,7 +30,7 @@ Info = Mapping[str, object]  # INFO's fields, as text or as redis-py parses them
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of a server's data, as a look found it. Bytes; ``free``: for others than root."""
+    """The disk of a server's data, as a look found it, in bytes. ``free``: for users other than root."""
 
     free: int
     size: int
@@ -40,25 +40,25 @@ class Disk:
 
 @dataclass(frozen=True)
 class Refusals:
-    """How often a server had answered with one of CODES when it was looked at; a code that is not known is left out."""
+    """How often a server had answered with each of CODES when it was looked at, without unknown codes."""
 
     at: datetime
-    run: str  # its run_id
+    run: str  # the server's run_id
     counts: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Keys:
-    """How many a server had; never 0."""
+    """How many keys a server had; never 0."""
 
     at: datetime
     count: int
-    missing_since: datetime | None = None  # the first look after that which found none
+    missing_since: datetime | None = None  # the first look after ``at`` that found none
 
 
 @dataclass(frozen=True)
 class Refused:
-    """``why``: a line, with the command to type; ``about``: the first of SECTIONS that it names."""
+    """Writes are refused. ``why``: a line, with the command to type; ``about``: the first of SECTIONS that it names."""
 
     why: str
     about: str
@@ -66,14 +66,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Rise:
-    """Refusals of late: by code, and since when, in words."""
+    """How often writes were refused of late: by code, and since when, in words."""
 
     counts: Mapping[str, int]
     when: str
 
 
 def count_refusals(errorstats: Info) -> dict[str, int]:
-    """INFO errorstats -> how often each of CODES was answered; one that the server does not count is left out."""
+    """Return how often each of CODES was answered, from INFO errorstats, without codes that are not counted."""
     found = {}
     given_up = any(name.startswith(_GIVEN_UP) for name in errorstats)
     for code in CODES:
@@ -89,10 +89,10 @@ def count_refusals(errorstats: Info) -> dict[str, int]:
 
 
 def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) -> Rise | None:
-    """What was refused between two looks; None if that is not known. ``up``: seconds since the server started.
+    """Return what was refused between two looks; None if not known. ``up``: seconds since the server started.
 
-    A counter that fell began again, by a restart or CONFIG RESETSTAT: what it has now came since. A server that is
-    another one and was up before the first look is not the one that was looked at.
+    If a counter fell, a restart or CONFIG RESETSTAT set it to 0: all that it counts now is new. If the run_id has
+    changed, but the server was up before the first look, it is not the server that was looked at.
     """
     if before is None or now is None:
         return None
@@ -108,7 +108,7 @@ def rise_since(before: Refusals | None, now: Refusals | None, up: int | None) ->
 
 
 def full(info: Info) -> tuple[int, int] | None:
-    """Bytes in use and maxmemory, if memory is full and nothing is evicted for new keys."""
+    """Return bytes in use and maxmemory if memory is full and nothing is evicted for new keys; else None."""
     used, limit = number(info, "used_memory"), number(info, "maxmemory")
     if used is None or not limit or info.get("maxmemory_policy", NOEVICTION) != NOEVICTION:
         return None
@@ -117,16 +117,16 @@ def full(info: Info) -> tuple[int, int] | None:
 
 
 def full_after(info: Info, maxmemory: int, policy: str) -> bool:
-    """Whether memory is still full once a run has set these."""
+    """Whether memory is still full once a run has set this maxmemory and policy."""
     return full({**info, "maxmemory": maxmemory, "maxmemory_policy": policy}) is not None
 
 
 def refused(
     host: str, info: Info, rise: Rise | None, *, read_only: bool = False, misconf: bool = False
 ) -> Refused | None:
-    """Why a server refuses writes, or did so of late; None if nothing speaks for it.
+    """Return why a server refuses writes, or did so of late; None if nothing indicates that.
 
-    ``read_only``: the disk of its data is. ``misconf``: it answers MISCONF now.
+    ``read_only``: the disk of its data is read-only. ``misconf``: it answers MISCONF now.
     """
     counts = {code: count for code, count in (rise.counts if rise else {}).items() if count}
     memory, disk = full(info), read_only or misconf or MISCONF in counts
@@ -137,9 +137,9 @@ def refused(
     advice = dict(_advice(host, info, memory=bool(memory or OOM in counts), disk=disk, read_only=read_only))
     now = memory or read_only or misconf or (MISCONF in counts and any(_failed(info)))
     if not now:
-        advice = {about: f"If that goes on: {what[:1].lower()}{what[1:]}" for about, what in advice.items()}
-    said = f"writes {'are' if now else 'were'} refused: {reasons}. {' '.join(advice.values())}"
-    return Refused(said, next(iter(advice)))
+        advice = {about: f"If it continues: {what[:1].lower()}{what[1:]}" for about, what in advice.items()}
+    why = f"writes {'are' if now else 'were'} refused: {reasons}. {' '.join(advice.values())}"
+    return Refused(why, next(iter(advice)))
 
 
 def _reasons(
@@ -171,7 +171,7 @@ def _failed(info: Info) -> Iterable[str]:
 
 
 def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool) -> Iterable[tuple[str, str]]:
-    """One of SECTIONS, and what to do in words."""
+    """Yield one of SECTIONS, and what to do in words."""
     limit = f"--limit {shlex.quote(one_line(host))}"
     if memory:
         raised = "Raise its redis_maxmemory or redis_maxmemory_percent, then: pyinfra inventory deploy.py"
@@ -187,12 +187,12 @@ def _advice(host: str, info: Info, *, memory: bool, disk: bool, read_only: bool)
 
 
 def number(info: Info, name: str) -> int | None:
-    """A field as a whole number, 0 or more; None where it is not there or is none."""
+    """Return a field as a whole number, 0 or more; None if it is missing or not such a number."""
     return whole(str(info.get(name)))
 
 
 def whole(text: str) -> int | None:
-    """A number of a server's, of 19 digits at most: it may tell one without end."""
+    """Parse a number from a server, of 19 digits at most: the text may have any length."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 

@@ -1,1 +1,1 @@
-"""One host's settings, built once and wholly validated."""
+"""One host's settings, built once and validated as a whole."""

@@ -1,4 +1,4 @@
-"""The checked settings of one host. group_data/all.py is their manual; a test holds the two equal.
+"""The checked settings of one host. group_data/all.py is their manual; a test keeps the two equal.
 
 A field's description is the end of the sentence "should be ..." that answers a mistake in it.
 """
@@ -14,7 +14,7 @@ from noevict.directives.lists import Save
 from noevict.engines.engine import ENGINES, Engine
 from noevict.errors import NoevictError
 from noevict.inventory.reader import Inventory, scan_fleet
-from noevict.messages import kind, nearest, shown, unquoted
+from noevict.messages import displayed, kind, nearest, unquoted
 from noevict.settings.validators import (
     LOOPBACK,
     Mistakes,
@@ -38,7 +38,7 @@ FilePath = Annotated[str, AfterValidator(file_path)]
 
 
 class Settings(BaseModel):
-    """What a host should be, wholly checked, defaults filled in."""
+    """What a host should be, validated, with defaults filled in."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
 
@@ -91,7 +91,7 @@ class Settings(BaseModel):
     redis_tls_key: FilePath | None = Field(None, description="the path of a file on this machine, or None")
     redis_tls_ca: FilePath | None = Field(None, description="the path of a file on this machine, or None")
 
-    # Both may hold what should not be read over a shoulder.
+    # Both may have values that should not be on a screen.
     redis_users: Annotated[dict[str, Any], BeforeValidator(check_users)] = Field(
         default_factory=dict, repr=False, description="a mapping: user's name -> profile or rules"
     )
@@ -117,40 +117,35 @@ class Settings(BaseModel):
 
     @property
     def bind_addresses(self) -> tuple[str, ...] | None:
-        """The addresses as redis.conf takes them; None: loopback and the host's private ones."""
+        """The addresses in the form of redis.conf; None means loopback and the host's private ones."""
         if self.redis_bind == "private":
             return None
         return LOOPBACK if self.redis_bind == "loopback" else addresses(self.redis_bind)
 
     @property
     def maxmemory_bytes(self) -> int | None:
-        """The absolute size in bytes, which wins over the percentage; None where only that is asked for."""
+        """The absolute size in bytes, which wins over the percentage; None if only the percentage is set."""
         return None if self.redis_maxmemory is None else to_bytes(self.redis_maxmemory)
 
     @property
     def saves(self) -> tuple[tuple[int, int], ...]:
-        """The RDB save points, (seconds, changes) each."""
+        """The RDB save points, each (seconds, changes)."""
         numbers = [int(number) for number in self.redis_save.split()]
         return tuple(zip(numbers[::2], numbers[1::2], strict=True))
-
-    @property
-    def own_certificate(self) -> bool:
-        """Whether the user brings the certificate, so that the fleet's CA signs none for this host."""
-        return self.redis_tls_cert is not None
 
 
 Place = Callable[[str], str]
 
 
 def settings_of(fleet: Inventory, host: str) -> Settings:
-    """``build_settings`` of one host of a fleet: a mistake names its file and line."""
+    """Build the settings of one host of a fleet: a mistake names its file and line."""
     return build_settings(host, fleet.data(host), partial(fleet.place, host))
 
 
 def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: "") -> Settings:
-    """The settings in a host's data; what does not begin with ``redis_`` is not looked at.
+    """Build the settings from a host's data; keys that do not begin with ``redis_`` are ignored.
 
-    ``place``: setting -> where it was set, for mistakes in it; "" if that is not known.
+    ``place``: setting -> where it was set, for reporting mistakes; "" if that is not known.
 
     Raises NoevictError with every mistake of that host, a line each: ``HOST: setting: should be X, got Y``.
     """
@@ -161,7 +156,7 @@ def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: 
 
 
 def check_fleet(fleet: Inventory) -> dict[str, Settings]:
-    """The settings of every host. Raises NoevictError with all mistakes of all hosts."""
+    """Build the settings of every host. Raises NoevictError with all mistakes of all hosts."""
     settings, mistakes = _check_all(fleet)
     if mistakes:
         raise NoevictError.collect(mistakes)
@@ -169,7 +164,7 @@ def check_fleet(fleet: Inventory) -> dict[str, Settings]:
 
 
 def read_settings(root: Path, hosts_file: Path | None = None) -> tuple[Inventory, dict[str, Settings]]:
-    """``read_fleet`` and ``check_fleet`` in one, with the mistakes of both in one NoevictError."""
+    """Do ``read_fleet`` and ``check_fleet``, with the mistakes of both in one NoevictError."""
     fleet, misread = scan_fleet(root, hosts_file, Settings.model_fields)
     settings, mistakes = _check_all(fleet)
     if misread or mistakes:
@@ -188,7 +183,7 @@ def _check_all(fleet: Inventory) -> tuple[dict[str, Settings], list[str]]:
 
 
 def _check(host: str, data: Mapping[str, Any], place: Place) -> tuple[Settings, list[str]]:
-    """The settings without those that are mistaken, and the mistakes."""
+    """Return the settings without those that have mistakes, and the mistakes."""
     given = {name: value for name, value in data.items() if name.startswith(PREFIX)}
     wrong = {
         name: _answer(name, value, None) for name, value in given.items() if not is_unicode((name, value))
@@ -209,22 +204,22 @@ def _check(host: str, data: Mapping[str, Any], place: Place) -> tuple[Settings, 
 
 
 def _at(place: Place, *names: str) -> str:
-    """Where the first of the settings is set, rather elsewhere than among the defaults."""
+    """Return where the first of the settings is set that is not a default."""
     places = sorted(filter(None, map(place, names)), key=lambda each: each.startswith("group_data/all.py"))
     where = next(iter(places), "")
     return f" ({where})" if where else ""
 
 
 def _answer(name: str, value: object, cause: object) -> list[str]:
-    """The lines about one setting. Of the users, the directives and the unknown no value is ever repeated."""
+    """Return the lines about one setting. Values of users, directives and unknown settings are never repeated."""
     if isinstance(cause, Mistakes):
         return [f"{name}{line}" for line in cause.lines]
     field = Settings.model_fields.get(name)
     if field is None:
         known = nearest(name, Settings.model_fields)
-        label = name if name.isprintable() else shown(name)
+        label = name if name.isprintable() else displayed(name)
         return [f"{label}: should be a setting of noevict's{known}, got an unknown name"]
-    got = shown(value) if field.repr else kind(value)
+    got = displayed(value) if field.repr else kind(value)
     return [f"{name}: should be {field.description}{_without_quotes(name, value)}, got {got}"]
 
 
@@ -239,7 +234,7 @@ def _without_quotes(name: str, value: object) -> str:
 
 
 def _contradictions(of: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The settings that contradict each other, first the one to report, and what it should be."""
+    """Yield the settings that contradict each other, the one to report first, and what it should be."""
     if of.redis_plaintext_port == of.redis_port:
         yield (
             ("redis_plaintext_port", "redis_port"),
@@ -256,12 +251,12 @@ def _contradictions(of: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
             ("redis_maxmemory_policy", "redis_allow_eviction"),
             'should be "noeviction": any other deletes jobs, sessions and locks when memory is full '
             "(redis_allow_eviction = True if all of it is a cache), "
-            f"got {shown(of.redis_maxmemory_policy)}",
+            f"got {displayed(of.redis_maxmemory_policy)}",
         )
     if not of.redis_save and not of.redis_appendonly:
         yield (
             ("redis_appendonly", "redis_save"),
-            "should be True where redis_save is empty: with neither AOF nor RDB a restart loses everything, got False",
+            "should be True if redis_save is empty: with neither AOF nor RDB a restart loses everything, got False",
         )
     files = ("redis_tls_cert", "redis_tls_key", "redis_tls_ca")
     missing = [name for name in files if getattr(of, name) is None]
@@ -271,10 +266,10 @@ def _contradictions(of: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _missing_files(host: str, settings: Settings, root: Path, place: Place) -> list[str]:
-    """Paths are relative to the directory of ``inventory``."""
+    """Return a line for each file that is missing. Paths are relative to the directory of ``inventory``."""
     named = {name: getattr(settings, name) for name in ("redis_tls_cert", "redis_tls_key", "redis_tls_ca")}
     return [
-        f"{host}: {name}: should be a file on this machine, got {shown(path)} (not there){_at(place, name)}"
+        f"{host}: {name}: should be a file on this machine, got {displayed(path)} (not there){_at(place, name)}"
         for name, path in named.items()
         if path is not None and not (root / Path(path).expanduser()).is_file()
     ]

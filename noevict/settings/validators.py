@@ -1,6 +1,6 @@
-"""The kinds of value that settings have and pydantic does not: checked, and brought into one form.
+"""Validates and normalises the kinds of values that settings have and pydantic does not.
 
-A check raises ValueError, and the setting's own description answers; or Mistakes, with lines that say more.
+A check raises ValueError, and the setting's description becomes the message; or Mistakes, with more detailed lines.
 """
 
 import re
@@ -12,13 +12,13 @@ from noevict import queues
 from noevict.acl.validation import user_problems
 from noevict.directives import table
 from noevict.directives.kinds import memory
-from noevict.messages import kind, shown
+from noevict.messages import displayed, kind
 
-# CONFIG_BINDADDR_MAX in Redis' config.h; one more and the server does not start.
+# CONFIG_BINDADDR_MAX in Redis' config.h; with one more the server does not start.
 MOST_ADDRESSES = 16
 LOOPBACK = ("127.0.0.1", "-::1")
 SMALLEST = 1024**2  # an empty server needs about as much: less is a slip (1600 for "1600mb")
-# Redis and Valkey set IPV6_V6ONLY on each socket: ``::`` is all of IPv6 and nothing of IPv4, and both are no conflict.
+# Redis and Valkey set IPV6_V6ONLY on each socket: ``::`` is all of IPv6 and nothing of IPv4, so both do not conflict.
 # https://github.com/redis/redis/blob/7.0.15/src/anet.c (_anetTcpServer, anetV6Only)
 _EVERY: Mapping[str, IPv4Address | IPv6Address] = {"*": IPv4Address(0), "::*": IPv6Address(0)}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -33,7 +33,7 @@ class Mistakes(ValueError):
 
 
 def is_unicode(value: object) -> bool:
-    """Whether all text in it can be written down: YAML and Python know halves of characters ("\\ud800") too."""
+    """Whether all text in a value can be encoded: YAML and Python also allow halves of characters ("\\ud800")."""
     if isinstance(value, Mapping):
         return all(is_unicode(each) for pair in value.items() for each in pair)
     if isinstance(value, list | tuple):
@@ -42,7 +42,7 @@ def is_unicode(value: object) -> bool:
 
 
 def to_bytes(value: int | str) -> int:
-    """A size as redis.conf takes it, in bytes: ``1600mb``. ValueError for anything else."""
+    """Return the bytes of a size in the form of redis.conf: ``1600mb``. ValueError for anything else."""
     return value if isinstance(value, int) else memory(value)
 
 
@@ -53,7 +53,7 @@ def size(value: int | str) -> int | str:
 
 
 def endpoint(value: str) -> str:
-    """A DNS name or an address that a client can connect to."""
+    """Check a DNS name or an address that a client can connect to."""
     if _DNS_NAME.fullmatch(value) and not re.fullmatch(r"[0-9.]+", value):
         return value
     if "%" in value or ip_address(value).is_unspecified or ip_address(value).is_multicast:
@@ -68,19 +68,19 @@ def file_path(value: str) -> str:
 
 
 def link(value: str) -> str:
-    """A URL or a path that others go on after; in braces Prometheus and Jinja see more than text."""
+    """Check a URL or a path to which others append; without braces, which are special to Prometheus and Jinja."""
     if not re.fullmatch(r"[!-z|~]+", value) or re.search(r"[\"<>?#\\^`]", value):
         raise ValueError(value)
     return value
 
 
 def certificate_names(value: object) -> tuple[str, ...]:
-    """DNS names, the first label of three may be ``*``, and addresses."""
+    """Check DNS names, of which the first label of three may be ``*``, and addresses."""
     if not isinstance(value, list | tuple):
         raise ValueError(value)
     bad = [name for name in value if not _is_certificate_name(name)]
     if bad:
-        raise Mistakes(*(f": should be DNS names or addresses, got {shown(name)} in it" for name in bad))
+        raise Mistakes(*(f": should be DNS names or addresses, got {displayed(name)} in it" for name in bad))
     return tuple(value)
 
 
@@ -89,7 +89,7 @@ def addresses(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def check_bind(value: object) -> str | tuple[str, ...]:
-    """``private``, ``loopback``, or what redis.conf's ``bind`` takes, in one string or a list of them."""
+    """Check ``private``, ``loopback``, or what redis.conf's ``bind`` takes, in one string or a list."""
     if value in ("private", "loopback"):
         return str(value)
     if not isinstance(value, str | list | tuple) or not all(isinstance(each, str) for each in value):
@@ -98,12 +98,12 @@ def check_bind(value: object) -> str | tuple[str, ...]:
     bad = [address for address in bound if not _is_bindable(address)]
     if bad:
         raise Mistakes(
-            *(f': should be "private", "loopback" or addresses, got {shown(each)} in it' for each in bad)
+            *(f': should be "private", "loopback" or addresses, got {displayed(each)} in it' for each in bad)
         )
     if len(bound) > MOST_ADDRESSES or not bound:
         raise Mistakes(f": should be 1 to {MOST_ADDRESSES} addresses, got {len(bound)}")
     if twice := _bound_twice(bound):
-        raise Mistakes(f": should be each address once (Redis would not start), got {shown(twice)} again")
+        raise Mistakes(f": should be each address once (Redis would not start), got {displayed(twice)} again")
     return " ".join(bound) if isinstance(value, str) else bound
 
 
@@ -115,18 +115,20 @@ def check_queues(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(value)
     lines = [
-        f": should be names of queues, on one line and without a colon at either end, got {shown(name)} in it"
+        f": should be names of queues, on one line and without a colon at either end, got {displayed(name)} in it"
         for name in value
         if not queues.is_name(name)
     ]
-    lines = lines or [f": should be each queue once, got {shown(name)} again" for name in queues.twice(value)]
+    lines = lines or [
+        f": should be each queue once, got {displayed(name)} again" for name in queues.twice(value)
+    ]
     if lines:
         raise Mistakes(*lines)
     return tuple(value)
 
 
 def check_config(value: object) -> dict[str, Any]:
-    config = _entries(value, _directive_problems, _shown_directive)
+    config = _entries(value, _directive_problems, _displayed_directive)
     if doubles := table.twice(config):
         raise Mistakes(
             *(f".{again}: should be left out beside {first}, got both" for first, again in doubles)
@@ -142,7 +144,7 @@ def _directive_problems(name: str, value: Any) -> Iterator[str]:
 def _entries(
     value: object, problems: Callable[[str, Any], Iterable[str]], got: Callable[[str, object], str]
 ) -> dict[str, Any]:
-    """A mapping whose every entry is checked."""
+    """Return a mapping after checking each of its entries."""
     if not isinstance(value, Mapping):
         raise ValueError(value)
     lines = []
@@ -155,15 +157,15 @@ def _entries(
     return dict(value)
 
 
-def _shown_directive(name: object, value: object) -> str:
-    """Only where the directive is known, and no secret: a mistyped requirepass has a password as well."""
+def _displayed_directive(name: object, value: object) -> str:
+    """Show a value only if the directive is known and not a secret: a mistyped requirepass has a password too."""
     known = table.find(name) if isinstance(name, str) else None
-    return shown(value) if known and not known.refusal else kind(value)
+    return displayed(value) if known and not known.refusal else kind(value)
 
 
 def _entry(name: object) -> str:
     plain = isinstance(name, str) and re.fullmatch(r"[\w.@:-]{1,64}", name)
-    return str(name) if plain else shown(name)
+    return str(name) if plain else displayed(name)
 
 
 def _is_certificate_name(name: object) -> bool:
@@ -184,22 +186,22 @@ def _is_bindable(address: str) -> bool:
 
 
 def address_of(word: str) -> IPv4Address | IPv6Address:
-    """Of a word of redis.conf's ``bind``. Raises ValueError for a name."""
+    """Return the address in a word of redis.conf's ``bind``. Raises ValueError for a name."""
     bare = word.removeprefix("-")
     return _EVERY.get(bare) or ip_address(bare)
 
 
 def _bound_twice(bound: Iterable[str]) -> str | None:
-    """The first address that another one, or ``*`` for all of its kind, has bound already.
+    """Return the first address that another one, or ``*`` for all of its kind, has bound already.
 
-    Seen on Redis 8.0: "bind: Address already in use", and no start; ``* -::*`` is fine.
+    Redis 8.0 then does not start: "bind: Address already in use"; ``* -::*`` is fine.
     """
-    seen: list[IPv4Address | IPv6Address] = []
+    before: list[IPv4Address | IPv6Address] = []
     for address in bound:
         found = address_of(address)
-        if any(_clash(found, held) for held in seen):
+        if any(_clash(found, held) for held in before):
             return address
-        seen.append(found)
+        before.append(found)
     return None
 
 

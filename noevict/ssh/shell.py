@@ -17,7 +17,7 @@ from pyinfra.api.state import State
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.messages import one_line
-from noevict.server.progress import told_meanwhile
+from noevict.server.progress import reported_meanwhile
 from noevict.ssh import commands
 from noevict.ssh.lane import Lane
 from noevict.ssh.lock import AT_WORK, LOST, Lock
@@ -66,7 +66,7 @@ class Shell:
         if ends:
             command = f"timeout --kill-after=5 {seconds} {command}"
         try:
-            with told_meanwhile(what, self.log):
+            with reported_meanwhile(what, self.log):
                 fine, output = self.host.run_shell_command(
                     StringCommand("exec", command),
                     print_output=self.pyinfra.print_output,

@@ -142,7 +142,7 @@ def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
                 client.set("more", "1")
     do(checkout, full, ("redis: CONFIG SET maxmemory 96mb",))
     when = before["at"][:19].replace("T", " ")
-    told = f"writes were refused: 2 commands got OOM since {when} UTC. If that goes on: raise its "
+    told = f"writes were refused: 2 commands got OOM since {when} UTC. If it continues: raise its "
     status = checkout.run("noevict", "status", "full")
     assert (status.returncode, f"full: {told}" in status.stdout) == (2, True), status
     assert record(fleet, full)["refusals"] == before

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from noevict.errors import NoevictError
-from noevict.messages import shown
+from noevict.messages import displayed
 from noevict.settings.model import Settings
 
 RULES = Path(__file__).parents[3] / "monitoring/alerts.yml"
@@ -28,7 +28,7 @@ def runbooks_of(settings: Mapping[str, Settings]) -> str:
     if others:
         raise NoevictError(
             *(
-                f"{host}: redis_runbooks: should be the same for all hosts, {shown(first)}, got {shown(other)}"
+                f"{host}: redis_runbooks: should be the same for all hosts, {displayed(first)}, got {displayed(other)}"
                 for other, host in others
             )
         )

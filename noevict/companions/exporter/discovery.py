@@ -10,7 +10,7 @@ from noevict.companions.exporter.wanted import WantedExporter, bracketed
 from noevict.errors import NoevictError
 from noevict.fleet import records
 from noevict.inventory.hosts_file import LOCAL
-from noevict.private_files import locked, make_own_directory, write_private
+from noevict.private_files import locked, make_trusted_directory, write_private
 from noevict.run.instance import InstanceRun
 
 TARGETS, ALERTS = "targets.json", "alerts.yml"
@@ -26,7 +26,7 @@ def write_for_prometheus(
     hosts.yml. Raises NoevictError.
     """
     directory = records.place(run.context.root) / "prometheus"
-    make_own_directory(directory.parent)
+    make_trusted_directory(directory.parent)
     directory.mkdir(mode=0o755, exist_ok=True)
     with locked(directory):
         file = directory / TARGETS

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noevict.errors import NoevictError
-from noevict.messages import shown
+from noevict.messages import displayed
 
 LOOPBACK = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 _LONGEST = 253
@@ -29,7 +29,7 @@ def parse_names(names: Iterable[str]) -> frozenset[str]:
     for name in names:
         plain = _plain(name)
         if len(plain) > _LONGEST or not _NAME.fullmatch(plain):
-            raise NoevictError(f"--allow-host: should be a name without port, got {shown(name)}")
+            raise NoevictError(f"--allow-host: should be a name without port, got {displayed(name)}")
         found.add(plain)
     return frozenset(found)
 
@@ -76,7 +76,7 @@ class CheckedHost:
 
 
 def _refusal(host: str) -> PlainTextResponse:
-    text = f"{shown(host)} is not a name of this machine: start noevict serve with --allow-host NAME\n"
+    text = f"{displayed(host)} is not a name of this machine: start noevict serve with --allow-host NAME\n"
     return PlainTextResponse(
         text, 421, {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Connection": "close"}
     )

@@ -8,7 +8,7 @@ import redis
 from noevict.client.client import Client
 from noevict.errors import NoevictError
 from noevict.run.instance import InstanceRun
-from noevict.server.progress import Info, Patience, is_saving, saving
+from noevict.server.progress import Info, ProgressDeadline, is_saving, saving
 
 
 def turn_aof_on(run: InstanceRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
@@ -81,7 +81,7 @@ def wait_until_idle(run: InstanceRun, client: Client) -> None:
 
 def wait_for(run: InstanceRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
     """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
-    patience = Patience(f"{run.layout.title} is {what}", run.machine.log)
+    patience = ProgressDeadline(f"{run.layout.title} is {what}", run.machine.log)
     while True:
         try:
             info: Info = client.info("persistence")

@@ -131,7 +131,7 @@ def test_a_directive_told_under_its_old_and_its_new_name_counts_once() -> None:
         "commandlog-slow-execution-max-len": "128",
     }
     assert conf_diff.differences(wanted, live, VALKEY) == (Difference("replica-priority", "100", "5"),)
-    assert conf_diff.told({"slowlog-max-len": "7", "a-module.option": "1"}, VALKEY) == {
+    assert conf_diff.live_values({"slowlog-max-len": "7", "a-module.option": "1"}, VALKEY) == {
         "commandlog-slow-execution-max-len": "7",
         "a-module.option": "1",
     }

@@ -199,9 +199,7 @@ def test_what_others_can_reach_is_refused_with_the_remedy(
     good = mode(target)
     target.chmod(good | bits)
     line = refusal(lambda: Secrets.load(path))
-    assert (
-        f"should have mode {good:04o}, for its owner alone, has {good | bits:04o}: chmod {good:04o}" in line
-    )
+    assert f"should have mode {good:04o}, only for its owner, has {good | bits:04o}: chmod {good:04o}" in line
     target.chmod(good)
     load(path)
 

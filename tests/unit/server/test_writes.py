@@ -203,25 +203,25 @@ LATE = "in the last minute"
             Rise({"MISCONF": 2}, LATE),
             {},
             "2 commands got MISCONF in the last minute. "
-            f"If that goes on: free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
+            f"If it continues: free space on the disk of its data, then: {VERIFY}redisaofwritefailed)",
         ),
         (
             {"rdb_last_bgsave_status": "err"},
             Rise({"OOM": 2}, LATE),
             {},
-            f"2 commands got OOM in the last minute. If that goes on: r{RAISE}",
+            f"2 commands got OOM in the last minute. If it continues: r{RAISE}",
         ),
         (
             {},
             Rise({"OOM": 12, "MISCONF": 0}, LATE),
             {},
-            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
+            f"12 commands got OOM in the last minute. If it continues: r{RAISE}",
         ),
         (
             {"maxmemory_policy": "volatile-lru"},  # and no key may go
             Rise({"OOM": 12}, LATE),
             {},
-            f"12 commands got OOM in the last minute. If that goes on: r{RAISE}",
+            f"12 commands got OOM in the last minute. If it continues: r{RAISE}",
         ),
         (
             {"aof_last_write_status": "err"},
@@ -250,7 +250,7 @@ def test_why_and_what_to_type_is_one_line(
     info: Mapping[str, object], rise: Rise | None, how: dict[str, bool], told: str
 ) -> None:
     found = refused("cache-1", {**WELL, **info}, rise, **how)
-    are = "were" if "If that goes on" in told else "are"
+    are = "were" if "If it continues" in told else "are"
     assert (found.why if found else "") == (f"writes {are} refused: {told}" if told else "")
     if found:
         assert SECTIONS[found.about] in found.why

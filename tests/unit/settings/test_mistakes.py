@@ -231,7 +231,7 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
     "save points as a list": ({"redis_save": [3600, 1]}, ["redis_save: ", "pairs", "a list"]),
     "no persistence at all": (
         {"redis_save": "", "redis_appendonly": False},
-        ["redis_appendonly: ", "True where redis_save is empty", "loses everything", "False"],
+        ["redis_appendonly: ", "True if redis_save is empty", "loses everything", "False"],
     ),
     "AOF by a word": ({"redis_appendonly": "yes"}, ["redis_appendonly: ", "True or False", "'yes'"]),
     "an unquoted no": ({"redis_appendfsync": False}, ["redis_appendfsync: ", '"no" (in quotes)', "False"]),
@@ -413,7 +413,7 @@ def test_each_setting_says_what_it_should_be() -> None:
         ),
         (
             {"redis_save": "", "redis_appendonly": False},
-            "redis_appendonly: should be True where redis_save is empty: with neither AOF nor RDB a restart loses "
+            "redis_appendonly: should be True if redis_save is empty: with neither AOF nor RDB a restart loses "
             "everything, got False",
         ),
         ({"redis_engine": ["\ud800"]}, 'redis_engine: should be "redis" or "valkey", got a list'),
@@ -473,8 +473,8 @@ def test_each_mistake_of_one_user_is_told_with_the_nearest_name() -> None:
     starts = [
         "a: redis_users.shop: should be made of profile, keys and channels (did you mean profile?), got 'profil'",
         "a: redis_users.shop: should be with a profile (admin, app, readonly, health, exporter), got None",
-        "a: redis_users.shop: should be with keys that are patterns alone, without spaces, ~ and &, got '~a'",
-        "a: redis_users.shop: should be with keys that are patterns alone, without spaces, ~ and &, got 'b c'",
+        "a: redis_users.shop: should be with keys that are plain patterns, without spaces, ~ and &, got '~a'",
+        "a: redis_users.shop: should be with keys that are plain patterns, without spaces, ~ and &, got 'b c'",
         "a: redis_users.x: should be rules with categories among all, admin, ",
         "a: redis_users.x: should be rules without a password (it is in secrets/users.yml), got >...",
         "a: redis_users.x: should be rules with categories among all, admin, ",
@@ -657,5 +657,5 @@ def test_the_pyinfra_command_answers_secrets_that_others_can_read_before_any_con
     assert "preview.py" not in output
     path = project / "secrets"
     assert output.splitlines()[-1] == (
-        f"{path}: should have mode 0700, for its owner alone, has 0755: chmod 0700 {path}"
+        f"{path}: should have mode 0700, only for its owner, has 0755: chmod 0700 {path}"
     )

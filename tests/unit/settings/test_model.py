@@ -156,8 +156,7 @@ def test_an_own_certificate_takes_all_three_files(tmp_path: Path) -> None:
     for path in files.values():
         (tmp_path / path).touch()
     settings = check_fleet(Inventory(tmp_path, {"a": Host("a", ("r",), files)}, {}, ("r",)))["a"]
-    assert settings.own_certificate
-    assert not Settings().own_certificate
+    assert {name: getattr(settings, name) for name in files} == files
 
 
 def test_a_path_may_begin_with_the_home_of_whoever_runs_noevict(
