@@ -1,18 +1,17 @@
 """A host as a client sees it: over TLS, CA and host name checked, with a password."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from noevict.client.client import rewrite
 from noevict.errors import NoevictError
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import TAKEOVER, UNVERIFIED
 from noevict.run.instance import InstanceRun
 from noevict.run.kept import refusals, writes_refused
 from noevict.run.loading import wait_until_loaded
-from noevict.server.live import Live, Reach
+from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
 
 GOES_ON_SECONDS = 1  # in which clients that are refused try again
@@ -20,10 +19,12 @@ CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
 def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
-    """Loaded; CONFIG REWRITE; CONFIG GET of everything, files, unit and all against what was asked; persistence; doors.
+    """Verify a host as its clients see it, once its server has loaded its data.
 
-    A run that changed something looks again first; where it changed nothing but what Redis itself tells, it asks that
-    again, over a connection made under the lock. ``finish``: what is done to the passwords then.
+    CONFIG REWRITE works; CONFIG GET of everything, the users, files, unit and all else are as wanted; persistence
+    works; there is no other way in. A run that changed something looks again first; if it only changed what Redis
+    itself reports, it asks that again, over a connection made under the lock. ``finish``: what is done to the
+    passwords then.
 
     Returns why the server refuses writes, "" if it takes them: that makes the run fail, and is no reason to leave
     anything of it unfinished. Raises NoevictError with a line for each thing that is wrong: name, wanted, found.
@@ -49,8 +50,8 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         ),
         *run.plan.refusals,
         *run.plan.faults,
-        *doors(run, run.found),
-        *health(run.found.live),
+        *_ways_in(run),
+        *exposure.failed_writes(run.found.live),
     ]
     if run.machine.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
         # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
@@ -93,39 +94,16 @@ def _comes_now(run: InstanceRun, change: Change) -> bool:
     return bool(left) or is_finishing(change)
 
 
-def doors(run: InstanceRun, found: InstanceState) -> list[str]:
-    """Ways in that should not be there."""
-    wrong = []
-    live, settings = found.live, run.settings
-    if live.open:
-        wrong.append(f"port {live.port}: answers without a password")
-    if live.reach is not Reach.TLS:
-        wrong.append(
-            f"TLS on port {settings.redis_port}: should answer, {run.layout.title} {live.reach.value} {live.why}"
-        )
-    elif live.untrusted:
-        wrong.append(f"the certificate is not accepted for {run.endpoint.host}: {live.untrusted}")
-    for listener in found.listeners:
-        if not listener.own:
-            continue
-        if listener.port not in (settings.redis_port, settings.redis_plaintext_port):
-            wrong.append(
-                f"port {listener.port}: should be closed, {run.layout.title} listens on {listener.address}"
-            )
-        if listener.plaintext and listener.port != settings.redis_plaintext_port:
-            wrong.append(f"port {listener.port}: should be TLS alone, answers without it")
-        if listener.answer.startswith("answer +"):
-            wrong.append(f"port {listener.port}: answers without a password")
-    return wrong
-
-
-def health(live: Live) -> list[str]:
-    """What the server says is wrong with itself."""
-    wrong = []
-    for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"):
-        if live.info.get(name, "ok") != "ok":
-            wrong.append(f"{name}: should be ok, is {live.info[name]}")
-    return wrong
+def _ways_in(run: InstanceRun) -> Iterator[str]:
+    found, settings = run.found, run.settings
+    return exposure.ways_in(
+        found.live,
+        found.listeners,
+        title=run.layout.title,
+        host=run.endpoint.host,
+        port=settings.redis_port,
+        plaintext_port=settings.redis_plaintext_port,
+    )
 
 
 def summary(run: InstanceRun) -> str:

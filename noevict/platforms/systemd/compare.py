@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from noevict.acl import diff as acl_diff
 from noevict.directives import table
 from noevict.engines.layout import Layout
 from noevict.machine import sysctl
@@ -20,14 +19,13 @@ from noevict.platforms.systemd.warnings import notices
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
-from noevict.server import listening, lost_keys, password_rotation
-from noevict.server.live import Live, Reach
+from noevict.server import compare, listening, lost_keys, password_rotation
+from noevict.server.compare import BIND, directive_change, shortened
+from noevict.server.live import Reach
 from noevict.server.writes import Keys
 from noevict.settings.model import Settings
 from noevict.urgency import Urgency
 
-SHORT = 60
-BIND = "bind"
 READ_AT_START = "read at start only"
 
 
@@ -41,7 +39,7 @@ def make_plan(
     keys_before: Keys | None = None,
 ) -> Plan[Target]:
     """What is due. ``own``: the user's own certificate files, where the settings name some."""
-    live = tuple(_told_otherwise(state.live, target))
+    live = tuple(compare.differences(state.live, target))
     signed = tuple(certificate.changes(state, target, secrets, own, now))
     refused = (
         *refusals(settings, state, target, secrets),
@@ -51,10 +49,10 @@ def make_plan(
     changes = (
         *engine_change.changes(state, target),
         *_packages(state, target.layout),
-        *_live(state.live, target, live),
+        *compare.live_changes(state.live, target, live),
         *_listening(state, target, live),
         *_append_only_files(state, target),
-        *_users(state.live, target, secrets),
+        *compare.user_changes(state.live, target, secrets),
         *signed,
         *_files(state, target),
         *_data(state, target.layout),
@@ -95,20 +93,6 @@ def _half_upgraded(state: InstanceState, layout: Layout) -> Iterator[Change]:
         yield Change(Part.PACKAGE, layout.package, How.PACKAGE, found, f"installed with its {layout.tools}")
 
 
-def _told_otherwise(live: Live, target: Target) -> tuple[conf_diff.Difference, ...]:
-    """What a running server of ours has other than wanted."""
-    if not live.ours or live.server is None:
-        return ()
-    return conf_diff.differences(target.live, live.config, live.server)
-
-
-def _live(live: Live, target: Target, differences: tuple[conf_diff.Difference, ...]) -> Iterator[Change]:
-    for found in differences:
-        if live.server is not None and table.changes_live(found.name, live.server):
-            why = listening.opens(found.found, target) if found.name == BIND else ""
-            yield _of_directive(How.LIVE, found, target, why)
-
-
 def _listening(
     state: InstanceState, target: Target, differences: tuple[conf_diff.Difference, ...]
 ) -> Iterator[Change]:
@@ -128,12 +112,9 @@ def _listening(
     if missing:
         found = f"not listening on {', '.join(missing)}"
         file = target.layout.conf
-        yield Change(Part.DIRECTIVE, BIND, How.LIVE, _short(found), "listening", aspect=LISTENING, file=file)
-
-
-def _of_directive(how: How, different: conf_diff.Difference, target: Target, why: str = "") -> Change:
-    found, wanted = map(_short, different.displayed)
-    return Change(Part.DIRECTIVE, different.name, how, found, wanted, why, file=target.layout.conf)
+        yield Change(
+            Part.DIRECTIVE, BIND, How.LIVE, shortened(found), "listening", aspect=LISTENING, file=file
+        )
 
 
 def _append_only_files(state: InstanceState, target: Target) -> Iterator[Change]:
@@ -165,7 +146,7 @@ def _restart(
         return
     for found in differences:
         if not table.changes_live(found.name, live.server):
-            yield _of_directive(How.RESTART, found, target, READ_AT_START)
+            yield directive_change(How.RESTART, found, target, READ_AT_START)
     if state.replaced:
         there = "not the one the server started with"
         yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "one it can write to")
@@ -173,21 +154,7 @@ def _restart(
         for name in ("rename-command", "loadmodule"):
             if name in parse(state.conf):
                 found = conf_diff.Difference(name, "none", "in redis.conf")
-                yield _of_directive(How.RESTART, found, target, READ_AT_START)
-
-
-def _users(live: Live, target: Target, secrets: Secrets) -> Iterator[Change]:
-    if not live.ours or live.catalogue is None:
-        return
-    for found in acl_diff.differences(target.users, live.acl, live.catalogue):
-        moves = (
-            password_rotation.password_change(found.user, secrets, live)
-            if found.aspect == acl_diff.PASSWORDS
-            else None
-        )
-        aspect, *told = moves or (found.aspect, found.found, found.wanted)
-        values = _short(told[0], 2 * SHORT), _short(told[1], 2 * SHORT)
-        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=target.layout.aclfile)
+                yield directive_change(How.RESTART, found, target, READ_AT_START)
 
 
 def _files(state: InstanceState, target: Target) -> Iterator[Change]:
@@ -254,7 +221,7 @@ def _contents(state: InstanceState, target: Target, wanted: WantedFile) -> Itera
     text, different = state.conf or "", []
     if wanted.path == target.layout.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
-            _of_directive(How.FILE, found, target)
+            directive_change(How.FILE, found, target)
             for found in conf_diff.file_differences(target.config, text, target.server, target.fresh)
         ]
     yield from different or [Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")]
@@ -283,8 +250,3 @@ def _unit(state: InstanceState, target: Target) -> Iterator[Change]:
         yield Change(Part.UNIT, name, How.UNIT, changed, "read again", file=target.layout.dropin)
     if state.live.reach is Reach.NOT_RUNNING:
         yield Change(Part.UNIT, name, How.UNIT, "not running", "running", urgency=Urgency.STOPPED)
-
-
-def _short(text: str, most: int = SHORT) -> str:
-    text = text or '""'
-    return text if len(text) <= most else text[: most - 1] + "…"

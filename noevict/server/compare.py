@@ -1,0 +1,76 @@
+"""Compares a running server of ours with what it should have, whatever platform runs it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from noevict.acl import diff as acl_diff
+from noevict.acl.profiles import User
+from noevict.directives import table
+from noevict.engines.layout import Layout
+from noevict.plan.change import Change, How, Part
+from noevict.redisconf import diff as conf_diff
+from noevict.secrets.store import Secrets
+from noevict.server import listening, password_rotation
+from noevict.server.live import Live
+
+SHORT = 60  # characters of a value that are displayed
+BIND = "bind"
+
+
+class WantedServer(Protocol):
+    """What this module needs of what a server should have."""
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def live(self) -> Mapping[str, str]: ...  # directive -> value: what CONFIG GET should say
+    @property
+    def bind(self) -> tuple[str, ...]: ...
+    @property
+    def leased(self) -> tuple[str, ...]: ...
+    @property
+    def users(self) -> tuple[User, ...]: ...
+
+
+def differences(live: Live, wanted: WantedServer) -> tuple[conf_diff.Difference, ...]:
+    """What a running server of ours has other than wanted."""
+    if not live.ours or live.server is None:
+        return ()
+    return conf_diff.differences(wanted.live, live.config, live.server)
+
+
+def live_changes(
+    live: Live, wanted: WantedServer, different: tuple[conf_diff.Difference, ...]
+) -> Iterator[Change]:
+    """Yield the directives that the running server can change."""
+    for found in different:
+        if live.server is not None and table.changes_live(found.name, live.server):
+            why = listening.opens(found.found, wanted) if found.name == BIND else ""
+            yield directive_change(How.LIVE, found, wanted, why)
+
+
+def user_changes(live: Live, wanted: WantedServer, secrets: Secrets) -> Iterator[Change]:
+    """Yield what differs of the users; one whose password is on its way says so."""
+    if not live.ours or live.catalogue is None:
+        return
+    for found in acl_diff.differences(wanted.users, live.acl, live.catalogue):
+        moves = (
+            password_rotation.password_change(found.user, secrets, live)
+            if found.aspect == acl_diff.PASSWORDS
+            else None
+        )
+        aspect, *told = moves or (found.aspect, found.found, found.wanted)
+        values = shortened(told[0], 2 * SHORT), shortened(told[1], 2 * SHORT)
+        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=wanted.layout.aclfile)
+
+
+def directive_change(
+    how: How, different: conf_diff.Difference, wanted: WantedServer, why: str = ""
+) -> Change:
+    was, should = map(shortened, different.displayed)
+    return Change(Part.DIRECTIVE, different.name, how, was, should, why, file=wanted.layout.conf)
+
+
+def shortened(text: str, most: int = SHORT) -> str:
+    text = text or '""'
+    return text if len(text) <= most else text[: most - 1] + "…"
