@@ -6,6 +6,12 @@ from typing import Any
 import pytest
 
 
+def of_this_run(request: pytest.FixtureRequest, fixture: str) -> set[str]:
+    """The parameters of a fixture, or of tests, that this module's tests of this run have: the others need no host."""
+    found = (getattr(item, "callspec", None) for item in request.session.items if item.path == request.path)
+    return {str(call.params[fixture]) for call in found if call is not None and fixture in call.params}
+
+
 def spread(cases: Mapping[str, Any] | Iterable[str], *chosen: str) -> list[Any]:
     """Parameters for ``pytest.mark.parametrize``: those not ``chosen`` by name are marked long.
 

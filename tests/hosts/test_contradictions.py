@@ -14,9 +14,22 @@ from tests.hosts.deployed import DEPLOY, admin, assert_clean, config, deploy, ma
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.spread import of_this_run, spread
 
 KEYS = 100
 SUITES = ("trixie", "bookworm")
+CHOSEN = (
+    "a drop-in over ours",
+    "another start",
+    "a drop-in over ours until the next boot",
+    "a directory for redis.conf",
+    "a link for ETC/tls",
+    "a kernel value over ours",
+    "CONF immutable, changed",
+    "ETC/tls/server.crt immutable, changed",
+    "ETC immutable",
+    "DATA immutable, changed",
+)
 
 
 @dataclass
@@ -50,13 +63,14 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
+def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout = checkout_for_module
-    names = [f"h{number}" for number in range(len(CONTRADICTIONS) + 1)]
+    contradictions = [each for each in CONTRADICTIONS if each.id in of_this_run(request, "subject")]
+    names = [f"h{number}" for number in range(len(contradictions) + 1)]
     other, *hosts = boot_for_module(*(Spec(SUITES[n % 2], name=name) for n, name in enumerate(names)))
     checkout.list_hosts([other, *hosts])
     deploy(checkout)
-    subjects = {each.id: Subject(each, host) for each, host in zip(CONTRADICTIONS, hosts, strict=True)}
+    subjects = {each.id: Subject(each, host) for each, host in zip(contradictions, hosts, strict=True)}
     try:
         for subject in subjects.values():
             with admin(checkout, subject.host) as client:
@@ -93,7 +107,7 @@ def hz(checkout: Checkout, host: Host) -> str:
         return str(client.config_get("hz")["hz"])
 
 
-@pytest.fixture(params=[each.id for each in CONTRADICTIONS])
+@pytest.fixture(params=spread((each.id for each in CONTRADICTIONS), *CHOSEN))
 def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 

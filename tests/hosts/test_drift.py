@@ -16,8 +16,66 @@ from tests.hosts.drifts import DRIFTS, KINDS, Drift
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.spread import of_this_run, spread
 
 KEYS = 100
+CHOSEN = (
+    "policy",
+    "AOF off",
+    "hz, rewritten",
+    "another TLS port",
+    "client certificates",
+    "a new address",
+    "databases, restarted",
+    "a plaintext port, restarted",
+    "an include, restarted",
+    "AUTH renamed",
+    "CONFIG renamed",
+    "every directive of Redis 7.0.15",
+    "every directive of Valkey 8.1.1",
+    "every directive of a start of Redis 8.0.2",
+    "a user, saved",
+    "default on",
+    "admin gone",
+    "app's password",
+    "admin's password",
+    "all users gone",
+    "conf broken, restarted",
+    "the package's conf, restarted",
+    "conf gone",
+    "conf a link",
+    "acl a link",
+    "every owner",
+    "every mode",
+    "no rights for anybody",
+    "every file a link",
+    "every file a link to nothing",
+    "every file gone",
+    "every file garbage",
+    "every line of redis.conf",
+    "all of etc gone",
+    "data of another's",
+    "data of another's, restarted",
+    "no diversion",
+    "AOF files gone",
+    "certificate gone",
+    "all of tls gone",
+    "certificate expired",
+    "certificate of another CA",
+    "certificate replaced, not loaded",
+    "stopped",
+    "stopped and masked",
+    "masked until the next boot",
+    "failed, at its start limit",
+    "logs of root",
+    "no logs",
+    "drop-in not read",
+    "drop-in gone",
+    "kernel's file",
+    "kernel's overcommit",
+    "package removed",
+    "openssl removed",
+)
 
 
 @dataclass
@@ -48,7 +106,7 @@ class Story:
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     """The hosts provisioned, filled, changed by hand, looked at, repaired, and run again."""
     checkout = checkout_for_module
-    drifts = [drift for drift in DRIFTS if drift.id in asked_for(request)]
+    drifts = [drift for drift in DRIFTS if drift.id in of_this_run(request, "subject")]
     kinds = [drift.kind or tuple(KINDS)[n % len(KINDS)] for n, drift in enumerate(drifts)]
     hosts = boot_for_module(*(Spec(suite, name=f"h{number}") for number, (suite, _) in enumerate(kinds)))
     checkout.list_hosts(
@@ -74,13 +132,7 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
     return Story(checkout, subjects, drift, dry, repair, again, checkout.run("noevict", "drift"))
 
 
-def asked_for(request: pytest.FixtureRequest) -> set[str]:
-    """The drifts of the tests that are to run: the others need no host."""
-    found = (getattr(item, "callspec", None) for item in request.session.items)
-    return {str(call.params["subject"]) for call in found if call is not None and "subject" in call.params}
-
-
-@pytest.fixture(params=[drift.id for drift in DRIFTS])
+@pytest.fixture(params=spread((drift.id for drift in DRIFTS), *CHOSEN))
 def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 

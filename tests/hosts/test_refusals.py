@@ -15,6 +15,23 @@ from tests.hosts.refusals import REFUSALS, Refusal
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.spread import of_this_run, spread
+
+BY_ID = {each.id: each for each in REFUSALS}
+CHOSEN = (
+    "a replica",
+    "a primary with a replica",
+    "a managed server made a replica",
+    "Sentinel",
+    "Cluster",
+    "its port in use",
+    "less memory than is in use",
+    "an old release",
+    "not root",
+    "data behind a link",
+    "stopped, with data elsewhere",
+    "AOF to be off while it is stopped, by a file with line ends of Windows",
+)
 
 
 @dataclass(frozen=True)
@@ -44,18 +61,19 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
+def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout = checkout_for_module
-    fine, *others = boot_for_module("trixie", *(Spec(each.suite) for each in REFUSALS))
-    hosts = {each.id: host for each, host in zip(REFUSALS, others, strict=True)}
-    engines = {hosts[each.id].name: {"redis_engine": each.engine} for each in REFUSALS}
-    checkout.list_hosts([hosts[each.id] for each in REFUSALS if each.start == "managed"], each=engines)
+    refusals = [each for each in REFUSALS if each.id in of_this_run(request, "refusal")]
+    fine, *others = boot_for_module("trixie", *(Spec(each.suite) for each in refusals))
+    hosts = {each.id: host for each, host in zip(refusals, others, strict=True)}
+    engines = {hosts[each.id].name: {"redis_engine": each.engine} for each in refusals}
+    checkout.list_hosts([hosts[each.id] for each in refusals if each.start == "managed"], each=engines)
     deploy(checkout)
-    for each in REFUSALS:
+    for each in refusals:
         if each.start == "foreign":
             install_foreign(hosts[each.id], *each.conf, engine=each.engine)
         do(checkout, hosts[each.id], each.by_hand, each.engine)
-    settings = {hosts[each.id].name: {"redis_engine": each.engine, **each.settings} for each in REFUSALS}
+    settings = {hosts[each.id].name: {"redis_engine": each.engine, **each.settings} for each in refusals}
     checkout.list_hosts([fine, *others], each=settings)
     before = {name: As.found(host) for name, host in hosts.items()}
     drift = checkout.run("noevict", "drift")
@@ -64,10 +82,9 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     return Story(hosts, before, {name: As.found(host) for name, host in hosts.items()}, drift, dry, run, fine)
 
 
-@pytest.fixture(params=REFUSALS, ids=lambda each: each.id)
+@pytest.fixture(params=spread(BY_ID.keys(), *CHOSEN))
 def refusal(request: pytest.FixtureRequest) -> Refusal:
-    found: Refusal = request.param
-    return found
+    return BY_ID[request.param]
 
 
 def test_a_host_to_be_left_alone_is_told_in_one_line(story: Story, refusal: Refusal) -> None:

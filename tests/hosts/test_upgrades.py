@@ -13,7 +13,7 @@ from tests.hosts.upgrades import NEWEST, UPGRADES, Managed, Upgrade
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.images import image
-from tests.spread import spread
+from tests.spread import of_this_run, spread
 
 KEYS = 200
 BY_ID = {upgrade.id: upgrade for upgrade in UPGRADES}
@@ -45,19 +45,11 @@ class Story:
     again: Result = field(init=False)
 
 
-def asked_for(request: pytest.FixtureRequest) -> list[Upgrade]:
-    """The cases that this session has tests of."""
-    items = (
-        item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")
-    )
-    ids = {item.callspec.params.get("id") for item in items}
-    return [upgrade for upgrade in UPGRADES if upgrade.id in ids]
-
-
 @pytest.fixture(scope="module")
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     """Hosts provisioned and filled; to each something happens; then they are looked at, and run over twice."""
-    story, upgrades = Story(checkout_for_module), asked_for(request)
+    asked = of_this_run(request, "id")
+    story, upgrades = Story(checkout_for_module), [each for each in UPGRADES if each.id in asked]
     newer = (image("trixie") / "opt/debs",)
     specs = [
         Spec(upgrade.suite, name=f"h{number}", systemd=upgrade.systemd, binds=newer)
