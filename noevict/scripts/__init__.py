@@ -33,7 +33,16 @@ def look_script(layouts: Sequence[Layout], ports: tuple[int, int]) -> str:
     for layout in others:
         calls += [f"if [[ -e {layout.dropin} ]]; then", _look_at(layout, ports, other=wanted.dropin), "fi"]
     machine = script("look_machine", packages=" ".join((*packages, "openssl", "iproute2")))
-    return "\n".join([machine, script("look_files"), script("look_instance"), *calls, f'say "{END}"'])
+    return "\n".join(
+        [
+            machine,
+            script("look_files"),
+            script("look_others"),
+            script("look_instance"),
+            *calls,
+            f'say "{END}"',
+        ]
+    )
 
 
 def _look_at(layout: Layout, ports: tuple[int, int], other: str) -> str:
