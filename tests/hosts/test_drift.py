@@ -106,8 +106,10 @@ class Story:
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     """The hosts provisioned, filled, changed by hand, looked at, repaired, and run again."""
     checkout = checkout_for_module
-    drifts = [drift for drift in DRIFTS if drift.id in of_this_run(request, "subject")]
-    kinds = [drift.kind or tuple(KINDS)[n % len(KINDS)] for n, drift in enumerate(drifts)]
+    asked = of_this_run(request, "subject")
+    kind_of = {drift.id: drift.kind or tuple(KINDS)[n % len(KINDS)] for n, drift in enumerate(DRIFTS)}
+    drifts = [drift for drift in DRIFTS if drift.id in asked]
+    kinds = [kind_of[drift.id] for drift in drifts]
     hosts = boot_for_module(*(Spec(suite, name=f"h{number}") for number, (suite, _) in enumerate(kinds)))
     checkout.list_hosts(
         hosts, each={host.name: {"redis_engine": kinds[n][1]} for n, host in enumerate(hosts)}
