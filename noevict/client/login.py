@@ -122,7 +122,7 @@ def _listeners(found: InstanceState, port: int) -> list[Listener]:
     Loopback comes first if there is a choice: a server in protected mode answers only there. A port that answers on
     one address is taken to answer on all of them. A port that does not answer may speak another protocol than TLS.
     """
-    sockets = [listener for listener in found.listeners if listener.own]
+    sockets = [listener for listener in found.listeners if listener.ours]
     answers = {listener.port: listener.answer for listener in sockets if listener.answer != "same"}
     asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in sockets]
     asked.sort(

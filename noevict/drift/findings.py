@@ -82,7 +82,7 @@ def _directive(target: Target, state: InstanceState, change: Change) -> tuple[st
     name, live = change.directive, state.live
     wanted = target.config.get(name, target.live.get(name))
     line = None if state.conf is None else conf_diff.file_values(state.conf, target.server).get(name)
-    default = (target.fresh or defaults(target.server) or {}).get(name)
+    default = (target.probed_defaults or defaults(target.server) or {}).get(name)
     value = conf_diff.live_values(live.config, live.server).get(name) if live.ours and live.server else None
     values = [each for each in (wanted, default if line is None else line, value) if each is not None]
     texts = dict(zip(values, side_by_side(name, values), strict=True))

@@ -1,1 +1,1 @@
-"""The host below a server, whoever runs that: files, packages, addresses, kernel values."""
+"""The machine that a server runs on, with any platform: files, packages, addresses, kernel values."""

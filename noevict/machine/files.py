@@ -1,4 +1,4 @@
-"""Files and directories as they should be, and how those that were found differ. Pure."""
+"""Wanted files and directories, and how those that were found differ. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,23 +9,23 @@ from noevict.plan.change import MODE, OWNER, Change, How, Part
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A file or directory as it should be. ``content`` is None for a directory and for what is made elsewhere."""
+    """A wanted file or directory. ``content`` is None for a directory, and for a file that is made elsewhere."""
 
     path: str
     owner: str
     group: str
-    mode: str  # octal text, as stat tells it
+    mode: str  # octal text, as stat prints it
     content: str | None = field(default=None, repr=False)
     directory: bool = False
 
     @property
     def placed(self) -> bool:
-        """Whether it is put in place whole, owner and mode with it: a file with a content of ours."""
+        """Whether it is written as a whole, with owner and mode: a file whose content is ours."""
         return self.content is not None
 
 
 def attributes(found: File, wanted: WantedFile, how: How = How.FILE) -> Iterator[Change]:
-    """Owner and mode, each a change of its own."""
+    """Yield a change each for a wrong owner and a wrong mode."""
     if (found.owner, found.group) != (wanted.owner, wanted.group):
         there, right = f"{found.owner}:{found.group}", f"{wanted.owner}:{wanted.group}"
         yield Change(Part.ACCESS, wanted.path, how, there, right, aspect=OWNER)

@@ -1,4 +1,4 @@
-"""A look is lines: ``key value``, in sections. This reads the lines, and the section of the machine."""
+"""Parses the lines of a look, ``key value`` in sections, and the section of the machine."""
 
 import hashlib
 from base64 import b64decode
@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from noevict.machine.found import Address, File, MachineState, Package, Sysctl
 from noevict.secrets.passwords import Generation
 
-# find's letters, as stat has them.
+# find's letters -> stat's words.
 KINDS = {
     "f": "regular file",
     "d": "directory",
@@ -18,7 +18,7 @@ KINDS = {
     "b": "block special file",
     "c": "character special file",
 }
-END = "end-of-look"  # the last line: without it the rest is not all there is
+END = "end-of-look"  # the last line: without it the output is not complete
 
 
 class Section:
@@ -37,17 +37,17 @@ class Section:
         return self._facts.get(key, [])
 
     def one(self, key: str, default: str = "") -> str:
-        """Raises ValueError if the key is there twice: the look prints it once, the second line is somebody else's."""
+        """Return a key's value. Raises ValueError if there are two: the look prints one, somebody else the other."""
         [value] = self._facts.get(key, [default])
         return value
 
     def text(self, key: str) -> str | None:
-        """A text that is printed line by line; None if there is none."""
+        """Return a text that is printed line by line; None if there is none."""
         return "".join(f"{line}\n" for line in self._facts[key]) if key in self._facts else None
 
 
 def read_machine(facts: Section) -> MachineState:
-    """Raises KeyError, ValueError or IndexError if the lines make no sense."""
+    """Parse the section. Raises KeyError, ValueError or IndexError if the lines make no sense."""
     os_id, os_version, os_name = [*facts.one("os").split(" "), "", ""][:3]
     names = dict.fromkeys(name for name in (facts.one("hostname"), facts.one("fqdn")) if name)
     return MachineState(
@@ -72,13 +72,13 @@ def read_machine(facts: Section) -> MachineState:
 
 
 def read_package(line: str) -> Package:
-    """Of "NAME WANTED STATUS VERSION", as dpkg-query prints it."""
+    """Parse "NAME WANTED STATUS VERSION", as dpkg-query prints it."""
     name, wanted, status, version = [*line.split(" "), ""][:4]
     return Package(name, wanted, status, version)
 
 
 def read_files(facts: Section) -> dict[str, File]:
-    """Path -> what was found there."""
+    """Return by path what was found there."""
     digests = {}
     for line in facts.all("sha256"):
         digest, _, path = line.partition("  ")
@@ -93,7 +93,7 @@ def read_files(facts: Section) -> dict[str, File]:
 
 
 def read_key_digest(line: str) -> str:
-    """Of the public key's PEM on one line: SHA-256 of its DER, hex; of nothing where the key could not be read."""
+    """Return the SHA-256 (hex) of a public key's DER. The PEM is on one line, and empty if the key cannot be read."""
     return hashlib.sha256(b64decode("".join(line.split()[3:-3]), validate=True)).hexdigest()
 
 
@@ -103,7 +103,7 @@ def _sysctl(line: str) -> Sysctl:
 
 
 def _file_name(entry: Sysctl) -> str:
-    """By which systemd orders the files, whatever their directories."""
+    """Return the name by which systemd orders the files, whatever their directories."""
     return entry.path.rpartition("/")[2]
 
 

@@ -1,17 +1,20 @@
-"""The kernel's values: which are not as wanted, and what another file would make of them. Pure."""
+"""The kernel's values: which are not as wanted, and which another file would change. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from noevict.machine.found import Sysctl
 
-KERNEL = {"overcommit": 1, "somaxconn": 4096}  # somaxconn: at least; the kernel's own default since 5.4
+KERNEL = {
+    "overcommit": 1,
+    "somaxconn": 4096,
+}  # somaxconn: at least that; it is the kernel's default since 5.4
 TITLES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 
 @dataclass(frozen=True)
 class Value:
-    """One that is not as wanted. ``file``: the one that sets it so after ours; "" is the value in force."""
+    """A value that is not as wanted. ``file``: the file that sets it after ours; "" if it is the value in force."""
 
     name: str
     found: int
@@ -28,7 +31,7 @@ class Value:
 
 
 def differences(kernel: Mapping[str, int]) -> Iterator[Value]:
-    """Of the values in force."""
+    """Yield the values in force that are not as wanted."""
     for name, wanted in KERNEL.items():
         found = kernel.get(name)
         if found is not None and not _fine(name, found):
@@ -36,13 +39,13 @@ def differences(kernel: Mapping[str, int]) -> Iterator[Value]:
 
 
 def overridden(later: Sequence[Sysctl]) -> Iterator[Value]:
-    """Of what the files that are read after ours say: each boot would set that."""
+    """Yield wrong values in files that are read after ours: each boot would set them."""
     for name, wanted in KERNEL.items():
-        said = [each for each in later if each.name == name]
-        if said and not _fine(name, said[-1].value):
-            yield Value(name, said[-1].value, wanted, said[-1].path)
+        entries = [each for each in later if each.name == name]
+        if entries and not _fine(name, entries[-1].value):
+            yield Value(name, entries[-1].value, wanted, entries[-1].path)
 
 
 def _fine(name: str, value: int) -> bool:
-    """Of somaxconn, more is as good."""
+    """Whether a value is good enough: for somaxconn, more is fine too."""
     return value == KERNEL[name] if name == "overcommit" else value >= KERNEL[name]

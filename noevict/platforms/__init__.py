@@ -1,1 +1,1 @@
-"""Who runs a server: each platform has what was found, what is wanted, and how they compare."""
+"""The platforms that run servers: each has what was found, what is wanted, and the comparison of both."""

@@ -50,7 +50,7 @@ class InstanceRun:
         self._client: Client | None = None
         self._plan: Plan[Target] | None = None
         # Defaults of releases that were not measured, as this host reported them: they count for no other host.
-        self.fresh: dict[Server, dict[str, str]] = {}
+        self.probed_defaults: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
         # Gives a server back that is being taken over, after a failure told in these lines; what to tell then.
@@ -200,7 +200,7 @@ class InstanceRun:
             own,
             server,
             self.machine.ssh_hostname,
-            self.fresh.get(running),
+            self.probed_defaults.get(running),
             running,
             self.context.owners.of(self.name),
         )
@@ -208,11 +208,11 @@ class InstanceRun:
 
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
-        if server not in self.fresh:
+        if server not in self.probed_defaults:
             asked = own_server(self.layout) + script("defaults")
             lines = self.machine.shell(asked, what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
-            self.fresh[server] = {**table.portable(pairs, server), "unixsocket": ""}
+            self.probed_defaults[server] = {**table.portable(pairs, server), "unixsocket": ""}
 
     def _own_certificate(self) -> UserCertificate | None:
         """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""

@@ -9,7 +9,7 @@ from pyinfra.api.state import State
 from noevict.engines.layout import Layout
 from noevict.machine.found import MachineState
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.read import parse_facts
 from noevict.run.context import RunContext
 from noevict.scripts import look_script
 from noevict.ssh.shell import Shell
@@ -58,11 +58,11 @@ class MachineRun(Shell):
             what="looking at the host",
             ends=True,
         )
-        found = read_look(looking())
+        found = parse_facts(looking())
         if found[0].machine.unfinished and self.lock is None:
             # As a command of a run that was killed leaves it, not as it is while that is still at work.
             wait = f"flock -w {UNFINISHED_SECONDS} /run/noevict.work true || true"
             self.shell(wait, seconds=2 * UNFINISHED_SECONDS, what="waiting for a command of an earlier run")
-            found = read_look(looking())
+            found = parse_facts(looking())
         self.state = found[0].machine
         return found

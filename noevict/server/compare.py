@@ -18,7 +18,7 @@ BIND = "bind"
 
 
 class WantedServer(Protocol):
-    """What this module needs of what a server should have."""
+    """The part of the wanted state that this module needs."""
 
     @property
     def layout(self) -> Layout: ...
@@ -33,7 +33,7 @@ class WantedServer(Protocol):
 
 
 def differences(live: Live, wanted: WantedServer) -> tuple[conf_diff.Difference, ...]:
-    """What a running server of ours has other than wanted."""
+    """Return the directives of a running server of ours that are not as wanted."""
     if not live.ours or live.server is None:
         return ()
     return conf_diff.differences(wanted.live, live.config, live.server)
@@ -50,7 +50,7 @@ def live_changes(
 
 
 def user_changes(live: Live, wanted: WantedServer, secrets: Secrets) -> Iterator[Change]:
-    """Yield what differs of the users; one whose password is on its way says so."""
+    """Yield how users differ, among them users whose password is being rotated."""
     if not live.ours or live.catalogue is None:
         return
     for found in acl_diff.differences(wanted.users, live.acl, live.catalogue):
@@ -59,9 +59,9 @@ def user_changes(live: Live, wanted: WantedServer, secrets: Secrets) -> Iterator
             if found.aspect == acl_diff.PASSWORDS
             else None
         )
-        aspect, *told = moves or (found.aspect, found.found, found.wanted)
-        values = shortened(told[0], 2 * SHORT), shortened(told[1], 2 * SHORT)
-        yield Change(Part.USER, found.user, How.LIVE, *values, aspect=aspect, file=wanted.layout.aclfile)
+        aspect, *values = moves or (found.aspect, found.found, found.wanted)
+        was, should = shortened(values[0], 2 * SHORT), shortened(values[1], 2 * SHORT)
+        yield Change(Part.USER, found.user, How.LIVE, was, should, aspect=aspect, file=wanted.layout.aclfile)
 
 
 def directive_change(

@@ -21,7 +21,7 @@ def ways_in(
     elif live.untrusted:
         yield f"the certificate is not accepted for {host}: {live.untrusted}"
     for listener in listeners:
-        if not listener.own:
+        if not listener.ours:
             continue
         if listener.port not in (port, plaintext_port):
             yield f"port {listener.port}: should be closed, {title} listens on {listener.address}"

@@ -60,7 +60,7 @@ CONTRADICTIONS = (
             f"printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/SERVER CONF --requirepass mine\\n' >{ZZ}",
             RELOAD,
         ),
-        f"UNIT: ExecStart should be the package's, is another: overridden by {ZZ}; remove that",
+        f"UNIT: ExecStart should be the package's, is overridden by {ZZ}; remove that",
         (f"rm {ZZ}", RELOAD),
     ),
     Contradiction(

@@ -46,7 +46,7 @@ REFUSALS = (
     ),
     Refusal(
         "a primary with a replica",
-        "has 1 replicas: noevict manages standalone servers alone",
+        "has 1 replicas: noevict only manages standalone servers",
         by_hand=(
             f"systemd-run -q {REPLICA}",
             "timeout 20 sh -c 'until ENGINE-cli info replication | grep -q state=online; do sleep 0.05; done'",
@@ -62,10 +62,10 @@ REFUSALS = (
     ),
     Refusal(
         "Sentinel",
-        "runs Sentinel: noevict manages standalone servers alone;",
+        "runs Sentinel: noevict only manages standalone servers;",
         by_hand=("apt-get install -qy redis-sentinel",),
     ),
-    Refusal("Cluster", "runs Cluster: noevict manages standalone servers alone", conf=("cluster-enabled yes",),
+    Refusal("Cluster", "runs Cluster: noevict only manages standalone servers", conf=("cluster-enabled yes",),
             engine="valkey"),
     Refusal("its port in use", "port 6379 is in use on 0.0.0.0 by a program that is not redis-server.service:",
             start="bare", by_hand=listen(f"{HTTP} 6379", 6379)),
@@ -153,7 +153,7 @@ REFUSALS = (
     ),
     Refusal(
         "Cluster that is stopped, by a file with line ends of Windows",
-        "runs Cluster by its redis.conf: noevict manages standalone servers alone",
+        "runs Cluster by its redis.conf: noevict only manages standalone servers",
         conf=("cluster-enabled yes",),
         by_hand=("systemctl stop UNIT", WINDOWS),
         suite="bookworm",

@@ -56,7 +56,7 @@ def test_the_names_of_a_neighbour_are_not_signed_are_told_and_go_with_the_next_c
     assert done.returncode == 1, done
     faults = [line for line in said(done, one) if "hosts.yml" in line]
     for what in "name two", f"address {ADDRESS}":
-        assert [line for line in faults if f"its {what} is that of two in hosts.yml" in line], done
+        assert [line for line in faults if f"its {what} belongs to two in hosts.yml" in line], done
     assert served(one) == in_place(one)
     assert not {"two", ADDRESS} & names_in(served(one))
     assert {"one", one.address} <= names_in(served(one))

@@ -42,7 +42,7 @@ def test_a_long_or_ending_one_is_told_by_deploys_and_renewed_with_its_key(
     worker = client_files(checkout, "worker")
     before = run_id(checkout, host, **worker)
     cases = {
-        3000: "the exporter's client certificate is valid for 2999 days more",
+        3000: "the exporter's client certificate is valid for 2999 more days",
         20: "the exporter's client certificate expires in 19 days: run deploys/monitoring.py",
     }
     for days, notice in cases.items():

@@ -8,7 +8,7 @@ import redis
 
 from noevict.engines.layout import LAYOUTS
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.read import parse_facts
 from noevict.scripts import look_script
 from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
@@ -136,7 +136,7 @@ def looked_at(host: Host, files: dict[str, str], before: str = "true", after: st
         told = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
     finally:
         host.run(after)
-    [found] = read_look(told.stdout.splitlines())
+    [found] = parse_facts(told.stdout.splitlines())
     return found
 
 

@@ -233,7 +233,7 @@ def test_what_an_admin_put_against_it_is_told_and_left(monitored: tuple[Checkout
     for _ in range(2):
         done = monitor(checkout, code=1)
         [line] = [line for line in said(done, new) if "overridden by" in line and "REDIS_USER" in line][:1]
-        assert f"{UNIT}: REDIS_USER should be exporter, is another: overridden by {path}; remove that" == line
+        assert f"{UNIT}: REDIS_USER should be exporter, is overridden by {path}; remove that" == line
         assert verified(said(done, old))
     assert process(new) == before
     new.run(f"rm {path} && systemctl daemon-reload")

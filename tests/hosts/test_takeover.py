@@ -87,7 +87,7 @@ def test_keys_of_a_foreign_server_are_all_there_after_the_take_over(
     lines = said(refused(checkout, foreign), host)
     title = f"runs a {engine.title} that noevict did not set up, with {KEYS + 6} keys and 0 clients."
     assert [line for line in lines if line.startswith(title) and "redis_takeover = True" in line], lines
-    for start in ("TLS: on port 6379 alone", "password: as user app", "bind: * -::* → "):
+    for start in ("TLS: only on port 6379", "password: as user app", "bind: * -::* → "):
         assert [line for line in lines if line.startswith(start)], lines
     assert foreign.run_id() == before
 

@@ -22,7 +22,7 @@ from noevict.inventory.hosts_file import parse_hosts
 from noevict.messages import one_line
 from noevict.pki.certificate import normalise
 from noevict.plan.change import Change, How, Part
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.read import parse_facts
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from noevict.redisconf.parser import split
@@ -290,7 +290,7 @@ def test_a_look_with_evil_in_it_is_a_state_or_one_clear_error(
         key, _, value = told[place % (len(told) - 1)].partition(" ")
         told[place % (len(told) - 1)] = f"{key} {evil}{value}"
     try:
-        read_look(told)
+        parse_facts(told)
     except NoevictError as refused:
         assert_bounded(list(refused.lines))
 

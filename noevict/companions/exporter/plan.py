@@ -68,7 +68,7 @@ def _faults(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     by = overridden_by(found.unit, DROPIN)
     for name in sorted(target.environment.keys() | found.loaded.keys()):
         if found.loaded.get(name) != target.environment.get(name):
-            yield f"{UNIT}: {name} should be {target.environment.get(name, 'left out')}, is another: {by}"
+            yield f"{UNIT}: {name} should be {target.environment.get(name, 'left out')}, is {by}"
     if found.unit.get("EnvironmentFiles"):
         yield f"{UNIT}: should read no EnvironmentFile: {by}"
     if found.starts != COMMAND:

@@ -3,7 +3,7 @@
 from noevict.errors import NoevictError
 from noevict.operations.data.append_only import look_for_room, no_room
 from noevict.operations.data.persistence import rewrite_aof, save, wait_until_idle
-from noevict.platforms.systemd.wanted import KEPT
+from noevict.platforms.systemd.wanted import LAST_GOOD
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.server.space import SLACK, Room
@@ -101,4 +101,4 @@ def _see_disk(room: Room, needed: int) -> None:
 
 def _reads_append_only_files(run: InstanceRun) -> bool:
     """Whether the configuration that a restart puts back where it fails does."""
-    return run.found.starts_with_aof and run.found.file(KEPT) is None
+    return run.found.starts_with_aof and run.found.file(LAST_GOOD) is None

@@ -1,8 +1,8 @@
-"""What is due of a host's key, certificate and CA, which change together. Pure.
+"""Plans changes of a host's key, certificate and CA, which change together. Pure.
 
-``tls`` is a link of root's to a directory of root's beside it. A new pair is a new directory, and one rename:
-no start finds a key that is not its certificate's. What somebody else could write or read, by its owner or mode, is
-never used again: a new key and certificate take its place.
+``tls`` is a link to a directory beside it, and both belong to root. A new pair is written to a new directory, and put
+in place by one rename: no start finds a key that does not belong to the certificate. Files that somebody else could
+write or read, by their owner or mode, are never used again: a new key and certificate replace them.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,13 @@ from noevict.secrets.store import Secrets
 
 
 def changes(
-    state: InstanceState, target: Target, secrets: Secrets, own: UserCertificate | None, now: datetime
+    state: InstanceState,
+    target: Target,
+    secrets: Secrets,
+    user_certificate: UserCertificate | None,
+    now: datetime,
 ) -> Iterator[Change]:
-    """Nothing where ``tls`` is not root's: that is a fault. ``own``: the user's files, where the settings name some."""
+    """Yield the changes; none if ``tls`` does not belong to root, which is a fault."""
     there = state.file(target.layout.tls)
     if there is not None and (not there.is_directory or any(not_roots(state, target.layout))):
         return
@@ -33,9 +37,10 @@ def changes(
     found = Certificate.parse(state.certificate or "")
     if state.file(path) is None:
         yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "none", "a certificate")
-    elif own is not None:
-        same = (state.certificate or "").strip() == own.chain.strip()
-        if not same or _key(state, target, own.certificate) != own.certificate.key_digest:
+    elif user_certificate is not None:
+        same = (state.certificate or "").strip() == user_certificate.chain.strip()
+        wanted_key = user_certificate.certificate.key_digest
+        if not same or _key(state, target, user_certificate.certificate) != wanted_key:
             yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "another one", "the one of redis_tls_cert")
     else:
         key, names = _key(state, target, found), target.names
@@ -60,7 +65,7 @@ def changes(
 
 
 def _files(state: InstanceState, layout: Layout) -> Iterator[Change]:
-    """Where they stand, and whose they are."""
+    """Yield changes of the files' places, owners and modes."""
     for wanted in tls_files(layout):
         found = state.file(wanted.path)
         if found is None:
@@ -81,7 +86,7 @@ def _files(state: InstanceState, layout: Layout) -> Iterator[Change]:
 
 
 def _key(state: InstanceState, target: Target, certificate: Certificate | None) -> str:
-    """The digest of the host's key, "" where it has none. One that cannot be looked at yet counts as the right one."""
+    """Return the digest of the host's key, "" if it has none. A key that cannot be read yet counts as the right one."""
     if state.file(f"{target.layout.tls}/server.key") is None:
         return ""
     return state.key_digest or (certificate.key_digest if certificate else "")

@@ -1,4 +1,4 @@
-"""Settings + InstanceState -> Plan: what is due on a host, in words and in parts. Pure; nothing else decides."""
+"""Compares a host's settings with its state, and makes the plan of what is due. Pure; nothing else decides that."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,17 +34,17 @@ def make_plan(
     state: InstanceState,
     target: Target,
     secrets: Secrets,
-    own: UserCertificate | None,
+    user_certificate: UserCertificate | None,
     now: datetime,
     keys_before: Keys | None = None,
 ) -> Plan[Target]:
-    """What is due. ``own``: the user's own certificate files, where the settings name some."""
+    """Return the plan. ``user_certificate``: from the files that the settings name, if they do."""
     live = tuple(compare.differences(state.live, target))
-    signed = tuple(certificate.changes(state, target, secrets, own, now))
+    signed = tuple(certificate.changes(state, target, secrets, user_certificate, now))
     refused = (
         *refusals(settings, state, target, secrets),
         *engine_change.refusals(state, target, secrets),
-        *(clocks(state, now) if signed and own is None else ()),
+        *(clocks(state, now) if signed and user_certificate is None else ()),
     )
     changes = (
         *engine_change.changes(state, target),
@@ -63,15 +63,15 @@ def make_plan(
         *_unit(state, target),
         *_restart(state, target, live),
     )
-    said = (
-        *notices(settings, state, target, secrets, own, now),
+    reported = (
+        *notices(settings, state, target, secrets, user_certificate, now),
         *lost_keys.notices(state, keys_before, now),
     )
     lost = tuple(lost_keys.faults(state, target.layout))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
     urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
-    return Plan(target, refused, said, wrong, () if refused else urgent_first, blocked=blocked)
+    return Plan(target, refused, reported, wrong, () if refused else urgent_first, blocked=blocked)
 
 
 def _packages(state: InstanceState, layout: Layout) -> Iterator[Change]:
@@ -84,7 +84,7 @@ def _packages(state: InstanceState, layout: Layout) -> Iterator[Change]:
 
 
 def _half_upgraded(state: InstanceState, layout: Layout) -> Iterator[Change]:
-    """An upgrade that ended between the two packages of a server, of which the other has the programs."""
+    """Report an upgrade that ended between a server's two packages, of which the other one has the programs."""
     server, tools = (state.machine.packages.get(name) for name in (layout.package, layout.tools))
     if server is None or not server.installed or tools is None:
         return
@@ -96,19 +96,21 @@ def _half_upgraded(state: InstanceState, layout: Layout) -> Iterator[Change]:
 def _listening(
     state: InstanceState, target: Target, differences: tuple[conf_diff.Difference, ...]
 ) -> Iterator[Change]:
-    """Addresses that came after the server bound its own: setting ``bind`` to the same value binds them."""
-    sockets = [listener for listener in state.listeners if listener.own]
+    """Report addresses that appeared after the server bound its addresses: setting ``bind`` again binds them."""
+    sockets = [listener for listener in state.listeners if listener.ours]
     if (
         not state.live.ours
         or not sockets
         or {"bind", "port", "tls-port"} & {each.name for each in differences}
     ):
         return
-    own = {*(entry.address for entry in state.machine.addresses), *(state.machine.ipv6 - {"any"})}
+    addresses = {*(entry.address for entry in state.machine.addresses), *(state.machine.ipv6 - {"any"})}
     missing: dict[str, None] = {}
     for port in {target.live["tls-port"], target.live["port"]} - {"0"}:
         bound = [each.address for each in sockets if str(each.port) == port]
-        missing |= dict.fromkeys(listening.missing(target.bind, bound, own, ipv6="any" in state.machine.ipv6))
+        missing |= dict.fromkeys(
+            listening.missing(target.bind, bound, addresses, ipv6="any" in state.machine.ipv6)
+        )
     if missing:
         found = f"not listening on {', '.join(missing)}"
         file = target.layout.conf
@@ -118,7 +120,7 @@ def _listening(
 
 
 def _append_only_files(state: InstanceState, target: Target) -> Iterator[Change]:
-    """Files that were removed below a running server, or never written: its next start would not find what it has."""
+    """Report append-only files that a running server lost or never wrote: its next start would not find its keys."""
     if not state.live.ours or target.live["appendonly"] != "yes" or not state.aof_unwritten(target.layout):
         return
     missing = state.file(target.layout.manifest) is None
@@ -127,7 +129,7 @@ def _append_only_files(state: InstanceState, target: Target) -> Iterator[Change]
         target.layout.manifest,
         How.LIVE,
         "missing" if missing else "not written yet",
-        "written anew",
+        "rewritten",
     )
 
 
@@ -138,7 +140,7 @@ def _restart(
     if live.reach is Reach.NOT_RUNNING:
         return
     if not live.ours:
-        # A server of somebody else's, to be taken over, or one that lost our admin: only a restart gives it ours.
+        # Somebody else's server, which we take over, or one that lost our admin: only a restart gives it our users.
         found = "another configuration" if live.reached else live.reach.value
         yield Change(Part.SERVER, target.layout.title, How.RESTART, found, "ours")
         return
@@ -181,7 +183,7 @@ def _files(state: InstanceState, target: Target) -> Iterator[Change]:
 
 
 def _data(state: InstanceState, layout: Layout) -> Iterator[Change]:
-    """Data that the server could not read, or not write, at its next start: put there as root, by a restore say."""
+    """Report data that the server could not read or write at its next start, such as a restore that root made."""
     others = {path: file.owner for path, file in state.data.items() if file.owner != layout.user}
     for path in (layout.rdb, layout.append_only, layout.single_aof):
         owners = [owner for each, owner in others.items() if each == path or each.startswith(f"{path}/")]
@@ -190,15 +192,15 @@ def _data(state: InstanceState, layout: Layout) -> Iterator[Change]:
 
 
 def _logs(state: InstanceState, layout: Layout) -> Iterator[Change]:
-    """Logs that the server cannot write: it goes on without a word, and does not start again."""
+    """Report logs that the server cannot write: it continues without them, but would not start again."""
     package = state.machine.packages.get(layout.package)
     if package is None or not package.installed:
-        return  # it brings the directory along
+        return  # the package brings the directory
     if state.file(layout.logs) is None:
         yield Change(Part.FILE, layout.logs, How.FILE, "missing", "a directory")
     for path in (layout.logs, layout.logfile):
         found = state.file(path)
-        # One that leads elsewhere, and who else may read them, is the admin's.
+        # A link to another place, and who else may read the logs, is up to the admin.
         if found is None or found.kind == "symbolic link":
             continue
         if found.owner != layout.user:
@@ -209,7 +211,7 @@ def _logs(state: InstanceState, layout: Layout) -> Iterator[Change]:
 
 
 def _kept(state: InstanceState) -> Iterator[Change]:
-    """What a failed restart would put back. Once everything is as wanted and verified, it is of an earlier time."""
+    """Report copies for a failed restart. They are out of date once everything is as wanted and verified."""
     for path in UNVERIFIED:
         if state.file(path) is not None:
             what = "the take-over" if path == TAKEOVER else "a change"
@@ -217,12 +219,14 @@ def _kept(state: InstanceState) -> Iterator[Change]:
 
 
 def _contents(state: InstanceState, target: Target, wanted: WantedFile) -> Iterator[Change]:
-    """What differs in a redis.conf of ours, directive by directive; that a file differs, elsewhere."""
+    """Report what differs in a redis.conf of ours, by directive; for other files, only that they differ."""
     text, different = state.conf or "", []
     if wanted.path == target.layout.conf and wanted.content is not None and text.startswith(MARKER):
         different = [
             directive_change(How.FILE, found, target)
-            for found in conf_diff.file_differences(target.config, text, target.server, target.fresh)
+            for found in conf_diff.file_differences(
+                target.config, text, target.server, target.probed_defaults
+            )
         ]
     yield from different or [Change(Part.FILE, wanted.path, How.FILE, "other content", "ours")]
 
@@ -240,7 +244,7 @@ def _unit(state: InstanceState, target: Target) -> Iterator[Change]:
     package = state.machine.packages.get(target.layout.package)
     installed = package is not None and package.installed
     if not installed or (state.predecessor is not None and not state.pid):
-        return  # installing it, or giving it another's place, enables and starts it
+        return  # installing it, or replacing the other engine, enables and starts it
     if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
         yield Change(Part.UNIT, name, How.UNIT, "masked", "enabled")
     elif unit.get("UnitFileState") not in ("enabled", "alias"):

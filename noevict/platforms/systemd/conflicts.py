@@ -1,4 +1,4 @@
-"""What is not as wanted on a host and not ours to repair: somebody put it there against us. Pure."""
+"""Finds what is not as wanted but not ours to repair: somebody put it there against our configuration. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -13,7 +13,7 @@ from noevict.platforms.systemd.wanted import SYSCTL, UNIT, Target, tls_files
 
 
 def faults(state: InstanceState, target: Target) -> Iterator[str]:
-    """Each fails the host, until somebody there puts it right."""
+    """Yield the faults. Each fails the host until somebody fixes it there."""
     yield from unwritable(state.unwritable)
     yield from in_the_way((*target.files, *tls_files(target.layout)), state.file)
     yield from not_roots(state, target.layout)
@@ -29,7 +29,7 @@ def faults(state: InstanceState, target: Target) -> Iterator[str]:
 
 
 def unwritable(paths: Iterable[str]) -> Iterator[str]:
-    """Not even by root: nothing is repaired beside it, so that no change is made by half."""
+    """Report paths that not even root can write. Nothing else is repaired then, so that no change is half made."""
     for path in paths:
         yield (
             f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i) or mount its file "
@@ -38,9 +38,9 @@ def unwritable(paths: Iterable[str]) -> Iterator[str]:
 
 
 def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) -> Iterator[str]:
-    """A directory in place of a file, or anything else in place of a directory: it may hold what is not ours.
+    """Report a directory in place of a file, or anything else in place of a directory: it may contain others' files.
 
-    ``file``: what a look found at a path.
+    ``file`` returns what a look found at a path.
     """
     for wanted in files:
         found = file(wanted.path)
@@ -50,10 +50,10 @@ def in_the_way(files: Iterable[WantedFile], file: Callable[[str], File | None]) 
 
 
 def not_roots(state: InstanceState, layout: Layout) -> Iterator[str]:
-    """A directory ``tls`` that somebody else may have put there, key and all.
+    """Report a directory ``tls`` that somebody else may have put there, with a key.
 
-    If the name is a link of root's (``state.tls``), only the server's user can have had a hand in what it leads to;
-    whoever else owns that, a new directory takes its place.
+    If ``tls`` is a link that belongs to root (``state.tls``), only the server's user could change the directory behind
+    it; if anybody else owns that directory, a new one replaces it.
     """
     found = state.file(layout.tls)
     others = {layout.user} if state.tls else {found.owner} - {"root"} if found is not None else set()
@@ -65,7 +65,7 @@ def not_roots(state: InstanceState, layout: Layout) -> Iterator[str]:
 
 
 def _names_of_others(target: Target) -> Iterator[str]:
-    """What the host calls itself although it is another host's: a client of that one would be let down here."""
+    """Report names that the host claims and that belong to another host: this one must not answer for it."""
     for name, other in target.claimed:
         if not other:
             yield f"calls itself {name}: no certificate is signed for a wildcard here; rename this host (hostnamectl)"
@@ -74,20 +74,20 @@ def _names_of_others(target: Target) -> Iterator[str]:
             ("address", "remove it") if is_address(name) else ("name", "rename this host (hostnamectl)")
         )
         yield (
-            f"its {kind} {name} is that of {other} in hosts.yml: no certificate is signed for it here; {remedy}, or if "
+            f"its {kind} {name} belongs to {other} in hosts.yml: no certificate is signed for it here; {remedy}, or if "
             "it is for both add it to this host's redis_tls_names"
         )
 
 
 def _overridden(state: InstanceState, target: Target) -> Iterator[str]:
-    """Properties of the unit that are not ours although our drop-in is read: somebody's drop-in overrides it."""
+    """Report properties of the unit that are not ours although systemd read our drop-in: another one overrides it."""
     layout, unit = target.layout, state.unit
     if not in_force(unit, state.file(layout.dropin), target.digest(layout.dropin)):
         return
     by = overridden_by(unit, layout.dropin)
     if unit.get("ExecStart", "shipped") != "shipped":
         yield (
-            f"{layout.unit}: ExecStart should be the package's, is another: {by} (directives belong into redis_config)"
+            f"{layout.unit}: ExecStart should be the package's, is {by} (directives belong in redis_config)"
         )
     yield from takeover.unit_differences(state, layout)
     for name, wanted in UNIT.items():
@@ -96,12 +96,12 @@ def _overridden(state: InstanceState, target: Target) -> Iterator[str]:
 
 
 def in_force(unit: Mapping[str, str], dropin: File | None, digest: str) -> bool:
-    """Whether systemd has read our drop-in, of that digest, as it is."""
+    """Whether systemd has read our drop-in, with that digest, in its present form."""
     ours = dropin is not None and dropin.sha256 == digest
     return ours and unit.get("LoadState") == "loaded" and unit.get("NeedDaemonReload") != "yes"
 
 
 def overridden_by(unit: Mapping[str, str], dropin: str) -> str:
-    """By which drop-ins other than ours, and what to do about it."""
+    """Return which other drop-ins override ours, and what to do about it."""
     others = [path for path in unit.get("DropInPaths", "").split() if path != dropin]
     return f"overridden by {', '.join(others) or 'the unit itself'}; remove that"

@@ -1,4 +1,4 @@
-"""One engine's server in place of the other's, with all its keys: what is due, and what forbids it. Pure.
+"""Replaces one engine's server by the other's, with all its keys: what is due, and what prevents it. Pure.
 
 The host was managed with the other engine, and ``state.predecessor`` is the look at that one.
 """
@@ -21,7 +21,7 @@ PREAMBLE = "aof-use-rdb-preamble"
 
 
 def changes(state: InstanceState, target: Target) -> Iterator[Change]:
-    """Nothing where there is no predecessor."""
+    """Yield the changes; none if there is no predecessor."""
     old = state.predecessor
     if old is None:
         return
@@ -35,7 +35,7 @@ def changes(state: InstanceState, target: Target) -> Iterator[Change]:
 
 
 def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """Why the one does not take the other's place; nothing where there is no predecessor."""
+    """Yield why the new server cannot replace the other one; nothing if there is no predecessor."""
     old = state.predecessor
     if old is None:
         return
@@ -63,19 +63,19 @@ def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator
 
 
 def _to_be_written(live: Live, target: Target) -> int | None:
-    """The RDB version of what a running server hands over; None where that is commands alone."""
+    """Return the RDB version in which a running server hands over its data; None if it hands over only commands."""
     if live.server is None or (moves_append_only(live, target) and target.live.get(PREAMBLE) == "no"):
         return None
     return rdb.written_by(live.server)
 
 
 def moves_append_only(live: Live, target: Target) -> bool:
-    """Whether a running server hands over its append-only files, or else an RDB."""
+    """Whether a running server hands over its append-only files; if not, it hands over an RDB."""
     return live.config.get("appendonly") == "yes" == target.live["appendonly"]
 
 
 def left_data(old: InstanceState, layout: Layout) -> bool:
-    """Whether a server of that engine, which does not run, has data to hand over; not, once that was done."""
+    """Whether a server that does not run still has data to hand over."""
     return old.file(layout.manifest if old.starts_with_aof else f"{layout.data}/dump.rdb") is not None
 
 
@@ -86,6 +86,6 @@ def _unreadable(state: InstanceState, target: Target, written: int | None) -> It
     title = target.layout.other.title
     yield (
         f"redis_engine: {title}'s data is in RDB version {written}, which {new} does not read. It reads append-only "
-        f'files that are commands alone: set redis_config = {{"{PREAMBLE}": False}} too (and redis_appendonly = '
+        f'files that consist of commands: set redis_config = {{"{PREAMBLE}": False}} too (and redis_appendonly = '
         f"True), while {title} runs, and run again"
     )

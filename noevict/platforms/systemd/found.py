@@ -1,4 +1,4 @@
-"""What a look found of one server on a machine: plain data, compared field by field with a later one.
+"""What a look found of one server on a machine: plain data. A later look is compared with it field by field.
 
 A field that could not be looked at is None, never a value that reads like "no".
 """
@@ -27,45 +27,47 @@ class InstanceState:
     pid: int = field(compare=False)
     others: tuple[OtherServer, ...] = field(default=(), compare=False)
     dropins: tuple[DropIn, ...] = ()
-    packaged_modules: tuple[str, ...] = ()  # that the server's package brought: Debian's brings none
+    packaged_modules: tuple[str, ...] = ()  # of the server's package; Debian's has none
     listeners: tuple[Listener, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict, repr=False)
     data: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)  # in the data directory
-    disk: Disk | None = field(default=None, compare=False)  # that data is written to
-    # RDB versions of what is there to load: of "dump.rdb", and of "base", the append-only files' base
+    disk: Disk | None = field(default=None, compare=False)  # the disk with the data
+    # RDB versions of the data to load: of "dump.rdb", and of "base", the append-only files' base
     rdb: Mapping[str, int] = field(default_factory=dict, compare=False)
-    # Path -> keys in it that do not expire, None where that is not known: of what emptied.py asks about
+    # Path -> keys in it that do not expire, None if not known: for the paths that lost_keys.py asks about
     keys_beside: Mapping[str, int | None] = field(default_factory=dict, compare=False)
-    # Of a server that is being taken over: whether its own redis.conf has AOF on, whatever is in its place by now
+    # For a server that is being taken over: whether its own redis.conf, which may be replaced already, has AOF on
     aof_before: bool | None = field(default=None, compare=False)
     empty_rdb: bool = field(default=False, compare=False)  # dump.rdb is there, and there is no key in it
     conf: str | None = field(default=None, repr=False)  # the text of redis.conf, passwords blanked
-    ca: str | None = field(default=None, repr=False)  # PEM; None where the file has no certificate
+    ca: str | None = field(default=None, repr=False)  # PEM; None if the file has no certificate
     certificate: str | None = field(default=None, repr=False)
     exporter_certificate: str | None = field(default=None, compare=False, repr=False)  # of a client, PEM
     key_digest: str | None = None  # SHA-256 of the host key's public half (DER), hex; None without openssl
     limits: tuple[int, ...] = ()  # bytes: cgroup limits on the service's path, the unit's MemoryMax
     unwritable: tuple[str, ...] = ()  # managed files and directories that not even root can change
     override: str = ""  # "owner group mode" of dpkg's statoverride for the configuration's directory
-    tls: str = ""  # the directory beside it that TLS files are in, where the name is a link of root's to it
-    starting: bool = field(default=False, compare=False)  # for systemd; a server is, until its data is loaded
+    tls: str = ""  # the directory with the TLS files, if ``tls`` is a link to it that belongs to root
+    starting: bool = field(
+        default=False, compare=False
+    )  # by systemd's state: a server is starting until its data is loaded
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
-    # its configuration's directory is not the one it started with: it cannot write there
+    # the directory of its configuration is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
     other_engine: bool = False  # noevict manages the other engine here, or has not let go of it
-    candidate: str = ""  # the package's version that would be installed, where that was asked
-    predecessor: "InstanceState | None" = None  # the look at the other engine, where noevict manages it here
+    candidate: str = ""  # the version of the package that would be installed, if that was asked
+    predecessor: "InstanceState | None" = None  # the look at the other engine, if noevict manages it here
     live: Live = field(default_factory=lambda: Live(Reach.NOT_RUNNING))
-    # SHA-256 of what its exporter has; NOT_UNDERSTOOD where a file of its passwords is there that says something else
+    # SHA-256 of its exporter's passwords; NOT_UNDERSTOOD if there is a file of passwords in another form
     exporter_passwords: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def memory(self) -> int:
-        """The RAM the server may use, in bytes: the smallest of what machine, cgroups and unit say."""
+        """The RAM the server may use, in bytes: the smallest limit of machine, cgroups and unit."""
         return min((self.machine.memtotal, *self.limits))
 
     def release(self, layout: Layout) -> Server | None:
-        """The release of its package, if only half installed, or the one that would be; None where neither is known."""
+        """Return the release of its package, even if half installed, or of the candidate; None if neither is known."""
         package = self.machine.packages.get(layout.package)
         version = package.version if package is not None and package.unpacked else self.candidate
         with contextlib.suppress(ValueError):
@@ -74,19 +76,19 @@ class InstanceState:
 
     @property
     def exporter_ends(self) -> datetime | None:
-        """When the client certificate of the exporter beside it ends; None if there is none."""
+        """When the client certificate of its exporter ends; None if there is none."""
         found = Certificate.parse(self.exporter_certificate or "")
         return found.not_after if found else None
 
     @property
     def starts_with_aof(self) -> bool:
-        """Whether redis.conf, as it is or was before a take-over under way, has AOF on."""
+        """Whether redis.conf has AOF on; while a take-over is under way, the redis.conf before it."""
         if self.aof_before is not None:
             return self.aof_before
         return parse(self.conf or "").get("appendonly", ["no"])[-1] == "yes"
 
     def aof_unwritten(self, layout: Layout) -> bool:
-        """Whether AOF is on and its files do not hold everything: the first rewrite is not done, or they are gone."""
+        """Whether AOF is on but its files are not complete: the first rewrite is not done, or they are gone."""
         if self.live.config.get("appendonly") != "yes" or self.live.loading:
             return False
         return self.file(layout.manifest) is None or not self.aof_open
@@ -104,7 +106,7 @@ class InstanceState:
         """
         if not (before.too_busy and self.too_busy and before.pid != self.pid):
             return self
-        others = tuple(each for each in self.listeners if not each.own)
+        others = tuple(each for each in self.listeners if not each.ours)
         return replace(
             self, pid=0, starting=False, aof_open=False, listeners=others, live=Live(Reach.NOT_RUNNING)
         )

@@ -1,4 +1,4 @@
-"""Whose a managed host is: which fleet's secrets/ it was made with. Pure."""
+"""Finds out which fleet's secrets/ a managed host was set up with. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from noevict.server.live import Reach
 
 
 def other_secrets(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """A managed host that other secrets/ belong to: its CA is not ours, and it does not take our admin."""
+    """Report a managed host that belongs to other secrets/: its CA is not ours, and it refuses our admin."""
     users = state.file(target.layout.aclfile)
     ours = users is not None and users.sha256 == target.digest(users.path)
     if not (ours and state.live.reach is Reach.NOT_RUNNING):
@@ -19,16 +19,16 @@ def other_secrets(state: InstanceState, target: Target, secrets: Secrets) -> Ite
 
 
 def fleet_ca(state: InstanceState, target: Target, secrets: Secrets) -> Certificate | None:
-    """Which certificate of the host's ca.crt is a fleet's; None if that is not known.
+    """Return the certificate in the host's ca.crt that is a fleet's CA; None if that is not known.
 
-    Clients' CAs may stand beside it: of a certificate that the user brought, or added by hand.
+    There may be CAs of clients beside it: from a certificate that the user brought, or added by hand.
     """
     ours = secrets.ca.certificate
     found = tuple(filter(None, map(Certificate.parse, certificates_in(state.ca or ""))))
     served = Certificate.parse(state.certificate or "")
     if served is not None and served.signed_by(ours):
         return next((each for each in found if each.parsed == ours), None)
-    # The fleet's own is the last that noevict writes; what a fleet of its own trusts may be another fleet's.
+    # noevict writes the fleet's CA last; a CA that the fleet trusts besides may be another fleet's.
     named = [each for each in found if each.parsed == ours or authority.named_as_ca(each.parsed)]
     known = {each.fingerprint for each in map(Certificate.parse, certificates_in(target.ca)) if each}
     strange = [each for each in found if each.fingerprint not in known]
@@ -36,7 +36,7 @@ def fleet_ca(state: InstanceState, target: Target, secrets: Secrets) -> Certific
 
 
 def other_ca(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """A CA that is not ours, on a host whose server does not take our admin."""
+    """Report a CA that is not ours, on a host whose server refuses our admin."""
     theirs = fleet_ca(state, target, secrets)
     if theirs is None or theirs.fingerprint == secrets.ca.fingerprint or state.live.user == "admin":
         return

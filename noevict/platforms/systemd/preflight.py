@@ -1,4 +1,4 @@
-"""Why a host is left alone: each reason in a line that says what to do. Pure."""
+"""Checks whether a host has to be left alone: each reason is a line that says what to do. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from noevict.settings.model import Settings
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
 MIB = 1 << 20
-# What a server of ours refuses of us -> what opens it again without a restart.
+# How a server of ours refuses us -> what lets us in again without a restart.
 SHUT = {
     Reach.REFUSED: (
         "does not take the password of admin",
@@ -34,15 +34,15 @@ MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
 
 def refusals(settings: Settings, state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """Nothing is changed on a host for which this yields anything."""
+    """Yield why nothing may be changed on the host."""
     if not state.machine.root:
         yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
         return
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
     reasons += tuple(_of_others(state, target, reasons))
     yield from reasons
-    # What redis_takeover would allow is told where nothing else forbids it. A successor's own data, of an earlier
-    # time, is kept aside.
+    # A take-over is only suggested if nothing else prevents it. If this server replaces the other engine's, older data
+    # of its own is kept aside.
     if (
         not reasons
         and state.predecessor is None
@@ -81,23 +81,23 @@ def _of_its_server(state: InstanceState, target: Target) -> Iterator[str]:
             yield from takeover.ambiguous(state, target.layout)
 
 
-def _of_others(state: InstanceState, target: Target, told: Sequence[str]) -> Iterator[str]:
-    """What somebody else set up here. On a managed host it is a fault: what is ours is repaired beside it."""
+def _of_others(state: InstanceState, target: Target, reported: Sequence[str]) -> Iterator[str]:
+    """Report what somebody else set up here. On a managed host that is only a fault: our part is still repaired."""
     layout = target.layout
     if managed(state, layout):
         if takeover.shares_data(state, layout):
-            yield from takeover.other_servers(state, layout, told)
+            yield from takeover.other_servers(state, layout, reported)
     elif state.predecessor is None:
         yield from takeover.unit_refusals(state, layout)
         yield from takeover.modules_of_package(state, layout)
-        # A replica of its own was told of.
+        # The server's replica is reported already.
         if not state.live.number("connected_slaves"):
-            yield from takeover.other_servers(state, layout, told)
+            yield from takeover.other_servers(state, layout, reported)
 
 
 def managed(state: InstanceState, layout: Layout) -> bool:
-    """Whether noevict was here before, if only half way; not, where it was about to take somebody else's server over
-    and that does not run with our configuration yet."""
+    """Whether noevict has set up this server, even if only in part. A server that it began to take over, and that does
+    not run with our configuration yet, is not managed."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
     under_way = state.file(TAKEOVER) is not None and not state.live.ours
     return (marked or state.file(layout.dropin) is not None) and not under_way
@@ -115,11 +115,11 @@ def _release(state: InstanceState, target: Target) -> Iterator[str]:
 
 def _sentinel(state: InstanceState) -> Iterator[str]:
     if any("sentinel" in process for process in state.machine.processes):
-        yield "runs Sentinel: noevict manages standalone servers alone; remove it first, or this host from hosts.yml"
+        yield "runs Sentinel: noevict only manages standalone servers; remove it first, or this host from hosts.yml"
 
 
 def of_others(state: InstanceState, target: Target, secrets: Secrets) -> Iterator[str]:
-    """Why what noevict manages on a host, with either engine, belongs to other secrets/."""
+    """Yield why a server that noevict manages here, of either engine, belongs to other secrets/."""
     if managed(state, target.layout):
         yield from other_secrets(state, target, secrets)
     if state.predecessor is not None:
@@ -142,7 +142,7 @@ def _unknown(state: InstanceState, target: Target) -> Iterator[str]:
             "name: docs/taking-over.md)"
         )
     elif live.reach in SHUT and not state.aof_open:
-        # Only a restart gives it our admin; without a look inside, only open append-only files show that a stop
+        # Only a restart gives it our admin. As we cannot ask the server, only open append-only files show that a stop
         # loses nothing.
         refused, instead = SHUT[live.reach]
         yield (
@@ -153,7 +153,7 @@ def _unknown(state: InstanceState, target: Target) -> Iterator[str]:
 
 def _too_little(state: InstanceState, target: Target) -> Iterator[str]:
     if target.maxmemory < MIB:
-        # 0 would mean no limit.
+        # maxmemory 0 would mean no limit.
         yield (
             f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory / MIB:.1f} MiB here "
             "leaves less"
@@ -161,31 +161,31 @@ def _too_little(state: InstanceState, target: Target) -> Iterator[str]:
 
 
 def role(live: Live) -> Iterator[str]:
-    """Anything but a standalone primary."""
+    """Report a server that is not a standalone primary."""
     if live.info.get("role") not in (None, "master"):
         yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
     if live.number("connected_slaves"):
-        yield f"has {live.number('connected_slaves')} replicas: noevict manages standalone servers alone"
+        yield f"has {live.number('connected_slaves')} replicas: noevict only manages standalone servers"
     if live.number("cluster_enabled"):
-        yield "runs Cluster: noevict manages standalone servers alone"
+        yield "runs Cluster: noevict only manages standalone servers"
 
 
 def role_in_file(state: InstanceState) -> Iterator[str]:
-    """Of a server that does not run: what it was, and would be again."""
+    """Report the role that a server that does not run would have, by its redis.conf."""
     lines = parse(state.conf or "")
     if lines.get("replicaof", ["no one"])[-1].lower() != "no one":
         yield "is a replica by its redis.conf (replicaof): noevict never changes roles; make it a primary first"
     if lines.get("cluster-enabled", ["no"])[-1] == "yes":
-        yield "runs Cluster by its redis.conf: noevict manages standalone servers alone"
+        yield "runs Cluster by its redis.conf: noevict only manages standalone servers"
 
 
 def left_behind(state: InstanceState, layout: Layout, target: Target) -> Iterator[str]:
-    """Keys of a server that does not run, in files that its next start would not read."""
+    """Report keys of a server that does not run, in files that its next start would not read."""
     there = any(state.file(path) is not None for path in (layout.manifest, layout.single_aof))
-    # Of a redis.conf that noevict did not write nobody knows how long it has been there.
+    # We cannot know how long a redis.conf that noevict did not write has been there.
     others = not (state.conf or "").startswith(MARKER)
-    alone = others and (state.file(layout.rdb) is None or state.empty_rdb)
-    if there and target.live["appendonly"] == "no" and (state.starts_with_aof or alone):
+    only_data = others and (state.file(layout.rdb) is None or state.empty_rdb)
+    if there and target.live["appendonly"] == "no" and (state.starts_with_aof or only_data):
         yield (
             "redis_appendonly: should be True while it is not running: its keys are in append-only files; start it, "
             "then run again"
@@ -193,7 +193,7 @@ def left_behind(state: InstanceState, layout: Layout, target: Target) -> Iterato
 
 
 def _unreadable(state: InstanceState, target: Target) -> Iterator[str]:
-    """Data of a server that does not run, written by a later release than the one installed."""
+    """Report data of a server that does not run if a later release than the installed one wrote it."""
     installed = state.release(target.layout)
     of_files = state.file(target.layout.manifest) is not None and target.live["appendonly"] == "yes"
     written = state.rdb.get("base" if of_files else "dump.rdb")
@@ -205,9 +205,9 @@ def _unreadable(state: InstanceState, target: Target) -> Iterator[str]:
 
 
 def limits(live: Live, target: Target) -> Iterator[str]:
-    """Memory in use beyond what it would have."""
+    """Report memory in use beyond the wanted maxmemory."""
     used = live.number("used_memory")
-    # One that is full with the very maxmemory it should have is only said to be: see notices.
+    # A server that is full at exactly the wanted maxmemory only gets a notice.
     same = live.ours and live.server is not None and live.server.engine == target.layout.engine.name
     if used > target.maxmemory and not (same and live.config.get("maxmemory") == str(target.maxmemory)):
         yield (
@@ -231,7 +231,7 @@ def _release_of(live: Live) -> Iterator[str]:
 
 
 def _foreign(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
-    """A Redis that somebody else set up, and that holds keys or has clients."""
+    """Report a Redis that somebody else set up and that has keys or clients."""
     live, title = state.live, target.layout.title
     clients = live.number("connected_clients") - 1
     if live.reached and live.user != "admin" and (live.keys or live.loading or clients > 0):
@@ -253,10 +253,10 @@ def _foreign(settings: Settings, state: InstanceState, target: Target) -> Iterat
 
 def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[str]:
     if live.reach is Reach.PLAINTEXT and not settings.redis_plaintext_port:
-        yield f"  TLS: on port {settings.redis_port} alone (a second port without it: redis_plaintext_port)"
+        yield f"  TLS: only on port {settings.redis_port} (a second port without it: redis_plaintext_port)"
     kept = any(user.name == "default" and user.enabled for user in target.users)
     if open_to_all(live):
-        # A server without a password takes any, with a user's name: clients can change before the take-over.
+        # A server without a password accepts any, with a user's name: clients can be changed before the take-over.
         first = "first have them send user default and a password, and put that into secrets/users.yml as takeover"
         yield f"  password: clients without one are refused, whatever is set; to keep them, {first} ({takeover.MANUAL})"
     if not kept:
@@ -268,7 +268,7 @@ def _would_change(settings: Settings, live: Live, target: Target) -> Iterator[st
         return
     defaults = table.defaults(live.server) or {}
     for found in conf_diff.differences(target.live, live.config, live.server):
-        # Who could connect over an address that is bound no longer, could by default as well.
+        # A removed address matters although it is a default: clients may connect to it.
         chosen = found.name == "bind" or found.found != defaults.get(found.name, found.found)
         if chosen and found.name != "aclfile" and not found.name.startswith("tls-"):
             yield f"  {found.name}: {' → '.join(found.displayed)}"
@@ -282,8 +282,8 @@ def open_to_all(live: Live) -> bool:
 
 
 def clocks(state: InstanceState, now: datetime) -> Iterator[str]:
-    """Where a certificate is due, and the clocks differ by more than it can bear: clients would not accept it yet, or
-    soon no more, and which of the two clocks is right is not known."""
+    """Report clocks that differ too much for signing a certificate: clients would not accept it yet, or not for long,
+    and we cannot know which of the two clocks is right."""
     there = datetime.fromtimestamp(state.machine.time, UTC)
     if state.machine.time and abs(there - now) > authority.CLOCK_SKEW:
         yield (

@@ -1,4 +1,4 @@
-"""The one look at a machine: what scripts/look_*.sh print, read. One command reports everything but what Redis says."""
+"""Parses what scripts/look_*.sh print: the one look at a machine, which has everything except Redis' own answers."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,10 +15,10 @@ FILES_READ = "files read"  # the last line about files of an instance
 INSTANCE = "instance "  # begins the section of one, with its unit
 
 
-def read_look(output: list[str]) -> tuple[InstanceState, ...]:
-    """Read the lines that the look prints: one state for each section of an instance, ``live`` not yet looked at.
+def parse_facts(output: list[str]) -> tuple[InstanceState, ...]:
+    """Parse the lines that the look prints: one state for each section of an instance, without ``live``.
 
-    Raises NoevictError if the lines are not whole or make no sense.
+    Raises NoevictError if the lines are not complete or make no sense.
     """
     starts = [number for number, line in enumerate(output) if line.startswith(INSTANCE)]
     sections = [output[start:end] for start, end in pairwise([*starts, len(output)])]
@@ -41,7 +41,7 @@ def _read_instance(machine: MachineState, facts: Section) -> InstanceState:
         diversion=(diversion[0], diversion[1]) if len(diversion) == 2 else None,
         override=one("override"),
         tls=one("tls"),
-        # What changes from one look to the next is kept apart from what is compared.
+        # Without the values that change from one look to the next: the rest is compared.
         unit={k: v for k, v in unit.items() if k not in ("MainPID", "ControlGroup")},
         pid=int(one("pid", "0")),
         others=tuple(_others(facts.all("server"))),
@@ -81,7 +81,7 @@ def _listener(line: str) -> Listener:
 
 
 def _others(lines: list[str]) -> Iterator[OtherServer]:
-    """Of "running|UNIT|PORTS|DIRECTORY|CONFIGURATION|PROGRAM", and of "enabled|..." alike: one for each server."""
+    """Parse "running|UNIT|PORTS|DIRECTORY|CONFIGURATION|PROGRAM" and "enabled|...": one result for each server."""
     found = [line.split("|") for line in lines]
     enabled = {unit: (program, conf) for how, unit, _, _, conf, program in found if how == "enabled"}
     for how, unit, ports, directory, conf, program in found:
@@ -106,7 +106,7 @@ def _limits(facts: Section, unit: dict[str, str]) -> Iterator[int]:
 
 
 def _disk(line: str, *, read_only: bool) -> Disk | None:
-    """Of "FREE SIZE UNIT": blocks, and the bytes of each; None where nothing is said of it."""
+    """Parse "FREE SIZE UNIT": blocks, and the bytes of each; None if the line is empty."""
     if not line:
         return None
     free, size, unit = map(int, line.split(" "))
@@ -114,6 +114,6 @@ def _disk(line: str, *, read_only: bool) -> Disk | None:
 
 
 def _rdb(line: str) -> tuple[str, int]:
-    """Of "dump.rdb REDIS0012" or "base VALKEY080"."""
+    """Parse "dump.rdb REDIS0012" or "base VALKEY080"."""
     name, magic = line.split(" ")
     return name, int(magic.removeprefix("REDIS").removeprefix("VALKEY"))

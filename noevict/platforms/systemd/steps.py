@@ -1,4 +1,4 @@
-"""Which steps of a run a plan takes. Pure: deploy.py asks, in the order in which it makes them."""
+"""Which steps a run has to make for a plan. Pure: deploy.py asks, in the order of its steps."""
 
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
@@ -6,7 +6,7 @@ from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.server.live import Reach
 
-# Live values that the look at the host finds too: in its sockets, its files.
+# Live values that a look also finds outside of Redis: in sockets and files.
 SEEN_OUTSIDE = ("appendonly", "bind", "port", "tls-port")
 
 
@@ -16,14 +16,14 @@ def installs_server(plan: Plan[Target]) -> bool:
 
 
 def tests_candidate(plan: Plan[Target]) -> bool:
-    """Whether a server is there to test the new configuration, and something is new for it."""
+    """Whether a server is installed that can test the new configuration, and there is something to test."""
     paths = (plan.target.layout.conf, plan.target.layout.aclfile)
     new = any(change.path in paths for change in plan.due(How.FILE))
     return not installs_server(plan) and (new or bool(plan.due(How.RESTART)))
 
 
 def access_due(plan: Plan[Target]) -> tuple[Change, ...]:
-    """Owners and modes of what is not written whole: of directories, certificates, data."""
+    """Return owners and modes to set on what is not written as a whole: directories, certificates, data."""
     written = {file.path for file in plan.target.files if file.placed}
     due = plan.due(How.FILE)
     return tuple(change for change in due if change.part is Part.ACCESS and change.path not in written)
@@ -41,7 +41,7 @@ def sets_live(plan: Plan[Target], found: InstanceState) -> bool:
 
 
 def changes_only_redis(plan: Plan[Target]) -> bool:
-    """Whether all that is due is seen in what the server itself reports: no file, port or login changes with it."""
+    """Whether the server itself reports all that is due: no file, port or login changes."""
     return bool(plan.changes) and all(
         change.how is How.LIVE and change.directive and change.directive not in SEEN_OUTSIDE
         for change in plan.changes
@@ -49,12 +49,12 @@ def changes_only_redis(plan: Plan[Target]) -> bool:
 
 
 def starts_server(plan: Plan[Target], found: InstanceState) -> bool:
-    """Whether a server that is installed is started; one that takes another's place is started in that step."""
+    """Whether an installed server is started. One that replaces the other engine's is started in that step."""
     stopped = found.live.reach is Reach.NOT_RUNNING
     return stopped and not installs_server(plan) and not plan.due(How.ENGINE)
 
 
 def prepares_data(plan: Plan[Target], found: InstanceState) -> bool:
-    """Whether a server is to start on an RDB file."""
+    """Whether a server will start with an RDB file."""
     starts = starts_server(plan, found) or (installs_server(plan) and not plan.due(How.ENGINE))
     return starts and found.file(f"{plan.target.layout.data}/dump.rdb") is not None

@@ -1,5 +1,5 @@
-"""What noevict did not set up on a host, and why it leaves that alone: other servers, a unit that is not the package's,
-modules, data where a start of ours would not find it. Pure."""
+"""Finds what noevict did not set up on a host, and why it leaves that alone: other servers, a unit that is not the
+package's, modules, data in places where our start would not find it. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,13 +13,13 @@ from noevict.server.live import Live
 from noevict.settings.model import Settings
 
 MANUAL = "docs/taking-over.md"
-# Beside `dir`, where a start finds the data: every server's own defaults.
+# Besides `dir`, these say where a start finds the data: the defaults of every server.
 FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
-# Modules that are part of the server itself: of Redis 8, and of Valkey 9.1.
+# Modules that are part of the server itself, in Redis 8 and in Valkey 9.1.
 BUILT_IN = frozenset({"vectorset", "lua"})
 UNIT_DIRECTORIES = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
-GENERATED = "/run/systemd/generator"  # of an init script, which may be what a removed package left
-# What only the package's unit sets, and what ours would have to set after a drop-in that is read later.
+GENERATED = "/run/systemd/generator"  # units made from an init script, which a removed package may have left
+# Properties that only the package's unit sets, and those that our drop-in sets.
 OF_THE_PACKAGE = frozenset({"ExecStart", "Type", "User", "Group", "RootDirectory", "RootImage"})
 OF_OURS = frozenset({"TimeoutSec", "TimeoutStartSec", "RestartSec", "LimitNOFILE", "OOMScoreAdjust"})
 
@@ -28,12 +28,12 @@ OF_OURS = frozenset({"TimeoutSec", "TimeoutStartSec", "RestartSec", "LimitNOFILE
 
 
 def ports_in_use(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
-    """A port of ours that another program has; a server that is to hand over has it until then."""
+    """Report a port of ours that another program uses, except a server that will hand over to this one."""
     before = () if state.predecessor is None else state.predecessor.listeners
-    handed_over = {listener.port for listener in before if listener.own}
+    handed_over = {listener.port for listener in before if listener.ours}
     for listener in state.listeners:
         wanted = listener.port in (settings.redis_port, settings.redis_plaintext_port)
-        if wanted and not listener.own and listener.port not in handed_over:
+        if wanted and not listener.ours and listener.port not in handed_over:
             by = next((each for each in others(state, target.layout) if listener.port in each.ports), None)
             advice = "stop it, or set redis_port" if by is None else f"{_described(by)}: {_advice(by)}"
             yield (
@@ -44,7 +44,7 @@ def ports_in_use(settings: Settings, state: InstanceState, target: Target) -> It
 
 
 def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
-    """Every other Redis or Valkey, running or enabled, but for the one that is to hand over or did."""
+    """Yield every other Redis or Valkey, running or enabled, except one that will hand over to this one, or did."""
     for each in state.others:
         named = each.unit in (layout.other.unit, layout.other.package)
         unnamed = not state.machine.systemd and not each.unit and each.program == layout.other.package
@@ -52,9 +52,9 @@ def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
             yield each
 
 
-def other_servers(state: InstanceState, layout: Layout, told: Iterable[str] = ()) -> Iterator[str]:
-    """A line about each of them, but for those that are in one of the lines ``told`` already."""
-    known = " ".join(told)
+def other_servers(state: InstanceState, layout: Layout, reported: Iterable[str] = ()) -> Iterator[str]:
+    """Yield a line about each of ``others``, except those that a line of ``reported`` names already."""
+    known = " ".join(reported)
     for each in others(state, layout):
         if each.unit and each.unit in known:
             continue
@@ -63,7 +63,7 @@ def other_servers(state: InstanceState, layout: Layout, told: Iterable[str] = ()
 
 
 def shares_data(state: InstanceState, layout: Layout) -> bool:
-    """Whether another server runs in the data directory of ours: each would overwrite the other's files."""
+    """Whether another server runs in our server's data directory: each would overwrite the other's files."""
     return any(each.running and each.directory == layout.data for each in others(state, layout))
 
 
@@ -72,7 +72,7 @@ def _title(other: OtherServer) -> str:
 
 
 def _described(other: OtherServer) -> str:
-    """By its unit, port, directory and configuration, as far as they are known."""
+    """Describe a server by its unit, port, directory and configuration, as far as they are known."""
     ports = ", ".join(map(str, other.ports))
     parts = (
         other.unit or "started by hand",
@@ -91,7 +91,7 @@ def _advice(other: OtherServer) -> str:
     else:
         what = "stop it, and whatever starts it"
         command = f" (systemctl stop {other.unit})" if other.unit.endswith((".service", ".scope")) else ""
-        if " of " in other.unit:  # a user's own unit: not for the system's systemctl
+        if " of " in other.unit:  # a user's unit, which the system's systemctl does not know
             command = ""
     return f"{what}{command}; {MANUAL} says how its data moves"
 
@@ -100,7 +100,7 @@ def _advice(other: OtherServer) -> str:
 
 
 def unit_refusals(state: InstanceState, layout: Layout) -> Iterator[str]:
-    """On a host that noevict does not manage yet: a unit of somebody's own, or drop-ins that would override ours."""
+    """Report, on a host that noevict does not manage yet, somebody's unit, or drop-ins that would override ours."""
     unit = state.unit
     place = unit.get("Shadow") or unit.get("FragmentPath", "")
     if place and unit.get("LoadState") != "masked" and not _of_the_package(state, layout, place):
@@ -118,7 +118,7 @@ def unit_refusals(state: InstanceState, layout: Layout) -> Iterator[str]:
         starts = f" (starts {unit['Program']})" if "Program" in unit and "ExecStart" in each.sets else ""
         yield (
             f"{layout.unit}: {names} should be the package's, set by {each.path}{starts}; remove that (directives "
-            "belong into redis_config)"
+            "belong in redis_config)"
         )
     ours = layout.dropin.rpartition("/")[2]
     for each in state.dropins:
@@ -132,7 +132,7 @@ def unit_refusals(state: InstanceState, layout: Layout) -> Iterator[str]:
 
 
 def unit_differences(state: InstanceState, layout: Layout) -> Iterator[str]:
-    """What of the unit is not as the package has it, whatever made it so."""
+    """Report properties of the unit that are not the package's, whatever changed them."""
     unit = state.unit
     if unit.get("LoadState") != "loaded":
         return
@@ -156,7 +156,7 @@ def _of_the_package(state: InstanceState, layout: Layout, place: str) -> bool:
 
 
 def modules(live: Live) -> Iterator[str]:
-    """Modules that a running server has loaded: a start of ours would not, and would not read their keys."""
+    """Report modules of a running server: our start would not load them, and could not read their keys."""
     found = live.info.get("modules")
     entries = found if isinstance(found, list) else []
     names = sorted(str(each.get("name", "")) for each in entries if isinstance(each, dict))
@@ -164,7 +164,7 @@ def modules(live: Live) -> Iterator[str]:
 
 
 def modules_in_file(state: InstanceState) -> Iterator[str]:
-    """Of a server that does not run: those that its redis.conf loads."""
+    """Report modules that the redis.conf of a server that does not run loads."""
     lines = parse(state.conf or "").get("loadmodule", [])
     yield from _modules(
         [line.split(" ")[0].rpartition("/")[2] for line in lines], "loads, by its redis.conf,"
@@ -172,7 +172,7 @@ def modules_in_file(state: InstanceState) -> Iterator[str]:
 
 
 def modules_of_package(state: InstanceState, layout: Layout) -> Iterator[str]:
-    """Of a package that is not the distribution's, before it is taken over."""
+    """Report modules of a package that is not the distribution's, before its server is taken over."""
     package = state.machine.packages.get(layout.package)
     if package is not None and package.unpacked:
         yield from _modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
@@ -188,7 +188,7 @@ def _modules(names: Iterable[str], how: str) -> Iterator[str]:
 
 
 def included(state: InstanceState) -> Iterator[str]:
-    """Of a server that does not run: files that its redis.conf reads besides. What they say is not known."""
+    """Report files that the redis.conf of a server that does not run includes. Their content is not known."""
     files = parse(state.conf or "").get("include", [])
     if files:
         yield (
@@ -201,15 +201,15 @@ def included(state: InstanceState) -> Iterator[str]:
 
 
 def missed_data(live: Live, layout: Layout, target: Target) -> Iterator[str]:
-    """Keys of a running server of that engine that a start with our configuration would not load."""
+    """Report keys of a running server of that engine that a start with our configuration would not load."""
     if not live.keys and not live.loading:
         return
     for name, wanted in {"dir": layout.data, **FILES}.items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
-            continue  # everything is in the append-only files before a restart
+            continue  # before a restart everything is in the append-only files
         if live.config.get(name, wanted) == "":
             yield (
-                f"its {name}, {wanted}, was removed: its {live.keys} keys are in memory alone; do not stop it, "
+                f"its {name}, {wanted}, was removed: its {live.keys} keys are only in memory; do not stop it, "
                 "copy them with redis-cli --rdb first"
             )
         elif live.config.get(name, wanted) != wanted:
@@ -230,7 +230,7 @@ def missed_data(live: Live, layout: Layout, target: Target) -> Iterator[str]:
 
 
 def empty_elsewhere(live: Live, layout: Layout) -> bool:
-    """Whether a server of somebody else's has no keys, and reads its append-only files where ours finds none."""
+    """Whether somebody else's server has no keys, and reads append-only files that our start would not find."""
     if live.ours or live.keys or live.loading:
         return False
     places = {"dir": layout.data, "appenddirname": FILES["appenddirname"]}
@@ -238,12 +238,12 @@ def empty_elsewhere(live: Live, layout: Layout) -> bool:
 
 
 def elsewhere(state: InstanceState, target: Target) -> Iterator[str]:
-    """Data of a server that does not run, by its redis.conf."""
+    """Report data of a server that does not run in another place, by its redis.conf."""
     if state.conf is None:
         return
     lines = parse(state.conf)
     for name, wanted in {"dir": target.layout.data, **FILES}.items():
-        # Without a line it is where the unit starts it, which has no directory of its own.
+        # Without a line it is the directory in which the unit starts it; the unit does not set one.
         found = lines.get(name, ["." if name == "dir" else wanted])[-1].removesuffix("/") or "/"
         if found != wanted:
             yield (
@@ -253,14 +253,14 @@ def elsewhere(state: InstanceState, target: Target) -> Iterator[str]:
 
 
 def data_files(state: InstanceState, layout: Layout) -> tuple[str, ...]:
-    """What a server may have left in its data directory, whatever its configuration is."""
+    """Return the files that a server may have left in its data directory, whatever its configuration is."""
     named = tuple(path for path in (layout.rdb, layout.single_aof, layout.manifest) if path in state.data)
     unnamed = (path for path in state.data if path.startswith(f"{layout.append_only}/"))
     return named if layout.manifest in named else (*named, *unnamed)
 
 
 def ambiguous(state: InstanceState, layout: Layout) -> Iterator[str]:
-    """Two sets of data, and no redis.conf that says which of them is the last one."""
+    """Report two sets of data if no redis.conf says which of them is the newer one."""
     single = state.file(layout.single_aof) is not None
     both = state.file(layout.rdb) is not None and (single or state.file(layout.manifest) is not None)
     known = state.starts_with_aof or (state.conf is not None and not single)

@@ -1,4 +1,4 @@
-"""What a host should have: from its settings, what it is, and the secrets. Pure; plan.py compares it with what is."""
+"""What a host should have, from its settings, its state and the secrets. Pure; compare.py compares both."""
 
 import hashlib
 import ipaddress
@@ -23,24 +23,24 @@ from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
 from noevict.templates import render
 
 MIB = 1 << 20
-# The container bridges and links of Docker, Podman, CNI, LXC, libvirt: addresses of theirs are not the host's.
+# The container bridges and links of Docker, Podman, CNI, LXC, libvirt: their addresses do not count as the host's.
 BRIDGES = ("docker", "br-", "cni", "veth", "virbr", "lxcbr", "lxdbr", "podman", "flannel", "cali", "kube")
 PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 LEASE_SECONDS = 60  # how long a start waits for the addresses that the host gets by DHCP
 
-# A server is started when its data is loaded, and no limit is right for everybody's data: 100 GB take a quarter of an
-# hour, a terabyte hours, and one that is ended at a limit begins again, for ever.
+# systemd waits until a server has loaded its data, and no limit suits everybody's data: 100 GB take a quarter of an
+# hour, a terabyte takes hours, and a server that is killed at a limit begins again, for ever.
 START_LIMIT = "infinity"
 RESTART_SECONDS = 3
-NOFILE = 65535  # the package's own
+NOFILE = 65535  # as in the package's unit
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
 ETC_MODE = "3770"
 SYSCTL = "/etc/sysctl.d/60-noevict.conf"
 PREVIOUS = password_rotation.DIRECTORY
-KEPT = f"{PREVIOUS}/good"  # the last configuration that worked, while a new one has not shown that it does
-TAKEOVER = f"{PREVIOUS}/takeover"  # how the host was, while a take-over has not shown that it works
-UNVERIFIED = (KEPT, TAKEOVER)
-# The properties of the unit that the drop-in sets, as `systemctl show` tells them.
+LAST_GOOD = f"{PREVIOUS}/good"  # the last configuration that worked, until a new one is verified
+TAKEOVER = f"{PREVIOUS}/takeover"  # how the host was, until a take-over is verified
+UNVERIFIED = (LAST_GOOD, TAKEOVER)
+# The properties of the unit that the drop-in sets, as `systemctl show` prints them.
 UNIT = {
     "TimeoutStartUSec": START_LIMIT,
     "RestartUSec": f"{RESTART_SECONDS}s",
@@ -51,34 +51,34 @@ UNIT = {
 
 @dataclass(frozen=True)
 class Target:
-    """Everything a host should have, but for its certificate, which the plan judges by what is there."""
+    """Everything a host should have, except its certificate, which the plan judges by the present one."""
 
     layout: Layout
-    server: Server  # that reads the files next
+    server: Server  # the one that reads the files next
     maxmemory: int  # bytes
     bind: tuple[str, ...]
-    leased: tuple[str, ...]  # of these: the addresses that the host has for a time (DHCP)
-    unbound: tuple[str, ...]  # leased private addresses of its own for which Redis has no room
+    leased: tuple[str, ...]  # those of ``bind`` that the host has for a time (DHCP)
+    unbound: tuple[str, ...]  # leased private addresses of the host for which Redis has no room
     lent: tuple[tuple[str, str], ...]  # leased address -> the other host that hosts.yml gives it to
-    names: tuple[str, ...]  # that the certificate covers
+    names: tuple[str, ...]  # the names that the certificate covers
     claimed: tuple[
         tuple[str, str], ...
-    ]  # what the host claims -> whose it is by hosts.yml; "" for a wildcard
+    ]  # name that the host claims -> its owner by hosts.yml; "" for a wildcard
     owner: Owner  # which other host has a name
-    ca: str  # PEM: whose signatures clients, and the server of its clients, accept
-    config: Mapping[str, str] = field(repr=False)  # directive -> value: what redis.conf says
-    # Of the server that runs, which may be another release:
-    live: Mapping[str, str] = field(repr=False)  # directive -> value: what CONFIG GET should say
-    fresh: Mapping[str, str] | None = field(repr=False)  # the defaults, where the release was not measured
+    ca: str  # PEM: the CAs that clients trust for the server, and the server for its clients
+    config: Mapping[str, str] = field(repr=False)  # directive -> value in redis.conf
+    # For the server that runs, which may be another release:
+    live: Mapping[str, str] = field(repr=False)  # directive -> value that CONFIG GET should report
+    probed_defaults: Mapping[str, str] | None = field(repr=False)  # if the release was not measured
     users: tuple[profiles.User, ...] = field(repr=False)
     files: tuple[WantedFile, ...] = field(repr=False)
 
     def text(self, path: str) -> str:
-        """The wanted content of a file. Raises StopIteration for a path that is not wanted."""
+        """Return the wanted content of a file. Raises StopIteration for a path that is not wanted."""
         return next(file.content for file in self.files if file.path == path and file.content is not None)
 
     def digest(self, path: str) -> str:
-        """SHA-256 of it, lower-case hex."""
+        """Return the SHA-256 of a file's wanted content, lower-case hex."""
         return hashlib.sha256(self.text(path).encode()).hexdigest()
 
 
@@ -87,40 +87,40 @@ def make_target(
     settings: Settings,
     state: InstanceState,
     secrets: Secrets,
-    own: UserCertificate | None,
+    user_certificate: UserCertificate | None,
     server: Server,
     ssh_hostname: str,
-    fresh: Mapping[str, str] | None = None,
+    probed_defaults: Mapping[str, str] | None = None,
     running: Server | None = None,
     owner: Owner = nobody,
 ) -> Target:
-    """What ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses.
+    """Return what ``host`` should have once ``server`` runs on it. ``ssh_hostname``: the name or address SSH uses.
 
-    ``running``: the server that runs until then, where it is another; ``fresh``: its own defaults (else
-    ``server``'s), where its release was not measured.
+    ``running``: the server that runs until then, if it is another one; ``probed_defaults``: its defaults (else
+    ``server``'s), if its release was not measured.
     """
     running = running or server
     layout = LAYOUTS[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     lent = lent_addresses(state.machine.addresses, owner)
-    own_addresses = tuple(entry for entry in state.machine.addresses if entry.address not in dict(lent))
-    bind = wanted_bind(settings, own_addresses)
+    usable = tuple(entry for entry in state.machine.addresses if entry.address not in dict(lent))
+    bind = wanted_bind(settings, usable)
     chosen = settings.bind_addresses is None
     leased = leased_addresses(bind) if chosen else ()
-    possible = leased_addresses(private_addresses(own_addresses)) if chosen else ()
+    possible = leased_addresses(private_addresses(usable)) if chosen else ()
     digests = secrets.digests(profiles.user_names(settings.redis_users))
     names, claimed = wanted_names(host, settings, state, bind, ssh_hostname, owner)
     older = password_rotation.kept(secrets, state)
 
-    def said_to(each: Server) -> tuple[dict[str, str], tuple[profiles.User, ...]]:
+    def configure(each: Server) -> tuple[dict[str, str], tuple[profiles.User, ...]]:
         config = conf.wanted(
             settings, layout, each, maxmemory=maxmemory, bind=bind, systemd=state.machine.systemd
         )
         return config, profiles.wanted_users(settings.redis_users, digests, each, older)
 
-    config, users = live, live_users = said_to(server)
+    config, users = live, live_users = configure(server)
     if running != server:
-        live, live_users = said_to(running)
+        live, live_users = configure(running)
     texts = {
         layout.conf: conf.render(config, server, layout),
         layout.aclfile: profiles.render_acl(users),
@@ -144,29 +144,29 @@ def make_target(
         tuple(address for address in possible if address not in leased),
         lent,
         names,
-        claimed if own is None else (),  # of another's CA nothing is signed
+        claimed if user_certificate is None else (),  # we only sign with the fleet's CA
         owner,
-        wanted_ca(secrets, own),
+        wanted_ca(secrets, user_certificate),
         config,
-        conf.wanted_live(live, running, fresh),
-        fresh if running == server else None,
+        conf.wanted_live(live, running, probed_defaults),
+        probed_defaults if running == server else None,
         live_users,
         wanted_files(layout, texts),
     )
 
 
 def wanted_maxmemory(settings: Settings, state: InstanceState) -> int:
-    """In bytes: the absolute setting, else a share of the RAM detected, in whole MiB rounded down."""
+    """Return bytes: the absolute setting, else a share of the RAM detected, rounded down to whole MiB."""
     if settings.maxmemory_bytes is not None:
         return settings.maxmemory_bytes
     return state.memory * settings.redis_maxmemory_percent // 100 // MIB * MIB
 
 
 def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    """The words of redis.conf's ``bind``: those given, or loopback and the host's private addresses.
+    """Return the words of redis.conf's ``bind``: those in the setting, or loopback and the host's private addresses.
 
-    Leased ones get the room that permanent ones leave: whoever leases addresses to a host (or answers for a router)
-    cannot keep it from being deployed. Raises NoevictError if permanent ones are more than Redis takes.
+    Leased addresses get the room that permanent ones leave, so that a DHCP server (or a fake router) cannot prevent a
+    deploy. Raises NoevictError if there are more permanent ones than Redis takes.
     """
     if settings.bind_addresses is not None:
         return settings.bind_addresses
@@ -183,9 +183,9 @@ def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str
 
 
 def lent_addresses(addresses: tuple[Address, ...], owner: Owner) -> tuple[tuple[str, str], ...]:
-    """Leased addresses that hosts.yml gives to another host, with that host's name.
+    """Return leased addresses that hosts.yml gives to another host, with that host's name.
 
-    A host cannot refuse a lease, so that one is no fault; it is neither bound nor signed.
+    A host cannot refuse a lease, so this is not a fault; such an address is neither bound nor signed.
     """
     permanent = {entry.address for entry in addresses if not entry.leased}
     leased = dict.fromkeys(entry.address for entry in addresses if entry.leased)
@@ -195,20 +195,20 @@ def lent_addresses(addresses: tuple[Address, ...], owner: Owner) -> tuple[tuple[
 
 
 def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    """RFC 1918 and ULA addresses that are not a container bridge's, as words of ``bind``, in a fixed order, IPv4 first.
+    """Return RFC 1918 and ULA addresses, without container bridges, as words of ``bind`` in a fixed order, IPv4 first.
 
     A leased one is optional (``-10.0.0.5``): a server starts without it.
     """
-    own = [entry for entry in addresses if not entry.device.partition("@")[0].startswith(BRIDGES)]
-    permanent = {ipaddress.ip_address(entry.address) for entry in own if not entry.leased}
-    found = {ipaddress.ip_address(entry.address) for entry in own}
+    entries = [entry for entry in addresses if not entry.device.partition("@")[0].startswith(BRIDGES)]
+    permanent = {ipaddress.ip_address(entry.address) for entry in entries if not entry.leased}
+    found = {ipaddress.ip_address(entry.address) for entry in entries}
     private = [a for a in found if any(a in network for network in PRIVATE if network.version == a.version)]
     ordered = sorted(private, key=lambda a: (a.version, a))
     return tuple(str(address) if address in permanent else f"-{address}" for address in ordered)
 
 
 def leased_addresses(bind: Iterable[str]) -> tuple[str, ...]:
-    """Those of ``wanted_bind`` that the host has for a time, of which private_addresses says so."""
+    """Return the words of ``wanted_bind`` that private_addresses marked as leased."""
     return tuple(word.removeprefix("-") for word in bind if word.startswith("-") and word not in LOOPBACK)
 
 
@@ -220,14 +220,14 @@ def wanted_names(
     ssh_hostname: str,
     owner: Owner = nobody,
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The names and addresses that clients may use: each is in the certificate. And what the host claims in vain.
+    """Return the names and addresses that clients may use, all in the certificate, and names that it may not claim.
 
-    What hosts.yml gives to this host is always its own. Of what the host says of itself, and what it binds, nothing is
-    that hosts.yml gives to another host, and no wildcard.
+    Names that hosts.yml gives to this host are always included. Names that the host reports, and addresses that it
+    binds, are not included if hosts.yml gives them to another host, nor are wildcards.
     """
-    own = "" if host.startswith("@") else host
+    plain = "" if host.startswith("@") else host
     bound = (address.removeprefix("-") for address in bind)
-    given = (own, ssh_hostname, settings.redis_address or "", "localhost", *settings.redis_tls_names)
+    given = (plain, ssh_hostname, settings.redis_address or "", "localhost", *settings.redis_tls_names)
     named = (*given[:3], *state.machine.names, *given[3:])
     everywhere = ("*", "::*", "0.0.0.0", "::")  # noqa: S104 - words of redis.conf, bound nowhere here
     addresses = [address for address in bound if address not in everywhere]
@@ -246,22 +246,22 @@ def wanted_names(
     }
     return (
         tuple(name for name in possible if name not in others),
-        # One that is only listened on if it is there, and is not, is no claim.
+        # An optional address that the host does not have is not a claim.
         tuple((name, other) for name, other in others.items() if name in claims),
     )
 
 
-def wanted_ca(secrets: Secrets, own: UserCertificate | None) -> str:
-    """The fleet's CA, which signs clients' certificates too; after the user's own, where there is one."""
+def wanted_ca(secrets: Secrets, user_certificate: UserCertificate | None) -> str:
+    """Return the fleet's CA, which signs clients' certificates too; after the user's CA, if there is one."""
     fleet = secrets.ca.certificate_pem
-    return fleet if own is None else f"{own.ca.rstrip()}\n{fleet}"
+    return fleet if user_certificate is None else f"{user_certificate.ca.rstrip()}\n{fleet}"
 
 
 def wanted_files(layout: Layout, texts: Mapping[str, str]) -> tuple[WantedFile, ...]:
-    """All but TLS files, directories first. Redis writes redis.conf and its directory (CONFIG REWRITE)."""
+    """Return all files except TLS files, directories first. Redis writes to redis.conf's directory (CONFIG REWRITE)."""
     user = layout.user
     return (
-        # Root's, and sticky: the server writes its own files, and cannot replace root's.
+        # It belongs to root, and is sticky: the server can write its own files, but not replace root's.
         WantedFile(layout.etc, "root", user, ETC_MODE, directory=True),
         WantedFile(layout.data, user, user, "750", directory=True),
         WantedFile(layout.dropin.rpartition("/")[0], "root", "root", "755", directory=True),
@@ -273,7 +273,7 @@ def wanted_files(layout: Layout, texts: Mapping[str, str]) -> tuple[WantedFile, 
 
 
 def tls_files(layout: Layout) -> tuple[WantedFile, ...]:
-    """What the certificate's own part makes, the directory first."""
+    """Return the files of the certificate, the directory first."""
     return (
         WantedFile(layout.tls, "root", layout.user, "750", directory=True),
         WantedFile(f"{layout.tls}/ca.crt", "root", layout.user, "644"),

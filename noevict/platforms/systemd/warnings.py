@@ -1,4 +1,4 @@
-"""What a run says of a host and does not act on. Pure."""
+"""Finds what a run reports about a host without acting on it. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -22,13 +22,15 @@ def notices(
     state: InstanceState,
     target: Target,
     secrets: Secrets,
-    own: UserCertificate | None,
+    user_certificate: UserCertificate | None,
     now: datetime,
 ) -> Iterator[str]:
-    """Each is said at the end of a run, and by ``noevict drift``."""
-    if own is not None and own.certificate.not_after - now < timedelta(days=authority.RENEW_DAYS):
-        yield f"redis_tls_cert: ends on {own.certificate.not_after:%Y-%m-%d}: get a new one and run again"
-    if own is None and (warning := secrets.ca.warning(now)):
+    """Yield the notices, which are reported at the end of a run, and by ``noevict drift``."""
+    if user_certificate is not None:
+        ends = user_certificate.certificate.not_after
+        if ends - now < timedelta(days=authority.RENEW_DAYS):
+            yield f"redis_tls_cert: ends on {ends:%Y-%m-%d}: get a new one and run again"
+    elif warning := secrets.ca.warning(now):
         yield warning
     yield from _exporter(state, now)
     yield from _addresses(settings, target)
@@ -53,10 +55,10 @@ def notices(
 
 
 def _addresses(settings: Settings, target: Target) -> Iterator[str]:
-    """What redis_bind = "private" comes to here, if that is none or may change."""
+    """Report the addresses for redis_bind = "private" on this host if there are none, or if they may change."""
     if settings.bind_addresses is None and len(target.bind) == len(LOOPBACK):
         yield (
-            f"no private address here: {target.layout.title} listens on loopback alone; set redis_bind to an address, "
+            f"no private address here: {target.layout.title} listens only on loopback; set redis_bind to an address, "
             'or to "loopback" if that is wanted'
         )
     if target.leased:
@@ -85,7 +87,7 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
 
 
 def _exporter(state: InstanceState, now: datetime) -> Iterator[str]:
-    """A client certificate that only deploys/monitoring.py renews."""
+    """Report the exporter's client certificate, which only deploys/monitoring.py renews."""
     found = Certificate.parse(state.exporter_certificate or "")
     if found is None:
         return
@@ -94,13 +96,13 @@ def _exporter(state: InstanceState, now: datetime) -> Iterator[str]:
         yield f"the exporter's client certificate {authority.expiry(left)}: run deploys/monitoring.py, which renews it"
     elif authority.outlives(found):
         yield (
-            f"the exporter's client certificate is valid for {left.days} days more, wherever clients need one: run "
+            f"the exporter's client certificate is valid for {left.days} more days, wherever clients need one: run "
             f"deploys/monitoring.py, which replaces it by one for {authority.DAYS} days"
         )
 
 
 def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
-    """A value with which the server would not start once the host's release is upgraded, or that would be a mistake."""
+    """Report a value with which the server would not start, or that would be a mistake, after a release upgrade."""
     for name, value in settings.redis_config.items():
         later = (other for other in measured_after(target.server) if problem(name, value, other))
         if (other := next(later, None)) is not None:
@@ -111,7 +113,7 @@ def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
 
 
 def _headroom(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
-    """A fork that saves shares the memory, and copies each page that is written meanwhile."""
+    """Report too little memory for a save: its fork copies each page that is written meanwhile."""
     copied = max(map(state.live.number, COPIED)) if state.live.ours else 0
     if target.maxmemory + copied <= state.memory:
         return

@@ -356,11 +356,11 @@ FAULTS: Mapping[str, tuple[FoundExporter, list[str]]] = {
             loaded={**WANTED.loaded, "REDIS_USER": "default"},
             environment={**WANTED.environment, "REDIS_USER": "default"},
         ),
-        ["REDIS_USER should be exporter, is another", OVERRIDE],
+        ["REDIS_USER should be exporter, is overridden by", OVERRIDE],
     ),
     "a password": (
         replace(WANTED, loaded={**WANTED.loaded, "REDIS_PASSWORD": "(hidden)"}),
-        ["REDIS_PASSWORD should be left out, is another", "the unit itself"],
+        ["REDIS_PASSWORD should be left out, is overridden by", "the unit itself"],
     ),
     "arguments": (replace(WANTED, starts="0", started="0"), [f"should start {BINARY} without arguments"]),
     "a file of its environment": (but_unit(EnvironmentFiles="/etc/default/x"), ["no EnvironmentFile"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 from noevict.engines.engine import EngineName
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.read import parse_facts
 
 HERE = Path(__file__).parent
 
@@ -67,7 +67,7 @@ def with_line(name: str, line: str) -> list[str]:
 
 def read_one(output: Sequence[str]) -> InstanceState:
     """The look at a machine with one server."""
-    [found] = read_look(list(output))
+    [found] = parse_facts(list(output))
     return found
 
 

@@ -442,7 +442,7 @@ RESTARTS: Cases = {
     ),
     "the append-only files removed below it": (
         lambda host: host.but(data={"/var/lib/redis": host.state.data["/var/lib/redis"]}),
-        (("live", "/var/lib/redis/appendonlydir/appendonly.aof.manifest", "missing", "written anew"),),
+        (("live", "/var/lib/redis/appendonlydir/appendonly.aof.manifest", "missing", "rewritten"),),
     ),
     "a first rewrite that is not done": (
         lambda host: host.but(aof_open=False),
@@ -451,7 +451,7 @@ RESTARTS: Cases = {
                 "live",
                 "/var/lib/redis/appendonlydir/appendonly.aof.manifest",
                 "not written yet",
-                "written anew",
+                "rewritten",
             ),
         ),
     ),

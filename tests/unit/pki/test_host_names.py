@@ -127,10 +127,10 @@ def test_what_a_host_claims_of_its_neighbours_is_not_signed_and_is_a_fault() -> 
     assert not {"cache-2", "redis.example.com", "10.0.0.2"} & signed
     named, also, address = fleet.plan.faults
     assert named.startswith(
-        "its name cache-2 is that of cache-2 in hosts.yml: no certificate is signed for it here"
+        "its name cache-2 belongs to cache-2 in hosts.yml: no certificate is signed for it here"
     )
-    assert also.startswith("its name redis.example.com is that of cache-2")
-    assert address.startswith("its address 10.0.0.2 is that of cache-2")
+    assert also.startswith("its name redis.example.com belongs to cache-2")
+    assert address.startswith("its address 10.0.0.2 belongs to cache-2")
     assert not fleet.plan.refusals
 
 

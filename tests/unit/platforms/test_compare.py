@@ -222,7 +222,7 @@ def test_loading_is_said_and_no_drift() -> None:
         (
             3000,
             2000,
-            "the exporter's client certificate is valid for 2000 days more, wherever clients need one: ",
+            "the exporter's client certificate is valid for 2000 more days, wherever clients need one: ",
         ),
     ],
 )
@@ -332,7 +332,7 @@ def test_the_memory_of_a_huge_host_is_shared_as_that_of_any() -> None:
 
 def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:
     host = fresh().but(addresses=(Address("eth0", "203.0.113.5"),))
-    assert any("loopback alone" in notice for notice in host.plan.notices)
+    assert any("only on loopback" in notice for notice in host.plan.notices)
     asked = replace(host, settings=build_settings("fresh", {"redis_bind": "loopback"}))
     assert not any("loopback" in notice for notice in asked.plan.notices)
 

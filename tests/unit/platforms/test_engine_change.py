@@ -129,7 +129,7 @@ FINE: Mapping[str, Callable[[], Managed]] = {
     ),
     "the port that the old one has": lambda: replace(
         change(), state=replace(change().state, listeners=tuple(
-            replace(each, own=False) for each in before().state.listeners
+            replace(each, ours=False) for each in before().state.listeners
         ))
     ),
 }  # fmt: skip

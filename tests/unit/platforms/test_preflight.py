@@ -119,7 +119,7 @@ REASONS: Mapping[str, Case] = {
     "a replica": (lambda host: host.but_info(role="slave"), ("is a replica", "noevict never changes roles")),
     "has a replica": (
         lambda host: host.but_info(connected_slaves=2),
-        ("has 2 replicas", "standalone servers alone"),
+        ("has 2 replicas", "only manages standalone servers"),
     ),
     "Cluster": (lambda host: host.but_info(cluster_enabled=1), ("runs Cluster",)),
     "more in use than it would have": (
@@ -170,7 +170,7 @@ REASONS: Mapping[str, Case] = {
     ),
     "its directory removed": (
         lambda host: host.but_config(dir="").but_info(db0={"keys": 7}),
-        ("was removed", "7 keys are in memory alone", "do not stop it"),
+        ("was removed", "7 keys are only in memory", "do not stop it"),
     ),
     "other secrets": (
         lambda host: other_secrets(refused_us(host)),
@@ -356,7 +356,7 @@ def test_a_redis_with_keys_that_noevict_did_not_set_up_is_refused_with_what_woul
     assert first.startswith("runs a Redis that noevict did not set up, with 20000 keys and 2 clients. ")
     assert "redis_takeover = True" in first
     text = "\n".join(report)
-    assert "TLS: on port 6379 alone" in text
+    assert "TLS: only on port 6379" in text
     assert "password: as user app" in text
     assert "ACL users removed: worker (to keep them: redis_users)" in text
     assert "maxmemory-policy: allkeys-lru → noeviction" in text

@@ -11,7 +11,7 @@ from noevict.errors import NoevictError
 from noevict.machine.found import Address, Listener, Package, Sysctl
 from noevict.pki.certificate import Certificate
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.read import read_look
+from noevict.platforms.systemd.read import parse_facts
 from noevict.server.writes import Disk
 from tests.unit.looks.captured import HOSTS, MANAGED, edited, lines, read_one, with_line
 
@@ -200,7 +200,7 @@ def test_a_look_that_ends_at_any_line_is_an_error(name: str) -> None:
     whole = list(lines(name))
     for length in range(len(whole)):
         with pytest.raises(NoevictError, match="half way"):
-            read_look(whole[:length])
+            parse_facts(whole[:length])
 
 
 def test_a_look_that_lacks_what_every_host_has_is_an_error() -> None:
@@ -224,7 +224,7 @@ line = st.builds(
 
 def is_read_or_refused(told: list[str]) -> bool:
     try:
-        return all(isinstance(each, InstanceState) for each in read_look(told))
+        return all(isinstance(each, InstanceState) for each in parse_facts(told))
     except NoevictError as error:
         return len(error.lines) == 1
 
@@ -248,9 +248,9 @@ def test_a_real_look_with_any_lines_in_it_is_a_host_state_or_an_error(
 def test_a_fact_that_is_said_twice_makes_no_sense(line: str) -> None:
     """Of what the look prints once, a second line is somebody else's."""
     with pytest.raises(NoevictError, match="makes no sense"):
-        read_look(with_line("trixie", line))
+        parse_facts(with_line("trixie", line))
 
 
 def test_a_look_whose_files_were_not_read_to_the_end_is_no_look() -> None:
     with pytest.raises(NoevictError, match="ended half way"):
-        read_look([line for line in lines("trixie") if line != "files read"])
+        parse_facts([line for line in lines("trixie") if line != "files read"])

@@ -187,5 +187,5 @@ def test_both_ports_are_looked_at() -> None:
     assert live(host) == [
         ("bind", f"not listening on 127.0.0.1, ::1, {host.state.machine.addresses[0].address}", "listening")
     ]
-    also = tuple(Listener(True, each.address, 6380, "same") for each in host.state.listeners if each.own)
+    also = tuple(Listener(True, each.address, 6380, "same") for each in host.state.listeners if each.ours)
     assert live(host.but(listeners=(*host.state.listeners, *also))) == []
