@@ -33,7 +33,7 @@ def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True
             run.machine.fail(refused)
         if run.looked and (refused and refused_after(run) if repairs else refused or differs(run)):
             command_line.failing.add(run.name)
-        tell_due(run, run.plan if run.looked else None)
+        report_due(run, run.plan if run.looked else None)
     return run
 
 
@@ -42,7 +42,7 @@ def differs(run: InstanceRun) -> bool:
     return any(change.path not in UNVERIFIED for change in run.plan.changes)
 
 
-def tell_due(run: InstanceRun, plan: Plan[Any] | None) -> None:
+def report_due(run: InstanceRun, plan: Plan[Any] | None) -> None:
     """Why its host is to be left alone, or what is due by the plan of what was looked at there."""
     for line in run.failure:
         run.machine.fail(line)

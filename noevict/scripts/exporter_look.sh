@@ -1,6 +1,6 @@
 # The look at a host's exporter: bash, read-only, as root. etc, dropin, unit, package, port. noevict/companions/exporter/found.py
-# reads what it prints: lines "key value". No secret is printed: of files and command lines their digests; of what the
-# process is told the words that begin with REDIS_, but for passwords.
+# reads what it prints: lines "key value". No secret is printed: only digests of files and command lines, and of the
+# process' environment only the words that begin with REDIS_, without passwords.
 export LC_ALL=C
 set -f
 say() { printf '%s\n' "$*"; }
@@ -30,7 +30,7 @@ done < <(exec systemctl show "$unit" 2>/dev/null \
 say "pid $pid"
 if ((pid)); then
   mapfile -d '' -t words <"/proc/$pid/environ"
-  for word in "${words[@]}"; do tell told "$word"; done
+  for word in "${words[@]}"; do tell environment "$word"; done
   mapfile -d '' -t words <"/proc/$pid/cmdline"
   say "started $(sha256sum <<<"${words[*]}")"
   for file in passwords.json ca.crt client.crt client.key; do

@@ -56,7 +56,7 @@ def _found(facts: Section) -> FoundExporter:
         loaded=_pairs(facts, "loaded", "="),
         starts=one("starts").partition(" ")[0],
         pid=int(one("pid") or 0),
-        environment=_pairs(facts, "told", "="),
+        environment=_pairs(facts, "environment", "="),
         started=one("started").partition(" ")[0],
         handed={line.split()[-1]: line.split()[0] for line in facts.all("handed")},
         files=read_files(facts),

@@ -55,7 +55,7 @@ def _refusals(found: FoundExporter, target: WantedExporter) -> Iterator[str]:
     if max(map(len, target.environment.values())) > LONGEST_WORD:
         yield (
             f"redis_queues: should be fewer, or have shorter names: the {len(target.keys)} keys of these are more than "
-            f"{PACKAGE} can be told"
+            f"{PACKAGE} can take"
         )
     yield from unwritable(found.unwritable)
     yield from in_the_way(target.files, found.files.get)

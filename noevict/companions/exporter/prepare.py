@@ -6,7 +6,7 @@ from noevict.client.failures import sentence
 from noevict.companions.exporter.look import Exporter
 from noevict.errors import NoevictError
 from noevict.run.instance import InstanceRun
-from noevict.run.prepare import tell_due
+from noevict.run.prepare import report_due
 
 
 def look_at_exporter(run: InstanceRun) -> Exporter:
@@ -15,7 +15,7 @@ def look_at_exporter(run: InstanceRun) -> Exporter:
     if run.looked:
         with run.context.looks:
             run.failure = _failure(exporter)
-    tell_due(run, exporter.plan if exporter.planned else None)
+    report_due(run, exporter.plan if exporter.planned else None)
     return exporter
 
 

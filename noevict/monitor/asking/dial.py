@@ -41,9 +41,9 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             found = error if isinstance(error, OSError) else OSError(f"{name} is no name")
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(self._tell, name, found)
+            loop.call_soon_threadsafe(self._resolve, name, found)
 
-    def _tell(self, name: str, found: list[str] | OSError) -> None:
+    def _resolve(self, name: str, found: list[str] | OSError) -> None:
         future = self._under_way.pop(name)
         if isinstance(found, OSError):
             future.set_exception(found)

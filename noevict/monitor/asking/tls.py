@@ -71,7 +71,7 @@ class Stream:
                 raise ConnectionResetError(_ENDED) from None
             except ssl.SSLError:
                 with suppress(OSError):
-                    await self._flush()  # the alert that tells the other end why
+                    await self._flush()  # the alert with the reason, for the other end
                 raise
             else:
                 await self._flush()
