@@ -168,6 +168,10 @@ def test_a_file_beside_the_data_is_not_taken_for_a_directory_of_kept_ones() -> N
     assert suspected(replace(found, state=replace(found.state, data={**found.state.data, KEPT: file}))) == ()
 
 
+def test_a_directory_of_another_name_beside_the_data_is_none_of_kept_ones() -> None:
+    assert suspected(host({**BORN, f"{DATA}/kept-by-somebody": (80, BEFORE)})) == ()
+
+
 def test_of_two_files_the_one_that_has_keys_is_a_fault() -> None:
     found = host({**BORN, DUMP: (5000, BEFORE), KEPT: (80, LONG_BEFORE)})
     assert suspected(found) == (DUMP, KEPT)
