@@ -5,7 +5,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import redis
@@ -14,7 +14,6 @@ from noevict.client import client as client_
 from noevict.client.client import Client
 from noevict.client.failures import certificate_fault, sentence, wants_certificate
 from noevict.machine.found import Listener
-from noevict.platforms.systemd.found import InstanceState
 from noevict.secrets.passwords import Takeover
 from noevict.server.live import Live, Reach
 
@@ -51,15 +50,18 @@ class Route:
         return functools.partial(self.tunnel, EVERY.get(address, address), port)
 
 
-def look_at_redis(route: Route, found: InstanceState, *, known: bool) -> tuple[Client | None, Live]:
+def look_at_redis(
+    route: Route, listeners: Iterable[Listener], *, running: bool, known: bool
+) -> tuple[Client | None, Live]:
     """Log in if that is possible, and ask the server about itself. The connection stays open for what comes next.
 
-    ``known``: whether noevict set the server up.
+    ``listeners``: the listening sockets of its machine. ``running``: whether it runs. ``known``: whether noevict set
+    it up.
     """
-    if not found.pid:
+    if not running:
         return None, Live(Reach.NOT_RUNNING)
     failures = []
-    for listener in _listeners(found, route.port):
+    for listener in _sockets(listeners, route.port):
         client, live = _try(route, listener, known=known)
         if live.reach is not Reach.UNREACHED:
             return client, live
@@ -116,13 +118,13 @@ def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
     raise refusal
 
 
-def _listeners(found: InstanceState, port: int) -> list[Listener]:
+def _sockets(listeners: Iterable[Listener], port: int) -> list[Listener]:
     """Return a socket of each port, in the order to try them: what may be TLS first, the configured port first.
 
     Loopback comes first if there is a choice: a server in protected mode answers only there. A port that answers on
     one address is taken to answer on all of them. A port that does not answer may speak another protocol than TLS.
     """
-    sockets = [listener for listener in found.listeners if listener.ours]
+    sockets = [listener for listener in listeners if listener.ours]
     answers = {listener.port: listener.answer for listener in sockets if listener.answer != "same"}
     asked = [replace(one, answer=answers.get(one.port, one.answer)) for one in sockets]
     asked.sort(

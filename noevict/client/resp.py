@@ -36,7 +36,7 @@ class ErrorReply(Exception):
 
 
 @dataclass(frozen=True)
-class Status:
+class SimpleString:
     text: bytes
 
 
@@ -47,7 +47,7 @@ class More(enum.Enum):
 
 
 MORE = More.MORE
-Reply = Status | ErrorReply | bytes | int | None | list["Reply"]
+Reply = SimpleString | ErrorReply | bytes | int | None | list["Reply"]
 
 
 class Frames:
@@ -183,7 +183,7 @@ def _mark_statuses(reply: Reply, kinds: Iterator[int]) -> Reply:
     kind = next(kinds)
     if isinstance(reply, list):
         return [_mark_statuses(each, kinds) for each in reply]
-    return Status(reply) if kind == _STATUS and isinstance(reply, bytes) else reply
+    return SimpleString(reply) if kind == _STATUS and isinstance(reply, bytes) else reply
 
 
 def pack(*command: str | bytes) -> bytes:

@@ -9,7 +9,7 @@ from noevict.client.resp import ErrorReply, Reply
 from noevict.errors import NoevictError
 from noevict.fleet.endpoint import Endpoint
 from noevict.monitor.asking.reasons import reason
-from noevict.monitor.asking.wire import Refused
+from noevict.monitor.asking.wire import RefusedCommand
 
 SECONDS = 10  # to connect and log in; a reply may take as long as it takes
 SILENT_SECONDS = 15  # after which TCP's keepalive checks whether the host is still there
@@ -19,7 +19,7 @@ MOST = 1 << 26  # elements of one reply; hiredis reserves 8 bytes for each
 CHUNK = 1 << 16
 
 
-class Connection:
+class ConsoleConnection:
     """A connection. Its methods raise OSError or EOFError if the server is gone, or does not answer as Redis does."""
 
     def __init__(self, stream: socket.socket) -> None:
@@ -48,14 +48,16 @@ class Connection:
         self._stream.close()
 
 
-def connect(target: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]) -> Connection:
+def connect(
+    target: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]
+) -> ConsoleConnection:
     """Connect, and log in with the first password that is accepted. Raises NoevictError, with no password in it."""
     try:
         stream = socket.create_connection((target.host, target.port), SECONDS)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
         stream = context.wrap_socket(stream, server_hostname=target.host)
-        connection = Connection(stream)
+        connection = ConsoleConnection(stream)
         refusal = ErrorReply()
         for password in passwords:
             answer = connection.ask(b"AUTH", user.encode(), password.encode())
@@ -72,5 +74,5 @@ def connect(target: Endpoint, context: ssl.SSLContext, user: str, passwords: Seq
         raise NoevictError(
             f"{target.name}: {target.host} port {target.port}: {reason(error, user)}"
         ) from None
-    why = reason(Refused(resp.without_password(str(refusal), password)), user)
+    why = reason(RefusedCommand(resp.without_password(str(refusal), password)), user)
     raise NoevictError(f"{target.name}: {why}")

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from noevict.client.resp import ErrorReply, Reply, Status
-from noevict.console.connection import Connection
+from noevict.client.resp import ErrorReply, Reply, SimpleString
+from noevict.console.connection import ConsoleConnection
 from noevict.console.replies import is_for_people, raw, readable
 from noevict.errors import NoevictError
 from noevict.messages import one_line
@@ -21,10 +21,10 @@ _CLOSES = {b"exec", b"discard", b"reset"}
 class Console:
     """A console for one host. The next command replaces a lost connection; no command is sent twice."""
 
-    def __init__(self, name: str, dial: Callable[[], Connection]) -> None:
+    def __init__(self, name: str, dial: Callable[[], ConsoleConnection]) -> None:
         """``dial`` connects, and may raise NoevictError."""
         self._name, self._dial = name, dial
-        self._connection: Connection | None = None
+        self._connection: ConsoleConnection | None = None
         self._database, self._queueing = b"", False
         self._terminal = sys.stdout.isatty()
 
@@ -89,7 +89,7 @@ class Console:
                 click.echo(f"interrupted: whether {_text(words[:1])} was done is not known", err=True)
         return fine or self._asks
 
-    def connect(self) -> Connection:
+    def connect(self) -> ConsoleConnection:
         """Return the open connection, or a new one."""
         if self._connection is None:
             self._connection = self._dial()
@@ -127,13 +127,13 @@ class Console:
 
     def _follow(self, command: bytes, words: list[bytes], reply: Reply) -> None:
         """Follow the connection's state, which the prompt shows."""
-        if command == b"multi" and isinstance(reply, Status):
+        if command == b"multi" and isinstance(reply, SimpleString):
             self._queueing = True
         elif command in _CLOSES:
             self._queueing = False
         if command == b"reset":
             self._database = b""
-        if command == b"select" and len(words) == 2 and reply == Status(b"OK"):
+        if command == b"select" and len(words) == 2 and reply == SimpleString(b"OK"):
             self._database = words[1]
 
     def _print(self, reply: Reply, words: list[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Formats replies as redis-cli does: for people at a terminal, and plain for programs."""
 
-from noevict.client.resp import ErrorReply, Reply, Status
+from noevict.client.resp import ErrorReply, Reply, SimpleString
 
 # Commands whose text is for people: lines, not one quoted string.
 _FOR_PEOPLE = {
@@ -27,7 +27,7 @@ def is_for_people(words: list[bytes]) -> bool:
 
 def readable(reply: Reply, *, lines: bool = False, indent: str = "") -> str:
     """Format a reply so that its kind can be seen, without control characters. ``lines``: see ``is_for_people``."""
-    if isinstance(reply, Status):
+    if isinstance(reply, SimpleString):
         return _without_control(reply.text)
     if isinstance(reply, ErrorReply):
         return f"(error) {_without_control(str(reply).encode())}"
@@ -40,7 +40,7 @@ def readable(reply: Reply, *, lines: bool = False, indent: str = "") -> str:
 
 def raw(reply: Reply) -> bytes:
     """Return only what was sent, an element a line."""
-    if isinstance(reply, Status):
+    if isinstance(reply, SimpleString):
         return reply.text
     if isinstance(reply, ErrorReply):
         return str(reply).encode()

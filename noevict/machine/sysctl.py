@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from noevict.machine.found import Sysctl
 
+SYSCTL = "/etc/sysctl.d/60-noevict.conf"  # the file that sets them at a boot
 KERNEL = {
     "overcommit": 1,
     "somaxconn": 4096,

@@ -8,16 +8,15 @@ from functools import partial
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
+from noevict.machine.sysctl import SYSCTL, TITLES
 from noevict.operations.data.directories import keep_aside
 from noevict.operations.data.persistence import save
 from noevict.operations.service import last_words, service, settled, stop
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
+from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
-
-KERNEL_NAMES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 
 def takes_over(run: InstanceRun) -> bool:
@@ -42,7 +41,7 @@ def begin_takeover(run: InstanceRun) -> None:
             conf=layout.conf,
             paths="\n".join(placed),
             aof="yes" if found.starts_with_aof else "no",
-            kernel="\n".join(f"{KERNEL_NAMES[name]} {value}" for name, value in found.machine.kernel.items()),
+            kernel="\n".join(f"{TITLES[name]} {value}" for name, value in found.machine.kernel.items()),
         ),
         what="remembering how the host is",
     )

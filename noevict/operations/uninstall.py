@@ -1,8 +1,9 @@
 """The way out: a host that noevict no longer looks after, and whose Redis goes on as it is."""
 
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
+from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import take_lock
-from noevict.platforms.systemd.wanted import PREVIOUS, SYSCTL
+from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
 from noevict.run.step import last_step
 from noevict.scripts import script

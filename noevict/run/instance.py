@@ -157,7 +157,10 @@ class InstanceRun:
         return self._look_at_server(found)
 
     def _look_at_server(self, found: InstanceState) -> InstanceState:
-        self._client, live = login.look_at_redis(self._route(found), found, known=managed(found, self.layout))
+        known = managed(found, self.layout)
+        self._client, live = login.look_at_redis(
+            self._route(found), found.listeners, running=bool(found.pid), known=known
+        )
         if self._client is not None:
             self._client.wire.again = self.machine.confirm_lock
         self.state = self._counted(replace(found, live=live))
@@ -252,7 +255,7 @@ class InstanceRun:
             self._client = None
 
     def reconnect(self) -> Client:
-        """A new connection as admin, certificate and host name checked. Raises as noevict.client.connect."""
+        """Connect as admin anew, certificate and host name checked. Raises as ``login.connect_as_admin``."""
         self.close_client()
         self._client = login.connect_as_admin(self._route(self.found), self.plan.target.bind)
         self._client.wire.again = self.machine.confirm_lock

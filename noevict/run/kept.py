@@ -31,7 +31,7 @@ def writes_refused(run: InstanceRun) -> str:
 def refused_after(run: InstanceRun) -> bool:
     """Whether a server that refuses writes still does after the changes due, as far as a look shows that.
 
-    Once something was changed, refusals of before no longer count: see ``noevict.verify.still_refused``.
+    Once something was changed, refusals of before no longer count: see ``noevict.run.verify.still_refused``.
     """
     target = run.plan.target
     full = full_after(run.found.live.info, target.maxmemory, target.live["maxmemory-policy"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from noevict.engines.layout import Layout
 from noevict.machine.read import END
-from noevict.platforms.systemd.wanted import SYSCTL
+from noevict.machine.sysctl import SYSCTL
 
 _HERE = Path(__file__).parent
 

@@ -1,7 +1,7 @@
 # The look at one server: a function. Its variables are those of a noevict.engines.layout.Layout (package, unit, user,
 # binary, etc, conf, acl, data, logfile, pidfile, dropin), and port, plaintext_port: 0 if there is none; sysctl: noevict's
 # file there; other: the file by which noevict manages another engine's server, which replaces this one or is replaced.
-# noevict/platforms/systemd/read.py reads what it prints, from "instance UNIT" on. No password is printed.
+# noevict/platforms/systemd/read.py reads what it prints, from "instance UNIT DATA" on. No password is printed.
 
 # Listening sockets, of IPv4 and IPv6, with their inodes.
 sockets() { exec grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
@@ -49,7 +49,7 @@ ping_plain() { # address port -> answer
 look_instance() {
   local active='' control='' slice='' all='' all_group='' pid='' written='' dropins='' start='' program='' own='' probed=' '
   local starts=() tls=$etc/tls
-  say "instance $unit"
+  say "instance $unit $data"
   while read -r from && read -r to && read -r by; do
     [[ $from == "$conf" ]] && say "diversion $to $by"
   done </var/lib/dpkg/diversions

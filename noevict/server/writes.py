@@ -57,7 +57,7 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Refused:
+class WriteRefusal:
     """Writes are refused. ``why``: a line, with the command to type; ``about``: the first of SECTIONS that it names."""
 
     why: str
@@ -123,7 +123,7 @@ def full_after(info: Info, maxmemory: int, policy: str) -> bool:
 
 def refused(
     host: str, info: Info, rise: Rise | None, *, read_only: bool = False, misconf: bool = False
-) -> Refused | None:
+) -> WriteRefusal | None:
     """Return why a server refuses writes, or did so of late; None if nothing indicates that.
 
     ``read_only``: the disk of its data is read-only. ``misconf``: it answers MISCONF now.
@@ -139,7 +139,7 @@ def refused(
     if not now:
         advice = {about: f"If it continues: {what[:1].lower()}{what[1:]}" for about, what in advice.items()}
     why = f"writes {'are' if now else 'were'} refused: {reasons}. {' '.join(advice.values())}"
-    return Refused(why, next(iter(advice)))
+    return WriteRefusal(why, next(iter(advice)))
 
 
 def _reasons(

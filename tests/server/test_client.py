@@ -344,7 +344,9 @@ class Direct:
             trusting=lambda: trusting(self.ca.certificate_pem.encode()),
             unchecked=unchecked,
         )
-        connection, live = look_at_redis(route, found, known=managed(found, LAYOUTS["redis"]))
+        connection, live = look_at_redis(
+            route, listeners, running=True, known=managed(found, LAYOUTS["redis"])
+        )
         if connection is not None:
             connection.close()
         return live

@@ -11,7 +11,7 @@ import noevict
 PACKAGE = Path(noevict.__file__).parent
 LAYERS = [layer for row in noevict.LAYERS for layer in row]
 MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.name not in ("__init__.py", "__main__.py") or path.parent.name in ("scripts", "operations")
 }
@@ -27,11 +27,12 @@ def layer(module: str) -> str:
 def imported(path: Path) -> Iterator[str]:
     """Every module of noevict that a file imports: within functions and for type checking too."""
     for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.ImportFrom) or node.level == 0, f"{path}: a relative import"
         if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("noevict."):
             base = (node.module or "").removeprefix("noevict").removeprefix(".")
             for alias in node.names:
                 name = f"{base}.{alias.name}".removeprefix(".")
-                yield name if name in MODULES else base
+                yield name if name in MODULES or (PACKAGE / name.replace(".", "/")).is_dir() else base
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.startswith("noevict."):
@@ -39,6 +40,17 @@ def imported(path: Path) -> Iterator[str]:
 
 
 IMPORTS = {module: {name for name in imported(path) if name} for module, path in MODULES.items()}
+
+
+def test_imports_of_packages_are_seen_as_those_of_modules_are(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text(
+        "from noevict import operations\nfrom noevict.monitor import web\nfrom noevict.errors import E\n"
+    )
+    assert list(imported(file)) == ["operations", "monitor.web", "errors"]
+    file.write_text("from ..operations import lock\n")
+    with pytest.raises(AssertionError, match="a relative import"):
+        list(imported(file))
 
 
 def test_every_module_is_in_a_layer_and_every_layer_has_modules() -> None:
@@ -84,6 +96,16 @@ def test_a_folder_has_two_to_twelve_modules(folder: Path) -> None:
     modules = [path for path in folder.glob("*.py") if not path.name.startswith("__")]
     assert len(modules) <= MOST_MODULES
     assert len(modules) >= 2 or folder.name == "scripts"
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    names = [
+        node.name
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -16,7 +16,7 @@ from noevict.fleet.endpoint import EXPORTER, HEALTH, Endpoint
 from noevict.messages import one_line
 from noevict.monitor.asking.dial import Dial, Resolver, Turns
 from noevict.monitor.asking.reasons import SECONDS, ShutOut, reason
-from noevict.monitor.asking.wire import Connection, Refused
+from noevict.monitor.asking.wire import Connection, RefusedCommand
 from noevict.monitor.health.health import SECTIONS, Poll, parse_info, parse_refusals
 
 # An open connection sees neither a new certificate nor a changed password: it is replaced this often, as clients do.
@@ -27,7 +27,7 @@ ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and 
 Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
 UNKNOWN: Queues = (None, None)
 _REPLY_LENGTH = 100  # characters shown of a reply that makes no sense
-FAILURES = (OSError, Refused, Garbage, NoevictError)
+FAILURES = (OSError, RefusedCommand, Garbage, NoevictError)
 
 
 class Session:
@@ -50,7 +50,7 @@ class Session:
         """When the certificate that the server presented ends."""
         return self._connection.certificate_ends if self._connection else None
 
-    async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
+    async def ask(self, *commands: Sequence[str]) -> list[str | int | RefusedCommand]:
         """Send commands and return the replies. A lost connection is opened again first. Raises one of FAILURES."""
         new = self.connects
         if new:
@@ -68,7 +68,7 @@ class Session:
             self._connection.close()
             self._connection = None
 
-    async def _asked(self, commands: Sequence[Sequence[str]]) -> list[str | int | Refused]:
+    async def _asked(self, commands: Sequence[Sequence[str]]) -> list[str | int | RefusedCommand]:
         connection = self._connection
         assert connection is not None  # noqa: S101 - opened before
         try:
@@ -83,7 +83,7 @@ class Session:
         try:
             try:
                 connection = await self._logged_in()
-            except (Refused, ssl.SSLError):
+            except (RefusedCommand, ssl.SSLError):
                 if not self._access.refresh():
                     raise
                 connection = await self._logged_in()
@@ -113,7 +113,7 @@ class Session:
         for password in sorted(passwords, key=lambda each: each != self._taken):
             try:
                 await connection.login(self.user, password)
-            except Refused as error:
+            except RefusedCommand as error:
                 if error.code != "WRONGPASS":
                     raise
                 refusal = error
@@ -164,10 +164,10 @@ class Asker:
             return Poll(datetime.now(UTC), failure=reason(error, self._health.user), stopped=stopped)
         seconds = time.monotonic() - began
         for answer in (info, ping):
-            if isinstance(answer, Refused) and answer.code not in ANSWERS:
+            if isinstance(answer, RefusedCommand) and answer.code not in ANSWERS:
                 return Poll(datetime.now(UTC), failure=reason(answer, self._health.user))
-        refusals = {} if isinstance(errors, Refused) else parse_refusals(str(errors))
-        misconf = isinstance(ping, Refused) and ping.code == "MISCONF"
+        refusals = {} if isinstance(errors, RefusedCommand) else parse_refusals(str(errors))
+        misconf = isinstance(ping, RefusedCommand) and ping.code == "MISCONF"
         found = {**parse_info(str(info)), **refusals}
         return Poll(datetime.now(UTC), found, seconds, misconf=misconf)
 
@@ -191,7 +191,7 @@ class Asker:
 
     async def _answers(
         self, session: Session, *commands: Sequence[str]
-    ) -> tuple[float, list[str | int | Refused]]:
+    ) -> tuple[float, list[str | int | RefusedCommand]]:
         """Return when the commands were sent, and the replies."""
         async with self._turns.turn() if session.connects else nullcontext():
             async with asyncio.timeout(SECONDS):

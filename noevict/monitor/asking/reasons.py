@@ -3,7 +3,7 @@
 import socket
 import ssl
 
-from noevict.monitor.asking.wire import Refused
+from noevict.monitor.asking.wire import RefusedCommand
 
 SECONDS = 2.0  # for an answer, the connection included
 
@@ -29,7 +29,7 @@ def reason(error: Exception, user: str) -> str:
     """Return why asking as that user raised ``error``."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {_tls(error)}"
-    if isinstance(error, Refused):
+    if isinstance(error, RefusedCommand):
         return _refusal(error, user)
     for kind, words in _KINDS:
         if isinstance(error, kind):
@@ -50,7 +50,7 @@ def _tls(error: ssl.SSLError) -> str:
     return why.replace("_", " ").lower() or "the handshake failed"
 
 
-def _refusal(error: Refused, user: str) -> str:
+def _refusal(error: RefusedCommand, user: str) -> str:
     if error.code in {"WRONGPASS", "NOAUTH"}:
         way_out = "copy the current secrets/ here, name them in NOEVICT_SECRETS, or deploy"
         return f"the password of user {user} is not taken: {way_out}"

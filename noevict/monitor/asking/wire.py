@@ -14,7 +14,7 @@ SKIPPED = 1 << 20  # bytes of one reply that are read and dropped: Redis 7.0 has
 _ERROR_LENGTH = 100  # characters of an error reply that are kept
 
 
-class Refused(Exception):
+class RefusedCommand(Exception):
     """An error reply, which begins with ``-``. ``code`` is its first word: WRONGPASS, LOADING, NOPERM, ..."""
 
     @property
@@ -31,36 +31,36 @@ class Connection:
         self._password = ""  # removed from whatever the server replies
         self.certificate_ends = stream.certificate_ends
 
-    async def ask(self, *commands: Sequence[str]) -> list[str | int | Refused]:
+    async def ask(self, *commands: Sequence[str]) -> list[str | int | RefusedCommand]:
         """Return the replies, in one round trip. After OSError or Garbage the connection is unusable."""
         await self._stream.send(b"".join(resp.pack(*command) for command in commands))
         return [await self._reply() for _ in commands]
 
     async def login(self, user: str, password: str) -> None:
-        """Log in. Raises Refused, without the password in it."""
+        """Log in. Raises RefusedCommand, without the password in it."""
         self._password = password
         (answer,) = await self.ask(("AUTH", user, password))
-        if isinstance(answer, Refused):
+        if isinstance(answer, RefusedCommand):
             raise answer
 
     def close(self) -> None:
         self._stream.close()
 
-    async def _reply(self) -> str | int | Refused:
+    async def _reply(self) -> str | int | RefusedCommand:
         while (reply := self._reader.gets()) is resp.MORE:
             self._reader.feed(await self._stream.receive())
         return _plain(reply, self._password)
 
 
-def _plain(reply: resp.Reply, password: str) -> str | int | Refused:
+def _plain(reply: resp.Reply, password: str) -> str | int | RefusedCommand:
     match reply:
-        case resp.Status(text) | bytes(text):
+        case resp.SimpleString(text) | bytes(text):
             return text.decode("utf-8", "backslashreplace")
         case int():
             return reply
         case resp.ErrorReply():
             line = "".join(c for c in str(reply) if c.isprintable())
-            return Refused(
+            return RefusedCommand(
                 resp.without_password(line, password)[:_ERROR_LENGTH]
             )  # before the cut, which could leave half of it
         case _:

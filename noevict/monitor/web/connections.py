@@ -23,7 +23,7 @@ _REFUSED = (
 )
 
 
-class Client(H11Protocol):
+class HttpClient(H11Protocol):
     """One connection. ``most``: how many there may be."""
 
     def __init__(self, most: Callable[[], int], *arguments: Any, **named: Any) -> None:
@@ -70,7 +70,7 @@ class Client(H11Protocol):
 
     def _make_room(self) -> None:
         """Close the connection idle the longest, else the one stuck the longest; if there is none, refuse this one."""
-        others = [each for each in self.connections if isinstance(each, Client) and each is not self]
+        others = [each for each in self.connections if isinstance(each, HttpClient) and each is not self]
         for since in ("idle_since", "stuck_since"):
             held = [each for each in others if getattr(each, since) is not None]
             if held:
@@ -84,7 +84,7 @@ class Client(H11Protocol):
 def protocol(most: Callable[[], int]) -> type[asyncio.Protocol]:
     """Return the class that uvicorn takes as its ``http``."""
 
-    class Bounded(Client):
+    class Bounded(HttpClient):
         def __init__(self, config: "Config", server_state: "ServerState", **named: Any) -> None:
             super().__init__(most, config, server_state, **named)
 

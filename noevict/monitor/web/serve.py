@@ -18,7 +18,7 @@ from noevict.fleet.access import Access
 from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.roster import Roster
 from noevict.monitor.web import open_files
-from noevict.monitor.web.connections import Client, protocol
+from noevict.monitor.web.connections import HttpClient, protocol
 from noevict.monitor.web.host_names import CheckedHost, HostNames, parse_names
 from noevict.monitor.web.log_limit import LogLimit
 from noevict.monitor.web.service import application
@@ -42,7 +42,7 @@ class HttpServer(uvicorn.Server):
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for client in list(self.server_state.connections):
-                if isinstance(client, Client):
+                if isinstance(client, HttpClient):
                     client.sweep(now)
         if self._fleet.failure is not None:
             self._fleet.end()

@@ -25,7 +25,7 @@ GATHERED = 1.0  # seconds of news that are sent at once
 MOST_STREAMS = 32  # pages that are kept up to date: each takes about 0.7 % of a core
 
 
-class Stream(StreamingResponse):
+class EventStream(StreamingResponse):
     """Server-sent events, for MOST_STREAMS at once; a further one is refused, and may come again.
 
     ``under_way``: the streams that are sent now.
@@ -78,7 +78,7 @@ class HealthService:
     async def events(self, request: Request) -> Response:
         """Send an open page what is new, as server-sent events; the first one has everything."""
         del request
-        return Stream(self._news(), self._streams)
+        return EventStream(self._news(), self._streams)
 
     async def _news(self) -> AsyncIterator[str]:
         sent: dict[str, str] = {}

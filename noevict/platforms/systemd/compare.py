@@ -7,6 +7,7 @@ from noevict.directives import table
 from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
+from noevict.machine.sysctl import SYSCTL
 from noevict.pki.certificate import UserCertificate
 from noevict.plan.change import LISTENING, MODE, OWNER, Change, How, Part
 from noevict.plan.plan import Plan
@@ -14,7 +15,7 @@ from noevict.platforms.systemd import certificate, engine_change
 from noevict.platforms.systemd.conflicts import faults
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import MARKER, clocks, refusals
-from noevict.platforms.systemd.wanted import ETC_MODE, SYSCTL, TAKEOVER, UNVERIFIED, Target
+from noevict.platforms.systemd.wanted import ETC_MODE, TAKEOVER, UNVERIFIED, Target
 from noevict.platforms.systemd.warnings import notices
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf.parser import parse

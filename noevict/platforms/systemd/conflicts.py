@@ -6,10 +6,11 @@ from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile
 from noevict.machine.found import File
+from noevict.machine.sysctl import SYSCTL
 from noevict.pki.host_names import is_address
 from noevict.platforms.systemd import takeover
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.wanted import SYSCTL, UNIT, Target, tls_files
+from noevict.platforms.systemd.wanted import UNIT, Target, tls_files
 
 
 def faults(state: InstanceState, target: Target) -> Iterator[str]:

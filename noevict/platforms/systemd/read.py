@@ -7,12 +7,13 @@ from noevict.errors import NoevictError
 from noevict.machine.found import DropIn, Listener, MachineState, OtherServer
 from noevict.machine.read import END, Section, read_files, read_key_digest, read_machine
 from noevict.platforms.systemd.found import InstanceState
+from noevict.server.password_rotation import DIRECTORY
 from noevict.server.writes import Disk
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.
 UNLIMITED = 1 << 62
 FILES_READ = "files read"  # the last line about files of an instance
-INSTANCE = "instance "  # begins the section of one, with its unit
+INSTANCE = "instance "  # begins the section of one, with its unit and data directory
 
 
 def parse_facts(output: list[str]) -> tuple[InstanceState, ...]:
@@ -35,6 +36,11 @@ def _read_instance(machine: MachineState, facts: Section) -> InstanceState:
     one, text = facts.one, facts.text
     unit = dict(_pair(line) for line in facts.all("unit"))
     files = read_files(facts)
+    _, directory = one("instance").split(" ")
+
+    def in_data(path: str) -> bool:
+        return path.startswith((f"{directory}/", f"{DIRECTORY}/")) or path == directory
+
     diversion = one("diversion").split(" ")
     return InstanceState(
         machine=machine,
@@ -48,8 +54,8 @@ def _read_instance(machine: MachineState, facts: Section) -> InstanceState:
         dropins=tuple(map(_dropin, facts.all("dropin"))),
         packaged_modules=tuple(facts.all("module")),
         listeners=tuple(map(_listener, facts.all("listener"))),
-        files={p: f for p, f in files.items() if not p.startswith("/var/lib/")},
-        data={p: f for p, f in files.items() if p.startswith("/var/lib/")},
+        files={path: file for path, file in files.items() if not in_data(path)},
+        data={path: file for path, file in files.items() if in_data(path)},
         disk=_disk(one("disk"), read_only="disk-read-only" in facts),
         rdb=dict(map(_rdb, facts.all("rdb"))),
         aof_before=one("aof-before") == "yes" if "aof-before" in facts else None,

@@ -11,7 +11,7 @@ from noevict.engines.layout import LAYOUTS, Layout
 from noevict.errors import NoevictError
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
-from noevict.machine.sysctl import KERNEL
+from noevict.machine.sysctl import KERNEL, SYSCTL
 from noevict.pki.certificate import UserCertificate, normalise
 from noevict.pki.host_names import Owner, nobody
 from noevict.platforms.systemd.found import InstanceState
@@ -35,7 +35,6 @@ RESTART_SECONDS = 3
 NOFILE = 65535  # as in the package's unit
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
 ETC_MODE = "3770"
-SYSCTL = "/etc/sysctl.d/60-noevict.conf"
 PREVIOUS = password_rotation.DIRECTORY
 LAST_GOOD = f"{PREVIOUS}/good"  # the last configuration that worked, until a new one is verified
 TAKEOVER = f"{PREVIOUS}/takeover"  # how the host was, until a take-over is verified

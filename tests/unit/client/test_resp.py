@@ -15,7 +15,7 @@ from noevict.client.resp import (
     Garbage,
     Reader,
     Reply,
-    Status,
+    SimpleString,
     pack,
     without_password,
 )
@@ -24,7 +24,7 @@ from noevict.client.resp import (
 def packed(reply: Reply) -> bytes:
     """As a server sends it."""
     match reply:
-        case Status(text):
+        case SimpleString(text):
             return b"+%b\r\n" % text
         case ErrorReply():
             return b"-%b\r\n" % str(reply).encode()
@@ -59,7 +59,7 @@ replies = st.recursive(
     st.none()
     | st.integers(-(2**63), 2**63 - 1)
     | st.binary()
-    | words.map(lambda text: Status(text.encode()))
+    | words.map(lambda text: SimpleString(text.encode()))
     | words.map(ErrorReply),
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=12,
@@ -80,7 +80,7 @@ def test_what_a_server_sends_is_read_however_it_is_cut(sent: list[Reply], sizes:
 def test_a_status_is_no_text_and_nothing_no_empty_list() -> None:
     sent = b"*6\r\n+OK\r\n$2\r\nOK\r\n$-1\r\n*-1\r\n*0\r\n*1\r\n+OK\r\n"
     (found,) = read(Reader(text=10, elements=10), sent)
-    assert found == [Status(b"OK"), b"OK", None, None, [], [Status(b"OK")]]
+    assert found == [SimpleString(b"OK"), b"OK", None, None, [], [SimpleString(b"OK")]]
 
 
 def test_an_error_keeps_its_first_word() -> None:

@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from noevict.cli.main import noevict
-from noevict.client.resp import ErrorReply, Reply, Status
-from noevict.console.connection import Connection
+from noevict.client.resp import ErrorReply, Reply, SimpleString
+from noevict.console.connection import ConsoleConnection
 from noevict.console.replies import is_for_people, raw, readable
 
 
@@ -33,8 +33,8 @@ def test_what_follows_host_and_options_is_the_command(line: str, user: str, comm
 @pytest.mark.parametrize(
     ("reply", "shown", "sent"),
     [
-        (Status(b"OK"), "OK", b"OK"),
-        (Status(b"\x1b[2J"), "\\x1b[2J", b"\x1b[2J"),
+        (SimpleString(b"OK"), "OK", b"OK"),
+        (SimpleString(b"\x1b[2J"), "\\x1b[2J", b"\x1b[2J"),
         (ErrorReply("ERR \x07"), "(error) ERR \\x07", b"ERR \x07"),
         (7, "(integer) 7", b"7"),
         (None, "(nil)", b""),
@@ -81,7 +81,7 @@ def test_a_reply_that_does_not_end_as_it_should_is_no_reply(sent: bytes, error: 
     with ours, server:
         server.sendall(sent)
         server.shutdown(socket.SHUT_WR)
-        connection = Connection(ours)
+        connection = ConsoleConnection(ours)
         with pytest.raises(error):
             connection.read()
         connection.close()

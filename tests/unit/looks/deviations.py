@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from noevict.machine.found import File, Package
+from noevict.machine.sysctl import SYSCTL
 from noevict.pki.authority import make_ca
 from noevict.pki.certificate import Certificate
-from noevict.platforms.systemd.wanted import SYSCTL
 from noevict.server.live import Reach
 from tests.unit.looks.managed import Managed, managed
 

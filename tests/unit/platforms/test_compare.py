@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from noevict.machine.found import Address, Package, Sysctl
+from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import changed_fields
 from noevict.pki.authority import DAYS, make_ca, make_client_certificate
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.change import Change, How, Part
-from noevict.platforms.systemd.wanted import SYSCTL
 from noevict.server.live import Reach
 from noevict.server.password_rotation import ID
 from noevict.settings.model import build_settings
