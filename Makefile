@@ -4,15 +4,19 @@ PYTHON ?= python3
 HOSTS  ?= 3
 SUITE  ?= trixie
 BIN    := .venv/bin
+LOWEST := .venv/lowest
+# Of tests/server, where noevict itself speaks or listens by a library. The others ask Redis, or run scripts: the
+# libraries' versions do not matter to them, and they take twice as long as `make test-lowest` altogether may.
+BY_LIBRARY := $(patsubst %,tests/server/test_%.py,client console late_answers poll serve status strangers watch)
 # Two workers: the hosts and servers of the tests need the cores too. A third one only made two cores busier.
-PYTEST := $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
+PYTEST  = $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
 # Of cases there are many of, `make test` runs a spread chosen by name; `make test-long` runs all.
 SOME   := -m "not long"
 LAB    := $(PYTHON) -m tests.lab
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deploy drift test test-unit test-server test-hosts test-long lab lab-down bench check clean
+.PHONY: help deploy drift test test-unit test-server test-hosts test-lowest test-long lab lab-down bench check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +45,11 @@ test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH 
 	$(LAB) packages
 	$(PYTEST) $(SOME) --dist loadfile tests/hosts $(ARGS)
 
+test-lowest: private BIN = $(LOWEST)/bin
+test-lowest: $(LOWEST)/dev ## unit tests, and server tests that depend on libraries, with the lowest versions that the requirements allow
+	$(LAB) packages
+	$(PYTEST) $(SOME) tests/unit $(BY_LIBRARY) $(ARGS)
+
 lab: ## boot disposable hosts to try things on (HOSTS=3 SUITE=trixie; root)
 	@$(LAB) up --hosts $(HOSTS) --suite $(SUITE)
 
@@ -62,7 +71,7 @@ clean: ## remove the virtual environment and caches; secrets/ and a running lab 
 
 # --- the virtual environment: what `make deploy` needs, and on top of it what the tests need -----------------
 
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+PIP  = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 # What pip says without a network is a page of attempts.
 OFFLINE := Failed to establish a new connection|NameResolutionError|ConnectTimeout|ProxyError|from versions: none
 INSTALL = @set -x; $(PIP) --editable $(1) >.venv/pip.log 2>&1 || { set +x; \
@@ -83,4 +92,11 @@ INSTALL = @set -x; $(PIP) --editable $(1) >.venv/pip.log 2>&1 || { set +x; \
 
 .venv/dev: .venv/deploy
 	$(call INSTALL,'.[dev]')
+	@touch $@
+
+$(LOWEST)/dev: private BIN = $(LOWEST)/bin
+$(LOWEST)/dev: .venv/deploy tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/python -m tests.lowest >$(LOWEST)/constraints.txt
+	$(call INSTALL,'.[dev]' --constraint $(LOWEST)/constraints.txt)
 	@touch $@

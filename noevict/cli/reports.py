@@ -129,7 +129,7 @@ def serve(host: str, port: int, interval: int, allowed: tuple[str, ...]) -> None
 
     It has no password: anybody who reaches the port can read names of hosts and figures, but no secret.
     """
-    from noevict.monitor.web.serve import serve as serve_  # noqa: PLC0415 - a web server, which no other command needs
+    from noevict.monitor.web.serve import serve as serve_  # noqa: PLC0415 - it imports a web server
 
     root = find_root()
     ask_whose_state(root)
