@@ -18,7 +18,7 @@ else:
         redis.prepare_packages(run, name="Prepare packages")
     # The server, and the candidate's test, must be able to read what comes next.
     if steps.access_due(run.plan):
-        redis.mend_access(run, name="Owners and modes")
+        redis.fix_permissions(run, name="Owners and modes")
     # The candidate's test reads the certificates.
     if run.plan.due(How.CERTIFICATE):
         redis.renew_certificate(run, name="Certificate")
@@ -31,7 +31,7 @@ else:
     if steps.prepares_data(run.plan, run.found):
         redis.prepare_data(run, name="See that the data on disk is found")
     if steps.writes_files(run.plan):
-        redis.place_files(run, name="Files and kernel values")
+        redis.write_files(run, name="Files and kernel values")
     if run.plan.due(How.ENGINE):
         redis.change_engine(run, name="Change the engine, with all data")
     elif steps.installs_server(run.plan):

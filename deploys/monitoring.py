@@ -8,7 +8,7 @@ from noevict.operations import exporter as prometheus
 from noevict.plan.change import How
 from noevict.run.prepare import look_at
 
-run = look_at(state, host, tell=False)
+run = look_at(state, host, report=False)
 exporter = look_at_exporter(run)
 
 if run.failure:

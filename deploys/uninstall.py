@@ -5,7 +5,7 @@ from pyinfra import host, state
 from noevict import operations as redis
 from noevict.run.prepare import look_at
 
-run = look_at(state, host, tell=False)
+run = look_at(state, host, report=False)
 
 if not run.looked or run.of_others:
     redis.refuse_host(run, name="Leave alone what could not be looked at, or is another fleet's")

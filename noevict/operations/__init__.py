@@ -7,7 +7,7 @@ from noevict.operations.certificate import renew_certificate
 from noevict.operations.check import refuse_host, verify_host
 from noevict.operations.data.directories import prepare_data
 from noevict.operations.engine import change_engine
-from noevict.operations.files import mend_access, place_files, test_configuration
+from noevict.operations.files import fix_permissions, test_configuration, write_files
 from noevict.operations.live import set_live
 from noevict.operations.lock import lock_host
 from noevict.operations.packages import install_server, prepare_packages
@@ -17,10 +17,9 @@ from noevict.operations.uninstall import stop_managing
 __all__ = [
     "change_engine",
     "enable_service",
+    "fix_permissions",
     "install_server",
     "lock_host",
-    "mend_access",
-    "place_files",
     "prepare_data",
     "prepare_packages",
     "refuse_host",
@@ -31,4 +30,5 @@ __all__ = [
     "stop_managing",
     "test_configuration",
     "verify_host",
+    "write_files",
 ]

@@ -1,13 +1,13 @@
 """The server's certificate: the host makes the key, the fleet's CA signs."""
 
 from noevict.pki import authority
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
 from noevict.scripts import packed, script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
-@step
+@host_operation
 def renew_certificate(run: InstanceRun) -> None:
     """A certificate in place of one that is missing, ends soon or is not as wanted; loaded without a restart.
 
@@ -29,7 +29,7 @@ def renew_certificate(run: InstanceRun) -> None:
         )
     run.machine.shell(
         script(
-            "certify",
+            "install_certificate",
             user=layout.user,
             etc=layout.etc,
             tls=layout.tls,

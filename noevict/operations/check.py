@@ -23,7 +23,7 @@ def verify_host(run: InstanceRun) -> Generator[FunctionCommand, None, None]:
     if not run.machine.pyinfra.is_executing:
         return
     # A step that failed has told why.
-    if not (run.machine.lane.finish() and run.machine.guard(partial(_verify, run))):
+    if not (run.machine.lane.finish() and run.machine.run_safely(partial(_verify, run))):
         yield failing()
     run.machine.release_lock()
     run.close_client()

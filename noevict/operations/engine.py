@@ -18,8 +18,8 @@ from noevict.operations.service import (
 from noevict.operations.uninstall import let_go
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES
 
@@ -27,7 +27,7 @@ COPY_SECONDS = 3600  # where the two data directories are on two disks
 PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop
 
 
-@step
+@host_operation
 def change_engine(run: InstanceRun) -> None:
     """The old server saves and stops, the new one starts with its data; noevict lets go of the old one."""
     old = run.predecessor

@@ -22,12 +22,12 @@ from noevict.operations.packages import APT_SECONDS
 from noevict.operations.passwords import finish_passwords
 from noevict.pki import authority
 from noevict.plan.change import How, Part
-from noevict.run.step import step
+from noevict.run.host_operation import host_operation
 from noevict.scripts import script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
-@step
+@host_operation
 def lock_exporter(exporter: Exporter) -> None:
     """Take the host's lock, and see that nothing changed since the look."""
     run = exporter.run
@@ -40,7 +40,7 @@ def lock_exporter(exporter: Exporter) -> None:
         raise NoevictError(f"changed since looked at ({', '.join(changed)}): run again")
 
 
-@step
+@host_operation
 def configure_exporter(exporter: Exporter) -> None:
     """Its certificate with a new key, its files, their owners and modes."""
     run, target, made = exporter.run, exporter.plan.target, ""
@@ -69,7 +69,7 @@ def configure_exporter(exporter: Exporter) -> None:
     )
 
 
-@step
+@host_operation
 def install_exporter(exporter: Exporter) -> None:
     """The distribution's package, where it is missing; what is there is never upgraded."""
     prepare = script(
@@ -81,14 +81,14 @@ def install_exporter(exporter: Exporter) -> None:
     _service(exporter, "start")
 
 
-@step
+@host_operation
 def start_exporter(exporter: Exporter) -> None:
     """Unmasked, enabled, its files read, running."""
     _service(exporter, "enable")
     _service(exporter, "start")
 
 
-@step
+@host_operation
 def restart_exporter(exporter: Exporter) -> None:
     """Where what it reads at its start has changed. Redis' clients do not notice."""
     _service(exporter, "restart")
@@ -101,7 +101,7 @@ def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None
     if not run.machine.pyinfra.is_executing:
         return
     # A step that failed has told why.
-    if not (run.machine.lane.finish() and run.machine.guard(partial(_verify, exporter))):
+    if not (run.machine.lane.finish() and run.machine.run_safely(partial(_verify, exporter))):
         yield failing()
     run.machine.release_lock()
     run.close_client()

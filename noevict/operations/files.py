@@ -9,27 +9,29 @@ from noevict.operations.takeover import takes_over
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
-from noevict.scripts import own_server, packed, script
+from noevict.scripts import packed, script, throwaway_server
 from noevict.ssh.shell import SYNC_SECONDS
 
 LOGS_MODE = "2750"
 
 
-@step
+@host_operation
 def test_configuration(run: InstanceRun) -> None:
     """Start a server of its own with the new configuration, before anything uses it."""
     layout, target = run.layout, run.plan.target
     run.machine.shell(
-        own_server(layout)
-        + script("candidate", conf=packed(target.text(layout.conf)), acl=packed(target.text(layout.aclfile))),
+        throwaway_server(layout)
+        + script(
+            "test_config", conf=packed(target.text(layout.conf)), acl=packed(target.text(layout.aclfile))
+        ),
         what=f"{layout.package} would not start with this configuration; nothing was changed: it",
     )
 
 
-@step
-def mend_access(run: InstanceRun) -> None:
+@host_operation
+def fix_permissions(run: InstanceRun) -> None:
     """Owners and modes of directories, certificates and data: what is tried next is to read them."""
     layout, due = run.layout, {change.path for change in steps.access_due(run.plan)}
     lines = (
@@ -52,8 +54,8 @@ def mend_access(run: InstanceRun) -> None:
     )
 
 
-@step
-def place_files(run: InstanceRun) -> None:
+@host_operation
+def write_files(run: InstanceRun) -> None:
     """All files, and kernel values."""
     layout, target = run.layout, run.plan.target
     said = run.machine.shell(

@@ -9,11 +9,11 @@ from noevict.plan.change import How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import Target
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
 
 
-@step
+@host_operation
 def set_live(run: InstanceRun) -> None:
     """AOF first, and waited for; then every other value at once; then ACL users, without ACL LOAD."""
     live, target, client = run.found.live, run.plan.target, run.client

@@ -10,13 +10,13 @@ from noevict.errors import NoevictError
 from noevict.operations.passwords import note_generation
 from noevict.operations.takeover import begin_takeover, takes_over
 from noevict.platforms.systemd.found import InstanceState
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import is_loading, wait_until_loaded
-from noevict.run.step import step
 from noevict.ssh.lock import Lock
 
 
-@step
+@host_operation
 def lock_host(run: InstanceRun) -> None:
     """Take the host's lock, see that nothing changed since the look, and write what is new in the secrets."""
     if run.machine.duplicate_of:

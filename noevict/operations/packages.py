@@ -6,8 +6,8 @@ from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.service import wait_until_ready
 from noevict.plan.change import How
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
 from noevict.scripts import script
 
 APT_SECONDS = 1800
@@ -16,7 +16,7 @@ INSTALL_SECONDS = (
 )
 
 
-@step
+@host_operation
 def prepare_packages(run: InstanceRun) -> None:
     """Tools that are missing, and which release of the server this host would get."""
     packages = run.found.machine.packages
@@ -45,7 +45,7 @@ def prepare_packages(run: InstanceRun) -> None:
         raise NoevictError(*run.plan.refusals)
 
 
-@step
+@host_operation
 def install_server(run: InstanceRun) -> None:
     """A server that was not there."""
     install(run)

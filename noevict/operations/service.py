@@ -7,9 +7,9 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, see_start
 from noevict.platforms.systemd.wanted import PREVIOUS
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
-from noevict.run.step import step
 from noevict.scripts import script
 from noevict.server.progress import ProgressDeadline
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
@@ -26,7 +26,7 @@ class UnitState:
     saved: int
 
 
-@step
+@host_operation
 def enable_service(run: InstanceRun) -> None:
     """Unmasked, enabled, its files read."""
     enable(run)
@@ -36,13 +36,13 @@ def enable(run: InstanceRun) -> None:
     service(run, "enable")
 
 
-@step
+@host_operation
 def start_server(run: InstanceRun) -> None:
     """A server that is not running."""
     wait_until_ready(run, "start")
 
 
-@step
+@host_operation
 def restart_server(run: InstanceRun) -> None:
     """Where nothing less will do. Nothing is lost: see what is done before."""
     with run.context.restarts.turn(run.name):
@@ -122,7 +122,7 @@ def settled(run: InstanceRun, verb: str) -> UnitState:
 def last_words(run: InstanceRun) -> str:
     """What the server said last that tells why; no line that could hold a password."""
     words = script("descriptors", user=run.layout.user) + script(
-        "words", unit=run.layout.unit, logfile=run.layout.logfile
+        "last_log_lines", unit=run.layout.unit, logfile=run.layout.logfile
     )
     try:
         return " / ".join(run.machine.shell(words, what="reading its log")) or "its log says nothing"

@@ -4,12 +4,12 @@ from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import take_lock
 from noevict.platforms.systemd.wanted import PREVIOUS
+from noevict.run.host_operation import last_host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import last_step
 from noevict.scripts import script
 
 
-@last_step
+@last_host_operation
 def stop_managing(run: InstanceRun) -> None:
     """Remove what is noevict's alone; server, configuration and data stay, and are named."""
     take_lock(run)

@@ -27,7 +27,7 @@ from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import managed, of_others
 from noevict.platforms.systemd.wanted import Target, make_target
 from noevict.run.machine import MachineRun
-from noevict.scripts import own_server, script
+from noevict.scripts import script, throwaway_server
 from noevict.secrets.store import Secrets
 from noevict.server import lost_keys, password_rotation
 from noevict.settings.model import Settings
@@ -212,7 +212,7 @@ class InstanceRun:
     def _ask_defaults(self, server: Server) -> None:
         """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
         if server not in self.probed_defaults:
-            asked = own_server(self.layout) + script("defaults")
+            asked = throwaway_server(self.layout) + script("defaults")
             lines = self.machine.shell(asked, what=f"asking {server} for its defaults")
             pairs = dict(zip(lines[::2], lines[1::2], strict=False))
             self.probed_defaults[server] = {**table.portable(pairs, server), "unixsocket": ""}

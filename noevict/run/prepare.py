@@ -1,4 +1,4 @@
-"""What deploy.py does in Prepare: look, plan, and say what is due."""
+"""What deploy.py does in Prepare: it looks at the host, makes a plan and reports what is due."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ from noevict.run.kept import refused_after, writes_refused
 from noevict.run.machine import MachineRun
 
 
-def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True) -> InstanceRun:
-    """This host's run, looked at and planned; what is due there is said, where ``tell``.
+def look_at(state: State, host: Host, *, report: bool = True, repairs: bool = True) -> InstanceRun:
+    """Look at the host, plan its changes, and return its run. With ``report``, print what is due.
 
-    ``repairs``: whether what is due is then done; where it is not, it fails the run.
+    ``repairs``: whether this run makes the changes; if not, any of them fails the run.
 
-    Raises DeployError for mistakes in the settings of any host: nothing is done anywhere then.
+    Raise DeployError if the settings of any host have mistakes: nothing is done on any host then.
     """
     try:
         run = InstanceRun(MachineRun(state, host, context_of(state)))
     except NoevictError as error:
         raise DeployError(str(error)) from error
     run.look()
-    if tell:
+    if report:
         if refused := writes_refused(run):
             run.machine.fail(refused)
         if run.looked and (refused and refused_after(run) if repairs else refused or differs(run)):
@@ -38,12 +38,12 @@ def look_at(state: State, host: Host, *, tell: bool = True, repairs: bool = True
 
 
 def differs(run: InstanceRun) -> bool:
-    """Whether something is not as wanted, but for what ends with the verification."""
+    """Return whether anything is not as wanted, except what the verification ends."""
     return any(change.path not in UNVERIFIED for change in run.plan.changes)
 
 
 def report_due(run: InstanceRun, plan: Plan[Any] | None) -> None:
-    """Why its host is to be left alone, or what is due by the plan of what was looked at there."""
+    """Print why nothing is done on the host, or what is due by ``plan``."""
     for line in run.failure:
         run.machine.fail(line)
     if plan is not None and not run.failure:

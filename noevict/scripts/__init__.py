@@ -58,9 +58,9 @@ def _look_at(layout: Layout, ports: tuple[int, int], other: str) -> str:
     return "\n".join([*_assignments({**variables, **more}), "look_instance"])
 
 
-def own_server(layout: Layout) -> str:
-    """What stands before a script that asks a server of its own, which it starts for a moment."""
-    names = script("own_server", binary=layout.binary, cli=layout.cli, user=layout.user)
+def throwaway_server(layout: Layout) -> str:
+    """Return what goes before a script that starts a throwaway server and asks it something."""
+    names = script("throwaway_server", binary=layout.binary, cli=layout.cli, user=layout.user)
     return script("as_user", user=layout.user) + names
 
 

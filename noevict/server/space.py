@@ -22,7 +22,7 @@ class Room:
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> "Room":
-        """Parse the lines that room.sh prints: "disk BYTES PATH" and "memory BYTES"."""
+        """Parse the lines that free_space.sh prints: "disk BYTES PATH" and "memory BYTES"."""
         disk, memory = {}, None
         for line in lines:
             word, size, *path = line.split(" ", 2)

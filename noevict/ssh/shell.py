@@ -1,4 +1,4 @@
-"""A host in a run: scripts run there, under its lock once it is held, and what is said of it."""
+"""Runs scripts on a host, under the host's lock if this run holds it, and prints lines about the host."""
 
 import time
 from collections.abc import Callable
@@ -24,25 +24,25 @@ from noevict.ssh.lock import AT_WORK, LOST, Lock
 from noevict.ssh.sudo import refusal_of_sudo
 
 SCRIPT_SECONDS = 120
-# For a script that syncs: the disk first writes what the server gave it, gigabytes perhaps.
+# For a script that syncs: the disk first writes what the server has left to it, perhaps gigabytes.
 SYNC_SECONDS = 900
-SEEN_SECONDS = 20  # a host gives a lock up after 90 without a word, of which there is one every 20
-LAST_WORDS = 8  # lines of a failed command that are shown
+SEEN_SECONDS = 20  # the lock sends a line every 20 seconds; after 90 without one the host gives it up
+LAST_LINES = 8  # of a failed command's output; these are shown
 
-# What reaching a host may raise: it fails that host alone.
+# What reaching a host may raise: only that host fails.
 HOST_FAILURES = (OSError, EOFError, SSHException, redis.RedisError, PyinfraError)
 
 
 class Shell:
-    """The host itself, whichever host pyinfra is working on; ``lock`` is this run's, while it has it."""
+    """One host, whichever host pyinfra is working on. ``lock`` is this run's lock, while it holds it."""
 
     def __init__(self, state: State, host: Host) -> None:
-        # What deploy.py imports as `host` is whichever host is being worked on: this one is the host itself.
+        # `host` in deploy.py is whichever host pyinfra is working on; this is always the same host.
         self.pyinfra, self.host = state, state.inventory.get_host(host.name)
         self.lock: Lock | None = None
         self.lane = Lane()
-        self.reasons: tuple[str, ...] = ()  # why what was guarded last failed
-        self._held_at = 0.0  # when the host was last seen to be ours, in seconds since boot
+        self.reasons: tuple[str, ...] = ()  # why the last run_safely failed
+        self._held_at = 0.0  # when the lock was last seen to be ours, in seconds since boot
         commands.limit(state, self.host)
 
     def __repr__(self) -> str:
@@ -55,11 +55,12 @@ class Shell:
     def shell(
         self, script: str, *, seconds: int = SCRIPT_SECONDS, what: str = "a command", ends: bool = False
     ) -> list[str]:
-        """Run a bash script on the host, given on its standard input, so that it shows nowhere.
+        """Run a bash script on the host and return the lines of its output.
 
-        It runs whole or, where the connection ends first or the lock is lost, not at all; once begun it goes on to
-        its end, and the next run waits for that. Its output, line by line. Raises NoevictError with its last words
-        where it fails or takes too long; with ``ends``, the host ends it then, and all that it started.
+        The script is sent on standard input, so that no list of processes shows it. It runs whole, or not at all if
+        the connection breaks first or the lock is lost. Once begun it continues to its end, and the next run waits
+        for that. Raise NoevictError with its last lines if it fails or takes too long; with ``ends``, the host then
+        ends it and all that it started.
         """
         asked = _since_boot()
         command, text = ("bash -s", script) if self.lock is None else (AT_WORK, self.lock.guarded(script))
@@ -83,19 +84,19 @@ class Shell:
         except commands.GONE as error:
             raise NoevictError(f"{what}: the connection to the host broke: {sentence(error)}") from error
         if not fine:
-            said = output.stderr_lines or output.stdout_lines
-            if refusal := refusal_of_sudo(said):
+            lines = output.stderr_lines or output.stdout_lines
+            if refusal := refusal_of_sudo(lines):
                 raise NoevictError(refusal)
-            words = [one_line(line.strip()) for line in said if line.strip()][-LAST_WORDS:]
-            if words[-1:] == [LOST]:
+            last = [one_line(line.strip()) for line in lines if line.strip()][-LAST_LINES:]
+            if last[-1:] == [LOST]:
                 raise NoevictError("has given up this run's lock, which was silent for long: run again")
-            raise NoevictError(f"{what} failed: {' / '.join(words) or 'it said nothing'}")
+            raise NoevictError(f"{what} failed: {' / '.join(last) or 'it said nothing'}")
         self._held_at = asked
         return output.stdout_lines
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
-        """pyinfra's connector arguments for this host: sudo and the like."""
+        """Return pyinfra's connector arguments for this host: sudo and the like."""
         every, _ = pop_global_arguments(self.pyinfra, self.host, {})
         return {key: value for key, value in every.items() if key in CONNECTOR_ARGUMENT_KEYS}
 
@@ -109,22 +110,22 @@ class Shell:
         self.host.log_styled(one_line(line), fg="red", log_func=logger.error)
 
     def confirm_lock(self, since: float = 0) -> None:
-        """Raises NoevictError where this run had the host's lock, and has it no longer.
+        """Raise NoevictError if this run has lost the host's lock.
 
-        ``since``: not asked for again where a script of these last seconds, sleep included, found it held.
+        ``since``: do not ask again if a script found it held in these last seconds (sleep included).
         """
         if self.lock is not None and _since_boot() - self._held_at >= since:
             self.shell("true", what="asking for the lock")
 
-    def guard(self, work: Callable[[], object]) -> bool:
-        """Do the work; where it fails, this host's own lines say why, and are its ``reasons``. False then."""
+    def run_safely(self, work: Callable[[], object]) -> bool:
+        """Do the work and return whether it succeeded. If it fails, print why and keep that in ``reasons``."""
         try:
             work()
         except NoevictError as error:
             self.reasons = error.lines
         except HOST_FAILURES as error:
             self.reasons = (sentence(error),)
-        except Exception as error:  # as in ``look``: pyinfra would end the run for all hosts
+        except Exception as error:  # as in ``look``: pyinfra would end the run of all hosts
             logger.debug("changing %s", self.name, exc_info=True)
             self.reasons = (f"answered what makes no sense: {error!r}",)
         else:
@@ -134,12 +135,12 @@ class Shell:
         return False
 
     def release_lock(self) -> None:
-        """Let another run have the host, if this one has locked it."""
+        """Release the host's lock, if this run holds it."""
         if self.lock is not None:
             self.lock.release()
             self.lock = None
 
 
 def _since_boot() -> float:
-    """Seconds, those included in which this machine slept."""
+    """Return the seconds since boot, with those in which this machine slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

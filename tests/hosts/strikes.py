@@ -29,13 +29,20 @@ from tests.lab.registry import kill
 PLAN, ACTS = "strikes.json", "acts.jsonl"
 HOOK = "\nfrom tests.hosts import strikes\n\nstrikes.watch(state)\n"
 # What only looks, and what is no change by itself: the lock, and asking for it.
-LOOKS = ("look_machine", "lock", "defaults", "words")
+LOOKS = ("look_machine", "lock", "defaults", "last_log_lines")
 WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL")
 FIRST_LINES = {
     path.read_text().partition("\n")[0]: path.stem
     for path in Path(scripts.__file__).parent.glob("*.sh")
     if path.stem
-    not in {"apt", "user", "as_user", "descriptors", "keep_names", "own_server"}  # they stand before others
+    not in {
+        "apt",
+        "user",
+        "as_user",
+        "descriptors",
+        "keep_names",
+        "throwaway_server",
+    }  # they stand before others
 }
 
 

@@ -155,7 +155,9 @@ def test_the_last_words_begin_with_the_servers_own_fatal_line(
     [host] = boot("trixie")
     names = LAYOUTS[engine]  # type: ignore[index]
     install_foreign(host, engine=names.engine.name)
-    words = script("descriptors", user=names.user) + script("words", unit=names.unit, logfile=names.logfile)
+    words = script("descriptors", user=names.user) + script(
+        "last_log_lines", unit=names.unit, logfile=names.logfile
+    )
     for command, first, second in WHY.values():
         do(
             checkout,

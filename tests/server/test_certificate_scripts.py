@@ -1,4 +1,4 @@
-"""request.sh and certify.sh, killed before each of their commands: what a server would start with is always one pair.
+"""request.sh and install_certificate.sh, killed before each of their commands: a server always finds one pair.
 
 As root, in a directory of the test's own; ``daemon`` stands for the server's user.
 """
@@ -44,7 +44,7 @@ def certify(etc: Path, new: str) -> str:
     subject = ("-subj", "/CN=test", "-days", "2")
     certificate = openssl("req", "-x509", "-key", f"{new}/server.key", *subject)
     return script(
-        "certify",
+        "install_certificate",
         user=USER,
         etc=str(etc),
         tls=str(etc / "tls"),

@@ -102,7 +102,7 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
                 except tunnel.PortRefused:  # it is starting, or starts again and again
                     gevent.sleep(0.2)
     except (TimeoutError, ValueError, http.client.HTTPException, *HOST_FAILURES) as error:
-        log = script("descriptors", user="root") + script("words", unit=UNIT, logfile="")
+        log = script("descriptors", user="root") + script("last_log_lines", unit=UNIT, logfile="")
         lines = exporter.run.machine.shell(log, what="reading its log")
         words = " / ".join(lines) or "its log says nothing"
         raise NoevictError(

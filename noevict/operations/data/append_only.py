@@ -97,7 +97,7 @@ def no_room(run: InstanceRun, client: Client, size: int | None = None) -> str:
 
 
 def look_for_room(run: InstanceRun) -> Room:
-    return Room.parse(run.machine.shell(script("room", data=run.layout.data), what="looking for room"))
+    return Room.parse(run.machine.shell(script("free_space", data=run.layout.data), what="looking for room"))
 
 
 def _make_base(run: InstanceRun, since: int) -> int:

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
+from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.run.step import step
 from noevict.scripts import script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
-@step
+@host_operation
 def prepare_data(run: InstanceRun) -> None:
     """See that a server with AOF on finds what an RDB file holds. The server is not running.
 
@@ -40,7 +40,9 @@ def seed(run: InstanceRun, *, trust_rdb: bool) -> None:
 
 def keep_aside(run: InstanceRun) -> None:
     """Move append-only files that are not in use out of the way."""
-    aside = script("as_user", user=run.layout.user) + script("aside", data=run.layout.data, stamp=stamp())
+    aside = script("as_user", user=run.layout.user) + script(
+        "keep_old_aof", data=run.layout.data, stamp=stamp()
+    )
     for path in run.machine.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
         run.machine.warn(f"append-only files of an earlier time are kept in {path}")
 

@@ -1,5 +1,5 @@
-# Behind as_user.sh, before candidate.sh and defaults.sh: a server of its own for a moment, as the service's user. It
-# listens on a socket only and touches no data. binary, cli, user.
+# Behind as_user.sh, before test_config.sh and defaults.sh: run a throwaway server for a moment, as the service's user.
+# It listens on a socket only and touches no data. binary, cli, user.
 set -euo pipefail
 export LC_ALL=C
 umask 077

@@ -1,5 +1,5 @@
-# How much may be written where a server starts, "disk BYTES PATH" for each place, and how much memory programs may still
-# take, "memory BYTES". data.
+# Print how much a server can write to each of its directories ("disk BYTES PATH"), and how much memory programs can
+# still take ("memory BYTES"). data.
 set -euo pipefail
 for path in "$data" /etc /var/lib; do
   read -r blocks size < <(stat -f -c '%a %S' "$path")

@@ -1,5 +1,5 @@
-# Behind descriptors.sh: the last words of a server that did not come up, its own fatal line first, four lines at most.
-# unit, logfile. No line that may hold a password.
+# Behind descriptors.sh: print the last log lines of a server that did not start, its own fatal line first, at most
+# four. No line that may hold a password is printed. unit, logfile.
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 

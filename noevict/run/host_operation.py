@@ -1,4 +1,4 @@
-"""How a function that changes a host becomes a pyinfra operation."""
+"""Turns a function that changes a host into a pyinfra operation."""
 
 from collections.abc import Callable, Generator
 from functools import partial, wraps
@@ -22,7 +22,7 @@ from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
 
 
 class Subject(Protocol):
-    """What is changed on one machine: a server (an InstanceRun), or what stands beside it."""
+    """What an operation changes on one machine: a server (an InstanceRun), or a companion of one."""
 
     changed: bool
     undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None
@@ -34,17 +34,17 @@ class Subject(Protocol):
 S = TypeVar("S", bound=Subject)
 
 
-def step(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
-    """One operation with one command: ``work`` on the host. Where it fails, that host fails, with a line that says why.
+def host_operation(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
+    """Make a pyinfra operation that does ``work`` on the host. If the work fails, that host fails, and a line says why.
 
-    deploy.py calls it only where the plan has a part for it. If it takes long, the other hosts go on without this one,
-    whose own next steps wait; the operation that comes last must wait for all of them (``Lane.finish``).
+    deploy.py calls it only if the plan has a part for it. If it takes long, the other hosts continue without this one,
+    whose next operations wait; the last operation of a deploy has to wait for all of them (``Lane.finish``).
     """
     return _operation(work, LONGEST)
 
 
-def last_step(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
-    """As ``step``, where no operation comes after it."""
+def last_host_operation(work: Callable[[S], object]) -> PyinfraOperation[[S]]:
+    """Make a pyinfra operation as ``host_operation`` does, for the last one of a deploy."""
     return _operation(work, None)
 
 
@@ -65,9 +65,9 @@ def _operation(work: Callable[[S], object], longest: float | None) -> PyinfraOpe
 
 
 def _do(work: Callable[[S], object], run: S, host: Host) -> bool:
-    """The work, and its end if it fails: nothing more is done on that host."""
+    """Do the work. If it fails, nothing more is done on that host."""
     with ctx_host.use(host):
-        if run.machine.guard(partial(_work, work, run)):
+        if run.machine.run_safely(partial(_work, work, run)):
             return True
         if isinstance(run, InstanceRun):
             record(run, run.machine.reasons[0])
@@ -76,15 +76,15 @@ def _do(work: Callable[[S], object], run: S, host: Host) -> bool:
 
 
 def _work(work: Callable[[S], object], run: S) -> None:
-    # Scripts look for themselves; Redis does not ask who speaks to it.
+    # A script checks the lock itself; Redis does not know of it.
     run.machine.confirm_lock(since=SEEN_SECONDS)
     try:
         try:
             work(run)
         except redis.ConnectionError:
-            run.machine.confirm_lock()  # whoever took the lock over has ended the connection
+            run.machine.confirm_lock()  # whoever took the lock has closed the connection
             raise
-    except Exception as error:  # whatever it is: a take-over that fails gives the host back
+    except Exception as error:  # of any kind: a take-over that fails gives the host back
         undo, run.undo = run.undo, None
         if undo is None:
             raise

@@ -1,5 +1,5 @@
-# Behind own_server.sh: start a server with a configuration that is to be used, and see whether it answers. Certificates are
-# read. conf, acl: base64.
+# Behind throwaway_server.sh: start a server with a new configuration, and see whether it answers. It reads the
+# certificates. conf, acl: base64.
 if start_own "$(readable conf "$conf")" --tls-port 0 --tls-replication yes --unixsocketperm 700 \
   --aclfile "$(readable acl "$acl")" --logfile "" --pidfile pid --daemonize no --supervised no --save "" --appendonly no; then
   exit 0
