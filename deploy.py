@@ -1,4 +1,4 @@
-"""pyinfra inventory deploy.py: provisions new hosts and repairs drift, the same way."""
+"""pyinfra inventory deploy.py: provisions new hosts, and repairs drift in the same way."""
 
 from pyinfra import host, state
 
@@ -16,10 +16,10 @@ else:
         redis.lock_host(run, name="Lock the host, as it was looked at")
     if run.plan.due(How.PACKAGE):
         redis.prepare_packages(run, name="Prepare packages")
-    # The server, and the candidate's test, must be able to read what comes next.
+    # The server and the test of the configuration must be able to read what comes next.
     if steps.access_due(run.plan):
         redis.fix_permissions(run, name="Owners and modes")
-    # The candidate's test reads the certificates.
+    # The test of the configuration reads the certificates.
     if run.plan.due(How.CERTIFICATE):
         redis.renew_certificate(run, name="Certificate")
     if steps.tests_candidate(run.plan):
@@ -27,7 +27,7 @@ else:
     # AOF is on and written before the file says so.
     if steps.sets_live(run.plan, run.found):
         redis.set_live(run, name="Change the running server")
-    # While redis.conf still tells which of the files on disk are the last ones.
+    # While the old redis.conf still says which files on disk are the newest.
     if steps.prepares_data(run.plan, run.found):
         redis.prepare_data(run, name="See that the data on disk is found")
     if steps.writes_files(run.plan):

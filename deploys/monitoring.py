@@ -16,7 +16,7 @@ if run.failure:
 else:
     if exporter.plan.changes:
         prometheus.lock_exporter(exporter, name="Lock the host, as it was looked at")
-    # Before the package: its first start is with these.
+    # Before the package is installed: its first start uses these files.
     if exporter.plan.due(How.FILE, How.CERTIFICATE):
         prometheus.configure_exporter(exporter, name="Configure the exporter")
     if exporter.plan.due(How.PACKAGE):

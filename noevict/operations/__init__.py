@@ -1,6 +1,6 @@
-"""The changes, as pyinfra operations: each makes its part of a host's plan, and none looks at the host for itself.
+"""The changes, as pyinfra operations: each makes its part of a host's plan, and none looks at the host itself.
 
-Those of the exporter are in ``noevict.operations.exporter``: deploy.py need not import them.
+The exporter's operations are in ``noevict.operations.exporter``: deploy.py does not need them.
 """
 
 from noevict.operations.certificate import renew_certificate

@@ -1,4 +1,4 @@
-"""The server's certificate: the host makes the key, the fleet's CA signs."""
+"""The server's certificate: the host makes the key, and the fleet's CA signs it."""
 
 from noevict.pki import authority
 from noevict.run.host_operation import host_operation
@@ -9,9 +9,9 @@ from noevict.ssh.shell import SYNC_SECONDS
 
 @host_operation
 def renew_certificate(run: InstanceRun) -> None:
-    """A certificate in place of one that is missing, ends soon or is not as wanted; loaded without a restart.
+    """Replace a certificate that is missing, ends soon or is not as wanted, and load it without a restart.
 
-    Each has a new key, so that one that leaked ends with its certificate.
+    Each certificate has a new key, so that a leaked key ends with its certificate.
     """
     target, layout = run.plan.target, run.layout
     own = run.context.own_certificate(run.settings)
@@ -42,5 +42,5 @@ def renew_certificate(run: InstanceRun) -> None:
         what="placing the certificate",
     )
     if run.found.live.user == "admin" and run.found.live.config.get("tls-cert-file"):
-        # Setting the path it has makes the server read all its TLS files again; connections stay.
+        # Setting the same path again makes the server read all its TLS files again; connections stay open.
         run.client.config_set("tls-cert-file", f"{layout.tls}/server.crt")

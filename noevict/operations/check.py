@@ -1,4 +1,4 @@
-"""The end of every run: the host as its clients see it."""
+"""The end of every run: verifies the host as its clients see it."""
 
 from collections.abc import Generator
 from functools import partial
@@ -19,10 +19,10 @@ from noevict.run.verify import verify
 
 @operation()
 def verify_host(run: InstanceRun) -> Generator[FunctionCommand, None, None]:
-    """Every run ends here, on each host once its steps are done. What is as it should be counts as no change."""
+    """Verify the host once its other operations are done. Every run ends with this; it counts as no change."""
     if not run.machine.pyinfra.is_executing:
         return
-    # A step that failed has told why.
+    # An operation that failed has reported why.
     if not (run.machine.lane.finish() and run.machine.run_safely(partial(_verify, run))):
         yield failing()
     run.machine.release_lock()
@@ -30,9 +30,9 @@ def verify_host(run: InstanceRun) -> Generator[FunctionCommand, None, None]:
 
 
 def refuse_host(run: InstanceRun, *, name: str, looked_for_drift: bool = True) -> None:
-    """A host that is left alone fails, with the reasons, and fails alone. ``--dry`` says so by its exit code.
+    """Fail only this host, with its reasons, and do nothing on it. ``--dry`` then ends with exit code 1.
 
-    ``looked_for_drift``: whether that is a look for drift, which failed. What is about the exporter is none.
+    ``looked_for_drift``: whether to record this as a failed look for drift. A run for the exporter is no such look.
     """
     command_line.failing.add(run.name)
     _refuse(run=run, looked_for_drift=looked_for_drift, name=name)
@@ -40,18 +40,18 @@ def refuse_host(run: InstanceRun, *, name: str, looked_for_drift: bool = True) -
 
 @operation()
 def _refuse(run: InstanceRun, looked_for_drift: bool) -> Generator[FunctionCommand, None, None]:
-    def tell(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
+    def report(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra hands these two by name
         for line in run.failure:
             run.machine.fail(line)
         if looked_for_drift:
             record(run, run.failure[0])
         return False
 
-    yield FunctionCommand(tell, (), {})
+    yield FunctionCommand(report, (), {})
 
 
 def failing() -> FunctionCommand:
-    """The command of an operation whose work failed, and told why."""
+    """Return a command that fails, for an operation whose work failed and reported why."""
     return FunctionCommand(_fail, (), {})
 
 

@@ -1,4 +1,4 @@
-"""One engine's server in place of the other's, with all its keys; where that fails, the old one again."""
+"""Replaces one engine's server by the other's, with all its keys; if that fails, the old server is put back."""
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
@@ -8,7 +8,7 @@ from noevict.operations.data.stopping import before_stopping
 from noevict.operations.packages import install
 from noevict.operations.service import (
     enable,
-    last_words,
+    last_log_lines,
     service,
     settled,
     stop,
@@ -23,24 +23,24 @@ from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES
 
-COPY_SECONDS = 3600  # where the two data directories are on two disks
-PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is told to stop
+COPY_SECONDS = 3600  # if the two data directories are on two disks
+PAUSE_MILLISECONDS = 10_000  # writes wait while the keys are counted and the server is asked to stop
 
 
 @host_operation
 def change_engine(run: InstanceRun) -> None:
-    """The old server saves and stops, the new one starts with its data; noevict lets go of the old one."""
+    """Have the old server save and stop, start the new one with its data, and stop managing the old one."""
     old = run.predecessor
     if old is None:
         raise NoevictError("changed since looked at (other_engine): run again")
     if not run.found.pid:
         with run.context.restarts.turn(run.name):
             stop_after_failure(run)
-            _take_the_place_of(run, old)
+            _replace(run, old)
     let_go(old)
 
 
-def _take_the_place_of(run: InstanceRun, old: InstanceRun) -> None:
+def _replace(run: InstanceRun, old: InstanceRun) -> None:
     aof = old.found.starts_with_aof
     if old.found.live.reached:
         aof = _make_ready(run, old)
@@ -66,7 +66,7 @@ def _take_the_place_of(run: InstanceRun, old: InstanceRun) -> None:
 
 
 def _make_ready(run: InstanceRun, old: InstanceRun) -> bool:
-    """Everything on disk in a form that the new server reads; whether as append-only files."""
+    """Have the old server save all in a form that the new one reads. Return whether that is append-only files."""
     client, wanted = old.client, run.plan.target.live
     aof = moves_append_only(old.found.live, run.plan.target)
     wait_for(old, client, lambda info: not info.get("loading"), "loading")
@@ -74,15 +74,14 @@ def _make_ready(run: InstanceRun, old: InstanceRun) -> bool:
         client.config_set(PREAMBLE, wanted[PREAMBLE])
     else:
         save(old, client)
-    # In the form that the new server reads.
     before_stopping(old, append_only=aof, must_rewrite=True)
     return aof
 
 
 def _stop(old: InstanceRun) -> dict[str, tuple[int, int]]:
-    """The server's last moments: nothing more is written, keys are counted, it saves and ends.
+    """Pause writes, count the keys, and stop the server, which saves them.
 
-    Database -> (keys, those of them that may expire).
+    Return database -> (number of keys, number of those that may expire).
     """
     client = old.client
     client.client_pause(PAUSE_MILLISECONDS, all=False)
@@ -94,7 +93,7 @@ def _stop(old: InstanceRun) -> dict[str, tuple[int, int]]:
 def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> None:
     kind = "aof" if aof else "rdb"
     source, target = old.layout.data, run.layout.data
-    said = run.machine.shell(
+    lines = run.machine.shell(
         script("as_user", user=run.layout.user)
         + script("hand_over", source=source, target=target, old=old.layout.user, kind=kind, stamp=moved),
         seconds=COPY_SECONDS,
@@ -102,18 +101,18 @@ def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> Non
     )
     if kind == "rdb":
         seed(run, trust_rdb=True)
-    for line in said:
+    for line in lines:
         word, _, path = line.partition(" ")
         whose = old.layout.title if word == "moved" else run.layout.title
         run.machine.log(f"the data that {whose} had is kept in {path}")
 
 
 def _put_back(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
-    """The old server again, with its data. What to tell."""
+    """Put the old server back, with its data. Return the lines to report."""
     try:
         now = service(run, "state").state
         if now == "running":
-            # It may have served clients by now.
+            # It may have served clients already.
             return (
                 why,
                 f"{run.layout.title} runs, with the data handed over; mend that, then run again",
@@ -131,13 +130,13 @@ def _put_back(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple
     if state != "running":
         return (
             why,
-            f"{old.layout.title} has its data again, and does not start with it: {last_words(old)}",
+            f"{old.layout.title} has its data again, and does not start with it: {last_log_lines(old)}",
         )
     return (why, f"{old.layout.title} is back, with its data, and serves")
 
 
 def _compare(run: InstanceRun, before: dict[str, tuple[int, int]]) -> None:
-    """Raises NoevictError where keys are missing, those aside that may have expired."""
+    """Raise NoevictError if keys are missing, other than those that may have expired."""
     after = run.client.info("keyspace")
     for name, (keys, expires) in before.items():
         found = after.get(name, {}).get("keys", 0)

@@ -1,4 +1,4 @@
-"""The exporter beside Redis: configured before it is installed, so that its first start is ours."""
+"""The exporter beside Redis: it is configured before it is installed, so that its first start uses that."""
 
 import functools
 from collections.abc import Generator
@@ -29,7 +29,7 @@ from noevict.ssh.shell import SYNC_SECONDS
 
 @host_operation
 def lock_exporter(exporter: Exporter) -> None:
-    """Take the host's lock, and see that nothing changed since the look."""
+    """Take the host's lock, and check that nothing changed since the look."""
     run = exporter.run
     take_lock(run)
     redis, before = run.found, exporter.found
@@ -42,15 +42,15 @@ def lock_exporter(exporter: Exporter) -> None:
 
 @host_operation
 def configure_exporter(exporter: Exporter) -> None:
-    """Its certificate with a new key, its files, their owners and modes."""
+    """Write the exporter's files and its certificate with a new key, and set owners and modes."""
     run, target, made = exporter.run, exporter.plan.target, ""
     due = exporter.plan.due(How.FILE)
     files = [file for file in target.files if is_due(file, due)]
     if exporter.plan.due(How.CERTIFICATE) or any(
         change.path == KEY for change in due if change.part is Part.FILE
     ):
-        said = run.machine.shell(script("exporter_request", etc=ETC), what="openssl")
-        request = "\n".join(said[said.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
+        lines = run.machine.shell(script("exporter_request", etc=ETC), what="openssl")
+        request = "\n".join(lines[lines.index("-----BEGIN CERTIFICATE REQUEST-----") :]) + "\n"
         pem = authority.sign_client_request(run.context.secrets.ca, request, "exporter", run.context.now)
         made = script("exporter_key", etc=ETC)
         files.append(replace(target.file(CERTIFICATE), content=pem))
@@ -71,10 +71,9 @@ def configure_exporter(exporter: Exporter) -> None:
 
 @host_operation
 def install_exporter(exporter: Exporter) -> None:
-    """The distribution's package, where it is missing; what is there is never upgraded."""
-    prepare = script(
-        "packages", package=PACKAGE, tools="", fetch="no", pid=1
-    )  # its start is ours whatever starts it
+    """Install the distribution's package if it is missing; never upgrade it."""
+    # pid=1: apt may start it, since its first start uses our files.
+    prepare = script("packages", package=PACKAGE, tools="", fetch="no", pid=1)
     install = script("install", package=PACKAGE, binary=BINARY)
     exporter.run.machine.shell(script("apt") + prepare + install, seconds=APT_SECONDS, what="apt")
     _service(exporter, "enable")
@@ -83,24 +82,24 @@ def install_exporter(exporter: Exporter) -> None:
 
 @host_operation
 def start_exporter(exporter: Exporter) -> None:
-    """Unmasked, enabled, its files read, running."""
+    """Unmask and enable the unit, have systemd read its files, and start it."""
     _service(exporter, "enable")
     _service(exporter, "start")
 
 
 @host_operation
 def restart_exporter(exporter: Exporter) -> None:
-    """Where what it reads at its start has changed. Redis' clients do not notice."""
+    """Restart the exporter if what it reads at its start has changed. Redis' clients do not notice."""
     _service(exporter, "restart")
 
 
 @operation()
 def verify_exporter(exporter: Exporter) -> Generator[FunctionCommand, None, None]:
-    """Every run ends here, and with what Prometheus reads. What is as it should be counts as no change."""
+    """Verify the exporter and write what Prometheus reads. Every run ends with this; it counts as no change."""
     run = exporter.run
     if not run.machine.pyinfra.is_executing:
         return
-    # A step that failed has told why.
+    # An operation that failed has reported why.
     if not (run.machine.lane.finish() and run.machine.run_safely(partial(_verify, exporter))):
         yield failing()
     run.machine.release_lock()
@@ -119,7 +118,7 @@ def _verify(exporter: Exporter) -> None:
 
 @functools.cache
 def _groups(root: Path) -> dict[str, tuple[str, ...]]:
-    """Every host of hosts.yml -> its groups there. Read once a run."""
+    """Return host -> its groups, for every host of hosts.yml. The file is read once a run."""
     return {name: host.groups for name, host in read_fleet(root).hosts.items()}
 
 

@@ -1,4 +1,4 @@
-"""Files: tested where a server is there to test them, then each put in place whole."""
+"""Files: tests the configuration if a server is installed, then writes each file whole."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ LOGS_MODE = "2750"
 
 @host_operation
 def test_configuration(run: InstanceRun) -> None:
-    """Start a server of its own with the new configuration, before anything uses it."""
+    """Start a throwaway server with the new configuration, before anything uses it."""
     layout, target = run.layout, run.plan.target
     run.machine.shell(
         throwaway_server(layout)
@@ -32,7 +32,7 @@ def test_configuration(run: InstanceRun) -> None:
 
 @host_operation
 def fix_permissions(run: InstanceRun) -> None:
-    """Owners and modes of directories, certificates and data: what is tried next is to read them."""
+    """Set owners and modes of directories, certificates and data: the next operations have to read them."""
     layout, due = run.layout, {change.path for change in steps.access_due(run.plan)}
     lines = (
         f"{file.owner} {file.group} {file.mode} {file.path}"
@@ -56,9 +56,9 @@ def fix_permissions(run: InstanceRun) -> None:
 
 @host_operation
 def write_files(run: InstanceRun) -> None:
-    """All files, and kernel values."""
+    """Write all files that are due, and set kernel values."""
     layout, target = run.layout, run.plan.target
-    said = run.machine.shell(
+    lines = run.machine.shell(
         script("user", user=layout.user, data=layout.data)
         + script("descriptors", user=layout.user)
         + script(
@@ -78,7 +78,7 @@ def write_files(run: InstanceRun) -> None:
         seconds=SYNC_SECONDS,
         what="placing files",
     )
-    if "asks" in said:
+    if "asks" in lines:
         run.machine.warn(
             f"the next upgrade of {layout.package} may ask about {layout.conf}: any answer is fine; without a terminal "
             "it needs apt's --force-confold"
@@ -88,19 +88,21 @@ def write_files(run: InstanceRun) -> None:
 
 
 def _logs(layout: Layout) -> WantedFile:
-    """As the package makes it."""
+    """Return the directory of logs as the package makes it."""
     return WantedFile(layout.logs, layout.user, "adm", LOGS_MODE, directory=True)
 
 
 def placing(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
-    """The script that puts them in place. ``etc``: a directory of theirs, synced after. ``reload``: systemd knows of
-    them already."""
+    """Return the script that writes the files.
+
+    ``etc``: a directory of theirs, which is synced afterwards. ``reload``: whether systemd knows the unit already.
+    """
     wanted = "\n".join(map(_line, files))
     return script("files", etc=etc, wanted=wanted, reload="yes" if reload else "no")
 
 
 def is_due(file: WantedFile, due: Iterable[Change]) -> bool:
-    """Whether a file that is placed whole, or a directory that is missing, is among what is to change."""
+    """Return whether a change is due to a file that is written whole, or to a directory that is missing."""
     about = [change for change in due if change.path == file.path]
     return (
         any(change.part is Part.FILE for change in about) if file.directory else file.placed and bool(about)

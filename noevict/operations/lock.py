@@ -1,4 +1,4 @@
-"""The lock: one run at a time on a host, and only on a host that is still as it was looked at."""
+"""Locks a host: one run at a time, and only if the host has not changed since the look."""
 
 import contextlib
 import dataclasses
@@ -18,11 +18,11 @@ from noevict.ssh.lock import Lock
 
 @host_operation
 def lock_host(run: InstanceRun) -> None:
-    """Take the host's lock, see that nothing changed since the look, and write what is new in the secrets."""
+    """Take the host's lock, check that nothing changed since the look, and save new secrets."""
     if run.machine.duplicate_of:
         raise NoevictError(*run.machine.duplicate_of)
     before = run.found
-    wait_until_loaded(run)  # for hours, perhaps: nobody is kept out meanwhile
+    wait_until_loaded(run)  # perhaps for hours: without the lock, so that nobody is kept out
     take_lock(run)
     run.look_again()
     if is_loading(run.found):
@@ -40,7 +40,7 @@ def lock_host(run: InstanceRun) -> None:
 
 
 def take_lock(run: InstanceRun) -> None:
-    """Held until this process ends or ``run.machine.release_lock``. Raises NoevictError where another run holds it."""
+    """Take the lock, until ``run.machine.release_lock`` or this process ends. Raise NoevictError if it is taken."""
     run.machine.lock = Lock.take(run.machine.pyinfra, run.machine.host, run.machine.arguments)
     if run.machine.lock.silent:
         run.machine.log(f"takes over the lock of {run.machine.lock.silent}, which fell silent")
@@ -48,22 +48,22 @@ def take_lock(run: InstanceRun) -> None:
 
 
 def _end_connections(run: InstanceRun) -> None:
-    """Those of the run that lost the lock: what it sends when it wakes up is not to arrive."""
+    """Close the connections of the run that lost the lock: what it sends when it wakes up must not arrive."""
     if run.found.live.user == "admin":
         with contextlib.suppress(redis.RedisError, OSError):
             run.client.execute_command("CLIENT KILL", "USER", "admin", "SKIPME", "yes")
 
 
 def changed_fields(before: InstanceState, after: InstanceState) -> list[str]:
-    """The names of what differs between two looks, of the fields that count."""
-    # A server that was being started may have had some of its ports open, and not yet all.
+    """Return the names of the compared fields that differ between two looks."""
+    # A starting server may have had only some of its ports open.
     parts = ("machine", "live", *(("listeners",) if before.starting or before.live.loading else ()))
     inside = (name for part in parts[:2] for name in different(getattr(before, part), getattr(after, part)))
     return [*(name for name in different(before, after) if name not in parts), *inside]
 
 
 def different(before: Any, after: Any) -> list[str]:
-    """The names of what differs between two of one dataclass, of the fields that count."""
+    """Return the names of the compared fields that differ between two objects of one dataclass."""
     return [
         field.name
         for field in dataclasses.fields(before)

@@ -1,4 +1,4 @@
-"""Packages: from the distribution, never an upgrade."""
+"""Installs packages of the distribution, and never upgrades any."""
 
 from dataclasses import replace
 
@@ -11,18 +11,17 @@ from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 
 APT_SECONDS = 1800
-INSTALL_SECONDS = (
-    86400  # apt starts the server and waits until it has loaded the data it finds, terabytes perhaps
-)
+# apt starts the server and waits until it has loaded the data that it finds, perhaps terabytes.
+INSTALL_SECONDS = 86400
 
 
 @host_operation
 def prepare_packages(run: InstanceRun) -> None:
-    """Tools that are missing, and which release of the server this host would get."""
+    """Install missing tools, and find out which release of the server this host would get."""
     packages = run.found.machine.packages
     tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
     fetch = "yes" if run.plan.due(How.ENGINE) else "no"
-    said = run.machine.shell(
+    lines = run.machine.shell(
         script("apt")
         + script(
             "packages",
@@ -34,7 +33,7 @@ def prepare_packages(run: InstanceRun) -> None:
         seconds=APT_SECONDS,
         what="apt",
     )
-    version = next(line.partition(" ")[2] for line in said if line.startswith("candidate "))
+    version = next(line.partition(" ")[2] for line in lines if line.startswith("candidate "))
     server = Server.parse(run.layout.engine.name, version)
     if not server.supported:
         oldest = ".".join(map(str, ENGINES[run.layout.engine.name].oldest[:2]))
@@ -47,12 +46,12 @@ def prepare_packages(run: InstanceRun) -> None:
 
 @host_operation
 def install_server(run: InstanceRun) -> None:
-    """A server that was not there."""
+    """Install a server that is missing."""
     install(run)
 
 
 def install(run: InstanceRun) -> None:
-    """Install the server's package over the configuration that is in place: its first start is ours."""
+    """Install the server's package. The configuration is in place already: its first start uses it."""
     layout = run.layout
     run.machine.shell(
         script("apt")
@@ -61,5 +60,5 @@ def install(run: InstanceRun) -> None:
         seconds=INSTALL_SECONDS,
         what="apt",
     )
-    # What was disabled or masked stays so while its package comes and goes.
+    # A unit that was disabled or masked stays so, whether its package is removed or installed.
     wait_until_ready(run, "enable start")

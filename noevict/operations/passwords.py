@@ -1,4 +1,4 @@
-"""A host's own passwords: what root's files there say of them, and the end of the older ones."""
+"""A host's own passwords: writes root's files about them on the host, and ends older passwords."""
 
 from noevict.acl import diff as acl_diff
 from noevict.errors import NoevictError
@@ -12,9 +12,9 @@ from noevict.ssh.shell import SYNC_SECONDS
 
 
 def note_generation(run: InstanceRun) -> None:
-    """Which users.yml the host gets passwords from, written before it gets any.
+    """Write on the host which users.yml it gets passwords from, before it gets any.
 
-    Should the run end in between, the next one with the same users.yml goes on; an older copy is refused already.
+    If the run ends in between, the next run with the same users.yml continues, and one with an older copy is refused.
     """
     generation = run.secrets.generation
     if run.found.machine.given != generation and password_rotation.gives_passwords(
@@ -24,10 +24,10 @@ def note_generation(run: InstanceRun) -> None:
 
 
 def finish_passwords(run: InstanceRun) -> None:
-    """Once noevict, or the exporter, got in with the new password: older ones are not taken any more.
+    """End older passwords, once noevict or the exporter has logged in with the new one.
 
-    The id comes first: it says that the password which all hosts had is never sent here again, and by it this
-    host's own are found whatever the host is called.
+    The id is written first: it says that the password that all hosts had is never sent here again, and by it this
+    host's own passwords are found whatever the host is called.
     """
     plan, secrets = run.plan, run.secrets
     key, due = secrets.host, any(map(password_rotation.is_finishing, plan.changes))

@@ -1,11 +1,11 @@
-"""The service: enabled, started, restarted one host at a time, and put back where that fails."""
+"""The service: enables and starts it, restarts one host at a time, and puts the configuration back if that fails."""
 
 import contextlib
 from dataclasses import dataclass
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
-from noevict.operations.data.stopping import before_stopping, check_append_only_files, see_start
+from noevict.operations.data.stopping import before_stopping, check_append_only_files, check_start
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
@@ -19,7 +19,7 @@ UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before
 
 @dataclass(frozen=True)
 class UnitState:
-    """What service.sh tells: running, starting, stopping, stopped or failed; ``saved``: bytes of a save as it stops."""
+    """What service.sh prints: running, starting, stopping, stopped or failed; ``saved``: bytes saved while it stops."""
 
     state: str
     pid: int
@@ -28,7 +28,7 @@ class UnitState:
 
 @host_operation
 def enable_service(run: InstanceRun) -> None:
-    """Unmasked, enabled, its files read."""
+    """Unmask and enable the service, and have systemd read its files."""
     enable(run)
 
 
@@ -38,16 +38,16 @@ def enable(run: InstanceRun) -> None:
 
 @host_operation
 def start_server(run: InstanceRun) -> None:
-    """A server that is not running."""
+    """Start a server that is not running."""
     wait_until_ready(run, "start")
 
 
 @host_operation
 def restart_server(run: InstanceRun) -> None:
-    """Where nothing less will do. Nothing is lost: see what is done before."""
+    """Restart the server, if nothing less is enough. ``before_restart`` sees that nothing is lost."""
     with run.context.restarts.turn(run.name):
         if run.context.restart_failed_on is not None and run.undo is None:
-            # What that one did not start with is not left here for the next boot.
+            # The other host did not start with this configuration: it is not left here for the next boot.
             _files_back(run)
         stop_after_failure(run)
         before_restart(run)
@@ -56,18 +56,18 @@ def restart_server(run: InstanceRun) -> None:
         except (NoevictError, *HOST_FAILURES) as error:
             run.context.restart_failed_on = run.name
             if run.undo is not None:
-                raise  # more than the configuration is given back
+                raise  # give_back puts back more than the configuration
             raise NoevictError(*_put_back(run, sentence(error))) from error
 
 
 def before_restart(run: InstanceRun) -> None:
-    """Raises what speaks against it. It runs on: what it might not start with is not left here for the next boot."""
+    """Check that a restart is safe. If not, raise why: the server runs on, and has its old configuration for a boot."""
     try:
         if run.found.live.reached:
             before_stopping(run, append_only=run.plan.target.live["appendonly"] == "yes")
         else:
-            # It does not take our commands, and has append-only files open: see refusals.
-            see_start(run)
+            # It does not accept our commands, and has append-only files open: see preflight.
+            check_start(run)
             check_append_only_files(run)
     except (NoevictError, *HOST_FAILURES):
         if run.undo is None:
@@ -77,7 +77,7 @@ def before_restart(run: InstanceRun) -> None:
 
 
 def stop_after_failure(run: InstanceRun) -> None:
-    """Raises NoevictError where a server of this run did not come back: no other one is stopped then."""
+    """Raise NoevictError if a server of this run did not come back: no other server is stopped then."""
     if run.context.restart_failed_on is not None:
         raise NoevictError(
             f"not restarted: {run.context.restart_failed_on} did not come back; mend that first"
@@ -85,56 +85,58 @@ def stop_after_failure(run: InstanceRun) -> None:
 
 
 def wait_until_ready(run: InstanceRun, verb: str) -> None:
-    """Start or restart, wait through loading, and log in as a client would. Raises with the server's last words."""
+    """Start or restart, wait until it has loaded, and log in as a client would. Raise with its last log lines."""
     try:
         if settled(run, verb).state != "running":
             raise NoevictError(f"{run.layout.title} did not {verb.rsplit(maxsplit=1)[-1]}")
         wait_for_first_answer(run)
     except NoevictError as error:
-        raise NoevictError(f"{error}: {last_words(run)}") from error
+        raise NoevictError(f"{error}: {last_log_lines(run)}") from error
 
 
 def stop(run: InstanceRun) -> None:
-    """Raises NoevictError where it does not end: it may be saving, and in vain."""
+    """Stop the server. Raise NoevictError if it does not end: its last save may be failing."""
     if settled(run, "stop").state not in ("stopped", "failed"):
-        raise NoevictError(f"{run.layout.title} did not stop: {last_words(run)}")
+        raise NoevictError(f"{run.layout.title} did not stop: {last_log_lines(run)}")
 
 
 def settled(run: InstanceRun, verb: str) -> UnitState:
-    """Do it, and wait until the service is no longer on its way. Raises NoevictError where that stands still."""
+    """Run the verb, and wait until the service has settled. Raise NoevictError if it makes no progress."""
     old = run.found.pid if verb == "restart" else 0
     now, state = service(run, verb, old), ""
     while now.state in UNDER_WAY:
         if now.state != state:
-            state, patience = (
+            state, deadline = (
                 now.state,
                 ProgressDeadline(f"{run.layout.title} is {UNDER_WAY[now.state]}", run.machine.log),
             )
         if state == "starting":
-            patience.wait(*how_far(run))
+            deadline.wait(*how_far(run))
         else:
             old = now.pid
-            patience.wait(now.saved or None, f", {now.saved >> 20} MiB" if now.saved else "")
+            deadline.wait(now.saved or None, f", {now.saved >> 20} MiB" if now.saved else "")
         now = service(run, verb, old, again=True)
     return now
 
 
-def last_words(run: InstanceRun) -> str:
-    """What the server said last that tells why; no line that could hold a password."""
-    words = script("descriptors", user=run.layout.user) + script(
+def last_log_lines(run: InstanceRun) -> str:
+    """Return the server's last log lines that say why it failed, without any that could hold a password."""
+    log = script("descriptors", user=run.layout.user) + script(
         "last_log_lines", unit=run.layout.unit, logfile=run.layout.logfile
     )
     try:
-        return " / ".join(run.machine.shell(words, what="reading its log")) or "its log says nothing"
-    except NoevictError:  # a host that is gone: the first cause is the one to tell
+        return " / ".join(run.machine.shell(log, what="reading its log")) or "its log says nothing"
+    except NoevictError:  # the host is gone: the first cause is reported
         return "its log could not be read"
 
 
 def service(run: InstanceRun, verb: str, old: int = 0, *, again: bool = False) -> UnitState:
-    """Verbs of service.sh, one after the other. ``old``: the process that is to end. ``again``: they were given, and
-    go on."""
+    """Run verbs of service.sh, one after the other, and return the service's state.
+
+    ``old``: the process that has to end. ``again``: only wait for verbs that were given before.
+    """
     layout = run.layout
-    said = run.machine.shell(
+    lines = run.machine.shell(
         script(
             "service",
             package=layout.package,
@@ -148,12 +150,12 @@ def service(run: InstanceRun, verb: str, old: int = 0, *, again: bool = False) -
         ),
         what=f"systemctl {verb}" if run.found.machine.systemd else f"service {verb}",
     )
-    _, state, _, pid, _, saved = said[-1].split(" ")
+    _, state, _, pid, _, saved = lines[-1].split(" ")
     return UnitState(state, int(pid), int(saved))
 
 
 def _put_back(run: InstanceRun, why: str) -> tuple[str, ...]:
-    """The old configuration again, and running. What to tell."""
+    """Put the old configuration back and start with it. Return the lines to report."""
     try:
         if not _files_back(run):
             return (why, "there is no earlier configuration to put back")
@@ -163,13 +165,13 @@ def _put_back(run: InstanceRun, why: str) -> tuple[str, ...]:
     if state != "running":
         return (
             why,
-            f"the old configuration is back, and {run.layout.title} does not start with it: {last_words(run)}",
+            f"the old configuration is back, and {run.layout.title} does not start with it: {last_log_lines(run)}",
         )
     return (why, "the old configuration is back, and serves")
 
 
 def _files_back(run: InstanceRun) -> bool:
-    """The last configuration that worked, in place of the new one. False where there is none."""
+    """Put the last configuration that worked back in place. Return False if there is none."""
     layout = run.layout
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     return "none" not in run.machine.shell(

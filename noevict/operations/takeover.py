@@ -1,7 +1,7 @@
-"""A take-over under way, and its end where it fails: the host as it was, with nothing of noevict's left on it.
+"""A take-over: remembers how the host is and, if the take-over fails, gives it back without anything of noevict's.
 
-From the first change to the last check a file of root's on the host, TAKEOVER, says that it is not managed yet: a run
-that is killed in between leaves it, and the next one goes on, or is refused as for any server of somebody else's.
+From the first change to the last check, a file of root's on the host, TAKEOVER, says that the host is not managed yet.
+A run that is killed in between leaves it; the next run continues, or is refused as for any server of somebody else.
 """
 
 from functools import partial
@@ -9,9 +9,9 @@ from functools import partial
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.machine.sysctl import SYSCTL, TITLES
-from noevict.operations.data.directories import keep_aside
+from noevict.operations.data.directories import keep_old_aof
 from noevict.operations.data.persistence import save
-from noevict.operations.service import last_words, service, settled, stop
+from noevict.operations.service import last_log_lines, service, settled, stop
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
@@ -20,14 +20,14 @@ from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 
 
 def takes_over(run: InstanceRun) -> bool:
-    """Whether a server that somebody else set up is to become ours."""
+    """Return whether this run makes a server that somebody else set up ours."""
     package = run.found.machine.packages.get(run.layout.package)
     there = run.found.conf is not None or (package is not None and package.unpacked)
     return there and not run.managed
 
 
 def begin_takeover(run: InstanceRun) -> None:
-    """Remember how the host is. From now on a step that fails gives it back."""
+    """Save how the host is. From now on, an operation that fails gives the host back."""
     layout, found = run.layout, run.found
     placed = (
         *(layout.aclfile, layout.tls, layout.dropin, SYSCTL, layout.conf),
@@ -49,7 +49,7 @@ def begin_takeover(run: InstanceRun) -> None:
 
 
 def give_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
-    """The host as it was before the take-over, its server running where it ran. What to tell."""
+    """Put the host back as it was before the take-over, its server running if it ran. Return the lines to report."""
     title = run.layout.title
     try:
         return (*why, _give_back(run))
@@ -65,11 +65,11 @@ def _give_back(run: InstanceRun) -> str:
         _set_back(run)
     elif now.state != "stopped":
         stop(run)
-    # As it ends, a server that ran writes an RDB of all its keys. Once AOF is on again, append-only files beside it
-    # would be loaded in place of what is newer.
+    # A server that ran writes an RDB of all its keys as it stops. Once AOF is on again, append-only files beside that
+    # RDB would be loaded instead of it, although it is newer.
     in_rdb = bool(found.pid) or (found.file(layout.rdb) is not None and not found.empty_rdb)
     if not untouched and not found.starts_with_aof and in_rdb:
-        keep_aside(run)
+        keep_old_aof(run)
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=PREVIOUS, etc=layout.etc, dropin=layout.dropin)
@@ -83,13 +83,13 @@ def _give_back(run: InstanceRun) -> str:
     if settled(run, "start").state != "running":
         return (
             f"nothing of noevict's is left there, and {layout.title} does not start with its own configuration: "
-            f"{last_words(run)}"
+            f"{last_log_lines(run)}"
         )
     return f"nothing of noevict's is left there: the old configuration is back, and {layout.title} serves"
 
 
 def _set_back(run: InstanceRun) -> None:
-    """What this run, or one before that was killed, set of a server that goes on with its own configuration."""
+    """Undo what this run, or an earlier one that was killed, set on a server that keeps its own configuration."""
     client, before = run.client, run.found.live.config
     off = not run.found.starts_with_aof and (
         run.found.aof_before is not None or before.get("appendonly") == "no"
@@ -97,6 +97,6 @@ def _set_back(run: InstanceRun) -> None:
     if off and client.config_get("appendonly").get("appendonly") == "yes":
         save(run, client)
         client.config_set("appendonly", "no")
-        keep_aside(run)
+        keep_old_aof(run)
     for name in {"save", "shutdown-on-sigterm"} & before.keys():
         client.config_set(name, before[name])

@@ -1,4 +1,4 @@
-"""The way out: a host that noevict no longer looks after, and whose Redis goes on as it is."""
+"""Stops managing a host, and leaves its Redis running as it is."""
 
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
 from noevict.machine.sysctl import SYSCTL
@@ -11,7 +11,7 @@ from noevict.scripts import script
 
 @last_host_operation
 def stop_managing(run: InstanceRun) -> None:
-    """Remove what is noevict's alone; server, configuration and data stay, and are named."""
+    """Remove only what is noevict's; server, configuration and data stay, and are reported."""
     take_lock(run)
     for each in filter(None, (run.predecessor, run)):
         left = let_go(each)
@@ -24,7 +24,7 @@ def stop_managing(run: InstanceRun) -> None:
 
 
 def let_go(run: InstanceRun) -> list[str]:
-    """No longer look after this engine's server here. What stays of it, by path."""
+    """Stop managing this engine's server on the host. Return the paths of what stays."""
     layout = run.layout
     return run.machine.shell(
         script("descriptors", user=layout.user)

@@ -1,1 +1,1 @@
-"""One run: what all of its hosts share, one host in it, and what is kept afterwards."""
+"""One run: what its hosts share, each machine and server in it, and what it keeps for the next run."""

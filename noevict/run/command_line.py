@@ -1,6 +1,6 @@
-"""pyinfra's command line: the hosts that it names are there, and exit code 0 means that something was done.
+"""Checks the hosts that pyinfra's command line names, and makes exit code 0 mean that the work was done.
 
-By public means only: click's context, Python's ``input`` and signals. Where there is no such context, nothing differs.
+It uses public means only: click's context, Python's ``input`` and signals. Without click's context it does nothing.
 """
 
 import builtins
@@ -22,14 +22,14 @@ from noevict.messages import displayed, nearest
 
 INTERRUPTED = 128 + signal.SIGINT
 
-# Hosts on which a run fails, as the look at them shows; ``--dry`` ends with 1 then.
+# Hosts on which a run would fail, as their look shows; with any, ``--dry`` ends with exit code 1.
 failing: set[str] = set()
 
 
 def take_charge(fleet: Inventory) -> None:
-    """Check the hosts that the command line names, and see to its exit code.
+    """Check the hosts that the command line names, and correct its exit code when it ends.
 
-    Raises NoevictError for a ``--limit`` or ``--exclude`` that matches no host, and if both together leave none.
+    Raise NoevictError for a ``--limit`` or ``--exclude`` that matches no host, and if both together leave no host.
     """
     context = click.get_current_context(silent=True)
     if context is None:
@@ -44,7 +44,7 @@ def take_charge(fleet: Inventory) -> None:
 
 
 def check_limits(fleet: Inventory, limits: tuple[str, ...], excluded: tuple[str, ...]) -> list[str]:
-    """The hosts left. A pattern is the name of a group, or matches those of hosts. Raises as ``take_charge``."""
+    """Return the hosts that are left. A pattern is a group's name or matches hosts' names. Raise as ``take_charge``."""
     groups = {**fleet.groups(), FILE_GROUP: list(fleet.hosts)}
 
     def matched(pattern: str) -> set[str]:
@@ -68,14 +68,14 @@ def check_limits(fleet: Inventory, limits: tuple[str, ...], excluded: tuple[str,
 
 
 def _answer(ask: Callable[..., str], prompt: object = "", /) -> str:
-    """To pyinfra's own questions, which have no prompt and take only Enter for a yes. The end of the input is a no."""
+    """Answer pyinfra's own questions, which have no prompt: y and yes count as Enter, the end of the input as a no."""
     if prompt:
         return ask(prompt)
     try:
-        said = ask()
+        reply = ask()
     except EOFError:
         return "none (ctrl-d)" if sys.stdin.isatty() else "none (there is no terminal: -y does not ask)"
-    return "" if said.strip().lower() in {"y", "yes"} else said
+    return "" if reply.strip().lower() in {"y", "yes"} else reply
 
 
 def _interrupt(*_: object) -> None:
@@ -85,7 +85,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _end(params: Mapping[str, Any]) -> None:
-    """Turn exit code 0 into 1 if it would say more than is true."""
+    """Turn exit code 0 into 1 if the work was not done."""
     ending = sys.exc_info()[1]
     if isinstance(ending, SystemExit) and not ending.code and (why := _undone(params)):
         click.echo(why, err=True)
@@ -93,7 +93,7 @@ def _end(params: Mapping[str, Any]) -> None:
 
 
 def _undone(params: Mapping[str, Any]) -> str | None:
-    """Why what was asked for was not done; None if it was."""
+    """Return why the work was not done; None if it was."""
     if not all(operation.endswith(".py") for operation in params["operations"]):
         return None  # no deploy: debug-inventory, facts
     if params["dry"] or (params["json_output"] and not params["yes"]):

@@ -1,4 +1,4 @@
-"""What all hosts of one run share: their checked settings, the secrets, and what went wrong with restarts."""
+"""What all hosts of one run share: their checked settings, the secrets, and which restart failed."""
 
 import ssl
 from collections.abc import Iterable, Mapping
@@ -22,17 +22,17 @@ from noevict.secrets.host_passwords import HostIds
 from noevict.secrets.store import Secrets, locate
 from noevict.settings.model import Settings, build_settings
 
-# The controller does 20 ms of work for each look, one after the other: of many more at once each would wait for the
-# others until its server's answers seem late. So many still hide a second of the way to a host.
+# A look costs the controller 20 ms, and these add up: with many more looks at once, each would wait so long for the
+# others that its server's answers seem late. With this many, a latency of one second is still hidden.
 LOOKS_AT_ONCE = 100
 
 
 class RunContext:
-    """Made once a run, from the data of all its hosts.
+    """Holds what the hosts of one run share; made once a run, from the data of all its hosts.
 
-    ``owners``: of the names of all hosts of hosts.yml, if there are more than these.
+    ``owners``: the owners of the names of all hosts of hosts.yml, if hosts.yml has more hosts than the run.
 
-    Raises NoevictError with every mistake of every host.
+    Raise NoevictError with every mistake of every host.
     """
 
     def __init__(
@@ -61,48 +61,45 @@ class RunContext:
         self._record_failed = self._unrecorded = False
         self._ids: tuple[Secrets, HostIds] | None = None
         self._own: dict[tuple[str, str, str], UserCertificate] = {}
-        self._tried: set[tuple[str | None, ...]] = (
-            set()
-        )  # own certificates, and the name clients accept them for
+        # Certificates of the user's that clients accept, and the name that they accept them for.
+        self._tried: set[tuple[str | None, ...]] = set()
         at_once = min((s.redis_restart_at_once for s in self.settings.values()), default=1)
         self.restarts = RestartTurns(at_once)
-        self._machines: dict[
-            str, dict[str, None]
-        ] = {}  # what tells a machine from others -> its hosts, in order
+        self._machines: dict[str, dict[str, None]] = {}  # a machine's identity -> its hosts, in order
         self.looks = BoundedSemaphore(LOOKS_AT_ONCE)  # held while a host and its server are looked at
-        self.managed: set[str] = set()  # the hosts that noevict was on before, as far as they were looked at
+        self.managed: set[str] = set()  # hosts that noevict managed before, among those looked at
         self.restart_failed_on: str | None = None
 
     def note_managed(self, host: str, *, managed: bool) -> None:
-        """What the last look found: whether noevict was on the host before."""
+        """Note whether noevict managed the host before, as the last look found."""
         (self.managed.add if managed else self.managed.discard)(host)
 
     def looked_at(self, host: str, machine: str) -> None:
-        """What the look found to tell the host's machine from others; "" where it could not tell."""
+        """Note the identity of the host's machine, as the look found it; "" if it is unknown."""
         if machine:
             self._machines.setdefault(machine, {})[host] = None
 
     def duplicate_of(self, host: str, machine: str) -> str | None:
-        """Another host that was found to be the same machine."""
+        """Return another host that is the same machine; None if no look found one."""
         return next((other for other in self._machines.get(machine, ()) if other != host), None)
 
     def secrets_of(self, host: str, claimed: str) -> Secrets:
-        """As the host knows them. ``claimed``: what its id file says, "" if there is none."""
+        """Return the secrets as the host knows them. ``claimed``: what its id file says, "" if it has none."""
         if self._ids is None or self._ids[0] is not self.secrets:
             self._ids = (self.secrets, self.secrets.host_ids(self.owners.hosts))
         return self.secrets.of_host(self._ids[1].key(host, claimed))
 
     def record_id(self, host: str, host_id: str) -> str | None:
-        """Remember the id that a verified host has; where that cannot be written why, once a run."""
+        """Save the id of a verified host. If that fails, return why, once a run."""
         try:
             self.secrets.record_id(host, host_id, self.owners.hosts)
         except NoevictError as error:
-            told, self._unrecorded = self._unrecorded, True
-            return None if told else str(error)
+            reported, self._unrecorded = self._unrecorded, True
+            return None if reported else str(error)
         return None
 
     def refresh_secrets(self) -> None:
-        """Where another run of this checkout has made them since, those; what was drafted here is dropped."""
+        """Use the secrets that another run of this checkout has saved since, in place of those drafted here."""
         with self._saving:
             there = None if self.made_before else Secrets.load(self.secrets.path)
             if there is not None:
@@ -116,7 +113,7 @@ class RunContext:
     def save_secrets(self, managed_hosts: Iterable[str]) -> Secrets:
         """Write what is new in the secrets, once, before the first change that needs them.
 
-        Raises NoevictError where a new CA would be made although hosts of this run have one already.
+        Raise NoevictError if this would make a new CA although hosts of this run already have one.
         """
         with self._saving:
             if not self._saved:
@@ -132,7 +129,7 @@ class RunContext:
             return self.secrets
 
     def client_pem(self) -> str:
-        """A certificate and key for noevict itself (PEM), for servers that ask clients for one; good for a day."""
+        """Return noevict's own certificate and key (PEM), for servers that ask for one; valid for a day."""
         if self._client_pem is None:
             self._client_pem = "".join(
                 authority.make_client_certificate(self.secrets.ca, "noevict", self.now, 1)
@@ -142,9 +139,9 @@ class RunContext:
     def record(
         self, host: str, look: records.Drift | None, seen: Mapping[str, Any] | None = None
     ) -> str | None:
-        """Leave for monitoring what a verification saw; where that cannot be written why, once a run.
+        """Save what a verification saw, for monitoring. If that fails, return why, once a run.
 
-        ``seen``: other fields of the host's Record; without ``look`` the end of its exporter's certificate only.
+        ``seen``: other fields of the host's Record; without ``look``, only when its exporter's certificate ends.
         """
         seen = seen or {}
         try:
@@ -154,23 +151,23 @@ class RunContext:
             else:
                 records.write_exporter(state, {host: seen["exporter_ends"]})
         except NoevictError as error:
-            told, self._record_failed = self._record_failed, True
-            return None if told else str(error)
+            reported, self._record_failed = self._record_failed, True
+            return None if reported else str(error)
         return None
 
     def record_before(self, host: str) -> records.Record:
-        """What earlier runs left of the host."""
+        """Return what earlier runs saved of the host."""
         return records.read_one(records.locate(self.root), host)
 
     def trusting(self, endpoint: Endpoint) -> ssl.SSLContext:
-        """Return how noevict gets to a server: with the CA of its certificate, strict if that is the fleet's own."""
+        """Return how noevict checks a server's certificate: against its CA, strictly if that is the fleet's own CA."""
         ca = self.secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
         return contexts.trusting(ca.encode(), self.client_pem(), strict=endpoint.ca is None)
 
     def try_own_certificate(self, settings: Settings, endpoint: Endpoint) -> None:
-        """See by a handshake in memory that a client of the endpoint accepts the user's own certificate.
+        """Check by a handshake in memory that a client of the endpoint accepts the user's own certificate.
 
-        Raises NoevictError if it does not, and as ``own_certificate``.
+        Raise NoevictError if it does not, and as ``own_certificate``.
         """
         own, name = self.own_certificate(settings), endpoint.host
         tried = (settings.redis_tls_cert, settings.redis_tls_ca, name)
@@ -184,7 +181,7 @@ class RunContext:
         self._tried.add(tried)
 
     def own_certificate(self, settings: Settings) -> UserCertificate | None:
-        """The user's own certificate files, where the settings name some. Raises NoevictError."""
+        """Return the user's own certificate, None without settings for it. Raise NoevictError if it is wrong."""
         files = (settings.redis_tls_cert, settings.redis_tls_key, settings.redis_tls_ca)
         if None in files:
             return None
@@ -195,17 +192,17 @@ class RunContext:
         return self._own[key]
 
 
-_fleets: dict[State, RunContext] = {}
+_contexts: dict[State, RunContext] = {}
 
 
 def context_of(state: State) -> RunContext:
-    """The run's context, from the data of all hosts (``--data`` included). Raises NoevictError."""
-    if state not in _fleets:
+    """Return the run's context, made of the data of all hosts (``--data`` included). Raise NoevictError."""
+    if state not in _contexts:
         data = {host.name: _settings_data(host) for host in state.inventory}
-        # With --limit too these are all hosts: whose name a host claims does not depend on who is looked at.
+        # These are all hosts, with --limit too: who owns a name does not depend on which hosts are looked at.
         given = {host.name: given_names(host.name, _all_data(host)) for host in state.inventory}
-        _fleets[state] = RunContext(Path(state.cwd or "."), data, Owners(given))
-    return _fleets[state]
+        _contexts[state] = RunContext(Path(state.cwd or "."), data, Owners(given))
+    return _contexts[state]
 
 
 def _all_data(host: Host) -> dict[str, Any]:

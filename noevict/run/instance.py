@@ -36,9 +36,9 @@ from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
 
 
 class InstanceRun:
-    """Made in Prepare by ``look()``; the operations are handed it and read their part of ``plan``.
+    """One server in one run. Operations get it after ``look()``, and make their part of its ``plan``.
 
-    ``layout``: of the other engine, for the server that this one is to replace.
+    ``layout``: of the other engine, for the server that this one will replace.
     """
 
     def __init__(self, machine: MachineRun, layout: Layout | None = None) -> None:
@@ -46,65 +46,65 @@ class InstanceRun:
         self.settings: Settings = self.context.settings[self.name]
         self.layout = layout or LAYOUTS[self.settings.redis_engine]
         self.state: InstanceState | None = None
-        self.predecessor: InstanceRun | None = None  # the other engine, if it is to hand over to this one
+        self.predecessor: InstanceRun | None = None  # the other engine's server, if this one will replace it
         self._client: Client | None = None
         self._plan: Plan[Target] | None = None
-        # Defaults of releases that were not measured, as this host reported them: they count for no other host.
+        # Defaults of releases that were not measured, as this host reported them: they are used for no other host.
         self.probed_defaults: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        # Gives a server back that is being taken over, after a failure told in these lines; what to tell then.
+        # Gives back a server that is being taken over, after a failure (its lines); returns the lines to report.
         self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None
         before = self.context.record_before(self.name)
-        self.refused_before = before.refusals  # what refusals of writes are counted from
-        self.keys_before = before.keys  # when its server was last seen to have some
+        self.refused_before = before.refusals  # new refusals of writes are counted from these
+        self.keys_before = before.keys  # when its server was last seen with keys
 
     def __repr__(self) -> str:
         return repr(self.machine)  # pyinfra prints arguments
 
     @property
     def plan(self) -> Plan[Target]:
-        """Of the last look. Raises NoevictError before there was one."""
+        """Return the plan of the last look. Raise NoevictError before the first look."""
         if self._plan is None:
             raise NoevictError("was not looked at")
         return self._plan
 
     @property
     def found(self) -> InstanceState:
-        """The last look. Raises NoevictError before there was one."""
+        """Return what the last look found. Raise NoevictError before the first look."""
         if self.state is None:
             raise NoevictError("was not looked at")
         return self.state
 
     @property
     def managed(self) -> bool:
-        """Whether noevict was here before, with either engine."""
+        """Return whether noevict managed this host before, with either engine."""
         return self.state is not None and (managed(self.state, self.layout) or self.predecessor is not None)
 
     @property
     def of_others(self) -> tuple[str, ...]:
-        """Why this host belongs to other secrets; nothing where it does not."""
+        """Return why this host belongs to other secrets; () if it does not."""
         if not self.managed:
             return ()
         return tuple(of_others(self.found, self.plan.target, self.secrets))
 
     @property
     def secrets(self) -> Secrets:
-        """The fleet's, as this host knows them by what the last look found."""
+        """Return the fleet's secrets as this host knows them, by what the last look found."""
         return self.context.secrets_of(self.name, self.machine.id)
 
     def admin_passwords(self, found: InstanceState) -> tuple[str, ...]:
-        """Those to try as admin, by a look; none where our admin was thought up in this run."""
+        """Return the passwords to try as admin, by a look; none if this run has drafted the secrets."""
         secrets = self.context.secrets_of(self.name, found.machine.id)
         return password_rotation.admin_logins(secrets, found) if self.context.made_before else ()
 
     @property
     def looked(self) -> bool:
-        """Whether there is a plan, and not just a failure."""
+        """Return whether there is a plan, and not only a failure."""
         return self._plan is not None
 
     def look(self) -> "InstanceRun":
-        """Look at the host and its Redis, and plan. What goes wrong is this host's ``failure``."""
+        """Look at the host and its Redis, and plan. Whatever fails becomes this host's ``failure``."""
         try:
             self.look_again()
             repairs = bool(self.plan.changes) and not self.plan.blocked
@@ -113,24 +113,24 @@ class InstanceRun:
             )
         except NoevictError as error:
             self.failure = error.lines
-        except Exception as error:  # a host or server that answers nonsense is that host's failure alone
+        except Exception as error:  # nonsense from a host or server fails only that host
             logger.debug("looking at %s", self.name, exc_info=True)
             self.failure = (f"could not be looked at: {sentence(error)}",)
         return self
 
     def look_again(self) -> Plan[Target]:
-        """As ``look``, raising what goes wrong: NoevictError or one of HOST_FAILURES."""
+        """Look as ``look`` does, but raise what fails: NoevictError or one of HOST_FAILURES."""
         with self.context.looks:
-            self._own_certificate()  # no host is looked at with one that its clients would not accept
+            self._own_certificate()  # before any look: its clients have to accept it
             ca = self.context.secrets.ca.fingerprint
             plan = self._look_once()
             if self.managed:
                 self.context.refresh_secrets()
-            # With secrets that were drafted alone it looks like a host of somebody else's.
+            # With secrets that were only drafted, it looks like another fleet's host.
             return plan if self.context.secrets.ca.fingerprint == ca else self._look_once()
 
     def ask_again(self) -> Plan[Target]:
-        """Ask the server alone, over the connection there is, and plan. Raises as ``look_again``."""
+        """Ask only the server, over the connection that is open, and plan. Raise as ``look_again``."""
         self.state = replace(self.found, live=client_.ask_again(self.client, self.found.live))
         return self.make_plan()
 
@@ -151,7 +151,7 @@ class InstanceRun:
         ports = (self.settings.redis_port, self.settings.redis_plaintext_port)
         found, *other = self.machine.look((self.layout, self.layout.other), ports)
         if other:
-            # The server that still is, or was, in charge here.
+            # The server that clients used until now.
             self.predecessor = InstanceRun(self.machine, self.layout.other)
             found = replace(found, predecessor=self.predecessor._look_at_server(other[0]))
         return self._look_at_server(found)
@@ -167,22 +167,22 @@ class InstanceRun:
         return self.state
 
     def _counted(self, found: InstanceState) -> InstanceState:
-        """With the keys in files beside a server that has none; nothing is asked of any other."""
+        """Count the keys in files beside a server that has no keys; do nothing for any other server."""
         paths = lost_keys.beside(found, self.layout)
         if not paths:
             return found
         count = script("as_user", user=self.layout.user) + script("count_keys", paths="\n".join(paths))
-        told = [
+        counts = [
             line.removeprefix("keys ")
             for line in self.machine.shell(count, what="counting the keys in its data")
         ]
-        keys = [int(each) if each.isdigit() else None for each in told]
+        keys = [int(each) if each.isdigit() else None for each in counts]
         return replace(found, keys_beside=dict(zip(paths, keys, strict=False)))
 
     def make_plan(self) -> Plan[Target]:
-        """Plan from the last look, the secrets as they now are, and the releases known now.
+        """Plan from the last look, the current secrets, and the releases known by now.
 
-        Where another release runs than is installed, it reads and writes the files until it is restarted.
+        If a release runs that is not the installed one, it reads and writes the files until it is restarted.
         """
         found, oldest = self.found, Server(self.layout.engine.name, self.layout.engine.oldest)
         installed = found.release(self.layout) or oldest  # the oldest: for a preview
@@ -210,7 +210,7 @@ class InstanceRun:
         return make_plan(settings, found, target, secrets, own, self.context.now, self.keys_before)
 
     def _ask_defaults(self, server: Server) -> None:
-        """Of a release newer than this noevict: from a fresh server of the host's own, once a run."""
+        """Ask a throwaway server on the host for the defaults of a release newer than this noevict, once a run."""
         if server not in self.probed_defaults:
             asked = throwaway_server(self.layout) + script("defaults")
             lines = self.machine.shell(asked, what=f"asking {server} for its defaults")
@@ -231,19 +231,19 @@ class InstanceRun:
 
     @functools.cached_property
     def endpoint(self) -> Endpoint:
-        """Where its clients go. Raises NoevictError for a redis_tls_ca that cannot be read."""
+        """Return where its clients connect. Raise NoevictError if redis_tls_ca cannot be read."""
         data = {"redis_address": self.settings.redis_address, "ssh_hostname": self.machine.ssh_hostname}
         return make_endpoint(self.context.root, self.name, client_host(self.name, data), self.settings)
 
     @property
     def client(self) -> Client:
-        """Redis, logged in; the connection of the last look where it still stands. Raises NoevictError."""
+        """Return the logged-in connection of the last look. Raise NoevictError if there is none."""
         if self._client is None:
             raise NoevictError(f"{self.layout.title} could not be reached")
         return self._client
 
     def connected(self) -> Client:
-        """As ``client``; where there is none yet, as ``reconnect``."""
+        """Return the connection that is open, or a new one as from ``reconnect``."""
         return self._client or self.reconnect()
 
     def close_client(self) -> None:
@@ -255,7 +255,7 @@ class InstanceRun:
             self._client = None
 
     def reconnect(self) -> Client:
-        """Connect as admin anew, certificate and host name checked. Raises as ``login.connect_as_admin``."""
+        """Connect again as admin, with certificate and host name checked. Raise as ``login.connect_as_admin``."""
         self.close_client()
         self._client = login.connect_as_admin(self._route(self.found), self.plan.target.bind)
         self._client.wire.again = self.machine.confirm_lock

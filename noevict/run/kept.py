@@ -1,4 +1,4 @@
-"""What runs keep of a host in ``state/``, and whether its server refuses writes: by what is so now, and since then."""
+"""What a run keeps about a host in ``state/``, and whether its server refuses writes now or has since then."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from noevict.server.writes import Refusals, count_refusals, full_after, refused,
 
 
 def refusals(run: InstanceRun) -> Refusals | None:
-    """How many writes its server had refused at the last look; None if it is not ours, or was not reached."""
+    """Return how many writes the server had refused at the last look; None if it is not ours or was not reached."""
     live = run.state.live if run.state else None
     if live is None or not live.ours:
         return None
@@ -18,7 +18,7 @@ def refusals(run: InstanceRun) -> Refusals | None:
 
 
 def writes_refused(run: InstanceRun) -> str:
-    """Why its server refuses writes, by the last look, and what to do: a line; "" if nothing speaks for it."""
+    """Return why the server refuses writes, by the last look, and what to do (one line); "" if it accepts them."""
     now = refusals(run)
     if now is None or run.found.live.loading:
         return ""
@@ -29,9 +29,9 @@ def writes_refused(run: InstanceRun) -> str:
 
 
 def refused_after(run: InstanceRun) -> bool:
-    """Whether a server that refuses writes still does after the changes due, as far as a look shows that.
+    """Return whether a server that refuses writes will still do so after the changes due, as far as a look shows.
 
-    Once something was changed, refusals of before no longer count: see ``noevict.run.verify.still_refused``.
+    After a change, earlier refusals no longer count: see ``noevict.run.verify.still_refused``.
     """
     target = run.plan.target
     full = full_after(run.found.live.info, target.maxmemory, target.live["maxmemory-policy"])
@@ -43,7 +43,7 @@ def _has_read_only_disk(run: InstanceRun) -> bool:
 
 
 def seen(run: InstanceRun) -> dict[str, Any]:
-    """Fields of its Record, by the last look; what is not known is left out, and stays as it is there."""
+    """Return fields of the host's Record, by the last look. Unknown ones are left out, and so stay unchanged."""
     if not run.looked:
         return {}
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A server that is still loading its data: what it tells of its keys is not all, and nothing is changed on it."""
+"""Waits for a server that is still loading its data: until then it reports only some keys, and is not changed."""
 
 import contextlib
 import time
@@ -12,11 +12,11 @@ from noevict.run.instance import InstanceRun
 from noevict.server.progress import Info, ProgressDeadline, loading
 from noevict.ssh.shell import HOST_FAILURES
 
-ANSWER_SECONDS = 20  # from ready to the first answer
+ANSWER_SECONDS = 20  # from the unit being ready to the server's first answer
 
 
 def is_loading(found: InstanceState) -> bool:
-    """Whether it says so itself, or is being started and too busy to answer; or the engine that it replaces does."""
+    """Return whether the server, or the one that it replaces, is loading or starting and too busy to answer."""
     return (
         found.live.loading
         or found.too_busy
@@ -25,41 +25,40 @@ def is_loading(found: InstanceState) -> bool:
 
 
 def wait_until_loaded(run: InstanceRun) -> None:
-    """Where the last look found it loading: wait until it is not, and look again.
+    """If the last look found the server loading, wait until it has loaded, and look again.
 
-    Raises NoevictError once the loading stands still, and as ``InstanceRun.look_again``.
+    Raise NoevictError if the loading makes no progress, and as ``InstanceRun.look_again``.
     """
-    patience = _patience(run.predecessor or run)
+    deadline = _deadline(run.predecessor or run)
     while is_loading(run.found):
         while (info := _ask(run.predecessor or run)) and info.get("loading"):
-            patience.wait(*loading(info))
-        patience.wait()
+            deadline.wait(*loading(info))
+        deadline.wait()
         run.look_again()
 
 
 def wait_for_first_answer(run: InstanceRun) -> None:
     """Log in to a server that was just started, as a client would, and wait until it has loaded its data.
 
-    Raises NoevictError where it does not answer within ANSWER_SECONDS or does not take the password, and once the
-    loading stands still.
+    Raise NoevictError if it does not answer within ANSWER_SECONDS, rejects the password, or makes no progress.
     """
-    patience, late, seen = _patience(run), time.monotonic() + ANSWER_SECONDS, False
+    deadline, late, seen = _deadline(run), time.monotonic() + ANSWER_SECONDS, False
     while True:
         try:
             client = run.reconnect()
             while (info := client.info("persistence")).get("loading"):
                 seen = True
-                patience.wait(*loading(info))
+                deadline.wait(*loading(info))
             return
         except (redis.RedisError, OSError) as error:
             given_up = not seen and time.monotonic() > late
             if given_up or isinstance(error, redis.AuthenticationError):
                 raise NoevictError(f"{run.layout.title} started, and {sentence(error)}") from error
-        patience.wait()
+        deadline.wait()
 
 
 def how_far(run: InstanceRun) -> tuple[object, str]:
-    """How far a server that is being started is, for ``ProgressDeadline.wait``; nothing where it does not say."""
+    """Return how far a starting server has loaded, for ``ProgressDeadline.wait``; (None, "") if it does not answer."""
     info = _ask(run)
     if info is None:
         with contextlib.suppress(*HOST_FAILURES):
@@ -69,7 +68,7 @@ def how_far(run: InstanceRun) -> tuple[object, str]:
 
 
 def _ask(run: InstanceRun) -> Info | None:
-    """INFO over the connection there is; None where that does not answer."""
+    """Return INFO over the connection that is open; None if the server does not answer."""
     try:
         info: Info = run.client.info("persistence")
     except (*HOST_FAILURES, NoevictError):
@@ -77,5 +76,5 @@ def _ask(run: InstanceRun) -> Info | None:
     return info
 
 
-def _patience(run: InstanceRun) -> ProgressDeadline:
+def _deadline(run: InstanceRun) -> ProgressDeadline:
     return ProgressDeadline(f"{run.layout.title} is loading its data", run.machine.log)

@@ -1,4 +1,4 @@
-"""One machine in one run: its shell and lock, what a look found of it, and the servers on it."""
+"""One machine in one run: its shell and lock, what a look found on it, and the servers on it."""
 
 import functools
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from noevict.scripts import look_script
 from noevict.ssh.shell import Shell
 
 LOOK_SECONDS = 60
-# For what a killed run began: an apt that waits for another, a server that saves as it ends.
+# For commands of a killed run: an apt that waits for another one, a server that saves as it stops.
 UNFINISHED_SECONDS = 600
 
 
 class MachineRun(Shell):
-    """Made once a run for each host of hosts.yml; its instances and companions are handed it."""
+    """One machine in one run; made once a run for each host, and shared by its instances and companions."""
 
     def __init__(self, state: State, host: Host, context: RunContext) -> None:
         super().__init__(state, host)
@@ -29,7 +29,7 @@ class MachineRun(Shell):
 
     @property
     def id(self) -> str:
-        """What its id file says, by the last look; "" if there is none, or there was no look."""
+        """Return what its id file said at the last look; "" without such a file or look."""
         return self.state.id if self.state else ""
 
     @property
@@ -38,7 +38,7 @@ class MachineRun(Shell):
 
     @property
     def duplicate_of(self) -> tuple[str, ...]:
-        """Why this host is left alone although nothing is wrong with it: it is listed under another name as well."""
+        """Return why a host that hosts.yml lists under two names is refused; () if it is listed once."""
         other = self.context.duplicate_of(self.name, self.state.identity) if self.state else None
         if other is None:
             return ()
@@ -49,7 +49,7 @@ class MachineRun(Shell):
     def look(self, layouts: Sequence[Layout], ports: tuple[int, int]) -> tuple[InstanceState, ...]:
         """Look at the machine and at the server of the first layout, and at the others that noevict manages there.
 
-        ``ports``: TLS and plaintext, 0 if there is none. Raises NoevictError or one of HOST_FAILURES.
+        ``ports``: for TLS and for plaintext, 0 if there is none. Raise NoevictError or one of HOST_FAILURES.
         """
         looking = functools.partial(
             self.shell,
@@ -60,7 +60,7 @@ class MachineRun(Shell):
         )
         found = parse_facts(looking())
         if found[0].machine.unfinished and self.lock is None:
-            # As a command of a run that was killed leaves it, not as it is while that is still at work.
+            # Wait for a command of a killed run: the look should find what it leaves, not its half-way state.
             wait = f"flock -w {UNFINISHED_SECONDS} /run/noevict.work true || true"
             self.shell(wait, seconds=2 * UNFINISHED_SECONDS, what="waiting for a command of an earlier run")
             found = parse_facts(looking())

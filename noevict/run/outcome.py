@@ -1,4 +1,4 @@
-"""What monitoring is told of a host once this run is done with it."""
+"""Records the outcome of a run on a host, for monitoring."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from noevict.run.kept import seen
 
 
 def record(run: InstanceRun, failure: str | None = None) -> None:
-    """Leave it for monitoring. Where only a look was wanted, what differs is no failure of it."""
+    """Record the outcome for monitoring. If the run changed nothing, differences are drift, and not a failure."""
     looked = run.looked and not run.failure and not run.changed
     differences = len(run.plan.changes) + len(run.plan.faults) if failure and looked else 0
     if differences:

@@ -1,4 +1,4 @@
-"""Turns to restart: only so many hosts at a time, and no host keeps the others waiting for ever."""
+"""Turns to restart: only a few hosts restart at a time, and no host keeps the others waiting for ever."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from gevent.lock import BoundedSemaphore
 
 from noevict.errors import NoevictError
 
-# Loading 100 GB takes about half as long. A host that waits for its turn holds its lock.
+# Loading 100 GB takes about half this time. A host that waits for its turn holds its lock.
 TURN_SECONDS = 3600
 
 
@@ -23,7 +23,7 @@ class RestartTurns:
     def turn(self, host: str) -> Iterator[None]:
         """Wait for a turn, and keep it for the block.
 
-        Raises NoevictError once every turn has been taken for TURN_SECONDS. The host that has one goes on.
+        Raise NoevictError when every turn has been taken for TURN_SECONDS. Hosts that have a turn continue.
         """
         while not self._free.acquire(timeout=max(0.0, left := self._left())):
             if left <= 0:
@@ -40,5 +40,5 @@ class RestartTurns:
             self._free.release()
 
     def _left(self) -> float:
-        """Seconds until the turn that began last has taken too long."""
+        """Return the seconds until the turn that began last has taken too long."""
         return TURN_SECONDS + max(self._began.values(), default=0.0) - time.monotonic()

@@ -1,4 +1,4 @@
-"""A host as a client sees it: over TLS, CA and host name checked, with a password."""
+"""Verifies a host as a client sees it: over TLS, with CA and host name checked, with a password."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,22 +14,22 @@ from noevict.run.loading import wait_until_loaded
 from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
 
-GOES_ON_SECONDS = 1  # in which clients that are refused try again
+GOES_ON_SECONDS = 1  # clients whose writes are refused try again within this time
 CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
 def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
     """Verify a host as its clients see it, once its server has loaded its data.
 
-    CONFIG REWRITE works; CONFIG GET of everything, the users, files, unit and all else are as wanted; persistence
-    works; there is no other way in. A run that changed something looks again first; if it only changed what Redis
-    itself reports, it asks that again, over a connection made under the lock. ``finish``: what is done to the
-    passwords then.
+    Check that CONFIG REWRITE works; that every directive, the users, files, the unit and all else are as wanted; that
+    persistence works; and that there is no other way in. A run that changed something looks again first; if it only
+    changed what Redis itself reports, it asks only Redis, over a connection made under the lock. ``finish`` is called
+    at the end, for the passwords.
 
-    Returns why the server refuses writes, "" if it takes them: that makes the run fail, and is no reason to leave
-    anything of it unfinished. Raises NoevictError with a line for each thing that is wrong: name, wanted, found.
+    Return why the server refuses writes, "" if it accepts them: this fails the run, but the run is finished all the
+    same. Raise NoevictError with a line for each thing that is wrong: name, wanted, found.
     """
-    if run.machine.duplicate_of:  # found when the other one was looked at
+    if run.machine.duplicate_of:  # found by the look at the other host
         raise NoevictError(*run.machine.duplicate_of)
     looks = run.changed and not steps.changes_only_redis(run.plan)
     if looks:
@@ -39,7 +39,7 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         run.ask_again()
     wait_until_loaded(run)
     if not looks and run.plan.clean:
-        # Not over what is not as wanted: it would write a live value changed by hand into the file.
+        # Only if all is as wanted: CONFIG REWRITE would write a live value changed by hand into the file.
         rewrite(run.client)
     refused = still_refused(run)
     wrong = [
@@ -54,7 +54,7 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         *exposure.failed_writes(run.found.live),
     ]
     if run.machine.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
-        # Whatever else is wrong: from here on the host is managed, and nothing of before is put back.
+        # Whatever else is wrong: the host is managed from now on, and nothing earlier is put back.
         run.machine.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
     if wrong:
         raise NoevictError.collect(filter(None, (refused, *wrong)))
@@ -70,9 +70,9 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
 
 
 def still_refused(run: InstanceRun) -> str:
-    """Why the server refuses writes; "" if it takes them.
+    """Return why the server refuses writes; "" if it accepts them.
 
-    What was refused before this run changed something, a full memory made larger say, counts only if it goes on.
+    Refusals from before a change of this run (a larger maxmemory, for example) count only if they continue.
     """
     if run.changed and writes_refused(run):
         run.refused_before = refusals(run)
@@ -82,12 +82,12 @@ def still_refused(run: InstanceRun) -> str:
 
 
 def _taking_over(run: InstanceRun) -> bool:
-    """Whether the server is not ours yet, or has yet to start with our configuration."""
+    """Return whether the server is not ours yet, or has not started with our configuration yet."""
     return not run.found.live.ours or bool(run.plan.due(How.RESTART))
 
 
 def _comes_now(run: InstanceRun, change: Change) -> bool:
-    """Whether that this is still due shows that noevict got in with a new password, which was waited for."""
+    """Return whether the verification makes this change itself, because noevict has logged in with a new password."""
     left = (
         left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.layout.aclfile
     )

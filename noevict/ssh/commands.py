@@ -1,6 +1,6 @@
-"""Commands on a host, over the SSH connection there is or on this machine: in bounded time, with bounded output.
+"""Runs commands on a host, over its open SSH connection or on this machine: in bounded time, with bounded output.
 
-The one way by which anything is run on a host; pyinfra's own commands (for a sudo password) take it too.
+Everything that runs on a host is run by this module; pyinfra's own commands (for a sudo password) too.
 """
 
 import subprocess
@@ -21,35 +21,35 @@ from noevict.messages import one_line
 from noevict.ssh.login_shell import PLAIN, begun, own_output
 from noevict.ssh.transport import within
 
-SECONDS = 120  # for a command that is given no time of its own
+SECONDS = 120  # for a command without a timeout of its own
 ANSWER_SECONDS = 20  # for a program's next line, and for what a connection needs besides
 MOST_BYTES = 4 << 20  # of a command's output; the largest, a look, may have 800,000
 MOST_LINES = 100_000
-LONGEST_ANSWER = 65536  # of a program, with all that is printed before it
+LONGEST_ANSWER = 65536  # bytes of a program's first line, with all that is printed before it
 CHUNK = 65536
 
-# What a program on a host, or the way to it, may raise where it is gone.
+# What a program on a host, or the connection to it, may raise if it is gone.
 GONE = (OSError, EOFError, paramiko.SSHException)
 
 
 class TooMuch(OSError):
-    """The host says more than any command of noevict's does."""
+    """The host sends more than any command of noevict's prints."""
 
 
 class Program(Protocol):
-    """A program that runs on the host. Each of these may wait: to be called ``within`` some time."""
+    """A program that runs on the host. Each method may block: call it ``within`` some time."""
 
     def read(self, stream: str) -> bytes:
-        """Some of its "stdout" or "stderr"; b"" at the end."""
+        """Return some of its "stdout" or "stderr"; b"" at the end."""
 
     def write(self, data: bytes) -> None: ...
     def end_input(self) -> None: ...
 
     def code(self) -> int:
-        """Its exit code, once it has one. Raises EOFError where the connection ended first."""
+        """Wait for its exit code. Raise EOFError if the connection ended first."""
 
     def close(self) -> None:
-        """No more of it is wanted; what reads its input to the end, ends."""
+        """Stop reading from it. A program that reads its input to the end will end."""
 
 
 class _RemoteProgram:
@@ -113,7 +113,7 @@ class _LocalProgram:
 
 
 def start(host: Host, command: str, pty: bool = False) -> Program:
-    """A program, through the host's connection. Raises one of GONE where that is no more, TimeoutError."""
+    """Start a program through the host's connection. Raise TimeoutError or, without a connection, one of GONE."""
     client = getattr(host.connector, "client", None)
     if client is None:
         return _LocalProgram(command)
@@ -125,7 +125,7 @@ def start(host: Host, command: str, pty: bool = False) -> Program:
 
 
 def end(host: Host) -> None:
-    """The SSH connection to a host that is not to be talked to any more."""
+    """Close the SSH connection to a host that must send nothing more."""
     client = getattr(host.connector, "client", None)
     if client is not None:
         with suppress(*GONE), within(ANSWER_SECONDS):
@@ -133,15 +133,15 @@ def end(host: Host) -> None:
 
 
 def close(program: Program) -> None:
-    """Whatever became of it."""
+    """Close a program, in whatever state it is."""
     with suppress(*GONE), within(ANSWER_SECONDS):
         program.close()
 
 
 def read_answer(program: Program) -> str:
-    """The first line that a program itself prints; where it ends without one, all that was printed.
+    """Return the first line that a program itself prints; if it ends without one, all that was printed.
 
-    Raises TooMuch, TimeoutError.
+    Raise TooMuch or TimeoutError.
     """
     with within(ANSWER_SECONDS):
         printed = _read(program, "stdout", lambda data: begun(data) and b"\n" in own_output(data))
@@ -167,13 +167,16 @@ def write(program: Program, data: bytes) -> None:
 
 def open_program(state: State, host: Host, script: str, arguments: dict[str, Any]) -> Program:
     """Start ``script`` (bash) on the host with pyinfra's connector arguments (``_sudo``, ...); its input stays open."""
-    how = {**arguments, "_shell_executable": "bash --norc"}  # below sshd it may read .bashrc, options and all
+    how = {
+        **arguments,
+        "_shell_executable": "bash --norc",
+    }  # started by sshd, bash may read .bashrc, with its options
     command = _command(state, host, StringCommand(script), how)
     return start(host, command.get_raw_value())
 
 
 def limit(state: State, host: Host) -> None:
-    """From here on every command that is run on the host, pyinfra's own too, is one of ``run``'s."""
+    """From now on, run every command on the host with ``run``, pyinfra's own too."""
     vars(host.connector)["run_shell_command"] = partial(run, state, host)
 
 
@@ -185,23 +188,23 @@ def run(
     print_input: bool = False,
     **arguments: Any,
 ) -> tuple[bool, CommandOutput]:
-    """As pyinfra's run_shell_command, but that it ends in time, and that a sudo which wants a password is told, not
-    asked for one at a terminal that nobody may be at.
+    """Run a command as pyinfra's run_shell_command does, but in bounded time, and report a sudo that wants a password.
 
-    Raises TimeoutError, TooMuch, or another of GONE where the connection ends. What was begun goes on, on the host.
+    pyinfra would ask for the password at a terminal, where nobody may be. Raise TimeoutError, TooMuch, or another of
+    GONE if the connection ends. A command that has begun continues on the host.
     """
     seconds = arguments.get("_timeout") or SECONDS
-    told = StringCommand(command) if isinstance(command, str) else command
+    wanted = StringCommand(command) if isinstance(command, str) else command
     output = _Output()
     with within(seconds):
-        whole = _command(state, host, told, arguments)
+        whole = _command(state, host, wanted, arguments)
         if print_input:
             echo(f"{host.print_prefix}>>> {whole}", err=True)
         program = start(host, whole.get_raw_value(), bool(arguments.get("_get_pty")))
         try:
             code = _talk(program, _bytes(arguments.get("_stdin")), output)
         except TooMuch:
-            end(host)  # more may be on its way, and nothing of it is wanted
+            end(host)  # more may be on its way
             raise
         finally:
             close(program)
@@ -215,7 +218,7 @@ def run(
 def _talk(program: Program, data: bytes, output: "_Output") -> int:
     readers = [gevent.spawn(output.read, program, stream) for stream in ("stdout", "stderr")]
     try:
-        with suppress(*GONE):  # it need not read it all: its exit code tells
+        with suppress(*GONE):  # it need not read all its input: its exit code counts
             program.write(data)
             program.end_input()
         gevent.joinall(readers)
@@ -227,7 +230,7 @@ def _talk(program: Program, data: bytes, output: "_Output") -> int:
 
 
 class _Output:
-    """A command's, as much of it as memory bears; no control characters."""
+    """A command's output, limited in size, and without control characters."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -235,15 +238,15 @@ class _Output:
         self.too_much = False
 
     def read(self, program: Program, stream: str) -> None:
-        """To its end, or until it is too much of both."""
-        with suppress(*GONE):  # the exit code tells
+        """Read a stream to its end, or until both streams together are too much."""
+        with suppress(*GONE):  # the exit code counts
             while not self.too_much and (data := program.read(stream)):
                 self._kept[stream].append(data)
                 self._bytes += len(data)
                 self._lines += data.count(b"\n")
                 if self._bytes > MOST_BYTES or self._lines > MOST_LINES:
                     self.too_much = True
-                    program.close()  # the other one reads no more either
+                    program.close()  # this ends the other reader too
 
     def lines(self) -> list[OutputLine]:
         return [
@@ -255,7 +258,7 @@ class _Output:
 
 
 def _text(line: bytes) -> str:
-    """As it is, but for what a terminal would obey: a tab is all that a script of noevict's needs of that."""
+    """Replace control characters, which a terminal would obey. Only tabs stay: noevict's scripts need them."""
     text = line.decode("utf-8", "replace")
     if text.isprintable():
         return text
@@ -270,9 +273,9 @@ def _bytes(stdin: Iterable[str] | None) -> bytes:
 def _command(state: State, host: Host, command: StringCommand, arguments: dict[str, Any]) -> StringCommand:
     how = {key: value for key, value in arguments.items() if key not in _ABOUT_RUNNING}
     whole = make_unix_command_for_host(state, host, StringCommand(PLAIN, command), **how)
-    # What sudo says is read: in English.
+    # sudo's messages are parsed: have them in English.
     return StringCommand("env", "LC_ALL=C", whole) if how.get("_sudo") else whole
 
 
-# Arguments of pyinfra's that say how a command is run, not how it is written.
+# pyinfra's arguments that say how a command is run, and not how it is written.
 _ABOUT_RUNNING = ("_success_exit_codes", "_timeout", "_get_pty", "_stdin")

@@ -1,7 +1,7 @@
-"""A lane for each host: its steps run one after the other, and no other host waits long for one of them.
+"""A lane for each host: its steps run one after the other, and no other host waits long for any of them.
 
-pyinfra runs each operation on all hosts before it begins the next one. A host that loads its data for hours within one
-would hold up all the others, and they would keep their locks all that time.
+pyinfra runs each operation on all hosts before it begins the next operation. A host that loads its data for hours
+would delay all the others, and they would keep their locks all that time.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ class Lane:
         self._last: gevent.Greenlet[..., bool] | None = None
 
     def take(self, work: Callable[[], bool], longest: float | None = LONGEST) -> bool | None:
-        """Run ``work`` after the steps before it; none is run after one that returned False.
+        """Run ``work`` after the steps before it; after a step that returned False, no step runs.
 
-        What it returned; None if that is not known yet after ``longest`` seconds (None is no limit), or if an earlier
-        step still runs: this one then waits for it, and its caller does not.
+        Return its result; None if that is unknown after ``longest`` seconds (None: no limit), or if an earlier step
+        still runs: ``work`` then waits for that step, and the caller does not.
         """
         before, behind = self._last, self.behind
 
@@ -33,11 +33,11 @@ class Lane:
 
     @property
     def behind(self) -> bool:
-        """Whether a step still runs."""
+        """Return whether a step still runs."""
         return self._last is not None and not self._last.ready()
 
     def finish(self) -> bool:
-        """Wait for all of them. Whether all went well."""
+        """Wait for all steps. Return whether all succeeded."""
         return self._last is None or self._last.get()
 
 

@@ -1,4 +1,4 @@
-"""A host's lock, in the hands of a run: what it runs on the host while it has it, and not once it has lost it."""
+"""A host's lock: a run's scripts run on the host while it holds the lock, and not once it has lost it."""
 
 import os
 import secrets
@@ -16,18 +16,18 @@ from noevict.scripts import script
 from noevict.ssh import commands
 from noevict.ssh.sudo import refusal_of_sudo
 
-BEAT_SECONDS = 20  # lock.sh gives a silent owner up after 90
+BEAT_SECONDS = 20  # lock.sh takes the lock from a silent holder after 90
 LOST = "noevict: the lock is lost"
-# Two at once share it: a run's scripts. Who takes the lock has it alone for a moment: none of an earlier holder is at
-# work then, and none begins after. -o: what a script starts, such as a server, does not hold it.
+# A run's scripts share this file lock. Whoever takes the host's lock has it exclusively for a moment: no script of an
+# earlier holder runs then, and none begins afterwards. -o: what a script starts, such as a server, does not hold it.
 AT_WORK = "flock -s -o /run/noevict.work bash -s"
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Held until ``release``, the end of this process, or 90 seconds without a word from it.
+    """A host's lock, held until ``release``, the end of this process, or 90 seconds without a line from it.
 
-    ``silent``: the holder before, where it was given up like that: it may wake up yet.
+    ``silent``: the earlier holder, if it lost the lock by its silence: it may still wake up.
     """
 
     program: commands.Program
@@ -36,7 +36,7 @@ class Lock:
 
     @classmethod
     def take(cls, state: State, host: Host, arguments: dict[str, Any]) -> "Lock":
-        """Raises NoevictError where another run holds it."""
+        """Take the lock. Raise NoevictError if another run holds it."""
         who = f"{os.environ.get('USER', 'somebody')} at {socket.gethostname()} (process {os.getpid()})"
         token = secrets.token_hex(8)
         try:
@@ -56,7 +56,7 @@ class Lock:
         return cls(program, token, one_line(rest.strip()))
 
     def guarded(self, text: str) -> str:
-        """The script, which does nothing where the lock was given up by the time it begins."""
+        """Return the script with a check before it: it does nothing if the lock is lost by then."""
         held = f"${{held[1]-}} == {self.token} && -d /proc/${{held[2]}}"
         check = f"mapfile -t held </run/noevict.lock; [[ {held} ]]"
         return f"{check} || {{ echo {LOST!r} >&2; exit 1; }}\n{text}"

@@ -1,4 +1,4 @@
-"""What the login shell of a host's user adds to a command: its own output first, a PATH without sbin, a umask.
+"""Shields a command from the login shell of a host's user: its output, its PATH without sbin, and its umask.
 
 Each command begins with ``PLAIN``. It runs in a known environment then, and what was printed before it, by a
 ``.bashrc`` or ``config.fish`` for instance, can be cut off.
@@ -14,11 +14,11 @@ _LINE = f"{BEGIN}\n".encode()
 
 
 def begun(data: bytes) -> bool:
-    """Whether the command itself has begun."""
+    """Return whether the command itself has begun."""
     return _LINE in data
 
 
 def own_output(data: bytes) -> bytes:
-    """Cut off what was printed before the command began. All of it, if it never did: that says why."""
+    """Return what was printed since the command began; all of it if it never began: that says why."""
     before, line, after = data.partition(_LINE)
     return after if line else before

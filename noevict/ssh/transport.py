@@ -1,7 +1,7 @@
-"""The SSH connection below everything: it answers at once, and ends where the host says nothing more, or too much.
+"""The SSH connection to a host, with limits: it is fast, and ends if the host sends nothing more, or too much.
 
-paramiko waits for an answer of sshd without an end, and keeps whatever comes. Here a host that is gone, hung or
-hostile ends its own connection, and all that waits on it with that.
+paramiko waits for an answer of sshd for ever, and keeps whatever arrives. Here the connection to a host that is gone,
+hung or hostile is closed, and everything that waits for it fails.
 """
 
 import logging
@@ -20,28 +20,26 @@ from paramiko import SSHException
 from noevict.messages import one_line
 
 OPEN_SECONDS = 10  # for a channel to be opened
-HELLO_SECONDS = 30  # for SSH's handshake: pyinfra's own 10 are few for a host that is busy with much else
-LOGIN_SECONDS = 60  # from the first byte to the login, all keys tried
-ASK_SECONDS = (
-    15  # from one sign of life to the next question for one; sshd answers, however busy its commands are
-)
+HELLO_SECONDS = 30  # for SSH's handshake: pyinfra's 10 are too few for a busy host
+LOGIN_SECONDS = 60  # from the first byte to the login, with all keys tried
+ASK_SECONDS = 15  # between two keepalives; sshd answers them, however busy its commands are
 SILENT_SECONDS = 60  # without an answer
 LOGIN_BYTES = 256 << 10  # before the login; a host needs about ten thousand
 LONGEST_READ = 1 << 20  # paramiko asks for a packet's whole length, which OpenSSH keeps below 256 KiB
-HELD_BYTES = 8 << 20  # on a channel and not read yet; paramiko allows a host to send 2 MiB ahead
-# From one moment for other hosts to the next. Before the login paramiko reads 128 bytes at a time, and each time looks
-# through all that it has for the end of a line: a mebibyte of it takes seconds of the only thread there is.
+HELD_BYTES = 8 << 20  # of a channel, not read yet; paramiko allows a host to send 2 MiB ahead
+# After so many bytes, other hosts get a turn. Before the login, paramiko reads 128 bytes at a time, and each time it
+# searches all that it has for the end of a line: a mebibyte takes seconds of the only thread.
 PAUSE_BYTES, LOGIN_PAUSE_BYTES = 1 << 20, 16 << 10
 POLL_SECONDS = 2
 
-# What goes wrong with a connection, paramiko raises and logs, traceback and all; Python prints what is logged where
-# nobody listens, and NullHandler is somebody.
+# paramiko raises a connection's failure and also logs it, with a traceback. Python prints what is logged without any
+# handler; NullHandler is one.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in the block once it has taken so long, whatever it waits for."""
+    """Raise TimeoutError in the block once it has taken so long, whatever it waits for."""
     timer = gevent.Timeout.start_new(seconds)
     try:
         yield
@@ -54,10 +52,10 @@ def within(seconds: float) -> Iterator[None]:
 
 
 class _Stream:
-    """What is below an SSH connection: a TCP socket, or a channel or a process behind a ProxyJump.
+    """What carries an SSH connection: a TCP socket, or a channel or a process behind a ProxyJump.
 
-    paramiko leaves Nagle and delayed ACKs on, and each small round trip then stalls for 40 ms. TCP_QUICKACK is no
-    lasting option: it is set again after each receive.
+    paramiko leaves Nagle and delayed ACKs on, so that each small round trip stalls for 40 ms. TCP_QUICKACK does not
+    last: it is set again after each receive.
     """
 
     def __init__(self, sock: Any, transport: "Transport") -> None:
@@ -79,13 +77,15 @@ class _Stream:
             logged_in = self._transport.is_authenticated()
             self._pause = self._received + (PAUSE_BYTES if logged_in else LOGIN_PAUSE_BYTES)
             self._transport.check(self._received)
-            # What always has data is never waited for, and nothing else would have its turn.
+            # A socket that always has data is never waited for: without a sleep, nothing else would run.
             time.sleep(0.001)
         return data
 
     def settimeout(self, seconds: float) -> None:
-        """paramiko asks ten times a second whether it was closed, on every connection: of thousands that is most of
-        the work there is. Where it was, what waits for the socket is told at once."""
+        """Lengthen paramiko's poll for a closed connection, which wakes ten times a second.
+
+        With thousands of connections that poll is most of the work. A socket that is closed wakes its readers anyway.
+        """
         self._sock.settimeout(max(seconds, POLL_SECONDS) if self._tcp else seconds)
 
     def __getattr__(self, name: str) -> Any:
@@ -93,19 +93,19 @@ class _Stream:
 
 
 class Transport(paramiko.Transport):
-    """paramiko's, with limits. What ends it is what all that waits on it raises."""
+    """paramiko's transport, with limits. Everything that waits for it raises what ended it."""
 
     def __init__(self, sock: Any, **kwargs: Any) -> None:
         super().__init__(cast(Any, _Stream(sock, self)), **kwargs)
         self._opened: weakref.WeakSet[paramiko.Channel] = weakref.WeakSet()
         self.channel_timeout = OPEN_SECONDS
-        # paramiko's own, which say less, are never the first.
+        # paramiko's own timeouts say less: ours come first.
         self.handshake_timeout = self.banner_timeout = 2 * HELLO_SECONDS
 
     def start_client(self, event: Any = None, timeout: float | None = None) -> None:
         gevent.spawn(self._watch)
         super().start_client(event, max(timeout or 0, HELLO_SECONDS))
-        if event is None and not self.initial_kex_done:  # paramiko goes on as if it had one
+        if event is None and not self.initial_kex_done:  # paramiko continues as if it had succeeded
             why = f"the host took the connection, and said nothing that SSH does for {HELLO_SECONDS} s"
             self.end(why)
             raise SSHException(why)
@@ -116,14 +116,14 @@ class Transport(paramiko.Transport):
         return channel
 
     def get_exception(self) -> Exception | None:
-        """What ended it, in words that a terminal bears: an SSH banner may hold anything."""
+        """Return what ended it, without control characters: an SSH banner may contain any."""
         error: Exception | None = super().get_exception()
         if error is not None:
             error.args = tuple(one_line(word) if isinstance(word, str) else word for word in error.args)
         return error
 
     def check(self, received: int) -> None:
-        """Raises SSHException where a host that is given room for so much sends more."""
+        """Raise SSHException if the host has sent more than SSH allows it to."""
         if not self.is_authenticated() and received > LOGIN_BYTES:
             raise SSHException("the host sends data without end before the login: that is no SSH server")
         for channel in self._opened:
@@ -149,7 +149,7 @@ class Transport(paramiko.Transport):
                 gevent.sleep(1)
 
     def _answers(self) -> bool:
-        """Whether sshd says anything at all: that it does not know the request is an answer too."""
+        """Return whether sshd answers at all: that it does not know the request is an answer too."""
         with suppress(SSHException, EOFError, OSError), within(SILENT_SECONDS):
             self.global_request("keepalive@openssh.com")
             return True
@@ -157,12 +157,12 @@ class Transport(paramiko.Transport):
 
 
 def transport_factory(sock: Any, **kwargs: Any) -> paramiko.Transport:
-    """For paramiko's ``SSHClient.connect``."""
+    """Make a transport, for paramiko's ``SSHClient.connect``."""
     return Transport(sock, **kwargs)
 
 
 def prepare_known_hosts() -> None:
-    """The user's known_hosts, empty where there is none: pyinfra fails on every new host without ~/.ssh."""
+    """Make an empty known_hosts if the user has none: without ~/.ssh, pyinfra fails on every new host."""
     file = Path.home() / ".ssh" / "known_hosts"
     if not file.exists():
         file.parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Bytes to a host's Redis through the SSH connection that pyinfra already holds, as the host itself would send them.
+"""Connects to a host's Redis through the SSH connection that pyinfra already holds, as the host itself would.
 
-For ``@local`` they are this machine's own.
+For ``@local`` it connects from this machine.
 """
 
 import shlex
@@ -18,7 +18,7 @@ from noevict.ssh.transport import within
 CONNECT_SECONDS = 10
 CHUNK = 65536
 MOST_BEFORE = 65536  # bytes that a login shell prints before it runs a command
-# Where sshd forbids forwarding ("AllowTcpForwarding no"), bash, Essential in Debian, carries the same bytes.
+# If sshd forbids forwarding ("AllowTcpForwarding no"), bash (Essential in Debian) carries the same bytes.
 BASH_TCP = (
     f'echo "{BEGIN}"; exec 3<>"/dev/tcp/$0/$1" || exit 111; cat <&3 & reader=$!; cat >&3; kill "$reader"'
 )
@@ -37,13 +37,13 @@ class PortRefused(OSError):
 
 
 class NotCarried(OSError):
-    """The SSH connection would not carry it: nothing is known of what listens there."""
+    """SSH did not carry the connection: whether anything listens there is unknown."""
 
 
 def open_tcp(host: Host, address: str, port: int) -> socket.socket:
-    """A connected socket to ``address:port`` as seen from the host.
+    """Return a socket connected to ``address:port`` as seen from the host.
 
-    Raises Refused where nothing listens, NotCarried where SSH does not carry it.
+    Raise PortRefused if nothing listens there, NotCarried if SSH does not carry the connection.
     """
     client = getattr(host.connector, "client", None)
     if client is None:
@@ -59,7 +59,7 @@ def open_tcp(host: Host, address: str, port: int) -> socket.socket:
 
 
 def open_direct(address: str, port: int) -> socket.socket:
-    """A connected socket from this machine. Raises Refused or NotCarried."""
+    """Return a socket connected from this machine. Raise PortRefused or NotCarried."""
     return _connect(address, port)
 
 
@@ -75,7 +75,7 @@ def _connect(address: str, port: int) -> socket.socket:
 
 
 class _OwnOutput:
-    """The channel of a command; what the login shell printed before it is left out."""
+    """The channel of a command, without what the login shell printed before it."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel, self._before, self._begun = channel, b"", False
@@ -107,7 +107,7 @@ def _tunnel(transport: paramiko.Transport, address: str, port: int) -> _Ends:
 
 
 def _as_socket(channel: _Ends) -> socket.socket:
-    """A real socket whose other end is carried to and from the channel: ssl and redis-py want a real one."""
+    """Return a real socket whose other end is copied to and from the channel: ssl and redis-py need a real one."""
     ours, theirs = socket.socketpair()
 
     def carry(source: _Ends, target: _Ends) -> None:

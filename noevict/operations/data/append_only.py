@@ -1,4 +1,4 @@
-"""AOF turned on over data that is there, so that a server that dies meanwhile starts with that data."""
+"""Turns AOF on for a server that has data, so that it starts with that data even if it dies meanwhile."""
 
 import redis
 
@@ -14,17 +14,17 @@ from noevict.ssh.shell import SYNC_SECONDS
 
 
 def write_append_only_files(run: InstanceRun) -> None:
-    """Turn AOF on, or see a first rewrite through that an earlier run began. The configuration is still as found.
+    """Turn AOF on, or wait for a first rewrite that an earlier run began. The configuration is still as found.
 
-    Raises NoevictError if there is no room or the rewrite fails. AOF is off then: a server with AOF on that cannot
-    write it refuses all writes, and tries again for ever. Only if redis.conf cannot say so, or the rewrite was an
-    earlier run's, it stays on.
+    Raise NoevictError if there is no room or the rewrite fails. AOF is off then: a server with AOF on that cannot
+    write it refuses all writes, and tries again for ever. AOF stays on only if redis.conf cannot be changed, or if an
+    earlier run began the rewrite.
     """
     found, live = run.found, run.found.live
     on = live.config.get("appendonly") == "yes"
     under_way = on and live.writing_aof and not live.number("aof_rewrites_consecutive_failures")
     try:
-        # A start would find something: its append-only files, or else the RDB.
+        # A start now would find data: append-only files, or else the RDB.
         if under_way and (found.file(run.layout.manifest) is not None or not found.starts_with_aof):
             wait_until_written(run, run.client, {})
             _write_file(run, "yes")
@@ -36,19 +36,19 @@ def write_append_only_files(run: InstanceRun) -> None:
 
 
 def _turn_on(run: InstanceRun, client: Client, *, on: bool) -> None:
-    """At each moment a start finds all that was there when the save began, or what was found before it."""
+    """Turn AOF on so that a start at any moment finds all data from when the save began, or what it found before."""
     saved = False
     try:
-        _see_room(run, client)
+        _check_room(run, client)
         since = int(client.time()[0])
         save(run, client)
         saved = True
-        # From here on a start loads the RDB, which later saves renew. Nothing is turned off while the file says yes.
+        # From now on a start loads the RDB, which later saves renew. AOF is never turned off while the file says yes.
         _write_file(run, "no")
         if on:
             client.config_set("appendonly", "no")
-        _see_room(run, client, _make_base(run, since))
-        # From here on a start finds the same as the base of append-only files, and then the files themselves.
+        _check_room(run, client, _make_base(run, since))
+        # From now on a start finds the same data as the base of append-only files, and later the full files.
         turn_aof_on(run, client, lambda: _write_file(run, "yes"))
     except (NoevictError, redis.ResponseError):
         _turn_off(run, client, write=saved or on)
@@ -57,7 +57,7 @@ def _turn_on(run: InstanceRun, client: Client, *, on: bool) -> None:
 
 
 def _turn_off(run: InstanceRun, client: Client, *, write: bool) -> None:
-    """``write``: also for the next start, which has an RDB that is as new as what append-only files there are."""
+    """Turn AOF off. ``write``: for the next start too, which has an RDB as new as any append-only files."""
     if write:
         _write_file(run, "no")
     if _is_on(client):
@@ -71,7 +71,7 @@ def _is_on(client: Client) -> bool:
 def _write_file(run: InstanceRun, value: str) -> None:
     """Write ``appendonly`` into a configuration of ours, for the next start.
 
-    CONFIG REWRITE would write all that was changed by hand.
+    CONFIG REWRITE would also write all values that were changed by hand.
     """
     if run.found.live.ours:
         layout = run.layout
@@ -82,8 +82,8 @@ def _write_file(run: InstanceRun, value: str) -> None:
         run.machine.shell(text, seconds=SYNC_SECONDS, what=f"writing appendonly {value}")
 
 
-def _see_room(run: InstanceRun, client: Client, size: int | None = None) -> None:
-    """Raises NoevictError if there is no room for a copy of all data, of ``size`` bytes if that is known."""
+def _check_room(run: InstanceRun, client: Client, size: int | None = None) -> None:
+    """Raise NoevictError if there is no room for a copy of all data (``size`` bytes, if known)."""
     if size is not None and run.found.live.config.get("aof-use-rdb-preamble") != "yes":
         size = None  # commands take more than an RDB
     if why := no_room(run, client, size):
@@ -91,7 +91,7 @@ def _see_room(run: InstanceRun, client: Client, size: int | None = None) -> None
 
 
 def no_room(run: InstanceRun, client: Client, size: int | None = None) -> str:
-    """Why there is none for a copy of all data; "" if there is."""
+    """Return why there is no room for a copy of all data; "" if there is room."""
     info = {**client.info("memory"), **client.info("persistence")}
     return lacking(look_for_room(run), run.layout.data, info, run.found.memory, size)
 
@@ -101,7 +101,7 @@ def look_for_room(run: InstanceRun) -> Room:
 
 
 def _make_base(run: InstanceRun, since: int) -> int:
-    """Make what was saved the base of append-only files. Returns its size in bytes."""
+    """Make the RDB that was saved the base of append-only files. Return its size in bytes."""
     size = 0
     for line in _base(run, since=since):
         word, _, rest = line.partition(" ")

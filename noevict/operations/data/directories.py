@@ -1,4 +1,4 @@
-"""Data on disk, before a server starts on it."""
+"""Prepares data on disk before a server starts with it."""
 
 from datetime import UTC, datetime
 
@@ -10,19 +10,19 @@ from noevict.ssh.shell import SYNC_SECONDS
 
 @host_operation
 def prepare_data(run: InstanceRun) -> None:
-    """See that a server with AOF on finds what an RDB file holds. The server is not running.
+    """Make sure that a server with AOF on finds the keys of an RDB file. The server is not running.
 
-    Which of the two is newer, the redis.conf of before tells: this comes before another takes its place.
+    The old redis.conf says whether the RDB or the append-only files are newer: this runs before it is replaced.
     """
     seed(run, trust_rdb=not (run.found.starts_with_aof or run.found.empty_rdb))
 
 
 def seed(run: InstanceRun, *, trust_rdb: bool) -> None:
-    """Make an RDB file the base of append-only files, where that is due.
+    """Make an RDB file the base of append-only files, if a start would miss it otherwise.
 
     ``trust_rdb``: AOF was off when it was written.
     """
-    said = run.machine.shell(
+    lines = run.machine.shell(
         script("as_user", user=run.layout.user)
         + script(
             "data",
@@ -34,16 +34,16 @@ def seed(run: InstanceRun, *, trust_rdb: bool) -> None:
         seconds=SYNC_SECONDS,
         what="preparing the data",
     )
-    if "seeded" in said:
+    if "seeded" in lines:
         run.machine.log("dump.rdb is the base of the append-only files")
 
 
-def keep_aside(run: InstanceRun) -> None:
-    """Move append-only files that are not in use out of the way."""
-    aside = script("as_user", user=run.layout.user) + script(
+def keep_old_aof(run: InstanceRun) -> None:
+    """Keep append-only files that are not in use under another name, and report it."""
+    keep = script("as_user", user=run.layout.user) + script(
         "keep_old_aof", data=run.layout.data, stamp=stamp()
     )
-    for path in run.machine.shell(aside, seconds=SYNC_SECONDS, what="keeping old AOF files"):
+    for path in run.machine.shell(keep, seconds=SYNC_SECONDS, what="keeping old AOF files"):
         run.machine.warn(f"append-only files of an earlier time are kept in {path}")
 
 

@@ -1,4 +1,4 @@
-"""Saves, and append-only files written anew: what a server does in a child of its own, begun and waited for."""
+"""Starts saves and rewrites of append-only files, which a server does in a child process, and waits for them."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from noevict.server.progress import Info, ProgressDeadline, is_saving, saving
 
 
 def turn_aof_on(run: InstanceRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
-    """Set ``appendonly yes`` and wait until the first rewrite is done. Raises NoevictError if it fails.
+    """Set ``appendonly yes`` and wait until the first rewrite is done. Raise NoevictError if it fails.
 
-    ``begun`` is called while that goes on.
+    ``begun`` is called once the rewrite has begun.
     """
     before = _persistence(run, client)
     _begin(client, "CONFIG SET", "appendonly", "yes")
@@ -23,7 +23,7 @@ def turn_aof_on(run: InstanceRun, client: Client, begun: Callable[[], object] = 
 
 
 def rewrite_aof(run: InstanceRun, client: Client) -> None:
-    """Write the append-only files anew, of all that is in memory. Raises NoevictError if that fails."""
+    """Rewrite the append-only files from all that is in memory. Raise NoevictError if that fails."""
     wait_until_idle(run, client)
     before = _persistence(run, client)
     _begin(client, "BGREWRITEAOF")
@@ -31,16 +31,16 @@ def rewrite_aof(run: InstanceRun, client: Client) -> None:
 
 
 def wait_until_written(run: InstanceRun, client: Client, before: Info) -> None:
-    """Wait for a rewrite that began after ``before``, an INFO persistence: the files hold everything then.
+    """Wait for a rewrite that began after ``before``, an INFO persistence: then the files hold everything.
 
-    Raises NoevictError if writing them fails.
+    Raise NoevictError if writing them fails.
     """
 
     def grew(info: Info, name: str) -> bool:
         return int(info.get(name, 0)) > int(before.get(name, 0))
 
     def done(info: Info) -> bool:
-        # A first rewrite that failed is scheduled again at once, and for ever: only the counter shows it.
+        # A first rewrite that failed is scheduled again at once, for ever: only the counter shows the failure.
         failed = grew(info, "aof_rewrites_consecutive_failures")
         if not failed and (info.get("aof_rewrite_scheduled") or info.get("aof_rewrite_in_progress")):
             return False
@@ -56,7 +56,7 @@ def wait_until_written(run: InstanceRun, client: Client, before: Info) -> None:
 
 
 def save(run: InstanceRun, client: Client) -> None:
-    """An RDB of everything there is now. Raises NoevictError where it fails."""
+    """Save an RDB of all current data. Raise NoevictError if that fails."""
     wait_until_idle(run, client)
     before = client.info("persistence").get("rdb_saves", 0)
     try:
@@ -64,7 +64,7 @@ def save(run: InstanceRun, client: Client) -> None:
     except redis.ResponseError as error:
         if not is_saving(client.info("persistence")):
             raise NoevictError(f"BGSAVE is refused: {error}") from error
-        save(run, client)  # another began by itself in between
+        save(run, client)  # the server began another save in between
         return
     wait_until_idle(run, client)
     info = client.info("persistence")
@@ -75,25 +75,25 @@ def save(run: InstanceRun, client: Client) -> None:
 
 
 def wait_until_idle(run: InstanceRun, client: Client) -> None:
-    """Until no child of the server writes: a stop would cut it off, or wait for it for ever."""
+    """Wait until no child of the server writes: a stop would cut it off, or wait for it for ever."""
     wait_for(run, client, lambda info: not is_saving(info), "saving the data")
 
 
 def wait_for(run: InstanceRun, client: Client, done: Callable[[Info], bool], what: str) -> None:
-    """Poll INFO persistence until ``done`` says so. Raises NoevictError where nothing moves any more."""
-    patience = ProgressDeadline(f"{run.layout.title} is {what}", run.machine.log)
+    """Poll INFO persistence until ``done`` is true of it. Raise NoevictError if there is no more progress."""
+    deadline = ProgressDeadline(f"{run.layout.title} is {what}", run.machine.log)
     while True:
         try:
             info: Info = client.info("persistence")
             if done(info):
                 return
-            patience.wait(*saving(info))
+            deadline.wait(*saving(info))
         except redis.TimeoutError:
-            patience.wait()
+            deadline.wait()
 
 
 def _persistence(run: InstanceRun, client: Client) -> Info:
-    """INFO persistence, of a server that may be too busy to answer at once."""
+    """Return INFO persistence of a server that may be too busy to answer at once."""
     found: dict[str, object] = {}
 
     def answered(info: Info) -> bool:
@@ -105,6 +105,6 @@ def _persistence(run: InstanceRun, client: Client) -> Info:
 
 
 def _begin(client: Client, *command: str) -> None:
-    """A command for which Redis forks before it answers: at a terabyte that takes longer than an answer may."""
+    """Send a command that makes Redis fork before it answers: at a terabyte, the fork outlasts the timeout."""
     with contextlib.suppress(redis.TimeoutError):
         client.execute_command(*command)

@@ -1,4 +1,4 @@
-"""What is done before a server is stopped: its stop loses nothing, and it can start again."""
+"""Prepares a stop of a server: so that it loses nothing, and the server can start again."""
 
 from noevict.errors import NoevictError
 from noevict.operations.data.append_only import look_for_room, no_room
@@ -12,17 +12,17 @@ CHECK_SECONDS = 3600  # redis-check-aof reads all files: 100 GB in a quarter of 
 
 
 def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool = False) -> None:
-    """See that a stop loses nothing, and takes no longer than it must: no client is served while a server saves.
+    """Make sure that a stop loses nothing and is short: no client is served while a server saves.
 
-    ``append_only``: the next start reads append-only files. They are written anew, so that it reads nothing that was
-    damaged meanwhile, and no commands one by one; without room for that, they are checked, unless ``must_rewrite``.
-    Raises NoevictError if the server might not start again with all its keys.
+    ``append_only``: the next start reads append-only files. They are rewritten, so that it reads nothing that was
+    damaged meanwhile, and no long list of commands. If there is no room for that, they are only checked; with
+    ``must_rewrite`` this raises instead. Raise NoevictError if the server might not start again with all its keys.
     """
     client = run.client
     wait_until_idle(run, client)
     dump = run.found.file(f"{run.layout.data}/dump.rdb")
-    # A save that fails for want of room makes the server refuse all writes.
-    _see_disk(look_for_room(run), SLACK + (dump.size if dump else 0))
+    # If a save fails because there is no room, the server refuses all writes.
+    _check_disk(look_for_room(run), SLACK + (dump.size if dump else 0))
     info = client.info("persistence")
     if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
         raise NoevictError(
@@ -31,14 +31,14 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
     written = append_only and bool(info.get("aof_enabled"))
     saves = bool(client.config_get("save").get("save"))
     if run.undo is not None and not run.found.starts_with_aof and not saves:
-        # If the take-over fails, its own configuration starts with an RDB.
+        # If the take-over fails, the server's own configuration starts from an RDB.
         client.config_set("save", "3600 1")
         saves = True
     full = no_room(run, client) if written else ""
-    # A save in the background now, in place of one at the stop.
+    # Save in the background now, instead of at the stop.
     sooner = written and saves and not full and _reads_append_only_files(run)
     if not written and not saves:
-        # The stop would write nothing that the next start reads.
+        # Without this, the stop would write nothing that the next start reads.
         client.config_set("save", "3600 1")
     if info.get("rdb_last_bgsave_status") != "ok" or sooner or not (written or saves):
         save(run, client)
@@ -51,14 +51,14 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
         else:
             run.machine.log(f"the append-only files are checked, and not written anew: {full}")
             check_append_only_files(run)
-    _see_disk(look_for_room(run), SLACK)
-    see_start(run)  # with what was written just now
+    _check_disk(look_for_room(run), SLACK)
+    check_start(run)  # with the files that were just written
     if sooner:
         client.config_set("shutdown-on-sigterm", "nosave")
 
 
-def see_start(run: InstanceRun) -> None:
-    """Try what a start reads and writes, as the server's user. Raises NoevictError if something of it fails."""
+def check_start(run: InstanceRun) -> None:
+    """Try to read and write what a start does, as the server's user. Raise NoevictError if any of it fails."""
     layout = run.layout
     text = script("as_user", user=layout.user) + script(
         "may_start",
@@ -76,7 +76,7 @@ def see_start(run: InstanceRun) -> None:
 
 
 def check_append_only_files(run: InstanceRun) -> None:
-    """Have the server's own program read them. Raises NoevictError if a start would not load them whole."""
+    """Check append-only files with the server's own program. Raise NoevictError if a start would not load them."""
     layout = run.layout
     check = f"{layout.binary.removesuffix('-server')}-check-aof"
     text = script("as_user", user=layout.user) + script(
@@ -89,8 +89,8 @@ def check_append_only_files(run: InstanceRun) -> None:
     run.machine.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)
 
 
-def _see_disk(room: Room, needed: int) -> None:
-    """Raises NoevictError where a server that stops now might not start again."""
+def _check_disk(room: Room, needed: int) -> None:
+    """Raise NoevictError if a server that stops now might not start again."""
     for path, free in room.disk.items():
         if free < needed:
             raise NoevictError(
@@ -100,5 +100,5 @@ def _see_disk(room: Room, needed: int) -> None:
 
 
 def _reads_append_only_files(run: InstanceRun) -> bool:
-    """Whether the configuration that a restart puts back where it fails does."""
+    """Return whether the configuration that is put back after a failed restart starts with append-only files."""
     return run.found.starts_with_aof and run.found.file(LAST_GOOD) is None
