@@ -1,5 +1,5 @@
-# Behind user.sh and descriptors.sh: owners and modes of what is there, no link followed. wanted: lines "owner group mode
-# path"; a mode of "-" is none: then the owner is of all below it.
+# Goes after user.sh and descriptors.sh: set owners and modes of existing files, and follow no link. wanted: lines
+# "owner group mode path"; with mode "-" the mode stays, and the owner is set for everything below path too.
 set -euo pipefail
 export LC_ALL=C
 while read -r owner group mode path; do

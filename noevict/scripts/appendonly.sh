@@ -1,6 +1,6 @@
-# Behind descriptors.sh: what redis.conf says about AOF, for the next start; every other byte of it stays. user, conf,
-# value: yes or no; whole: in base64, what takes its place if it is missing or cannot be copied, "" for nothing.
-# As root: the server's user can replace no file of root's there. The name is only replaced, and never followed.
+# Goes after descriptors.sh: set appendonly in redis.conf, for the next start; every other byte stays. user, conf,
+# value: yes or no; whole: in base64, a configuration to use if redis.conf is missing or cannot be copied, "" for none.
+# This runs as root: the server's user cannot replace root's files there. The name is only replaced, and never followed.
 set -euo pipefail
 umask 077
 scratch=$(mktemp -d /etc/.noevict.XXXXXXXX)

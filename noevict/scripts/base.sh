@@ -1,9 +1,9 @@
-# Behind as_user.sh: the RDB that was just saved becomes the base of append-only files, in place of those of an earlier
-# time, which are kept under another name; turning AOF on would delete them. AOF is off. A start finds the files of
-# before or the new base, and never none: what names them is replaced in one rename. user, data, dump: the name of the
-# RDB; since: when saving it began, in seconds; stamp; written: yes where the server has written files of its own by
-# now, and the base is not needed any more.
-# Prints "base BYTES" and, where some were kept, "kept PATH".
+# Goes after as_user.sh: make the RDB that was just saved the base of append-only files. Append-only files of an earlier
+# time are kept under another name: turning AOF on would delete them. AOF is off. A start always finds the earlier files
+# or the new base: the manifest, which names them, is replaced in one rename. user, data, dump: the name of the RDB;
+# since: when its save began, in seconds; stamp; written: yes if the server has written its own files by now, and the
+# base is no longer needed.
+# Prints "base BYTES" and, if earlier files were kept, "kept PATH".
 set -euo pipefail
 base() { # data dump since stamp written
   umask 027
@@ -21,7 +21,7 @@ base() { # data dump since stamp written
     return 1
   fi
   [[ -d $dir ]] || mkdir -m 750 "$dir"
-  # One that no server has started with holds nothing that the RDB does not.
+  # A base that no server has started with holds nothing that the RDB does not.
   if [[ $(ls -A "$dir") && ! $(cat "$manifest" 2>/dev/null) =~ ^$ours$ ]]; then
     kept=$dir.kept-$4
     mkdir -m 750 "$kept"

@@ -1,5 +1,5 @@
-# Behind as_user.sh: whether a start would load the append-only files, by the server's own program for that. user, check:
-# that program, manifest, seconds. A running server writes on: what it has written by half is whole a moment later.
+# Goes after as_user.sh: check with the server's own program whether a start would load the append-only files. user,
+# check: that program; manifest, seconds. A running server keeps writing: a half-written command is whole a moment later.
 set -euo pipefail
 export LC_ALL=C
 for ((i = 0; i < 3; i++)); do

@@ -1,8 +1,8 @@
-# Behind as_user.sh: how many keys that do not expire are in RDB files, or in directories of append-only files. user,
-# paths: one a line. Prints "keys N", or "keys unknown", for each in its order: nothing that these files could say.
-# The number stands at the beginning of an RDB, behind what is said of its server and its functions; that of its first
-# database only. If that has none, and another one may follow, it is unknown. Keys that expire are left out: they may be
-# gone by now.
+# Goes after as_user.sh: count the keys that do not expire in RDB files, or in directories of append-only files. user,
+# paths: one a line. Prints "keys N" or "keys unknown" for each, in order, and no text from these files.
+# An RDB has the number of its first database's keys at its beginning, after data about its server and its functions.
+# If that database has none, and another one may follow, the number is unknown. Keys that expire are not counted: they
+# may be gone by now.
 read -r -d '' program <<'PERL' || true
 use strict;
 use Fcntl;

@@ -1,6 +1,6 @@
-# Behind as_user.sh, before a server starts with AOF on: an RDB file that no append-only files go with becomes their base.
+# Goes after as_user.sh, before a server starts with AOF on: an RDB file without append-only files becomes their base.
 # Otherwise the server would start empty, and overwrite the RDB when it stops. data, aof: yes or no, trust_rdb: yes
-# where the last redis.conf had AOF off, stamp.
+# if the last redis.conf had AOF off, stamp.
 set -euo pipefail
 seed() { # data trust_rdb stamp
   umask 027
@@ -8,12 +8,12 @@ seed() { # data trust_rdb stamp
   local dir=appendonlydir manifest=appendonlydir/appendonly.aof.manifest there newest path
   [[ -s dump.rdb ]] || return 0
   [[ ! $dir/appendonly.aof.1.base.rdb -ef dump.rdb ]] || return 0 # done before
-  # One file beside the directory is how Redis 6 had it: a start without a manifest reads that.
+  # Redis 6 has one file beside the directory: a start without a manifest reads that.
   if [[ -e $manifest || -e appendonly.aof ]]; then
     there=()
     for path in "$dir" appendonly.aof; do [[ ! -e $path ]] || there+=("$path"); done
     newest=$(find "${there[@]}" -type f -name 'appendonly.aof*' ! -name '*.manifest' -newer dump.rdb -print -quit)
-    # Written to after the last RDB: they hold everything. Only an RDB that is newer than all of them, of a time when
+    # Files written to after the last RDB hold everything. Only an RDB that is newer than all of them, from a time when
     # AOF was off, holds more.
     [[ -z $newest && $2 == yes ]] || return 0
   fi

@@ -1,3 +1,3 @@
-# Behind throwaway_server.sh: a release's own defaults: CONFIG GET * of a fresh server, name and value on a line each.
-start_own
+# Goes after throwaway_server.sh: print a release's defaults, CONFIG GET * of a new server: names and values, a line each.
+start_throwaway
 ask 20 config get '*'

@@ -1,9 +1,9 @@
 # Goes before scripts in which root reads or gives away what stands in a directory of the server's user, who may swap
 # any name there at any moment for a link, a FIFO or another file: each name is opened once, no link is followed, nothing
-# is waited for, and what was opened is looked at before it is used. user.
-#   descriptors copy FROM TO    a regular file, with its owner and mode, to a name of root's; nothing where it is missing
-#   descriptors tail PATH       the end of a regular file; nothing where it is missing or another kind
-#   descriptors give OWNER GROUP MODE PATH    mode "-": none, and all below it too
+# is waited for, and an opened file is checked before it is used. user.
+#   descriptors copy FROM TO    copy a regular file, with owner and mode, to a name of root's; nothing if it is missing
+#   descriptors tail PATH       print the end of a regular file; nothing if it is missing or of another kind
+#   descriptors give OWNER GROUP MODE PATH    set owner and mode; with mode "-" only the owner, of all below it too
 descriptors() { timeout -k 5 300 perl -e "$descriptors" "$user" "$@"; }
 # shellcheck disable=SC2016
 descriptors='
@@ -26,7 +26,7 @@ sub handle {
     sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) or return undef;
     return $file;
 }
-# What stands there may be a second name of a file that is none of theirs, if the kernel lets them make one.
+# A file there may be a second name of a file that is not theirs, if the kernel lets them make one.
 sub theirs {
     my ($path, @stat) = @_;
     my $uid = (getpwnam $user)[2];

@@ -1,6 +1,6 @@
 # The look at a host's exporter: bash, read-only, as root. etc, dropin, unit, package, port. noevict/companions/exporter/found.py
-# reads what it prints: lines "key value". No secret is printed: only digests of files and command lines, and of the
-# process' environment only the words that begin with REDIS_, without passwords.
+# parses what it prints: lines "key value". No secret is printed: of files and command lines only digests, and of the
+# process's environment only variables that begin with REDIS_, without passwords.
 export LC_ALL=C
 set -f
 say() { printf '%s\n' "$*"; }
@@ -18,7 +18,7 @@ pid=0
 while IFS='=' read -r key value; do
   case $key in
     MainPID) pid=$value ;;
-    # Words without spaces, as noevict's are.
+    # Words without spaces, as noevict writes them.
     Environment) for word in $value; do tell loaded "$word"; done ;;
     ExecStart)
       value=${value#*argv[]=}; say "starts $(sha256sum <<<"${value%% ;*}")" ;;
@@ -52,11 +52,11 @@ if [[ -e $etc/client.key ]]; then
   mapfile -t key < <(exec openssl pkey -in "$etc/client.key" -passin pass: -pubout 2>/dev/null </dev/null)
   say "key" "${key[@]}"
 fi
-# Who has the port, where it is not the exporter.
+# Whether another process than the exporter has the port.
 own=" $(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l ' 2>/dev/null)"
 while read -r _ local _ _ _ _ _ _ _ inode _; do
   ((16#${local##*:} == port)) && [[ $own != *" socket:[$inode] "* ]] && say "busy" && break
 done < <(exec grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6)
-# What somebody set up by the package's own means, which is read no more.
+# Arguments that somebody set in the package's own file, which is no longer read.
 [[ ! -e $dropin ]] && grep -qsE '^[[:space:]]*ARGS=.*[[:alnum:]]' "/etc/default/$package" && say "arguments"
 say "end-of-look"

@@ -1,5 +1,5 @@
-# Make a new key for the exporter and print a signing request for it: exporter_key.sh puts it in place beside its
-# certificate. It never leaves the host. One that leaked ends with its certificate. etc.
+# Make a new key for the exporter and print a signing request for it: exporter_key.sh puts the key in place beside its
+# certificate. The key never leaves the host, and a leaked key ends with its certificate. etc.
 set -euo pipefail
 export LC_ALL=C
 umask 077

@@ -1,6 +1,6 @@
-# Put files in place, each whole or not at all, and make directories; all stand in directories of root's, or the last name
-# is replaced. etc: the directory that is synced. reload: no where systemd does not know the unit yet. wanted: lines
-# "kind owner group mode path base64", kind being d (directory) or f (file).
+# Write files, each whole or not at all, and make directories; all are in directories of root's, or only the last name is
+# replaced. etc: the directory that is synced. reload: no if systemd does not know the unit yet. wanted: lines
+# "kind owner group mode path base64"; kind is d (directory) or f (file).
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -12,7 +12,7 @@ while read -r kind owner group mode path content; do
       chmod "00$mode" "$path"
       ;;
     f)
-      # Not beside it: in /etc/redis the server's user could put a link in its place.
+      # The temporary file is not beside it: in /etc/redis the server's user could replace it by a link.
       temp=$(mktemp /etc/.noevict.XXXXXXXX)
       trap 'rm -f "$temp"' EXIT
       base64 -d >"$temp" <<<"$content"

@@ -1,5 +1,5 @@
-# A take-over that failed: what it placed goes, as remember.sh has it. The server's own configuration is back (rollback.sh).
-# previous, etc, dropin.
+# After a take-over that failed: remove what it wrote, as remember.sh recorded it. The server's own configuration is back
+# already (rollback.sh). previous, etc, dropin.
 set -euo pipefail
 export LC_ALL=C
 [[ -e $previous/takeover ]] || exit 0
@@ -7,7 +7,7 @@ while read -r word first rest; do
   case $word in
     absent)
       [[ $first != "$previous" ]] || continue
-      # A link of root's has what it leads to beside it; of any other the name goes, and not what it leads to.
+      # Of a link of root's, its target beside it is removed too; of any other link only the name.
       to=''
       [[ ! -L $first || $(stat -c %u "$first") != 0 ]] || to=$(readlink "$first")
       rm -rf -- "$first"
@@ -22,7 +22,7 @@ done <"$previous/takeover"
 rmdir "${dropin%/*}" 2>/dev/null || true
 sync "$etc"
 [[ ! -d /run/systemd/system ]] || systemctl daemon-reload
-# Last: by it the next run knows that this was not done.
+# This comes last: while it exists, the next run knows that this script did not finish.
 if grep -qxF "absent $previous" "$previous/takeover"; then
   rm -rf -- "$previous"
 else

@@ -1,8 +1,8 @@
-# Behind as_user.sh: what hand_over.sh did under that stamp, undone; neither server is running. source, target, old, stamp:
-# as there.
+# Goes after as_user.sh: undo what hand_over.sh did under that stamp; neither server is running. source, target, old,
+# stamp: as there.
 set -euo pipefail
 names=(appendonlydir dump.rdb appendonly.aof)
-# The new server did not come up on its copy; it is kept all the same.
+# The new server did not start with its copy, which is kept all the same.
 keep() { # target stamp name...
   cd "$1"
   local name

@@ -1,13 +1,13 @@
-# Behind as_user.sh, user being the new server's: give one engine's data to the other; neither server is running. source,
-# target: their data directories; old, user: their users; kind: aof or rdb; stamp. What the old one had stays beside,
-# renamed: it has nothing left to start with by mistake.
+# Goes after as_user.sh, with the new server's user: give one engine's data to the other; neither server is running.
+# source, target: their data directories; old, user: their users; kind: aof or rdb; stamp. The old server's files stay
+# in its directory under other names, so that it cannot start with them by mistake.
 set -euo pipefail
 export LC_ALL=C
 umask 077
-# What is handed over comes last: as long as the old one has it, this can be done again.
+# The files to hand over are renamed last: while the old server has them, this script can run again.
 names=(appendonly.aof dump.rdb appendonlydir)
 [[ $kind == aof ]] || names=(appendonly.aof appendonlydir dump.rdb)
-put_aside() { # directory word suffix name...: renamed by its own user, under that suffix
+put_aside() { # directory word suffix name...: its own user adds that suffix to each name
   local name
   cd "$1"
   for name in "${@:4}"; do
@@ -16,7 +16,7 @@ put_aside() { # directory word suffix name...: renamed by its own user, under th
   sync .
 }
 begin() { cd "$1" && mktemp -d .noevict.XXXXXXXX; }
-finish() { # directory staging: in place, whole
+finish() { # directory staging: move all of it into place
   cd "$1"
   for name in appendonlydir dump.rdb; do
     [[ ! -e $2/$name ]] || mv -T "$2/$name" "$name"
@@ -27,9 +27,9 @@ finish() { # directory staging: in place, whole
 as_user 60 bash -euo pipefail -c "$(declare -f put_aside); put_aside \"\$@\"" - "$target" kept "kept-$stamp" "${names[@]}"
 staging=$(as_user 60 bash -euo pipefail -c "umask 027; $(declare -f begin); begin \"\$@\"" - "$target")
 [[ $staging == .noevict.* && $staging != */* ]]
-# Each of the two may swap names in its own directory: directories and files are opened once, followed nowhere, and are
-# their users' own. A base and an RDB are written once: a link does, the new one's, that the old one's group can read. What
-# is appended to is copied.
+# Each of the two users may swap names in its own directory: directories and files are opened once, links are not followed,
+# and each has to belong to its user. A base and an RDB are never changed: they are linked, belong to the new user, and the
+# old user's group can read them. Files that are appended to are copied.
 timeout -k 5 3600 perl - "$source" "$target/$staging" "$old" "$user" "$kind" <<'PERL'
 use strict;
 use Fcntl qw(:DEFAULT :mode);
@@ -49,7 +49,7 @@ sub opened {
         unless grep { (getpwnam $_)[2] == $stat[4] } @owners;
     return $handle;
 }
-sub give {    # a file of the source's, under that name in the directory we are in
+sub give {    # link or copy a file of the source to that name in the current directory
     my ($name, $file) = @_;
     my $linked = $name =~ /\.base\.|^dump\.rdb$/
         && system('sh', '-c', 'exec ln -LT "$0" "$1" 2>&-', '/proc/self/fd/' . fileno $file, "./$name") == 0;
@@ -75,7 +75,7 @@ if ($kind eq 'aof' and my $directory = opened('appendonlydir', O_DIRECTORY, $old
     opendir my $names, '/proc/self/fd/' . fileno $directory or die "$!\n";
     my %files;
     enter($directory);
-    # What no start reads is left behind, whatever it is; a file is the new one's once it was linked.
+    # Files that no start reads are left behind; a file belongs to the new user once it was linked.
     my $manifest = opened('appendonly.aof.manifest', 0, $old, $new) or die "appendonly.aof.manifest is missing\n";
     my %needed = ('appendonly.aof.manifest' => 1, map { /^file (\S+) seq \d+ type [bi]/ ? ($1 => 1) : () } <$manifest>);
     for my $name (grep { $needed{$_} } readdir $names) { $files{$name} = opened($name, 0, $old, $new) }

@@ -1,4 +1,4 @@
-# Behind apt.sh: install the server's package; it starts the server with the configuration that is in place. package,
+# Goes after apt.sh: install the server's package, which starts the server with the configuration in place. package,
 # binary.
 apt install "$package" || { apt update && apt install "$package"; }
 [[ -x $binary ]] || apt install --reinstall "$package"

@@ -1,4 +1,4 @@
-# Behind as_user.sh: keep append-only files of an earlier time under another name: turning AOF on would delete them.
+# Goes after as_user.sh: keep append-only files of an earlier time under another name: turning AOF on would delete them.
 # data, stamp.
 set -euo pipefail
 keep_aside() {

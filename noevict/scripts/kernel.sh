@@ -1,4 +1,4 @@
-# Kernel values, of which somaxconn is a minimum; those that can be set here. overcommit, somaxconn.
+# Set the kernel values that can be set here; somaxconn is a minimum. overcommit, somaxconn.
 set -euo pipefail
 memory=/proc/sys/vm/overcommit_memory
 [[ ! -w $memory ]] || echo "$overcommit" >$memory

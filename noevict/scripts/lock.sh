@@ -1,10 +1,11 @@
 # Hold the host's lock for as long as the run that asked for it is alive: it writes a line now and then.
-# who: what the next one is told. token: what this holder's scripts know it by. The kernel gives the lock up with this
-# process, however it ends. One that was given up in silence leaves its name: its run may wake up yet.
+# who: the holder, for the next run's message. token: by it, this holder's scripts recognise their lock. The kernel
+# releases the lock when this process ends in any way. A holder that lost it by silence leaves its name: its run may
+# still wake up.
 umask 077
-exec 2>&1 # what goes wrong is told
+exec 2>&1 # report errors too
 exec 9>>/run/noevict.lock
-# The one that holds it writes its name a moment after it has it.
+# A holder writes its name a moment after it has the lock.
 for ((i = 0; i < 80; i++)); do
   flock -n 9 && i=-1 && break
   read -r holder </run/noevict.lock
@@ -17,7 +18,7 @@ if ((i >= 0)); then
 fi
 read -r silent </run/noevict.lock
 : >/run/noevict.lock
-# A script of another holder is at work, or begins: not before it is done, and none after.
+# Wait for a running script of another holder; none of them begins afterwards.
 exec 8>>/run/noevict.work
 chmod 600 /run/noevict.work # whoever may open it may hold it
 if ! flock -x -w 5 8; then
@@ -35,5 +36,5 @@ while :; do
 done
 ((ended > 128)) && exit
 : >/run/noevict.lock
-# Looks ask who has it, where it is there. Not from under a script that is still at work.
+# Looks read this file if it exists. Do not remove it while a script is still running.
 flock -n -x /run/noevict.work rm -f /run/noevict.work

@@ -1,7 +1,7 @@
-# Behind as_user.sh: whether the server could start again. What its start reads and writes is tried as its user, and
-# under systemd with the unit's own view of the file system, in a service of its own: never in the running server's
-# mount namespace, which that user may have made. user, unit, conf, acl, tls, data, logfile. A line for each thing that
-# does not work.
+# Goes after as_user.sh: check whether the server could start again. Everything that a start reads and writes is tried as
+# its user and, under systemd, with the unit's view of the file system, in a separate service: never in the running
+# server's mount namespace, which that user may have made. user, unit, conf, acl, tls, data, logfile. Prints a line for
+# each thing that does not work.
 set -euo pipefail
 export LC_ALL=C
 tries() { # conf acl tls data logfile
@@ -39,12 +39,12 @@ else
     [[ ! ${line#*=} ]] || properties+=(-p "$line")
   done < <(systemctl show "$unit" \
     -p User,Group,SupplementaryGroups,ProtectSystem,ProtectHome,ReadWritePaths,ReadOnlyPaths,InaccessiblePaths,PrivateTmp)
-  said=$(mktemp /run/noevict.said.XXXXXXXX)
-  trap 'rm -f "$said"' EXIT
+  output=$(mktemp /run/noevict.output.XXXXXXXX)
+  trap 'rm -f "$output"' EXIT
   code=0
-  # On standard input: systemd would put its variables in place of those in an argument.
+  # The script goes to standard input: in an argument, systemd would expand variables.
   timeout -k 5 90 systemd-run --quiet --wait --pipe --collect -p RuntimeMaxSec=60 -p NoNewPrivileges=yes "${properties[@]}" -- \
-    bash -s - "${arguments[@]}" >"$said" 2>&1 <<<"$text" || code=$?
-  head -c 10000 "$said"
+    bash -s - "${arguments[@]}" >"$output" 2>&1 <<<"$text" || code=$?
+  head -c 10000 "$output"
   exit "$code"
 fi

@@ -1,26 +1,26 @@
-# Behind apt.sh: get apt ready and tell which release of the server's package there is. package; tools: to install now, if
+# Goes after apt.sh: prepare apt and print which release of the server's package it has. package; tools: to install now, if
 # any; fetch: yes to have the package here before something is stopped for it; pid: of the server that runs, 0 for none.
 candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 
-# said: apt.sh has it.
+# output: apt.sh sets it.
 # shellcheck disable=SC2154
-# What was cut off, half installed, or written down and not yet entered, goes on; what else it needs is for who began it.
+# Finish an interrupted installation; if that needs more, it is left to whoever began it.
 if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
-  # The server's package may be among it, and is not to start yet: the configuration there is may be the package's own,
+  # The server's package may be among them and must not start yet: its configuration may still be the package's own,
   # without TLS and password.
   policy=/usr/sbin/policy-rc.d
   if [[ $pid == 0 && (! -e $policy || -L $policy) ]]; then
     # shellcheck disable=SC2016
     printf '#!/bin/sh\ncase "$1" in %s|%s.service) exit 101 ;; esac\n' "$package" "$package" >/run/noevict.policy
     chmod 755 /run/noevict.policy
-    trap 'rm -f "$said" "$policy" /run/noevict.policy' EXIT
+    trap 'rm -f "$output" "$policy" /run/noevict.policy' EXIT
     ln -sfn /run/noevict.policy "$policy" # a link, which means nothing after a boot
   fi
   unlocked dpkg --force-confold --configure -a || {
-    left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$said" | tr '\n' ' ')
-    why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$said")
+    left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$output" | tr '\n' ' ')
+    why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$output")
     if [[ $left == "$package " ]]; then
-      # Of the server's own installation, which may have been ours: what it depends on is missing yet.
+      # The server's own installation, perhaps ours, was interrupted: its dependencies are missing.
       apt install --fix-broken --no-remove
     else
       echo "an upgrade was interrupted here and does not go on by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
@@ -29,18 +29,18 @@ if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
   }
 fi
 there() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]]; }
-# apt renames a list that has changed into this directory; a refresh that fails, or finds nothing new, leaves its time,
-# and so does everything else: files have the archive's times, and apt's caches are written by any command. Ubuntu's
-# stamp is of refreshes that did not fail.
+# apt renames each changed list into this directory, which sets its time; a refresh that fails or finds nothing new does
+# not. Nothing else shows a refresh: files have the archive's times, and any command writes apt's caches. Ubuntu's stamp
+# shows refreshes that did not fail.
 recent() {
   [[ $(find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp -maxdepth 0 -mmin -1440 2>/dev/null) ]]
 }
 found=$(candidate)
-# What is to be installed is not to be a release with flaws that are known and fixed.
+# A new installation should not be a release with flaws that are known and fixed.
 if [[ -z $found || $found == "(none)" ]] || { { [[ $tools ]] || ! there; } && ! recent; }; then
-  # By itself apt takes what it cannot fetch for no failure, and the lists of before for good.
+  # Without this option, apt ignores lists that it cannot fetch, and uses the earlier ones.
   unlocked apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any update || {
-    why=$(sed -n 's/^E: //p' "$said" | head -n 1)
+    why=$(sed -n 's/^E: //p' "$output" | head -n 1)
     echo "the package lists, missing or older than a day, could not be refreshed: ${why:-apt-get update failed}: mend the host's network or its apt sources, then run again"
     exit 1
   }

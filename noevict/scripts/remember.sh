@@ -1,12 +1,12 @@
-# Before the first change of a take-over: how the host is, for give_back.sh. previous, etc, conf; paths: that noevict
-# places, a line each; kernel: lines "name value"; aof: yes where the server's own redis.conf has it on.
+# Before the first change of a take-over, record how the host is, for give_back.sh. previous, etc, conf; paths: those that
+# noevict writes, a line each; kernel: lines "name value"; aof: yes if the server's own redis.conf has it on.
 set -euo pipefail
 export LC_ALL=C
 umask 077
 there=yes
 [[ -e $previous ]] || there=no
 mkdir -p "$previous"
-# One that was begun before, and killed: as the host was before that.
+# An earlier take-over was killed: its record says how the host was before.
 [[ ! -e $previous/takeover ]] || exit 0
 temp=$(mktemp "$previous/.takeover.XXXXXXXX")
 trap 'rm -f "$temp"' EXIT

@@ -1,9 +1,9 @@
-# Behind user.sh: a directory for a new certificate, whose path is printed first, and in it, where makes_key is yes, a new
-# key, for which a signing request is printed. The key never leaves the host. user, etc, makes_key.
+# Goes after user.sh: make a directory for a new certificate, and print its path. If makes_key is yes, make a new key in
+# it, and print a signing request. The key never leaves the host. user, etc, makes_key.
 set -euo pipefail
 export LC_ALL=C
 umask 077
-# Root's and sticky: the server's user writes its own files here, and neither moves nor replaces root's.
+# The directory is root's and sticky: the server's user writes its own files here, but cannot move or replace root's.
 [[ -d $etc && ! -L $etc ]] || mkdir "$etc"
 chown "root:$user" "$etc"
 chmod 03770 "$etc"

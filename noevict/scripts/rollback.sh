@@ -1,4 +1,4 @@
-# Put the last configuration that worked back. conf, acl, previous. Prints "none" where there is none.
+# Put back the last configuration that worked. conf, acl, previous. Prints "none" if there is none.
 set -euo pipefail
 [[ -e $previous/good/conf ]] || { echo none; exit 0; }
 back() {

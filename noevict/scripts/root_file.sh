@@ -1,4 +1,4 @@
-# Write a file of root's only, whole or not at all. directory, file (its name there), content.
+# Write a file that only root can read, whole or not at all. directory, file (its name there), content.
 set -euo pipefail
 umask 077
 [[ -d $directory && ! -L $directory ]] || mkdir -p "$directory"

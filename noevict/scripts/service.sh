@@ -1,19 +1,19 @@
-# Do things to the service, one after the other, and tell its state: "state WORD pid N saved BYTES" with WORD running,
+# Run verbs on the service, one after the other, and print its state: "state WORD pid N saved BYTES"; WORD is running,
 # starting, stopping, stopped or failed. package, unit, user, data, pidfile; verb: words of enable, disable, start,
-# restart, stop and state. again: yes if they were given before, and go on. old: the pid it had before a restart or stop,
-# 0 if that is not known.
+# restart, stop and state. again: yes to only wait for verbs that were given before. old: the server's pid before a
+# restart or stop, 0 if unknown.
 set -uo pipefail
 export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 
 pid_of_init() {
-  # The server's user wrote the file, and may have put anything in its place: a process of another's is not touched.
+  # The server's user wrote the file, and may have put anything there: only that user's process counts.
   local pid
   pid=$(timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
   [[ $pid && $(readlink "/proc/$pid/exe") == /usr/bin/* && $(stat -c %U "/proc/$pid") == "$user" ]] || pid=0
   echo "$pid"
 }
-# Into variables of those names.
+# Set variables of those names.
 unit_says() {
   local key value
   while IFS='=' read -r key value; do printf -v "$key" %s "$value"; done < <(systemctl show "$unit" -p "$1")
@@ -27,7 +27,7 @@ state() {
     case $ActiveState/$SubState in
       active/running) word=running ;;
       activating/auto-restart|failed/*) word=failed ;;
-      # Its start may have to wait for the network.
+      # A start may have to wait for the network.
       inactive/*) word=stopped pid=0; ((!Job)) || word=starting ;;
       deactivating/*) word=stopping ;;
       *) word=starting ;;
@@ -36,9 +36,9 @@ state() {
     pid=$(pid_of_init) word=running
     ((pid)) || word=stopped
   fi
-  # One that was told to end.
+  # This process was asked to end.
   ((!pid || pid != old)) || word=stopping
-  # What it has saved so far, as it stops.
+  # Bytes saved so far while it stops.
   echo "state $word pid $pid saved $(stat -c %s "$data/temp-$pid.rdb" 2>/dev/null || echo 0)"
 }
 current() { local now; now=$(state); now=${now#* pid }; echo "${now%% *}"; }
@@ -54,37 +54,37 @@ begin() {
         systemctl unmask ${where:+"$where"} "$unit" >/dev/null 2>&1
       done
       unit_says LoadState,NeedDaemonReload,UnitFileState
-      # Each of the two takes some tenths of a second.
+      # Each of these two takes a few tenths of a second.
       [[ $LoadState == loaded && $NeedDaemonReload == no ]] || systemctl daemon-reload
       case $UnitFileState in enabled|alias) ;; *) systemctl enable "$unit" >/dev/null 2>&1 || exit 1 ;; esac ;;
     enable/no) update-rc.d "$package" defaults >/dev/null 2>&1 && update-rc.d "$package" enable >/dev/null 2>&1 ;;
     start/yes|restart/yes)
       [[ $verb != start || $(state) != "state running "* ]] || return
       systemctl reset-failed "$unit" 2>/dev/null
-      # One that failed and waits for its next turn: a start now would wait for it too.
+      # systemd waits before its next try, and a start now would wait too.
       [[ $(systemctl show "$unit" -p SubState --value) != auto-restart ]] || systemctl stop "$unit"
       systemctl "$verb" --no-block "$unit" || exit 1 ;;
     start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
-    # The init script would kill a server that is still saving: it is asked to end, and waited for.
+    # The init script would kill a server that is still saving: ask it to end, and wait.
     restart/no|stop/no) ((!old)) || kill -TERM "$old" 2>/dev/null ;;
     stop/yes) systemctl stop --no-block "$unit" || exit 1 ;;
     disable/yes)
       local LoadState=''
-      # One whose package was never installed has nothing to disable.
+      # Without an installed package there is nothing to disable.
       systemctl disable "$unit" >/dev/null 2>&1 || { unit_says LoadState; [[ $LoadState == not-found ]] || exit 1; } ;;
     disable/no) update-rc.d "$package" disable >/dev/null 2>&1 ;;
   esac
 }
 for verb in $verb; do [[ $again == yes ]] || begin; done
 started=no
-# A state that lasts, or the one after two seconds: the next of us goes on from there.
+# Print a state that lasts, or the one after two seconds: the next call continues from there.
 for ((i = 0; i < 20; i++)); do
   now=$(state)
   case $now in
     *starting*|*stopping*) ;;
     *stopped*)
       [[ $verb != stop ]] || break
-      # Between the two halves of a restart.
+      # A restart has stopped it, and starts it now.
       if [[ $verb == restart && $systemd == no && $started == no ]]; then
         service "$package" start >/dev/null 2>&1 </dev/null
         started=yes

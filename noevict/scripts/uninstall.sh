@@ -1,5 +1,5 @@
-# Behind descriptors.sh: stop managing: the server, its configuration and its data stay as they are. etc, conf, dropin,
-# tls, data.
+# Goes after descriptors.sh: stop managing the server. It keeps its configuration and its data. etc, conf, dropin, tls,
+# data.
 set -euo pipefail
 scratch=$(mktemp -d /etc/.noevict.XXXXXXXX)
 trap 'rm -rf "$scratch"' EXIT
@@ -15,7 +15,7 @@ fi
 if dpkg-statoverride --list "$etc" >/dev/null; then
   dpkg-statoverride --quiet --remove "$etc"
 fi
-# Last: by it noevict knows that it was here.
+# This comes last: by this file noevict knows that it managed the server.
 rm -f "$dropin"
 rmdir "${dropin%/*}" 2>/dev/null || true
 [[ ! -d /run/systemd/system ]] || systemctl daemon-reload

@@ -1,4 +1,4 @@
-# Before others: the system user, as the package would make it; the package then takes it as it is. user, data.
+# Goes before others: make the system user as the package would; the package then uses it as it is. user, data.
 set -euo pipefail
 export LC_ALL=C
 getent passwd "$user" >/dev/null ||

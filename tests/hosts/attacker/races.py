@@ -60,7 +60,7 @@ def watch(places: tuple[Path, ...]) -> Iterator[None]:
 
 def _pounce(path: Path) -> None:
     """As soon as it can be written to, which it may be for a moment only."""
-    names = ("said", "s", "conf", "acl", "pid", "manifest", "appendonlydir")
+    names = ("output", "s", "conf", "acl", "pid", "manifest", "appendonlydir")
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         with suppress(OSError):

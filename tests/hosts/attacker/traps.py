@@ -76,7 +76,7 @@ def hard_link(path: Path) -> None:
 def directory(path: Path) -> None:
     """Its files are links to root's."""
     path.mkdir(0o777)
-    names = ("server.key", "server.crt", "ca.crt", ".server.key.new", "said", "appendonly.aof.1.base.rdb")
+    names = ("server.key", "server.crt", "ca.crt", ".server.key.new", "output", "appendonly.aof.1.base.rdb")
     for name in names:
         (path / name).symlink_to(SHADOW if "key" in name else CANARY)
     (path / "appendonly.aof.2.incr.aof").symlink_to(SHADOW)
