@@ -1,4 +1,4 @@
-"""The bash scripts that run on hosts, each with the variables it names in its first lines."""
+"""The bash scripts that run on hosts. The first lines of each name its variables."""
 
 import base64
 import shlex
@@ -13,8 +13,10 @@ _HERE = Path(__file__).parent
 
 
 def script(name: str, **variables: str | int) -> str:
-    """The text of NAME.sh behind the assignments of its variables, quoted. Sent on standard input: no argument
-    of it shows in a list of processes."""
+    """Return the text of NAME.sh after the assignments of its variables, quoted.
+
+    It is sent on standard input, so that no list of processes shows a value.
+    """
     return "\n".join([*_assignments(variables), (_HERE / f"{name}.sh").read_text()])
 
 
@@ -23,9 +25,9 @@ def _assignments(variables: Mapping[str, str | int]) -> list[str]:
 
 
 def look_script(layouts: Sequence[Layout], ports: tuple[int, int]) -> str:
-    """Look at a machine, and at its server of the first layout; at those of the others where noevict manages them.
+    """Return the look at a machine, at its server of the first layout, and at the other servers that noevict manages.
 
-    ``ports``: the first server's for TLS and for plaintext, 0 if there is none.
+    ``ports``: the first server's ports for TLS and for plaintext, 0 if there is none.
     """
     wanted, *others = layouts
     packages = dict.fromkeys(name for layout in layouts for name in (layout.package, layout.tools))
@@ -65,5 +67,5 @@ def throwaway_server(layout: Layout) -> str:
 
 
 def packed(text: str) -> str:
-    """For a variable that holds a whole file: `base64 -d` gives it back byte by byte."""
+    """Encode a whole file for a variable: `base64 -d` returns the same bytes."""
     return base64.b64encode(text.encode()).decode()

@@ -4,7 +4,7 @@
 export LC_ALL=C
 set -f
 say() { printf '%s\n' "$*"; }
-tell() { # key NAME=value
+say_variable() { # key NAME=value
   case $2 in
     *PASSWORD=*|*://*@*) say "$1 ${2%%=*}=(hidden)" ;;
     *[![:print:]]*) ;;
@@ -19,7 +19,7 @@ while IFS='=' read -r key value; do
   case $key in
     MainPID) pid=$value ;;
     # Words without spaces, as noevict writes them.
-    Environment) for word in $value; do tell loaded "$word"; done ;;
+    Environment) for word in $value; do say_variable loaded "$word"; done ;;
     ExecStart)
       value=${value#*argv[]=}; say "starts $(sha256sum <<<"${value%% ;*}")" ;;
     EnvironmentFiles) say "unit $key ${value%% *}" ;;
@@ -30,7 +30,7 @@ done < <(exec systemctl show "$unit" 2>/dev/null \
 say "pid $pid"
 if ((pid)); then
   mapfile -d '' -t words <"/proc/$pid/environ"
-  for word in "${words[@]}"; do tell environment "$word"; done
+  for word in "${words[@]}"; do say_variable told "$word"; done
   mapfile -d '' -t words <"/proc/$pid/cmdline"
   say "started $(sha256sum <<<"${words[*]}")"
   for file in passwords.json ca.crt client.crt client.key; do

@@ -2,8 +2,8 @@
 #
 # Files: type, owner, group, mode, size, modification time, name; of some the content, or its digest. In the directories
 # of the server's user every name may be a link, a FIFO or another file by the time it is opened: each is opened once,
-# no link is followed, nothing is waited for, and what was opened is looked at. What is printed has no control
-# characters, so that neither a name nor a line can be lines of this output.
+# no link is followed, nothing is waited for, and the opened file is checked. Control characters are not printed, so that
+# no name and no line can add lines to this output.
 look_files() {
   timeout -k 5 30 perl - "$user" "$etc" "$conf" "$acl" "$data" "$dropin" "$sysctl" "$logfile" <<'PERL'
 use strict;
@@ -19,7 +19,7 @@ sub say {
     $value =~ tr/\x20-\x7e\t/?/c;
     print "$key $value\n";
 }
-sub told {    # path, what lstat or stat says of it
+sub print_entry {    # path, its lstat or stat
     my ($path, @stat) = @_;
     return unless @stat;
     my $kind = { S_IFREG, 'f', S_IFDIR, 'd', S_IFLNK, 'l', S_IFIFO, 'p', S_IFSOCK, 's', S_IFBLK, 'b', S_IFCHR, 'c' }
@@ -33,13 +33,13 @@ sub opened {    # a regular file -> its handle
     sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) or return undef;
     return S_ISREG((stat $file)[2]) ? $file : undef;
 }
-# Where the server's user may make a second name of a file that is not theirs, only their own are read.
+# If the kernel lets the server's user link to files of others, only that user's own files are read.
 my $protected = content(opened('/proc/sys/fs/protected_hardlinks'), 2) > 0;
 sub theirs {
     my $file = opened(@_) or return undef;
     return $protected || (stat $file)[4] == (getpwnam $user)[2] ? $file : undef;
 }
-sub content {    # as much of it as somebody may have written
+sub content {    # of a file, up to a size that somebody may have written
     my ($file, $most) = @_;
     $file or return '';
     my ($text, $more) = ('', '');
@@ -47,7 +47,7 @@ sub content {    # as much of it as somebody may have written
     sysseek $file, 0, 0;
     return $text;
 }
-sub certificates {    # those only: a key may stand beside them
+sub certificates {    # only those: the file may have a key too
     my ($key, $file) = @_;
     my $inside;
     for (split /\n/, content($file, 100_000)) {
@@ -57,12 +57,12 @@ sub certificates {    # those only: a key may stand beside them
     }
 }
 
-told($_, lstat $_)
+print_entry($_, lstat $_)
     for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile,
     map { "/var/lib/noevict/$_" } qw(good takeover);
 content(opened('/var/lib/noevict/takeover'), 65_536) =~ /^aof (yes|no)$/m && say('aof-before', $1);
 for my $path ($conf, $acl, $dropin, $sysctl) {
-    # The last two are root's, in directories of root's.
+    # The last two belong to root, in directories of root's.
     $digests{$path} = $path eq $conf || $path eq $acl ? theirs($path) : opened($path);
 }
 my @lines = split /\n/, content($digests{$conf}, 300_000), -1;
@@ -75,23 +75,23 @@ for (@lines) {
     say('conf', $_);
 }
 
-# Root's own: a directory, or a link of root's to one beside it, with the files of one certificate.
+# tls: a directory of root's, or a link of root's to one beside it, with the files of one certificate.
 my ($inside, @link) = ($tls, lstat $tls);
 if (@link && S_ISLNK($link[2])) {
     my $to = readlink $tls;
     $inside = $link[4] == 0 && $to =~ /^tls-[0-9A-Za-z]+$/ ? "$etc/$to" : undef;
-    $inside ? say('tls', $to) : told($tls, @link);
+    $inside ? say('tls', $to) : print_entry($tls, @link);
 }
 if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
-    told($tls, stat $directory);
+    print_entry($tls, stat $directory);
     chdir $directory or die;
     for my $name (qw(ca.crt server.crt server.key)) {
-        told("$tls/$name", lstat $name);
+        print_entry("$tls/$name", lstat $name);
         $digests{"$tls/$name"} = opened($name) unless $name eq 'server.key';
     }
     certificates('ca', $digests{"$tls/ca.crt"});
     certificates('certificate', $digests{"$tls/server.crt"});
-    # Without an openssl that runs, as in the middle of an upgrade, nothing is said of the key.
+    # If openssl does not run, as in the middle of an upgrade, nothing is printed about the key.
     if (my $key = opened('server.key')) {
         my @command = ('openssl', 'pkey', '-in', '/dev/fd/' . fileno $key, '-passin', 'pass:', '-pubout');
         my $public = output(@command);
@@ -99,12 +99,12 @@ if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLL
         say('key', $public) if $public || output('openssl', 'version');
     }
 }
-elsif ($inside && @link && !S_ISLNK($link[2])) { told($tls, @link) }
+elsif ($inside && @link && !S_ISLNK($link[2])) { print_entry($tls, @link) }
 
-# Of the exporter beside it, in a directory of root's only: deploys/monitoring.py renews it, and every run sees when.
+# The exporter's certificate, in a directory of root's: deploys/monitoring.py renews it, and every run reads its end.
 certificates('exporter', opened('/etc/prometheus-redis-exporter/client.crt'));
 
-# In which version the data is that a start would load; append-only files have one where their base is an RDB.
+# The RDB version of the data that a start would load; append-only files have one if their base is an RDB.
 sub rdb {
     my ($name, $path) = @_;
     my $magic = content(theirs($path), 9);
@@ -112,7 +112,7 @@ sub rdb {
 }
 rdb('dump.rdb', "$data/dump.rdb");
 say('rdb-empty', 'dump.rdb') if empty(content(theirs("$data/dump.rdb"), 4096));
-sub empty {    # an RDB whose end comes right after what it says of its server
+sub empty {    # an RDB that ends right after the data about its server
     my ($rdb) = @_;
     my $at = 9;
     while (substr($rdb, $at, 1) eq "\xfa") {
@@ -132,20 +132,20 @@ sub empty {    # an RDB whose end comes right after what it says of its server
 }
 my $disk = output('stat', '-f', '-c', '%a %b %S', $data);    # root's name, in a directory of root's
 say('disk', $1) if $disk =~ /^([0-9]+ [0-9]+ [0-9]+)$/;
-told("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
-# Its own user may put another directory in its place: from here on this one is meant.
+print_entry("$data/$_", lstat "$data/$_") for listed($data, qr/^(?:dump\.rdb|appendonly\.aof|appendonlydir.*)$/);
+# The server's user may put another directory in its place: from now on this one is used.
 if (sysopen my $directory, "$data/appendonlydir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) {
     chdir $directory or die;
-    told("$data/appendonlydir/$_", lstat $_) for listed('.', qr/./);
+    print_entry("$data/appendonlydir/$_", lstat $_) for listed('.', qr/./);
     for (split /\n/, content(theirs('appendonly.aof.manifest'), 65_536)) {
         my (undef, $name, undef, undef, undef, $kind) = split;
         next if $kind ne 'b' || $name =~ m{/};
         rdb('base', $name);
-        last;    # there is one
+        last;    # one is enough
     }
     chdir '/' or die;
 }
-sub listed {    # names of a directory that is no link
+sub listed {    # the names in a directory, unless it is a link
     my ($path, $wanted) = @_;
     sysopen(my $directory, $path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK) or return;
     opendir(my $names, '/proc/self/fd/' . fileno $directory) or return;

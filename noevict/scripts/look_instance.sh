@@ -1,7 +1,7 @@
 # The look at one server: a function. Its variables are those of a noevict.engines.layout.Layout (package, unit, user,
 # binary, etc, conf, acl, data, logfile, pidfile, dropin), and port, plaintext_port: 0 if there is none; sysctl: noevict's
 # file there; other: the file by which noevict manages another engine's server, which replaces this one or is replaced.
-# noevict/platforms/systemd/read.py reads what it prints, from "instance UNIT DATA" on. No password is printed.
+# noevict/platforms/systemd/read.py parses what it prints, from "instance UNIT" on. No password is printed.
 
 # Listening sockets, of IPv4 and IPv6, with their inodes.
 sockets() { exec grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
@@ -11,7 +11,7 @@ listens() {
   while read -r _ _ _ _ _ _ _ _ _ inode _; do [[ $own == *"socket:[$inode] "* ]] && return; done < <(sockets)
   return 1
 }
-memory_group() { # process -> the group that limits its memory; of a host without such groups ""
+memory_group() { # process -> the group that limits its memory; "" on a host without such groups
   local controllers path unified=
   group=
   while IFS=: read -r _ controllers path; do
@@ -57,16 +57,16 @@ look_instance() {
     [[ $path == "$etc" ]] && say "override $owner $group $mode"
   done </var/lib/dpkg/statoverride
 
-  # The server's user wrote it, and may have put anything in its place.
+  # The server's user wrote this file, and may have put anything in its place.
   [[ $systemd == no ]] && written=$(exec timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
   if [[ $systemd == yes ]]; then
     unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart,FragmentPath,Type,User -- "$unit" -.slice)
     while IFS='=' read -r key value; do
-      # Of the slice of all: below which group systemd keeps those of units.
+      # The group of the root slice: systemd keeps the units' groups below it.
       [[ $key ]] || { all=yes && continue; }
       [[ $all ]] && { [[ $key == ControlGroup ]] && all_group=${value%/}; continue; }
       [[ $key == ActiveState ]] && active=$value && continue
-      # Arguments may hold a password: whether they are the package's is all that is told.
+      # Arguments may hold a password: only whether they are the package's is printed.
       [[ $key == ExecStart ]] && starts+=("$value") && continue
       say "unit $key $value"
       case $key in
@@ -91,8 +91,8 @@ look_instance() {
   fi
   # Without systemd the init script's pid file says which is the service.
   for p in "${servers[@]}"; do [[ $written && $p == "$written" ]] && pid=$p; done
-  # A server listens before it loads its data. One that is being started and does not listen will in a moment, or will
-  # have ended: systemd starts some again and again for nothing.
+  # A server listens before it loads its data. If a starting server does not listen yet, it will in a moment, or it will
+  # have ended: systemd restarts some servers again and again in vain.
   if [[ $pid && $active == activating ]]; then
     for ((i = 0; i < 50; i++)); do
       listens && break
@@ -123,12 +123,12 @@ look_instance() {
   done < <(sockets)
   say "pid ${pid:-0}"
   [[ $pid && $active == activating ]] && say "starting"
-  # The unit's own view of the file system is made at its start: a directory that was removed since is gone from it.
+  # The unit's view of the file system is made at its start: a directory that was removed since is missing in it.
   if [[ $pid && $active == active ]]; then
     mapfile -t mounts <"/proc/$pid/mountinfo"
     [[ "${mounts[*]}" == *" $etc "* ]] || say "replaced $etc"
   fi 2>/dev/null
-  # Immutable, or of a file system that is read-only: root may write everything else.
+  # Files that are immutable or on a read-only file system: root can write all others.
   for file in /etc /etc/sysctl.d /etc/systemd/system "$etc" "$conf" "$acl" "$tls" \
     "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "${dropin%/*}" "$dropin" "$sysctl" "$data"; do
     [[ -e $file && (! -L $file || $file == "$tls") && ! -w $file ]] && say "unwritable $file"
@@ -154,15 +154,15 @@ look_instance() {
   done 2>/dev/null
   for file in /usr/lib/redis/modules/*.so; do [[ -e $file ]] && field "${file##*/}" && say "module $text"; done
 
-  # The server that this one is to replace, if noevict manages it, or that is to replace this one.
+  # The server that this one will replace, if noevict manages it, or that will replace this one.
   if [[ -e $other ]]; then
     say "other"
     [[ -e $binary ]] || say "candidate $(apt-cache policy "$package" 2>/dev/null | sed -n 's/^  Candidate: \([0-9].*\)/\1/p')"
   fi
   own_group=$control
   if [[ -z $own_group && $systemd == yes ]]; then
-    # A unit that does not run has no group. It will be in its slice; a-b.slice is below a.slice. The group that this
-    # look runs in is an SSH session's, with limits of its own.
+    # A unit that does not run has no group yet. It will be in its slice; a-b.slice is below a.slice. The group of this
+    # look is the SSH session's, which has other limits.
     own_group=$all_group slice=${slice:-system.slice}
     if [[ $slice != -.slice ]]; then
       slices=() parts=${slice%.slice}- prefix=
@@ -170,14 +170,14 @@ look_instance() {
         prefix+=${prefix:+-}${parts%%-*} parts=${parts#*-}
         slices+=("$prefix.slice") own_group+=/$prefix.slice
       done
-      # One that nothing runs in has no group either. That is rare: the system's own always has.
+      # A slice without processes has no group either. That is rare: the system's slice always has one.
       if [[ $slice != system.slice ]]; then
         while read -r value; do [[ $value ]] && say "cgroup $value"; done < <(exec systemctl show "${slices[@]}" -p MemoryMax --value 2>/dev/null)
       fi
     fi
     own_group+=/$unit
   elif [[ -z $own_group ]]; then
-    # The init script's server is in the group of whoever started it; one that does not run will be started by init.
+    # The init script's server is in the group of whoever started it; init will start one that does not run.
     memory_group "${pid:-1}"
     own_group=$group
   fi
@@ -189,10 +189,10 @@ look_instance() {
     [[ -z $own_group || $own_group == / ]] && break
     own_group=${own_group%/*}
   done
-  # What its exporter has of passwords, by digest.
+  # Digests of the passwords that its exporter has.
   for file in /etc/prometheus-redis-exporter/passwords.json /run/credentials/prometheus-redis-exporter.service/passwords.json; do
     [[ -e $file || -L $file ]] || continue
-    # Nothing is said of a file that is not there, and "?" of what is not understood: older passwords stay for it.
+    # Nothing is printed for a missing file, and "?" for one that is not understood: then older passwords stay valid.
     digest=''
     if [[ -f $file && ! -L $file ]]; then
       while read -r line || [[ $line ]]; do

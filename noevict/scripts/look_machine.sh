@@ -1,6 +1,6 @@
-# The look at a machine: bash, read-only, as root. packages: names of Debian's packages. Behind it stand look_instance.sh
-# and a line for each server (noevict/scripts/__init__.py). noevict/machine/read.py reads what it prints: lines "key value".
-# Few processes: each costs the host milliseconds, for every host in every run.
+# The look at a machine: bash, read-only, as root. packages: names of Debian's packages. After it come look_instance.sh and
+# a call for each server (noevict/scripts/__init__.py). noevict/machine/read.py parses what it prints: lines "key value".
+# It starts few processes: each costs the host milliseconds, on every host in every run.
 export LC_ALL=C
 
 say() { printf '%s\n' "$*"; }
@@ -10,12 +10,12 @@ say "time ${EPOCHSECONDS}"
 say "uid $EUID"
 ( . /etc/os-release; say "os $ID ${VERSION_ID-} ${VERSION_CODENAME-}" )
 number hostname /proc/sys/kernel/hostname
-# Its answer may be one of a name server, which may not answer.
+# This may ask a name server, which may not answer.
 IFS= read -r -t 2 fqdn < <(exec hostname -f 2>/dev/null) && say "fqdn $fqdn"
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 say "systemd $systemd"
 
-# A command of a run that was killed goes on to its end: at work while nobody holds the lock (lock.sh).
+# A command of a killed run continues to its end: it runs although nobody holds the lock (lock.sh).
 if [[ -e /run/noevict.work ]]; then
   mapfile -t holder </run/noevict.lock
   [[ ${holder[2]-} && -d /proc/${holder[2]} ]] || flock -n /run/noevict.work true || say "unfinished"
@@ -24,20 +24,20 @@ fi
 # shellcheck disable=SC2086 # names
 dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' $packages 2>/dev/null
 
-# Every server process on this host's own network and its role by name; containers have a network of their own.
+# Every server process in this host's network namespace, with its role by name; containers have their own namespace.
 for comm in /proc/[0-9]*/comm; do
   read -r name <"$comm" || continue
   case $name in redis-server|valkey-server|redis-sentinel|valkey-sentinel|redis-check-rdb|valkey-check-rdb|redis-ser*|valkey-ser*) ;; *) continue ;; esac
   p=${comm#/proc/}; p=${p%/comm}
   [[ /proc/$p/ns/net -ef /proc/self/ns/net ]] || continue
   mapfile -d '' -t arguments <"/proc/$p/cmdline"
-  # Its arguments may hold a password: its role alone is told.
+  # Its arguments may hold a password: only its role is printed.
   role=server; [[ $name == *sentinel* || "${arguments[*]}" == *"[sentinel]"* || "${arguments[*]}" == *--sentinel* ]] && role=sentinel
   say "process $p $name $role"
   [[ $role == sentinel ]] || servers+=("$p")
 done 2>/dev/null
 
-# Who this machine is, whatever it is called.
+# What identifies this machine, whatever its name.
 read -r boot </proc/sys/kernel/random/boot_id
 mapfile -t namespaces < <(exec find /proc/self/ns/net /proc/self/ns/pid -printf '%l\n' 2>/dev/null)
 say "machine $boot ${namespaces[*]}"
@@ -48,7 +48,7 @@ number overcommit /proc/sys/vm/overcommit_memory
 number somaxconn /proc/sys/net/core/somaxconn
 [[ -w /proc/sys/vm/overcommit_memory ]] && say "sysctl overcommit"
 [[ -w /proc/sys/net/core/somaxconn ]] && say "sysctl somaxconn"
-# What is read after our file at a boot; of files of one name the one in /etc counts.
+# Files that a boot reads after ours; of files of one name, the one in /etc counts.
 declare -A later
 for file in /usr/lib/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /run/sysctl.d/*.conf /etc/sysctl.d/*.conf; do
   [[ -e $file && ${file##*/} > 60-noevict.conf ]] && later[${file##*/}]=$file
@@ -62,7 +62,7 @@ for file in "${later[@]}"; do
   done <"$file"
 done 2>/dev/null
 if command -v ip >/dev/null; then
-  # After a boot IPv6 addresses are tentative for a second or two; one that another host has too stays so.
+  # After a boot IPv6 addresses are tentative for a second or two; an address that another host has too stays so.
   for ((i = 0; i < 20; i++)); do
     mapfile -t addresses < <(ip -o addr show scope global 2>/dev/null)
     [[ " ${addresses[*]/*dadfailed*/} " == *" tentative "* ]] || break
@@ -80,7 +80,7 @@ if [[ -e /proc/net/if_inet6 ]]; then
   say "ipv6 any"
   while read -r addr _; do [[ $addr == 00000000000000000000000000000001 ]] && say "ipv6 ::1"; done </proc/net/if_inet6
 fi
-# What root knows of the host's own passwords, in a directory of root's only.
+# Root's files about the host's own passwords, in a directory that only root can read.
 for name in id generation; do
   file=/var/lib/noevict/$name line=
   [[ -e $file || -L $file ]] || continue

@@ -1,14 +1,14 @@
 # The part of look_instance.sh that finds other servers of this machine (noevict/platforms/systemd/takeover.py): a function,
 # called with the same variables, of which it uses package and unit.
 #
-# Unit files, drop-ins and init scripts are root's. Of a process only what the kernel says: its arguments are its own to
-# write, and may hold a password. No text of it is more than one line or one field.
+# Unit files, drop-ins and init scripts are root's. Of a process only the kernel's data is printed: the process can change
+# its arguments, and they may hold a password. No printed text has more than one line or one field.
 field() { # text -> text
   text=${1//[^[:print:]]/?}
   text=${text//|/?}
   text=${text:0:200}
 }
-# The unit by the control group, and whether that is the server's own: what it forked is its own too.
+# The unit by its control group, and whether that is the server's own; a process that it forked counts as its own.
 unit_of() { # pid -> group, owner
   local line part pieces
   group='' owner=''
@@ -18,7 +18,7 @@ unit_of() { # pid -> group, owner
   IFS=/ read -ra pieces <<<"$group"
   for part in "${pieces[@]}"; do
     [[ $part == *.service || $part == *.scope ]] || continue
-    # A unit of a user's own service manager.
+    # A unit of a user's service manager.
     [[ $owner == user@*.service && $part != *.scope ]] && owner="$part of $owner" || owner=$part
   done
 } 2>/dev/null
@@ -47,19 +47,19 @@ look_for_other_servers() {
     if [[ $systemd == yes ]]; then
       [[ "$group/" == *"/$unit/"* && $owner == "$unit" ]] && continue
     else
-      # What the server forked, to save say.
+      # A process that the server forked, to save for example.
       read -r stat <"/proc/$p/stat" && read -r _ parent _ <<<"${stat##*) }"
       [[ $pid && $parent == "$pid" ]] && continue
     fi
     mapfile -d '' -t links < <(exec find "/proc/$p/cwd" "/proc/$p/fd" -maxdepth 1 \( -path '*/cwd' -o -lname 'socket:*' \) -printf '%l\0')
-    # One of noevict's own, for a moment: a test of a configuration.
+    # noevict's throwaway server, which tests a configuration.
     [[ ${links[0]-} == /run/noevict.* ]] && continue
     ports=''
     while read -r _ local _ _ _ _ _ _ _ inode _; do
       [[ " ${links[*]} " == *" socket:[$inode] "* && ",$ports," != *",$((16#${local##*:})),"* ]] && ports+="${ports:+,}$((16#${local##*:}))"
     done < <(sockets)
     read -r name <"/proc/$p/comm" || continue
-    # A check of a file is no server.
+    # A process that checks a file is not a server.
     [[ $name == *-check-* && ! $ports ]] && continue
     file=''
     [[ $systemd == yes && $owner =~ ^[A-Za-z0-9@_][A-Za-z0-9@_.:-]*\.service$ ]] &&
@@ -89,7 +89,7 @@ look_for_other_servers() {
     name=${link##*/S[0-9][0-9]}
     [[ -e $link && $name != "$package" && $enabled != *" $name "* ]] || continue
     enabled+="$name "
-    # A unit of that name counts instead.
+    # If a unit has that name, the unit counts.
     for path in /etc /run /usr/local/lib /usr/lib /lib; do
       [[ $systemd == yes && -e $path/systemd/system/$name.service ]] && continue 2
     done
