@@ -218,7 +218,7 @@ class InstanceRun:
             self.probed_defaults[server] = {**table.portable(pairs, server), "unixsocket": ""}
 
     def _own_certificate(self) -> UserCertificate | None:
-        """The user's own, where the settings name one. Raises NoevictError where no client would accept it here."""
+        """Return the user's own certificate, if the settings name one. Raise NoevictError if it does not fit."""
         own = self.context.own_certificate(self.settings)
         if own is not None and not own.certificate.covers(self.endpoint.host):
             covered = ", ".join(sorted(own.certificate.names)) or "no name"
