@@ -10,12 +10,12 @@ from noevict.operations.service import (
     enable,
     last_log_lines,
     service,
-    settled,
+    settle,
     stop,
     stop_after_failure,
     wait_until_ready,
 )
-from noevict.operations.uninstall import let_go
+from noevict.operations.uninstall import release_server
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
 from noevict.run.host_operation import host_operation
@@ -37,7 +37,7 @@ def change_engine(run: InstanceRun) -> None:
         with run.context.restarts.turn(run.name):
             stop_after_failure(run)
             _replace(run, old)
-    let_go(old)
+    release_server(old)
 
 
 def _replace(run: InstanceRun, old: InstanceRun) -> None:
@@ -61,7 +61,7 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
         run.context.restart_failed_on = run.name
         if not hands_over:
             raise
-        raise NoevictError(*_put_back(run, old, sentence(error), moved)) from error
+        raise NoevictError(*_restore_old(run, old, sentence(error), moved)) from error
     _compare(run, keys)
 
 
@@ -107,7 +107,7 @@ def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> Non
         run.machine.log(f"the data that {whose} had is kept in {path}")
 
 
-def _put_back(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
+def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
     """Put the old server back, with its data. Return the lines to report."""
     try:
         now = service(run, "state").state
@@ -124,7 +124,7 @@ def _put_back(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple
         back = script("hand_back", source=source, target=target, old=old.layout.user, stamp=moved)
         run.machine.shell(script("as_user", user=run.layout.user) + back, what="giving the data back")
         enable(old)
-        state = settled(old, "start").state
+        state = settle(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and {old.layout.title} could not be put back: {sentence(error)}")
     if state != "running":

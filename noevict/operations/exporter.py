@@ -16,7 +16,7 @@ from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, ETC, KEY, PA
 from noevict.errors import NoevictError
 from noevict.inventory.reader import read_fleet
 from noevict.operations.check import failing
-from noevict.operations.files import is_due, placing
+from noevict.operations.files import file_script, is_due
 from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
 from noevict.operations.passwords import finish_passwords
@@ -60,7 +60,7 @@ def configure_exporter(exporter: Exporter) -> None:
         if not file.placed and any(change.path == file.path for change in due if change.part is Part.ACCESS)
     )
     run.machine.shell(
-        placing(ETC, files, reload=exporter.found.installed)
+        file_script(ETC, files, reload=exporter.found.installed)
         + made
         + script("descriptors", user="root")
         + script("access", wanted="\n".join(access)),

@@ -70,7 +70,7 @@ def write_files(run: InstanceRun) -> None:
             previous=PREVIOUS,
             keep="yes" if run.found.pid or takes_over(run) else "no",
         )
-        + placing(
+        + file_script(
             layout.etc,
             [file for file in (*target.files, _logs(layout)) if is_due(file, run.plan.changes)],
             reload=not steps.installs_server(run.plan),
@@ -92,7 +92,7 @@ def _logs(layout: Layout) -> WantedFile:
     return WantedFile(layout.logs, layout.user, "adm", LOGS_MODE, directory=True)
 
 
-def placing(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
+def file_script(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
     """Return the script that writes the files.
 
     ``etc``: a directory of theirs, which is synced afterwards. ``reload``: whether systemd knows the unit already.

@@ -2,7 +2,7 @@
 
 from noevict.acl import diff as acl_diff
 from noevict.errors import NoevictError
-from noevict.operations.files import placing
+from noevict.operations.files import file_script
 from noevict.operations.live import change_users
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
@@ -40,7 +40,7 @@ def finish_passwords(run: InstanceRun) -> None:
         change_users(run.client, acl_diff.repair_commands(plan.target.users, left))
         files = [file for file in plan.target.files if file.path == run.layout.aclfile]
         run.machine.shell(
-            placing(run.layout.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
+            file_script(run.layout.etc, files, reload=False), seconds=SYNC_SECONDS, what="placing users.acl"
         )
         run.look_again()
         if not run.found.live.ours or password_rotation.left_over(run.secrets, run.found):

@@ -48,7 +48,7 @@ def restart_server(run: InstanceRun) -> None:
     with run.context.restarts.turn(run.name):
         if run.context.restart_failed_on is not None and run.undo is None:
             # The other host did not start with this configuration: it is not left here for the next boot.
-            _files_back(run)
+            _restore_files(run)
         stop_after_failure(run)
         before_restart(run)
         try:
@@ -57,7 +57,7 @@ def restart_server(run: InstanceRun) -> None:
             run.context.restart_failed_on = run.name
             if run.undo is not None:
                 raise  # give_back puts back more than the configuration
-            raise NoevictError(*_put_back(run, sentence(error))) from error
+            raise NoevictError(*_restore(run, sentence(error))) from error
 
 
 def before_restart(run: InstanceRun) -> None:
@@ -72,7 +72,7 @@ def before_restart(run: InstanceRun) -> None:
     except (NoevictError, *HOST_FAILURES):
         if run.undo is None:
             with contextlib.suppress(NoevictError, *HOST_FAILURES):
-                _files_back(run)
+                _restore_files(run)
         raise
 
 
@@ -87,7 +87,7 @@ def stop_after_failure(run: InstanceRun) -> None:
 def wait_until_ready(run: InstanceRun, verb: str) -> None:
     """Start or restart, wait until it has loaded, and log in as a client would. Raise with its last log lines."""
     try:
-        if settled(run, verb).state != "running":
+        if settle(run, verb).state != "running":
             raise NoevictError(f"{run.layout.title} did not {verb.rsplit(maxsplit=1)[-1]}")
         wait_for_first_answer(run)
     except NoevictError as error:
@@ -96,11 +96,11 @@ def wait_until_ready(run: InstanceRun, verb: str) -> None:
 
 def stop(run: InstanceRun) -> None:
     """Stop the server. Raise NoevictError if it does not end: its last save may be failing."""
-    if settled(run, "stop").state not in ("stopped", "failed"):
+    if settle(run, "stop").state not in ("stopped", "failed"):
         raise NoevictError(f"{run.layout.title} did not stop: {last_log_lines(run)}")
 
 
-def settled(run: InstanceRun, verb: str) -> UnitState:
+def settle(run: InstanceRun, verb: str) -> UnitState:
     """Run the verb, and wait until the service has settled. Raise NoevictError if it makes no progress."""
     old = run.found.pid if verb == "restart" else 0
     now, state = service(run, verb, old), ""
@@ -154,12 +154,12 @@ def service(run: InstanceRun, verb: str, old: int = 0, *, again: bool = False) -
     return UnitState(state, int(pid), int(saved))
 
 
-def _put_back(run: InstanceRun, why: str) -> tuple[str, ...]:
+def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
     """Put the old configuration back and start with it. Return the lines to report."""
     try:
-        if not _files_back(run):
+        if not _restore_files(run):
             return (why, "there is no earlier configuration to put back")
-        state = settled(run, "restart").state
+        state = settle(run, "restart").state
     except (NoevictError, *HOST_FAILURES) as error:
         return (why, f"and the old configuration could not be put back: {sentence(error)}")
     if state != "running":
@@ -170,7 +170,7 @@ def _put_back(run: InstanceRun, why: str) -> tuple[str, ...]:
     return (why, "the old configuration is back, and serves")
 
 
-def _files_back(run: InstanceRun) -> bool:
+def _restore_files(run: InstanceRun) -> bool:
     """Put the last configuration that worked back in place. Return False if there is none."""
     layout = run.layout
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)

@@ -11,7 +11,7 @@ from noevict.errors import NoevictError
 from noevict.machine.sysctl import SYSCTL, TITLES
 from noevict.operations.data.directories import keep_old_aof
 from noevict.operations.data.persistence import save
-from noevict.operations.service import last_log_lines, service, settled, stop
+from noevict.operations.service import last_log_lines, service, settle, stop
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
@@ -80,7 +80,7 @@ def _give_back(run: InstanceRun) -> str:
         return f"nothing of noevict's is left there, and {layout.title} is stopped as it was"
     if untouched:
         return f"nothing of noevict's is left there, and {layout.title} runs as it did"
-    if settled(run, "start").state != "running":
+    if settle(run, "start").state != "running":
         return (
             f"nothing of noevict's is left there, and {layout.title} does not start with its own configuration: "
             f"{last_log_lines(run)}"

@@ -14,7 +14,7 @@ def stop_managing(run: InstanceRun) -> None:
     """Remove only what is noevict's; server, configuration and data stay, and are reported."""
     take_lock(run)
     for each in filter(None, (run.predecessor, run)):
-        left = let_go(each)
+        left = release_server(each)
         run.machine.log(f"is no longer managed; {each.layout.title} goes on as it is, with {', '.join(left)}")
     run.machine.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
     if "there" in run.machine.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
@@ -23,7 +23,7 @@ def stop_managing(run: InstanceRun) -> None:
         )
 
 
-def let_go(run: InstanceRun) -> list[str]:
+def release_server(run: InstanceRun) -> list[str]:
     """Stop managing this engine's server on the host. Return the paths of what stays."""
     layout = run.layout
     return run.machine.shell(

@@ -14,7 +14,7 @@ from noevict.run.loading import wait_until_loaded
 from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
 
-GOES_ON_SECONDS = 1  # clients whose writes are refused try again within this time
+RETRY_SECONDS = 1  # clients whose writes are refused try again within this time
 CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
@@ -46,7 +46,7 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.path not in UNVERIFIED and not (run.machine.lock and _comes_now(run, change))
+            if change.path not in UNVERIFIED and not (run.machine.lock and _made_by_verification(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
@@ -76,7 +76,7 @@ def still_refused(run: InstanceRun) -> str:
     """
     if run.changed and writes_refused(run):
         run.refused_before = refusals(run)
-        time.sleep(GOES_ON_SECONDS)
+        time.sleep(RETRY_SECONDS)
         run.ask_again()
     return writes_refused(run)
 
@@ -86,7 +86,7 @@ def _taking_over(run: InstanceRun) -> bool:
     return not run.found.live.ours or bool(run.plan.due(How.RESTART))
 
 
-def _comes_now(run: InstanceRun, change: Change) -> bool:
+def _made_by_verification(run: InstanceRun, change: Change) -> bool:
     """Return whether the verification makes this change itself, because noevict has logged in with a new password."""
     left = (
         left_over(run.secrets, run.found) and change.part is Part.FILE and change.path == run.layout.aclfile

@@ -167,10 +167,7 @@ def write(program: Program, data: bytes) -> None:
 
 def open_program(state: State, host: Host, script: str, arguments: dict[str, Any]) -> Program:
     """Start ``script`` (bash) on the host with pyinfra's connector arguments (``_sudo``, ...); its input stays open."""
-    how = {
-        **arguments,
-        "_shell_executable": "bash --norc",
-    }  # started by sshd, bash may read .bashrc, with its options
+    how = {**arguments, "_shell_executable": "bash --norc"}  # below sshd, bash may read .bashrc
     command = _command(state, host, StringCommand(script), how)
     return start(host, command.get_raw_value())
 

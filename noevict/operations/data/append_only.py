@@ -93,10 +93,10 @@ def _check_room(run: InstanceRun, client: Client, size: int | None = None) -> No
 def no_room(run: InstanceRun, client: Client, size: int | None = None) -> str:
     """Return why there is no room for a copy of all data; "" if there is room."""
     info = {**client.info("memory"), **client.info("persistence")}
-    return lacking(look_for_room(run), run.layout.data, info, run.found.memory, size)
+    return lacking(measure_room(run), run.layout.data, info, run.found.memory, size)
 
 
-def look_for_room(run: InstanceRun) -> Room:
+def measure_room(run: InstanceRun) -> Room:
     return Room.parse(run.machine.shell(script("free_space", data=run.layout.data), what="looking for room"))
 
 

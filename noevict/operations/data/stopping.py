@@ -1,7 +1,7 @@
 """Prepares a stop of a server: so that it loses nothing, and the server can start again."""
 
 from noevict.errors import NoevictError
-from noevict.operations.data.append_only import look_for_room, no_room
+from noevict.operations.data.append_only import measure_room, no_room
 from noevict.operations.data.persistence import rewrite_aof, save, wait_until_idle
 from noevict.platforms.systemd.wanted import LAST_GOOD
 from noevict.run.instance import InstanceRun
@@ -22,7 +22,7 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
     wait_until_idle(run, client)
     dump = run.found.file(f"{run.layout.data}/dump.rdb")
     # If a save fails because there is no room, the server refuses all writes.
-    _check_disk(look_for_room(run), SLACK + (dump.size if dump else 0))
+    _check_disk(measure_room(run), SLACK + (dump.size if dump else 0))
     info = client.info("persistence")
     if info.get("aof_enabled") and info.get("aof_last_write_status") != "ok":
         raise NoevictError(
@@ -51,7 +51,7 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
         else:
             run.machine.log(f"the append-only files are checked, and not written anew: {full}")
             check_append_only_files(run)
-    _check_disk(look_for_room(run), SLACK)
+    _check_disk(measure_room(run), SLACK)
     check_start(run)  # with the files that were just written
     if sooner:
         client.config_set("shutdown-on-sigterm", "nosave")
