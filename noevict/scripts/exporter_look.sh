@@ -30,7 +30,7 @@ done < <(exec systemctl show "$unit" 2>/dev/null \
 say "pid $pid"
 if ((pid)); then
   mapfile -d '' -t words <"/proc/$pid/environ"
-  for word in "${words[@]}"; do say_variable told "$word"; done
+  for word in "${words[@]}"; do say_variable environment "$word"; done
   mapfile -d '' -t words <"/proc/$pid/cmdline"
   say "started $(sha256sum <<<"${words[*]}")"
   for file in passwords.json ca.crt client.crt client.key; do

@@ -1,7 +1,7 @@
 # The look at one server: a function. Its variables are those of a noevict.engines.layout.Layout (package, unit, user,
 # binary, etc, conf, acl, data, logfile, pidfile, dropin), and port, plaintext_port: 0 if there is none; sysctl: noevict's
 # file there; other: the file by which noevict manages another engine's server, which replaces this one or is replaced.
-# noevict/platforms/systemd/read.py parses what it prints, from "instance UNIT" on. No password is printed.
+# noevict/platforms/systemd/read.py parses what it prints, from "instance UNIT DATA" on. No password is printed.
 
 # Listening sockets, of IPv4 and IPv6, with their inodes.
 sockets() { exec grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; }
