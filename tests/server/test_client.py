@@ -333,7 +333,10 @@ class Direct:
     def look(self, answer: str, conf: str | None = MARKER) -> Live:
         """``conf``: redis.conf's text; as it is by default, noevict set this server up."""
         listeners = (Listener(True, "127.0.0.1", self.settings.redis_port, answer),)
-        found: Any = SimpleNamespace(pid=1, listeners=listeners, conf=conf, file=lambda _: None, given=None)
+        machine = SimpleNamespace(given=None)
+        found: Any = SimpleNamespace(
+            pid=1, listeners=listeners, conf=conf, file=lambda _: None, machine=machine
+        )
         route = Route(
             "localhost",
             self.settings.redis_port,
