@@ -71,6 +71,8 @@ def make_plan(
     lost = tuple(lost_keys.faults(state, target.layout))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
+    if not state.machine.root:  # what another user sees of a host says nothing about it
+        return Plan(target, refused)
     urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
     return Plan(target, refused, reported, wrong, () if refused else urgent_first, blocked=blocked)
 

@@ -436,6 +436,14 @@ def test_a_host_that_is_refused_has_nothing_due() -> None:
     assert not plan.clean
 
 
+def test_a_host_that_is_not_seen_as_root_has_no_faults_beside_that() -> None:
+    """As another user no file of root's can be written, which says nothing about the host."""
+    host = managed("trixie").but(root=False, unwritable=("/etc", "/etc/sysctl.d"), sysctl_later=())
+    [refusal] = host.plan.refusals
+    assert "_sudo: true" in refusal
+    assert (host.plan.faults, host.plan.notices) == ((), ())
+
+
 def test_the_parts_of_a_plan_are_told_by_how() -> None:
     plan = managed("trixie").but_config(hz="50", databases="32").but_file(CONF, mode="644").plan
     assert [change.what for change in plan.due(How.LIVE)] == ["hz"]
