@@ -51,6 +51,7 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
             keys = _stop(old)
         service(old, "disable")
         if hands_over:
+            _keep_down(old, run)
             _hand_over(run, old, aof, moved)
         if steps.installs_server(run.plan):
             install(run)
@@ -90,6 +91,13 @@ def _stop(old: InstanceRun) -> dict[str, tuple[int, int]]:
     return {name: (entry["keys"], entry["expires"]) for name, entry in space.items()}
 
 
+def _keep_down(*runs: InstanceRun) -> None:
+    """Stop servers that do not run: systemd may be about to start one that failed, while its data is moved."""
+    for run in runs:
+        if not run.found.pid and run.found.unit.get("LoadState") == "loaded":
+            stop(run)
+
+
 def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> None:
     kind = "aof" if aof else "rdb"
     source, target = old.layout.data, run.layout.data
@@ -117,7 +125,7 @@ def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tu
                 why,
                 f"{run.layout.title} runs, with the data handed over; mend that, then run again",
             )
-        if now not in ("stopped", "failed"):
+        if now != "stopped":  # systemd would start one that failed again, on the data's port
             stop(run)
         service(run, "disable")
         source, target = old.layout.data, run.layout.data

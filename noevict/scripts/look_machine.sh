@@ -30,7 +30,12 @@ for comm in /proc/[0-9]*/comm; do
   case $name in redis-server|valkey-server|redis-sentinel|valkey-sentinel|redis-check-rdb|valkey-check-rdb|redis-ser*|valkey-ser*) ;; *) continue ;; esac
   p=${comm#/proc/}; p=${p%/comm}
   [[ /proc/$p/ns/net -ef /proc/self/ns/net ]] || continue
-  mapfile -d '' -t arguments <"/proc/$p/cmdline"
+  # Any user's process may have as many of any length.
+  arguments=()
+  for ((i = 0; i < 100; i++)); do
+    IFS= read -r -d '' -n 4096 argument || [[ $argument ]] || break
+    arguments+=("$argument")
+  done <"/proc/$p/cmdline"
   # Its arguments may hold a password: only its role is printed.
   role=server; [[ $name == *sentinel* || "${arguments[*]}" == *"[sentinel]"* || "${arguments[*]}" == *--sentinel* ]] && role=sentinel
   say "process $p $name $role"

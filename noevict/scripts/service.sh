@@ -65,8 +65,9 @@ begin() {
       [[ $(systemctl show "$unit" -p SubState --value) != auto-restart ]] || systemctl stop "$unit"
       systemctl "$verb" --no-block "$unit" || exit 1 ;;
     start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
-    # The init script would kill a server that is still saving: ask it to end, and wait.
-    restart/no|stop/no) ((!old)) || kill -TERM "$old" 2>/dev/null ;;
+    # The init script would kill a server that is still saving: ask it to end, and wait. The server's user wrote the
+    # pid, so it is that user who asks.
+    restart/no|stop/no) ((!old)) || setpriv --reuid="$user" --clear-groups kill -TERM "$old" 2>/dev/null ;;
     stop/yes) systemctl stop --no-block "$unit" || exit 1 ;;
     disable/yes)
       local LoadState=''

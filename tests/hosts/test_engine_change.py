@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -260,6 +261,32 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
     for host in hosts:
         with admin(checkout, host) as client:
             assert_filled(client, COUNT)
+
+
+def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_serves(
+    checkout: Checkout, boot: Boot
+) -> None:
+    """systemd starts a server that failed again after three seconds: empty, and on the old one's port."""
+    [host] = boot("trixie")
+    checkout.list_hosts([host], **COMMANDS)
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, COUNT)
+        client.hset("reminder", "at", "noon")
+        client.execute_command(
+            "HEXPIRE", "reminder", 86400, "FIELDS", 1, "at"
+        )  # no release of Valkey 8 has it
+    checkout.list_hosts([host], redis_engine="valkey", **COMMANDS)
+    for _ in range(2):
+        done = deploy(checkout, code=1)
+        assert "Redis is back, with its data, and serves" in said(done, host), done
+        assert "active" not in host.run("systemctl is-active valkey-server", check=False).stdout.split()
+        with admin(checkout, host) as client:
+            assert client.info("server").get("server_name") != "valkey"
+            assert_filled(client, COUNT)
+            assert client.hget("reminder", "at") == "noon"
+        time.sleep(5)  # in which systemd would have started it
+        assert "active" not in host.run("systemctl is-active valkey-server", check=False).stdout.split()
 
 
 def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_back(

@@ -43,6 +43,11 @@ def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator
     yield from other_ca(old, target, secrets)
     if state.pid and old.pid:
         yield f"runs {layout.title} and {target.layout.title}: stop the one that is not to go on, then run again"
+    elif state.pid and left_data(old, layout):
+        yield (
+            f"{target.layout.title} runs, and {layout.title}, which does not, has data in {layout.data} that was not "
+            f"handed over: to keep that, stop {target.layout.unit}, then run again; to drop it, move it away first"
+        )
     elif old.live.reached:
         yield from role(old.live)
         yield from limits(old.live, target)

@@ -51,6 +51,18 @@ def test_a_server_that_runs_has_only_the_old_one_to_let_go_of() -> None:
     assert told(host) == ["redis-server.service: managed, not running → let go of"]
 
 
+def test_a_server_that_runs_beside_data_that_was_not_handed_over_is_left_alone() -> None:
+    """An empty one that systemd started after a change that failed, say: the other has all the keys."""
+    host = change(stopped(before(), MANIFEST))
+    host = replace(host, state=replace(host.state, pid=77))
+    [refusal] = host.plan.refusals
+    assert refusal == (
+        "Valkey runs, and Redis, which does not, has data in /var/lib/redis that was not handed over: to keep that, "
+        "stop valkey-server.service, then run again; to drop it, move it away first"
+    )
+    assert told(host) == []
+
+
 def stopped(host: Managed, *data: str) -> Managed:
     files = {
         f"{DATA}/{name}": File(f"{DATA}/{name}", "regular file", "redis", "redis", "660") for name in data
