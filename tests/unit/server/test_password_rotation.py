@@ -141,6 +141,7 @@ def test_an_older_password_that_nobody_needs_is_left_over() -> None:
     assert left_over(OURS, Found(live=taking(**ALL_BOTH), exporter_passwords=WITH_OLD)) == ("admin",)
     assert left_over(OURS, Found(live=taking(**ALL_OLD))) == ()
     assert left_over(OURS, Found(live=taking(admin=ALL_BOTH["admin"]))) == ("admin",)
+    assert left_over(OURS, Found(live=taking(admin=(own("admin"),)))) == ()
     assert left_over(OURS, Found(live=taking())) == ()
 
 
