@@ -18,14 +18,21 @@ LATE = 1.2  # seconds, four times what the client here waits for an answer
 
 
 @dataclass
-class Run:
-    """What these functions ask of a InstanceRun."""
+class Machine:
+    """What these functions ask of a MachineRun."""
 
-    layout: Layout = LAYOUTS["redis"]
-    told: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def log(self, line: str) -> None:
-        self.told.append(line)
+        self.lines.append(line)
+
+
+@dataclass
+class Run:
+    """What they ask of an InstanceRun."""
+
+    layout: Layout = LAYOUTS["redis"]
+    machine: Machine = field(default_factory=Machine)
 
 
 @pytest.fixture
@@ -71,5 +78,5 @@ def test_files_of_an_empty_server_are_written_though_there_is_nothing_in_them(se
     client.config_set("aof-use-rdb-preamble", "no")  # commands: of no key there are none
     ended = threading.Event()
     threading.Thread(target=lambda: (turn_aof_on(run, client), ended.set()), daemon=True).start()
-    assert ended.wait(20), run.told
+    assert ended.wait(20), run.machine.lines
     assert server.redis.info("persistence")["aof_base_size"] == 0
