@@ -34,7 +34,10 @@ VALUE = "x" * 100
 
 @dataclass
 class Run:
-    """What these operations ask of a InstanceRun; ``moment`` is called before and after each thing they do."""
+    """What these operations ask of an InstanceRun and its machine.
+
+    ``moment`` is called before and after each thing they do.
+    """
 
     server: Running
     moment: Callable[[str], None] = lambda _: None
@@ -64,6 +67,10 @@ class Run:
         )
         self.plan = SimpleNamespace(target=SimpleNamespace(text=lambda _: self.wanted))
         self.client = Moments(client, self.moment)
+
+    @property
+    def machine(self) -> "Run":
+        return self
 
     def shell(self, text: str, **_: Any) -> list[str]:
         name = next((name for name, part in PARTS.items() if part in text), "")
