@@ -174,7 +174,7 @@ def _take(pid: int) -> list[int]:
 
 
 # What a helper prints, which root reads as that.
-HARMLESS = re.compile(r"/run/noevict\.(said\.\w+|server\.\w+/said)( \(deleted\))?$")
+HARMLESS = re.compile(r"/run/noevict\.(output\.\w+|server\.\w+/output)( \(deleted\))?$")
 
 
 def _flags(number: int) -> int:
