@@ -121,12 +121,10 @@ class MachineState:
     addresses: tuple[Address, ...]
     root: bool
     id: str  # its passwords are derived from it; "" if root's file is not there
-    given: (
-        Generation | None
-    )  # of the users.yml that its passwords are from; number 0: the file cannot be read
+    # Of the users.yml that its passwords are from; number 0: the file cannot be read.
+    given: Generation | None
     identity: str = field(compare=False)  # the same for all names of one machine; "" if not known
-    processes: tuple[str, ...] = field(
-        compare=False
-    )  # "PID NAME server" or "... sentinel" of each Redis or Valkey
+    # "PID NAME server" or "... sentinel" of each Redis or Valkey.
+    processes: tuple[str, ...] = field(compare=False)
     unfinished: bool = field(compare=False)  # a command of a run that was killed is still at work
     time: int = field(compare=False)  # its clock, seconds since the epoch

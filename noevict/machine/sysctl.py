@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from noevict.machine.found import Sysctl
 
 SYSCTL = "/etc/sysctl.d/60-noevict.conf"  # the file that sets them at a boot
-KERNEL = {
-    "overcommit": 1,
-    "somaxconn": 4096,
-}  # somaxconn: at least that; it is the kernel's default since 5.4
+# somaxconn: at least that; it is the kernel's default since 5.4.
+KERNEL = {"overcommit": 1, "somaxconn": 4096}
 TITLES = {"overcommit": "vm.overcommit_memory", "somaxconn": "net.core.somaxconn"}
 
 

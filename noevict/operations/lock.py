@@ -41,9 +41,10 @@ def lock_host(run: InstanceRun) -> None:
 
 def take_lock(run: InstanceRun) -> None:
     """Take the lock, until ``run.machine.release_lock`` or this process ends. Raise NoevictError if it is taken."""
-    run.machine.lock = Lock.take(run.machine.pyinfra, run.machine.host, run.machine.arguments)
-    if run.machine.lock.silent:
-        run.machine.log(f"takes over the lock of {run.machine.lock.silent}, which fell silent")
+    machine = run.machine
+    machine.lock = Lock.take(machine.pyinfra, machine.host, machine.arguments)
+    if machine.lock.silent:
+        machine.log(f"takes over the lock of {machine.lock.silent}, which fell silent")
         _end_connections(run)
 
 
@@ -56,10 +57,14 @@ def _end_connections(run: InstanceRun) -> None:
 
 def changed_fields(before: InstanceState, after: InstanceState) -> list[str]:
     """Return the names of the compared fields that differ between two looks."""
-    # A starting server may have had only some of its ports open.
-    parts = ("machine", "live", *(("listeners",) if before.starting or before.live.loading else ()))
-    inside = (name for part in parts[:2] for name in different(getattr(before, part), getattr(after, part)))
-    return [*(name for name in different(before, after) if name not in parts), *inside]
+    names = [
+        *(name for name in different(before, after) if name not in ("machine", "live")),
+        *different(before.machine, after.machine),
+        *different(before.live, after.live),
+    ]
+    if before.starting or before.live.loading:  # it may have had only some of its ports open
+        return [name for name in names if name != "listeners"]
+    return names
 
 
 def different(before: Any, after: Any) -> list[str]:

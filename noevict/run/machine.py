@@ -1,7 +1,6 @@
 """One machine in one run: its shell and lock, what a look found on it, and the servers on it."""
 
 import functools
-from collections.abc import Sequence
 
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -46,7 +45,7 @@ class MachineRun(Shell):
             f"is the same machine as {other}: list it once in hosts.yml; redis_tls_names is for its other names",
         )
 
-    def look(self, layouts: Sequence[Layout], ports: tuple[int, int]) -> tuple[InstanceState, ...]:
+    def look(self, layouts: tuple[Layout, ...], ports: tuple[int, int]) -> tuple[InstanceState, ...]:
         """Look at the machine and at the server of the first layout, and at the others that noevict manages there.
 
         ``ports``: for TLS and for plaintext, 0 if there is none. Raise NoevictError or one of HOST_FAILURES.

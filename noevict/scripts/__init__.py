@@ -1,8 +1,9 @@
 """The bash scripts that run on hosts. The first lines of each name its variables."""
 
 import base64
+import functools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from noevict.engines.layout import Layout
@@ -24,7 +25,8 @@ def _assignments(variables: Mapping[str, str | int]) -> list[str]:
     return [f"{variable}={shlex.quote(str(value))}" for variable, value in variables.items()]
 
 
-def look_script(layouts: Sequence[Layout], ports: tuple[int, int]) -> str:
+@functools.cache  # every host of a fleet with the same engine and ports is sent the same text
+def look_script(layouts: tuple[Layout, ...], ports: tuple[int, int]) -> str:
     """Return the look at a machine, at its server of the first layout, and at the other servers that noevict manages.
 
     ``ports``: the first server's ports for TLS and for plaintext, 0 if there is none.
@@ -35,16 +37,8 @@ def look_script(layouts: Sequence[Layout], ports: tuple[int, int]) -> str:
     for layout in others:
         calls += [f"if [[ -e {layout.dropin} ]]; then", _look_at(layout, ports, other=wanted.dropin), "fi"]
     machine = script("look_machine", packages=" ".join((*packages, "openssl", "iproute2")))
-    return "\n".join(
-        [
-            machine,
-            script("look_files"),
-            script("look_others"),
-            script("look_instance"),
-            *calls,
-            f'say "{END}"',
-        ]
-    )
+    functions = (script("look_files"), script("look_others"), script("look_instance"))
+    return "\n".join([machine, *functions, *calls, f'say "{END}"'])
 
 
 def _look_at(layout: Layout, ports: tuple[int, int], other: str) -> str:

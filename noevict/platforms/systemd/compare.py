@@ -47,6 +47,8 @@ def make_plan(
         *engine_change.refusals(state, target, secrets),
         *(clocks(state, now) if signed and user_certificate is None else ()),
     )
+    if not state.machine.root:  # what another user sees of a host says nothing about it
+        return Plan(target, refused)
     changes = (
         *engine_change.changes(state, target),
         *_packages(state, target.layout),
@@ -71,8 +73,6 @@ def make_plan(
     lost = tuple(lost_keys.faults(state, target.layout))
     wrong = (*faults(state, target), *lost)
     blocked = bool(state.unwritable or lost)
-    if not state.machine.root:  # what another user sees of a host says nothing about it
-        return Plan(target, refused)
     urgent_first = tuple(sorted(changes, key=lambda change: change.urgency.rank))
     return Plan(target, refused, reported, wrong, () if refused else urgent_first, blocked=blocked)
 

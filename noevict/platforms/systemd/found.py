@@ -48,9 +48,8 @@ class InstanceState:
     unwritable: tuple[str, ...] = ()  # managed files and directories that not even root can change
     override: str = ""  # "owner group mode" of dpkg's statoverride for the configuration's directory
     tls: str = ""  # the directory with the TLS files, if ``tls`` is a link to it that belongs to root
-    starting: bool = field(
-        default=False, compare=False
-    )  # by systemd's state: a server is starting until its data is loaded
+    # By systemd's state: a server is starting until its data is loaded.
+    starting: bool = field(default=False, compare=False)
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # the directory of its configuration is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
