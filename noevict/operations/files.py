@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from noevict.engines.layout import Layout
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
-from noevict.operations.takeover import takes_over
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
+from noevict.platforms.systemd.preflight import takes_over
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
@@ -68,7 +68,7 @@ def write_files(run: InstanceRun) -> None:
             acl=layout.aclfile,
             package=layout.package,
             previous=PREVIOUS,
-            keep="yes" if run.found.pid or takes_over(run) else "no",
+            keep="yes" if run.found.pid or takes_over(run.found, layout) else "no",
         )
         + file_script(
             layout.etc,

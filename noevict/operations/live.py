@@ -7,7 +7,7 @@ from noevict.operations.data.directories import keep_old_aof
 from noevict.operations.data.persistence import save
 from noevict.plan.change import How, Part
 from noevict.plan.plan import Plan
-from noevict.platforms.systemd.takeover import empty_elsewhere
+from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.wanted import Target
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
@@ -16,20 +16,17 @@ from noevict.run.instance import InstanceRun
 @host_operation
 def set_live(run: InstanceRun) -> None:
     """Turn AOF on first and wait for it; then set every other value at once; then ACL users, without ACL LOAD."""
-    live, target, client = run.found.live, run.plan.target, run.client
-    off = live.config.get("appendonly") == "no" or run.found.aof_unwritten(run.layout)
-    if target.live["appendonly"] == "yes" and off:
-        if not empty_elsewhere(live, run.layout):
-            write_append_only_files(run)
-        elif any(path.startswith(f"{run.layout.append_only}/") for path in run.found.data):
-            keep_old_aof(run)  # the server is empty: ours would load files of an earlier time
-    if live.user != "admin" or live.server is None:
-        return  # somebody else's server: the restart brings the rest
-    if target.live["appendonly"] == "no" and live.config.get("appendonly") == "yes":
-        save(run, client)  # from now on a start loads only the last RDB
-    _set(client, run.plan)
-    users = {change.subject for change in run.plan.due(How.LIVE) if change.part is Part.USER}
-    change_users(client, acl_diff.repair_commands(target.users, users))
+    plan, client = run.plan, run.client
+    if steps.writes_append_only_files(plan, run.found):
+        write_append_only_files(run)
+    elif steps.sets_old_aof_aside(plan, run.found):
+        keep_old_aof(run)
+    if steps.turns_aof_off(plan):
+        save(run, client)
+    # Nothing of this is due on somebody else's server: the restart brings it.
+    _set(client, plan)
+    users = {change.subject for change in plan.due(How.LIVE) if change.part is Part.USER}
+    change_users(client, acl_diff.repair_commands(plan.target.users, users))
 
 
 def _set(client: Client, plan: Plan[Target]) -> None:

@@ -8,8 +8,9 @@ import redis
 
 from noevict.errors import NoevictError
 from noevict.operations.passwords import note_generation
-from noevict.operations.takeover import begin_takeover, takes_over
+from noevict.operations.takeover import begin_takeover
 from noevict.platforms.systemd.found import InstanceState
+from noevict.platforms.systemd.preflight import takes_over
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import is_loading, wait_until_loaded
@@ -34,7 +35,7 @@ def lock_host(run: InstanceRun) -> None:
     run.make_plan()
     if run.plan.refusals:
         raise NoevictError(*run.plan.refusals)
-    if takes_over(run):
+    if takes_over(run.found, run.layout):
         begin_takeover(run)
     note_generation(run)
 

@@ -6,6 +6,7 @@ from noevict.engines.engine import ENGINES, Server
 from noevict.errors import NoevictError
 from noevict.operations.service import wait_until_ready
 from noevict.plan.change import How
+from noevict.platforms.systemd import steps
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
@@ -18,15 +19,13 @@ INSTALL_SECONDS = 86400
 @host_operation
 def prepare_packages(run: InstanceRun) -> None:
     """Install missing tools, and find out which release of the server this host would get."""
-    packages = run.found.machine.packages
-    tools = [name for name in ("openssl",) if name not in packages or not packages[name].installed]
     fetch = "yes" if run.plan.due(How.ENGINE) else "no"
     lines = run.machine.shell(
         script("apt")
         + script(
             "packages",
             package=run.layout.package,
-            tools=" ".join(tools),
+            tools=" ".join(steps.missing_tools(run.plan)),
             fetch=fetch,
             pid=run.found.pid,
         ),

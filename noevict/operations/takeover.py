@@ -13,17 +13,11 @@ from noevict.operations.data.directories import keep_old_aof
 from noevict.operations.data.persistence import save
 from noevict.operations.service import last_log_lines, service, settle, stop
 from noevict.platforms.systemd import steps
+from noevict.platforms.systemd.takeover import keys_in_rdb, ran_without_aof
 from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
-
-
-def takes_over(run: InstanceRun) -> bool:
-    """Return whether this run makes a server that somebody else set up ours."""
-    package = run.found.machine.packages.get(run.layout.package)
-    there = run.found.conf is not None or (package is not None and package.unpacked)
-    return there and not run.managed
 
 
 def begin_takeover(run: InstanceRun) -> None:
@@ -67,8 +61,7 @@ def _give_back(run: InstanceRun) -> str:
         stop(run)
     # A server that ran writes an RDB of all its keys as it stops. Once AOF is on again, append-only files beside that
     # RDB would be loaded instead of it, although it is newer.
-    in_rdb = bool(found.pid) or (found.file(layout.rdb) is not None and not found.empty_rdb)
-    if not untouched and not found.starts_with_aof and in_rdb:
+    if not untouched and keys_in_rdb(found, layout):
         keep_old_aof(run)
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
@@ -91,10 +84,7 @@ def _give_back(run: InstanceRun) -> str:
 def _set_back(run: InstanceRun) -> None:
     """Undo what this run, or an earlier one that was killed, set on a server that keeps its own configuration."""
     client, before = run.client, run.found.live.config
-    off = not run.found.starts_with_aof and (
-        run.found.aof_before is not None or before.get("appendonly") == "no"
-    )
-    if off and client.config_get("appendonly").get("appendonly") == "yes":
+    if ran_without_aof(run.found) and client.config_get("appendonly").get("appendonly") == "yes":
         save(run, client)
         client.config_set("appendonly", "no")
         keep_old_aof(run)

@@ -103,6 +103,13 @@ def managed(state: InstanceState, layout: Layout) -> bool:
     return (marked or state.file(layout.dropin) is not None) and not under_way
 
 
+def takes_over(state: InstanceState, layout: Layout) -> bool:
+    """Whether a run makes a server that somebody else set up ours."""
+    package = state.machine.packages.get(layout.package)
+    there = state.conf is not None or (package is not None and package.unpacked)
+    return there and state.predecessor is None and not managed(state, layout)
+
+
 def _release(state: InstanceState, target: Target) -> Iterator[str]:
     name, version, codename = state.machine.os
     oldest = OLDEST.get(name)

@@ -3,6 +3,7 @@
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.found import InstanceState
+from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import Target
 from noevict.server.live import Reach
 
@@ -13,6 +14,12 @@ SEEN_OUTSIDE = ("appendonly", "bind", "port", "tls-port")
 def installs_server(plan: Plan[Target]) -> bool:
     package = plan.target.layout.package
     return any(change.subject == package for change in plan.due(How.PACKAGE))
+
+
+def missing_tools(plan: Plan[Target]) -> tuple[str, ...]:
+    """Return the packages to install besides the server's own."""
+    package = plan.target.layout.package
+    return tuple(change.subject for change in plan.due(How.PACKAGE) if change.subject != package)
 
 
 def tests_candidate(plan: Plan[Target]) -> bool:
@@ -35,9 +42,31 @@ def writes_files(plan: Plan[Target]) -> bool:
 
 def sets_live(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether the running server is changed before files are: a foreign one only gets its AOF turned on."""
-    live, wanted = found.live, plan.target.live
-    off = live.config.get("appendonly") == "no" or found.aof_unwritten(plan.target.layout)
-    return (live.reached and wanted["appendonly"] == "yes" and off) or bool(plan.due(How.LIVE))
+    return _turns_aof_on(plan, found) or bool(plan.due(How.LIVE))
+
+
+def writes_append_only_files(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether the running server writes all its keys to append-only files first."""
+    return _turns_aof_on(plan, found) and not empty_elsewhere(found.live, plan.target.layout)
+
+
+def sets_old_aof_aside(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether the running server has no keys, and our start would load append-only files of an earlier time."""
+    layout = plan.target.layout
+    there = any(path.startswith(f"{layout.append_only}/") for path in found.data)
+    return _turns_aof_on(plan, found) and empty_elsewhere(found.live, layout) and there
+
+
+def _turns_aof_on(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether AOF is wanted, and is off or has not all of its files."""
+    off = found.live.config.get("appendonly") == "no" or found.aof_unwritten(plan.target.layout)
+    return off and plan.target.live["appendonly"] == "yes"
+
+
+def turns_aof_off(plan: Plan[Target]) -> bool:
+    """Whether the running server stops writing append-only files: from then on, a start loads only the last RDB."""
+    due = any(change.directive == "appendonly" for change in plan.due(How.LIVE))
+    return due and plan.target.live["appendonly"] == "no"
 
 
 def changes_only_redis(plan: Plan[Target]) -> bool:

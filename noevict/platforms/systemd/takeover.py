@@ -270,3 +270,18 @@ def ambiguous(state: InstanceState, layout: Layout) -> Iterator[str]:
             f"has both {layout.rdb} and {aof}, and nothing says which holds its last keys: keep the one that its "
             "server read (the append-only files, if AOF was on), and move the other away"
         )
+
+
+# --- giving back -------------------------------------------------------------------------------------------------
+
+
+def keys_in_rdb(state: InstanceState, layout: Layout) -> bool:
+    """Whether the server's own configuration starts from an RDB with keys: append-only files would hide those."""
+    written = bool(state.pid) or (state.file(layout.rdb) is not None and not state.empty_rdb)
+    return written and not state.starts_with_aof
+
+
+def ran_without_aof(state: InstanceState) -> bool:
+    """Whether AOF was off before the take-over, which an earlier run may have begun."""
+    off = state.aof_before is not None or state.live.config.get("appendonly") == "no"
+    return off and not state.starts_with_aof

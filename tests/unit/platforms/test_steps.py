@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from noevict.machine.found import File
+from noevict.plan.change import How
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.found import InstanceState
@@ -11,21 +13,26 @@ from noevict.platforms.systemd.wanted import Target
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ALL, CONF, CRT, TLS
 from tests.unit.looks.managed import Managed, fresh, managed
+from tests.unit.platforms.test_preflight import DATA, foreign
 
-DUMP = "/var/lib/redis/dump.rdb"
+DUMP = f"{DATA}/dump.rdb"
 STEPS: dict[str, Callable[[Plan[Target], InstanceState], object]] = {
     "install": lambda plan, _: steps.installs_server(plan),
     "test": lambda plan, _: steps.tests_candidate(plan),
     "access": lambda plan, _: steps.access_due(plan),
     "files": lambda plan, _: steps.writes_files(plan),
     "live": steps.sets_live,
+    "tools": lambda plan, _: steps.missing_tools(plan),
+    "write AOF": steps.writes_append_only_files,
+    "old AOF aside": steps.sets_old_aof_aside,
+    "save": lambda plan, _: steps.turns_aof_off(plan),
     "only redis": lambda plan, _: steps.changes_only_redis(plan),
     "start": steps.starts_server,
     "data": steps.prepares_data,
 }
 # A deviation of ALL -> the steps, but for those that How itself names (certificate, unit, restart).
 TAKES: dict[str, set[str]] = {
-    "package: openssl was never there": set(),
+    "package: openssl was never there": {"tools"},
     "package: the server was removed, its configuration stays": {"data", "install"},
     "package: an upgrade ended before the programs' package was configured": {"data", "install"},
     "file: redis.conf": {"test", "files"},
@@ -44,11 +51,11 @@ TAKES: dict[str, set[str]] = {
     "certificate: gone": set(),
     "live: maxmemory-policy": {"live", "only redis"},
     "live: a port without TLS": {"live"},
-    "live: AOF off": {"live"},
+    "live: AOF off": {"live", "write AOF"},
     "live: what a start alone reads": {"test"},
     "user: a user added": {"live"},
     "server: a module in the file": {"test", "files"},
-    "server: the append-only files removed below it": {"live"},
+    "server: the append-only files removed below it": {"live", "write AOF"},
 }
 
 
@@ -75,6 +82,42 @@ def test_a_fresh_host_gets_files_and_the_package_and_nothing_is_tested_before_th
 def test_a_change_takes_the_steps_that_make_it(case: str) -> None:
     change, _ = ALL[case]
     assert taken(change(with_dump(managed("trixie")))) == TAKES[case]
+
+
+def test_append_only_files_are_written_if_they_are_wanted_and_not_complete() -> None:
+    off = managed("trixie").but_config(appendonly="no")
+    assert taken(off) == {"live", "write AOF"}
+    assert taken(foreign().but_set(redis_takeover=True)) >= {"live", "write AOF"}
+    assert taken(managed("trixie").but(aof_open=False)) == {"live", "write AOF"}
+    unwanted = managed("trixie", redis_appendonly=False)
+    assert unwanted.state.live.config["appendonly"] == "no"
+    assert taken(unwanted) == set()
+
+
+def test_what_an_empty_server_elsewhere_would_load_with_our_start_is_set_aside() -> None:
+    def with_data(host: Managed, *names: str) -> Managed:
+        found = (File(f"{DATA}/{name}", "regular file", "redis", "redis", "660") for name in names)
+        return host.but(data={file.path: file for file in found})
+
+    elsewhere = foreign().but_set(redis_takeover=True).but_config(dir="/srv/r").but_info(db0={"keys": 0})
+    assert "write AOF" not in taken(elsewhere)
+    old = with_data(elsewhere, "appendonlydir/x", "dump.rdb")
+    assert "old AOF aside" in taken(old)
+    assert "old AOF aside" not in taken(with_data(elsewhere, "dump.rdb", "appendonlydirs"))
+    assert "old AOF aside" not in taken(old.but_info(db0={"keys": 1}))
+    assert "old AOF aside" not in taken(old.but_set(redis_takeover=True, redis_appendonly=False))
+
+
+def test_a_server_saves_before_it_stops_writing_append_only_files_and_for_nothing_else() -> None:
+    host = managed("trixie", redis_appendonly=False)
+    assert taken(host.but_config(appendonly="yes")) == {"live", "save"}
+    assert taken(host.but_config(hz="50")) == {"live", "only redis"}
+    assert taken(managed("trixie").but_config(appendonly="no")) == {"live", "write AOF"}
+
+
+def test_nothing_is_set_on_a_server_of_somebody_else_but_its_persistence() -> None:
+    plan = foreign().but_set(redis_takeover=True).but_config(hz="50").plan
+    assert (bool(plan.due(How.RESTART)), plan.due(How.LIVE)) == (True, ())
 
 
 def test_owners_and_modes_are_due_by_themselves_for_what_is_not_written_whole() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from noevict.machine.found import DropIn, File, Listener, OtherServer
 from noevict.platforms.systemd.preflight import managed as is_managed
-from noevict.platforms.systemd.takeover import empty_elsewhere
+from noevict.platforms.systemd.preflight import takes_over
+from noevict.platforms.systemd.takeover import empty_elsewhere, keys_in_rdb, ran_without_aof
 from noevict.platforms.systemd.wanted import TAKEOVER
 from tests.unit.looks.captured import edited, read_one
 from tests.unit.looks.managed import Managed, fresh, managed
@@ -386,3 +387,54 @@ def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(
     live = host.state.live
     bare = replace(live, info={name: value for name, value in live.info.items() if name != "db0"})
     assert empty_elsewhere(bare, host.layout) is elsewhere
+
+
+def test_a_server_or_a_configuration_of_somebody_else_is_taken_over() -> None:
+    def taken_over(host: Managed) -> bool:
+        return takes_over(host.state, host.layout)
+
+    assert not taken_over(fresh())
+    assert taken_over(fresh().but(conf=PACKAGED))
+    installed = managed("trixie").state.machine.packages
+    assert taken_over(foreign())
+    assert taken_over(foreign().but(conf=None))
+    assert taken_over(fresh().but(packages=installed))
+    unpacked = replace(installed["redis-server"], status="config-files")
+    assert not taken_over(fresh().but(packages={**installed, "redis-server": unpacked}))
+    assert not taken_over(managed("trixie"))
+    assert taken_over(under_way(stopped(managed("trixie"))))
+    assert not taken_over(foreign().but(predecessor=managed("valkey").state))
+
+
+# --- giving back -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "hidden"),
+    [
+        (foreign(), True),  # it writes one as it stops
+        (foreign().but(pid=0, data={}), False),
+        (foreign().but(pid=0, data={}).but_file(f"{DATA}/dump.rdb"), True),
+        (foreign().but(pid=0, data={}, empty_rdb=True).but_file(f"{DATA}/dump.rdb"), False),
+        (foreign().but(conf="appendonly yes\n"), False),
+        (foreign().but(conf="appendonly yes\n", aof_before=False), True),
+    ],
+)
+def test_a_server_given_back_starts_from_its_rdb_if_its_own_configuration_says_so(
+    host: Managed, hidden: bool
+) -> None:
+    assert keys_in_rdb(host.state, host.layout) is hidden
+
+
+@pytest.mark.parametrize(
+    ("host", "off"),
+    [
+        (foreign(), True),
+        (foreign().but_config(appendonly="yes"), False),  # set by hand, not in its file
+        (foreign().but_config(appendonly="yes").but(aof_before=False), True),  # by a run that was killed
+        (foreign().but_config(appendonly="yes").but(aof_before=True), False),
+        (foreign().but(conf="appendonly yes\n"), False),
+    ],
+)
+def test_aof_is_turned_off_again_if_it_was_off_before_the_take_over(host: Managed, off: bool) -> None:
+    assert ran_without_aof(host.state) is off
