@@ -3,18 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from noevict.acl import diff as acl_diff
 from noevict.acl.profiles import User
 from noevict.directives import table
 from noevict.engines.layout import Layout
+from noevict.pki.certificate import Certificate
 from noevict.plan.change import Change, How, Part
 from noevict.redisconf import diff as conf_diff
+from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
 from noevict.server import listening, password_rotation
-from noevict.server.live import Live
+from noevict.server.live import Live, Reach
 
 SHORT = 60  # characters of a value that are displayed
 BIND = "bind"
+READ_AT_START = "read at start only"
 
 
 class WantedServer(Protocol):
@@ -26,6 +31,8 @@ class WantedServer(Protocol):
     def live(self) -> Mapping[str, str]: ...  # directive -> value: what CONFIG GET should say
     @property
     def bind(self) -> tuple[str, ...]: ...
+    @property
+    def maxmemory(self) -> int: ...  # bytes
     @property
     def leased(self) -> tuple[str, ...]: ...
     @property
@@ -47,6 +54,35 @@ def live_changes(
         if live.server is not None and table.changes_live(found.name, live.server):
             why = listening.opens(found.found, wanted) if found.name == BIND else ""
             yield directive_change(How.LIVE, found, wanted, why)
+
+
+def restart_changes(
+    live: Live, wanted: WantedServer, different: tuple[conf_diff.Difference, ...]
+) -> Iterator[Change]:
+    """Yield what only a restart of the running server changes."""
+    if not live.ours and live.reach is not Reach.NOT_RUNNING:
+        # Somebody else's server, which we take over, or one that lost our admin: only a restart gives it our users.
+        there = "another configuration" if live.reached else live.reach.value
+        yield Change(Part.SERVER, wanted.layout.title, How.RESTART, there, "ours")
+    for found in different:
+        if live.server is not None and not table.changes_live(found.name, live.server):
+            yield directive_change(How.RESTART, found, wanted, READ_AT_START)
+
+
+def lines_to_drop(conf: str | None, wanted: WantedServer) -> Iterator[Change]:
+    """Yield directives of ``conf``, the text of redis.conf, that CONFIG GET does not report and that are not ours."""
+    found = parse(conf or "")
+    for name in ("rename-command", "loadmodule"):
+        if name in found:
+            difference = conf_diff.Difference(name, "none", "in redis.conf")
+            yield directive_change(How.RESTART, difference, wanted, READ_AT_START)
+
+
+def served_change(live: Live, certificate: Certificate, path: str) -> Iterator[Change]:
+    """Yield the certificate served if it is another one than ``certificate``, which is in the file ``path``."""
+    ours = certificate.parsed.public_bytes(Encoding.DER)
+    if live.ours and live.certificate not in (None, ours):
+        yield Change(Part.SERVED, path, How.CERTIFICATE, "not the one in the file", "loaded", file=path)
 
 
 def user_changes(live: Live, wanted: WantedServer, secrets: Secrets) -> Iterator[Change]:

@@ -8,8 +8,6 @@ write or read, by their owner or mode, are never used again: a new key and certi
 from collections.abc import Iterator
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from noevict.engines.layout import Layout
 from noevict.machine.files import attributes
 from noevict.pki import authority
@@ -19,6 +17,7 @@ from noevict.platforms.systemd.conflicts import not_roots
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target, tls_files
 from noevict.secrets.store import Secrets
+from noevict.server import compare
 
 
 def changes(
@@ -54,14 +53,8 @@ def changes(
             "another one" if state.ca else "none",
             "the CA",
         )
-    served = state.live.certificate
-    if (
-        found is not None
-        and state.live.ours
-        and served is not None
-        and served != found.parsed.public_bytes(Encoding.DER)
-    ):
-        yield Change(Part.SERVED, path, How.CERTIFICATE, "not the one in the file", "loaded", file=path)
+    if found is not None:
+        yield from compare.served_change(state.live, found, path)
 
 
 def _files(state: InstanceState, layout: Layout) -> Iterator[Change]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from noevict.directives import table
 from noevict.engines.layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
@@ -18,7 +17,6 @@ from noevict.platforms.systemd.preflight import MARKER, clocks, refusals
 from noevict.platforms.systemd.wanted import ETC_MODE, TAKEOVER, UNVERIFIED, Target
 from noevict.platforms.systemd.warnings import notices
 from noevict.redisconf import diff as conf_diff
-from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
 from noevict.server import compare, listening, lost_keys, password_rotation
 from noevict.server.compare import BIND, directive_change, shortened
@@ -26,8 +24,6 @@ from noevict.server.live import Reach
 from noevict.server.writes import Keys
 from noevict.settings.model import Settings
 from noevict.urgency import Urgency
-
-READ_AT_START = "read at start only"
 
 
 def make_plan(
@@ -139,27 +135,13 @@ def _append_only_files(state: InstanceState, target: Target) -> Iterator[Change]
 def _restart(
     state: InstanceState, target: Target, differences: tuple[conf_diff.Difference, ...]
 ) -> Iterator[Change]:
-    live = state.live
-    if live.reach is Reach.NOT_RUNNING:
+    yield from compare.restart_changes(state.live, target, differences)
+    if not state.live.ours:
         return
-    if not live.ours:
-        # Somebody else's server, which we take over, or one that lost our admin: only a restart gives it our users.
-        found = "another configuration" if live.reached else live.reach.value
-        yield Change(Part.SERVER, target.layout.title, How.RESTART, found, "ours")
-        return
-    if live.server is None:
-        return
-    for found in differences:
-        if not table.changes_live(found.name, live.server):
-            yield directive_change(How.RESTART, found, target, READ_AT_START)
     if state.replaced:
         there = "not the one the server started with"
         yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "one it can write to")
-    if state.conf is not None:
-        for name in ("rename-command", "loadmodule"):
-            if name in parse(state.conf):
-                found = conf_diff.Difference(name, "none", "in redis.conf")
-                yield directive_change(How.RESTART, found, target, READ_AT_START)
+    yield from compare.lines_to_drop(state.conf, target)
 
 
 def _files(state: InstanceState, target: Target) -> Iterator[Change]:

@@ -11,11 +11,12 @@ from noevict.engines.layout import Layout
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca
-from noevict.platforms.systemd.preflight import left_behind, limits, role, role_in_file
-from noevict.platforms.systemd.takeover import missed_data, modules
+from noevict.platforms.systemd.preflight import left_behind, role_in_file
+from noevict.platforms.systemd.takeover import missed_data
 from noevict.platforms.systemd.wanted import Target
 from noevict.secrets.store import Secrets
 from noevict.server.live import Live, Reach
+from noevict.server.refusals import limits, modules, role
 
 PREAMBLE = "aof-use-rdb-preamble"
 

@@ -1,12 +1,10 @@
 """Checks whether a host has to be left alone: each reason is a line that says what to do. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from noevict.acl import diff as acl_diff
 from noevict.directives import table
 from noevict.engines import rdb
-from noevict.engines.engine import ENGINES
 from noevict.engines.layout import Layout
 from noevict.pki import authority
 from noevict.platforms.systemd import takeover
@@ -18,6 +16,7 @@ from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
 from noevict.server import password_rotation
 from noevict.server.live import Live, Reach
+from noevict.server.refusals import limits, modules, role, unknown_words, unsupported_release
 from noevict.settings.model import Settings
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
@@ -39,7 +38,7 @@ def refusals(settings: Settings, state: InstanceState, target: Target, secrets: 
         yield "should be reached as root, or as a user with sudo: set _sudo: true for it in hosts.yml"
         return
     reasons = (*_of_the_host(settings, state, target, secrets), *_of_its_server(state, target))
-    reasons += tuple(_of_others(state, target, reasons))
+    reasons += tuple(_of_others(settings, state, target))
     yield from reasons
     # A take-over is only suggested if nothing else prevents it. If this server replaces the other engine's, older data
     # of its own is kept aside.
@@ -66,9 +65,9 @@ def _of_its_server(state: InstanceState, target: Target) -> Iterator[str]:
     if live.reached:
         yield from role(live)
         yield from limits(live, target)
-        yield from _users(live, target)
-        yield from _release_of(live)
-        yield from takeover.modules(live)
+        yield from unknown_words(live, target)
+        yield from unsupported_release(live)
+        yield from modules(live)
         yield from takeover.missed_data(live, target.layout, target)
     elif live.reach is Reach.NOT_RUNNING and state.predecessor is None:
         yield from role_in_file(state)
@@ -81,9 +80,10 @@ def _of_its_server(state: InstanceState, target: Target) -> Iterator[str]:
             yield from takeover.ambiguous(state, target.layout)
 
 
-def _of_others(state: InstanceState, target: Target, reported: Sequence[str]) -> Iterator[str]:
+def _of_others(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
     """Report what somebody else set up here. On a managed host that is only a fault: our part is still repaired."""
     layout = target.layout
+    reported = takeover.server_on_our_port(settings, state, layout)
     if managed(state, layout):
         if takeover.shares_data(state, layout):
             yield from takeover.other_servers(state, layout, reported)
@@ -167,16 +167,6 @@ def _too_little(state: InstanceState, target: Target) -> Iterator[str]:
         )
 
 
-def role(live: Live) -> Iterator[str]:
-    """Report a server that is not a standalone primary."""
-    if live.info.get("role") not in (None, "master"):
-        yield "is a replica: noevict never changes roles; make it a primary first, or leave it out of hosts.yml"
-    if live.number("connected_slaves"):
-        yield f"has {live.number('connected_slaves')} replicas: noevict only manages standalone servers"
-    if live.number("cluster_enabled"):
-        yield "runs Cluster: noevict only manages standalone servers"
-
-
 def role_in_file(state: InstanceState) -> Iterator[str]:
     """Report the role that a server that does not run would have, by its redis.conf."""
     lines = parse(state.conf or "")
@@ -209,32 +199,6 @@ def _unreadable(state: InstanceState, target: Target) -> Iterator[str]:
             f"{installed} does not read its data, which is in RDB version {written}: install the release that wrote "
             "it again (apt-cache policy lists them), then run again"
         )
-
-
-def limits(live: Live, target: Target) -> Iterator[str]:
-    """Report memory in use beyond the wanted maxmemory."""
-    used = live.number("used_memory")
-    # A server that is full at exactly the wanted maxmemory only gets a notice.
-    same = live.ours and live.server is not None and live.server.engine == target.layout.engine.name
-    if used > target.maxmemory and not (same and live.config.get("maxmemory") == str(target.maxmemory)):
-        yield (
-            f"redis_maxmemory: {target.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
-            "and every write would fail: give it more, or delete keys first"
-        )
-
-
-def _users(live: Live, target: Target) -> Iterator[str]:
-    if live.catalogue is None:
-        return
-    for user in target.users:
-        for word in acl_diff.unknown_words(user, live.catalogue):
-            yield f"redis_users: {user.name}: {live.server} does not know {word}"
-
-
-def _release_of(live: Live) -> Iterator[str]:
-    if live.server is not None and not live.server.supported:
-        oldest = ".".join(map(str, ENGINES[live.server.engine].oldest[:2]))
-        yield f"runs {live.server}: should be {oldest} or later; upgrade its release first"
 
 
 def _foreign(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:

@@ -1,22 +1,21 @@
 """Finds what noevict did not set up on a host, and why it leaves that alone: other servers, a unit that is not the
 package's, modules, data in places where our start would not find it. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from noevict.engines.layout import Layout
-from noevict.machine.found import OtherServer
+from noevict.machine.found import Listener, OtherServer
 from noevict.messages import one_line
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
 from noevict.redisconf.parser import parse
 from noevict.server.live import Live
+from noevict.server.refusals import name_modules
 from noevict.settings.model import Settings
 
 MANUAL = "docs/taking-over.md"
 # Besides `dir`, these say where a start finds the data: the defaults of every server.
 FILES = {"appenddirname": "appendonlydir", "appendfilename": "appendonly.aof", "dbfilename": "dump.rdb"}
-# Modules that are part of the server itself, in Redis 8 and in Valkey 9.1.
-BUILT_IN = frozenset({"vectorset", "lua"})
 UNIT_DIRECTORIES = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
 GENERATED = "/run/systemd/generator"  # units made from an init script, which a removed package may have left
 # Properties that only the package's unit sets, and those that our drop-in sets.
@@ -29,18 +28,29 @@ OF_OURS = frozenset({"TimeoutSec", "TimeoutStartSec", "RestartSec", "LimitNOFILE
 
 def ports_in_use(settings: Settings, state: InstanceState, target: Target) -> Iterator[str]:
     """Report a port of ours that another program uses, except a server that will hand over to this one."""
+    listener = _port_in_use(settings, state)
+    if listener is None:
+        return
+    by = server_on_our_port(settings, state, target.layout)
+    advice = "stop it, or set redis_port" if by is None else f"{_described(by)}: {_advice(by)}"
+    yield (
+        f"port {listener.port} is in use on {listener.address} by a program that is not {target.layout.unit}: {advice}"
+    )
+
+
+def server_on_our_port(settings: Settings, state: InstanceState, layout: Layout) -> OtherServer | None:
+    """Return the other server that ``ports_in_use`` reports; None if it is not one, or none is known to have it."""
+    listener = _port_in_use(settings, state)
+    if listener is None:
+        return None
+    return next((each for each in others(state, layout) if listener.port in each.ports), None)
+
+
+def _port_in_use(settings: Settings, state: InstanceState) -> Listener | None:
     before = () if state.predecessor is None else state.predecessor.listeners
     handed_over = {listener.port for listener in before if listener.ours}
-    for listener in state.listeners:
-        wanted = listener.port in (settings.redis_port, settings.redis_plaintext_port)
-        if wanted and not listener.ours and listener.port not in handed_over:
-            by = next((each for each in others(state, target.layout) if listener.port in each.ports), None)
-            advice = "stop it, or set redis_port" if by is None else f"{_described(by)}: {_advice(by)}"
-            yield (
-                f"port {listener.port} is in use on {listener.address} by a program that is not "
-                f"{target.layout.unit}: {advice}"
-            )
-            return
+    wanted = {settings.redis_port, settings.redis_plaintext_port} - handed_over
+    return next((each for each in state.listeners if each.port in wanted and not each.ours), None)
 
 
 def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
@@ -52,11 +62,10 @@ def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
             yield each
 
 
-def other_servers(state: InstanceState, layout: Layout, reported: Iterable[str] = ()) -> Iterator[str]:
-    """Yield a line about each of ``others``, except those that a line of ``reported`` names already."""
-    known = " ".join(reported)
+def other_servers(state: InstanceState, layout: Layout, reported: OtherServer | None = None) -> Iterator[str]:
+    """Yield a line about each of ``others``, except the one that is ``reported`` already."""
     for each in others(state, layout):
-        if each.unit and each.unit in known:
+        if each == reported:
             continue
         does = "runs here" if each.running else "starts at each boot"
         yield f"another {_title(each)} {does} ({_described(each)}): noevict manages one server a host: {_advice(each)}"
@@ -155,18 +164,10 @@ def _of_the_package(state: InstanceState, layout: Layout, place: str) -> bool:
 # --- modules and included files ----------------------------------------------------------------------------------
 
 
-def modules(live: Live) -> Iterator[str]:
-    """Report modules of a running server: our start would not load them, and could not read their keys."""
-    found = live.info.get("modules")
-    entries = found if isinstance(found, list) else []
-    names = sorted(str(each.get("name", "")) for each in entries if isinstance(each, dict))
-    yield from _modules([name for name in names if name not in BUILT_IN], "has loaded")
-
-
 def modules_in_file(state: InstanceState) -> Iterator[str]:
     """Report modules that the redis.conf of a server that does not run loads."""
     lines = parse(state.conf or "").get("loadmodule", [])
-    yield from _modules(
+    yield from name_modules(
         [line.split(" ")[0].rpartition("/")[2] for line in lines], "loads, by its redis.conf,"
     )
 
@@ -175,16 +176,7 @@ def modules_of_package(state: InstanceState, layout: Layout) -> Iterator[str]:
     """Report modules of a package that is not the distribution's, before its server is taken over."""
     package = state.machine.packages.get(layout.package)
     if package is not None and package.unpacked:
-        yield from _modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
-
-
-def _modules(names: Iterable[str], how: str) -> Iterator[str]:
-    text = ", ".join(one_line(name) for name in names)
-    if text:
-        yield (
-            f"{how} modules ({text}): noevict runs none, and without them keys of theirs cannot be read; leave this "
-            "host out of hosts.yml, or move its data to a server without modules first"
-        )
+        yield from name_modules(state.packaged_modules, f"is {package.name} {package.version}, which brings")
 
 
 def included(state: InstanceState) -> Iterator[str]:

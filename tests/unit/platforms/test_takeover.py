@@ -116,6 +116,21 @@ def test_one_that_has_our_port_is_told_of_once_and_another_port_is_no_advice() -
     assert line.endswith("stop it, or set redis_port")
 
 
+def test_a_server_is_reported_once_although_it_has_no_unit_and_is_not_taken_for_one_of_a_longer_name() -> (
+    None
+):
+    taken = Listener(False, "10.0.0.5", 6379, "-")
+    by_hand = OtherServer("", "redis-server", True, False, (6379,))
+    plain = OtherServer("redis.service", "redis-server", True, True, (7000,))
+    longer = OtherServer("my-redis.service", "redis-server", True, True, (6379, 6380))
+    [line] = fresh().but(others=(by_hand,), listeners=(taken,)).plan.refusals
+    assert "(started by hand, port 6379)" not in line
+    assert line.startswith("port 6379 is in use on 10.0.0.5")
+    first, second = fresh().but(others=(plain, longer), listeners=(taken,)).plan.refusals
+    assert "my-redis.service" in first
+    assert "another Redis runs here (redis.service, port 7000)" in second
+
+
 def test_on_a_managed_host_another_server_is_a_fault_beside_which_the_rest_is_repaired() -> None:
     host = managed("trixie").but(others=(SOURCE,)).but_config(hz="50")
     plan = host.plan
