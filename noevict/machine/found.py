@@ -119,6 +119,10 @@ class MachineState:
     sysctl_later: tuple[Sysctl, ...]  # set by files that are read after ours, in their order
     ipv6: frozenset[str]  # "any": the kernel has IPv6; "::1": its loopback address is there
     addresses: tuple[Address, ...]
+    # Its other addresses, of any scope and state; None if not known.
+    other_addresses: frozenset[str] | None = field(compare=False)
+    nonlocal_bind: frozenset[int]  # versions of IP of which a program may bind addresses that are not there
+    first_port: int | None  # any user may bind ports from this one on; None if not known
     root: bool
     id: str  # its passwords are derived from it; "" if root's file is not there
     # Of the users.yml that its passwords are from; number 0: the file cannot be read.

@@ -61,6 +61,9 @@ def read_machine(facts: Section) -> MachineState:
         sysctl_later=tuple(sorted(map(_sysctl, facts.all("later")), key=_file_name)),
         ipv6=frozenset(facts.all("ipv6")),
         addresses=tuple(map(_address, filter(_usable, facts.all("address")))),
+        other_addresses=_others(facts) if "held" in facts else None,
+        nonlocal_bind=frozenset(each for each in (4, 6) if facts.one(f"nonlocal{each}") == "1"),
+        first_port=int(facts.one("first-port")) if "first-port" in facts else None,
         root=facts.one("uid") == "0",
         id=facts.one("id"),
         given=(Generation.parse(facts.one("generation")) or Generation()) if "generation" in facts else None,
@@ -110,6 +113,12 @@ def _file_name(entry: Sysctl) -> str:
 def _address(line: str) -> Address:
     device, address, *flags = line.split(" ")
     return Address(device, str(ip_address(address)), "dynamic" in flags)
+
+
+def _others(facts: Section) -> frozenset[str]:
+    """Return the addresses that are not usable everywhere or for long; loopback's are always among them."""
+    passing = (line.split(" ")[1] for line in facts.all("address") if not _usable(line))
+    return frozenset(str(ip_address(each)) for each in (*facts.all("held"), *passing))
 
 
 def _usable(line: str) -> bool:

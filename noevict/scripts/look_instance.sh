@@ -60,7 +60,7 @@ look_instance() {
   # The server's user wrote this file, and may have put anything in its place.
   [[ $systemd == no ]] && written=$(exec timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
   if [[ $systemd == yes ]]; then
-    unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart,FragmentPath,Type,User -- "$unit" -.slice)
+    unitfacts=$(systemctl show -p ActiveState,LoadState,UnitFileState,MainPID,NeedDaemonReload,DropInPaths,ControlGroup,Slice,MemoryMax,TimeoutStartUSec,LimitNOFILE,OOMScoreAdjust,RestartUSec,ExecStart,FragmentPath,Type,User,AmbientCapabilities,NoNewPrivileges,PrivateUsers -- "$unit" -.slice)
     while IFS='=' read -r key value; do
       # The group of the root slice: systemd keeps the units' groups below it.
       [[ $key ]] || { all=yes && continue; }

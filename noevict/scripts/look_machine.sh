@@ -69,17 +69,28 @@ done 2>/dev/null
 if command -v ip >/dev/null; then
   # After a boot IPv6 addresses are tentative for a second or two; an address that another host has too stays so.
   for ((i = 0; i < 20; i++)); do
-    mapfile -t addresses < <(ip -o addr show scope global 2>/dev/null)
-    [[ " ${addresses[*]/*dadfailed*/} " == *" tentative "* ]] || break
+    global=() local=()
+    while IFS= read -r line; do
+      if [[ $line == *" scope global "* ]]; then global+=("$line"); else local+=("$line"); fi
+    done < <(ip -o addr show 2>/dev/null)
+    [[ " ${global[*]/*dadfailed*/} " == *" tentative "* ]] || break
     sleep 0.2
   done
-  for line in "${addresses[@]}"; do
+  for line in "${global[@]}"; do
     read -r _ device _ address rest <<<"$line"
     say "address $device ${address%/*} $rest"
+  done
+  for line in "${local[@]}"; do
+    read -r _ _ _ address _ <<<"$line"
+    say "held ${address%/*}"
   done
 else
   for address in $(hostname -I 2>/dev/null); do say "address - $address"; done
 fi
+# Whether a program may bind an address that is not there, and from which port on any user may.
+number nonlocal4 /proc/sys/net/ipv4/ip_nonlocal_bind
+number nonlocal6 /proc/sys/net/ipv6/ip_nonlocal_bind
+number first-port /proc/sys/net/ipv4/ip_unprivileged_port_start
 # Whether there is IPv6, and its loopback address: a host may be without either.
 if [[ -e /proc/net/if_inet6 ]]; then
   say "ipv6 any"

@@ -66,7 +66,7 @@ def test_a_link_that_the_servers_user_planted_is_not_followed_by_a_restart_that_
 ) -> None:
     host.write("/etc/victim", "root's own\n", 0o600)
     host.run(f"setpriv --reuid=redis --regid=redis --clear-groups ln -s /etc/victim {FOREIGN_LINK}")
-    write_settings(checkout, redis_bind="127.0.0.1 10.99.99.99")
+    write_settings(checkout, redis_config={"unixsocket": "/nowhere/s"})
     deploy(checkout, code=1)
     assert host.read("/etc/victim") == "root's own\n"
     assert host.run("stat -c '%U %a' /etc/victim").stdout == "root 600\n"

@@ -74,6 +74,21 @@ class InstanceState:
         return None
 
     @property
+    def binds_low_ports(self) -> bool | None:
+        """Whether the server may bind ports below ``machine.first_port``; None if that is not known.
+
+        The packages' units have it run in a user namespace, in which no capability is one for the host's ports.
+        """
+        unit = self.unit
+        if unit.get("LoadState") == "not-found":  # it will be the package's
+            return None if any("PrivateUsers" in each.sets for each in self.dropins) else False
+        if unit.get("PrivateUsers") == "yes":
+            return False
+        if unit.get("NoNewPrivileges") == "yes" and "AmbientCapabilities" in unit:
+            return "cap_net_bind_service" in unit["AmbientCapabilities"].split(" ")
+        return None
+
+    @property
     def exporter_ends(self) -> datetime | None:
         """When the client certificate of its exporter ends; None if there is none."""
         found = Certificate.parse(self.exporter_certificate or "")

@@ -14,7 +14,7 @@ from noevict.platforms.systemd.wanted import TAKEOVER, Target
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
-from noevict.server import password_rotation
+from noevict.server import listening, password_rotation
 from noevict.server.live import Live, Reach
 from noevict.server.refusals import limits, modules, role, unknown_words, unsupported_release
 from noevict.settings.model import Settings
@@ -55,6 +55,7 @@ def _of_the_host(settings: Settings, state: InstanceState, target: Target, secre
     yield from _release(state, target)
     yield from _sentinel(state)
     yield from takeover.ports_in_use(settings, state, target)
+    yield from listening.refusals(target, state.machine, state.listeners, low_ports=state.binds_low_ports)
     theirs = tuple(other_secrets(state, target, secrets)) if managed(state, target.layout) else ()
     yield from theirs or tuple(password_rotation.stale(secrets, state)) or _unknown(state, target)
     yield from _too_little(state, target)

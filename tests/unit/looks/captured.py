@@ -24,7 +24,7 @@ MANAGED = tuple(name for name in HOSTS if name != "fresh")
 OF_THE_MACHINE = {
     "time", "uid", "os", "hostname", "fqdn", "systemd", "unfinished",
     "package", "process", "machine", "memtotal", "overcommit", "somaxconn", "sysctl",
-    "later", "address", "ipv6", "id", "generation",
+    "later", "address", "held", "nonlocal4", "nonlocal6", "first-port", "ipv6", "id", "generation",
 }  # fmt: skip
 """The keys of the machine's section; all others are in that of a server."""
 PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}

@@ -51,6 +51,9 @@ WITH: Mapping[str, tuple[str, str, object]] = {
     ),
     "IPv6": ("ipv6 ::1", "ipv6", {"::1"}),
     "a leased address": ("address eth0 10.0.0.5 dynamic", "addresses", (Address("eth0", "10.0.0.5", True),)),
+    "addresses that are not there may be bound": ("nonlocal6 1", "nonlocal_bind", {6}),
+    "only those that are there may be bound": ("nonlocal4 0", "nonlocal_bind", frozenset()),
+    "the first port for every user": ("first-port 80", "first_port", 80),
     "an address that goes away": ("address eth0 10.0.0.5 deprecated", "addresses", ()),
     "a file of generations that cannot be read": ("generation ?", "given", None),
 }

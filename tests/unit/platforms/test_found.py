@@ -1,10 +1,12 @@
-"""A server that systemd starts again and again, as several looks meet it."""
+"""A server that systemd starts again and again, as several looks meet it; and what its unit allows."""
 
-from noevict.machine.found import Listener
+import pytest
+
+from noevict.machine.found import DropIn, Listener
 from noevict.operations.lock import changed_fields
 from noevict.platforms.systemd.found import InstanceState
 from noevict.server.live import Live, Reach
-from tests.unit.looks.managed import managed
+from tests.unit.looks.managed import fresh, managed
 
 OTHER = Listener(False, "0.0.0.0", 6379, "-")  # noqa: S104 - found, not bound
 OWN = Listener(True, "127.0.0.1", 6379, "closed")
@@ -44,3 +46,37 @@ def test_ports_of_a_server_that_was_being_started_are_not_compared() -> None:
     assert changed_fields(host.but(starting=True).state, host.but(listeners=later).state) == []
     loading = host.but_info(loading=1)
     assert changed_fields(loading.state, host.but(listeners=later).state) == []
+
+
+# Properties of the unit -> whether its server may bind a port that not every user may.
+LOW_PORTS = {
+    "the package's": ({}, False),
+    "with the capability, in a namespace where that means nothing": (
+        {"AmbientCapabilities": "cap_net_bind_service"},
+        False,
+    ),
+    "with the capability": (
+        {"PrivateUsers": "no", "AmbientCapabilities": "cap_chown cap_net_bind_service"},
+        True,
+    ),
+    "with another capability": ({"PrivateUsers": "no", "AmbientCapabilities": "cap_chown"}, False),
+    "with what its program's file may bring": ({"PrivateUsers": "no", "NoNewPrivileges": "no"}, None),
+    "not there yet": ({"LoadState": "not-found", "PrivateUsers": "no", "NoNewPrivileges": "no"}, False),
+}
+
+
+@pytest.mark.parametrize("case", LOW_PORTS)
+def test_the_unit_says_whether_its_server_may_bind_low_ports(case: str) -> None:
+    properties, may = LOW_PORTS[case]
+    host = managed("trixie")
+    assert host.but(unit={**host.state.unit, **properties}).state.binds_low_ports is may
+
+
+def test_what_a_unit_does_not_say_about_low_ports_is_not_known() -> None:
+    assert managed("init").state.binds_low_ports is None
+    host = managed("trixie")
+    unit = {name: value for name, value in host.state.unit.items() if name != "AmbientCapabilities"}
+    assert host.but(unit={**unit, "PrivateUsers": "no"}).state.binds_low_ports is None
+    opened = (DropIn("/etc/systemd/system/redis-server.service.d/low.conf", frozenset({"PrivateUsers"})),)
+    assert fresh().but(dropins=opened).state.binds_low_ports is None
+    assert fresh().but(dropins=()).state.binds_low_ports is False

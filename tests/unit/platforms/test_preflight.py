@@ -110,6 +110,18 @@ REASONS: Mapping[str, Case] = {
         listener(6379),
         ("port 6379 is in use on 10.0.0.5", "not redis-server.service", "redis_port"),
     ),
+    "an address that it does not have": (
+        lambda host: host.but_set(redis_bind="127.0.0.1 10.9.9.9 -10.9.9.8"),
+        ("redis_bind: should be addresses that this host has, got 10.9.9.9:", "would not start", "-10.9.9.9"),
+    ),
+    "a port of root's": (
+        lambda host: host.but_set(redis_port=443),
+        ("redis_port: should be 1024 or more, got 443", "its user may not bind that port here"),
+    ),
+    "a plaintext port of root's": (
+        lambda host: host.but_set(redis_plaintext_port=80),
+        ("redis_plaintext_port: should be 1024 or more, got 80",),
+    ),
     "it could not be reached": (
         lambda host: host.but(
             {"reach": Reach.UNREACHED, "why": "connection reset", "user": "", "server": None}
@@ -196,6 +208,11 @@ FINE: Mapping[str, Callable[[Managed], Managed]] = {
     "Debian's next release, which has no number yet": another_os("debian", "", "forky"),
     "Ubuntu 24.04": another_os("ubuntu", "24.04", "noble"),
     "another program on another port": listener(8080),
+    "an address that may come later": lambda host: host.but_set(redis_bind="127.0.0.1 -10.9.9.9"),
+    "an address that it has, though another than a private one": lambda host: host.but_set(
+        redis_bind="127.0.0.1 169.254.7.7"
+    ).but(other_addresses=frozenset({"169.254.7.7"})),
+    "the first port that anybody may bind": lambda host: host.but_set(redis_port=443).but(first_port=443),
     "all of the memory in use": lambda host: host.but_info(used_memory=1600 << 20),
     "a server of noevict's with keys and clients": lambda host: host.but_info(
         db0={"keys": 5}, connected_clients=90

@@ -153,7 +153,12 @@ def test_addresses_that_come_or_go_are_left_out() -> None:
         "fd00::4": "dadfailed tentative",
     }
     told = tuple(f"eth0 {address} scope global {flag}" for address, flag in flags.items())
-    assert read("trixie", address=told).machine.addresses == (Address("eth0", "10.0.0.1"),)
+    machine = read("trixie", address=told, held=("127.0.0.1", "fe80::0:1")).machine
+    assert machine.addresses == (Address("eth0", "10.0.0.1"),)
+    # A program may bind them all the same.
+    assert machine.other_addresses == {"127.0.0.1", "fe80::1", "10.0.0.2", "fd00::3", "fd00::4"}
+    # With no tool that lists all addresses, they are not known.
+    assert read("trixie", address=told, held=()).machine.other_addresses is None
 
 
 def test_a_leased_address_is_told_from_a_permanent_one() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from noevict.machine.found import Address, Listener
 from noevict.plan.change import How
-from noevict.server.listening import missing, opened, opens
+from noevict.server.listening import missing, opened, opens, refusals
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, managed
 
@@ -189,3 +189,64 @@ def test_both_ports_are_looked_at() -> None:
     ]
     also = tuple(Listener(True, each.address, 6380, "same") for each in host.state.listeners if each.ours)
     assert live(host.but(listeners=(*host.state.listeners, *also))) == []
+
+
+# --- what a server would not start with --------------------------------------------------------------------------
+
+# Words of bind, what is changed about the machine, the addresses listened on -> the addresses that are refused.
+ABSENT: dict[str, tuple[str, dict[str, object], Sequence[str], str]] = {
+    "its own, loopback's, and all": ("127.0.0.1 127.9.9.9 ::1 10.231.4.11", {}, (), ""),
+    "one that it does not have": ("127.0.0.1 10.9.9.9", {}, (), "10.9.9.9"),
+    "two of them": ("10.9.9.9 fd00::9", {}, (), "10.9.9.9, fd00::9"),
+    "an optional one": ("127.0.0.1 -10.9.9.9", {}, (), ""),
+    "every address": ("0.0.0.0 ::", {}, (), ""),
+    "every address by its star": ("* ::*", {}, (), ""),
+    "one that it listens on": ("10.9.9.9", {}, ("10.9.9.9",), ""),
+    "a leased one": ("10.0.0.7", {"addresses": (Address("eth0", "10.0.0.7", leased=True),)}, (), ""),
+    "one of another scope": ("169.254.7.7", {"other_addresses": frozenset({"169.254.7.7"})}, (), ""),
+    "a link's, with its device": ("fe80::7%eth0", {"other_addresses": frozenset({"fe80::7"})}, (), ""),
+    "its addresses are not known": ("10.9.9.9", {"other_addresses": None}, (), ""),
+    "addresses that are not there may be bound": ("10.9.9.9", {"nonlocal_bind": frozenset({4})}, (), ""),
+    "those of the other version may be": ("10.9.9.9", {"nonlocal_bind": frozenset({6})}, (), "10.9.9.9"),
+    "no loopback address of IPv6": ("::1", {"other_addresses": frozenset({"127.0.0.1"})}, (), "::1"),
+    "no IPv6, without which a server starts": ("fd00::9", {"ipv6": frozenset()}, (), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ABSENT)
+def test_an_address_that_the_host_does_not_have_is_refused(case: str) -> None:
+    bind, machine, sockets, absent = ABSENT[case]
+    host = managed("trixie", redis_bind=bind).but(**machine)
+    listeners = [Listener(True, address, 6379, "none") for address in sockets]
+    listeners.append(Listener(False, "10.9.9.9", 443, "-"))  # another program's
+    lines = list(refusals(host.target, host.state.machine, listeners, low_ports=None))
+    advice = "a server would not start with that"
+    start = f"redis_bind: should be addresses that this host has, got {absent}: {advice}; write -"
+    assert [line.startswith(start) for line in lines] == ([True] if absent else [])
+
+
+@pytest.mark.parametrize(
+    ("first", "may", "bound", "refused"),
+    [
+        (1024, False, 6379, True),
+        (1024, False, 443, False),
+        (444, False, 6379, True),
+        (443, False, 6379, False),
+        (0, False, 6379, False),
+        (None, False, 6379, False),
+        (1024, None, 6379, False),
+        (1024, True, 6379, False),
+    ],
+)
+def test_a_port_that_its_user_may_not_bind_is_refused(
+    first: int | None, may: bool | None, bound: int, refused: bool
+) -> None:
+    listeners = [Listener(True, "127.0.0.1", bound, "none"), Listener(False, "10.0.0.5", 443, "-")]
+    for settings, name in (({"redis_port": 443}, "redis_port"),
+                           ({"redis_plaintext_port": 443}, "redis_plaintext_port")):  # fmt: skip
+        host = managed("trixie", **settings).but(first_port=first)
+        lines = list(refusals(host.target, host.state.machine, listeners, low_ports=may))
+        assert (
+            lines
+            == [f"{name}: should be {first} or more, got 443: its user may not bind that port here"] * refused
+        )
