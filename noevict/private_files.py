@@ -120,7 +120,8 @@ def _check_parent(parent: Path) -> None:
         mode & stat.S_IWOTH and not mode & stat.S_ISVTX
     ):  # sticky, as /tmp: users can only remove their own files
         raise NoevictError(
-            f"{parent}: should not be for everybody to write in, above secrets: chmod o-w {shlex.quote(str(parent))}"
+            f"{parent}: should not be writable for everybody, since secrets are below it: "
+            f"chmod o-w {shlex.quote(str(parent))}"
         )
 
 

@@ -55,7 +55,7 @@ PROFILES: dict[str, Profile] = {
         since=((Server("valkey", (8, 1, 0)), "-client|import-source"),),
     ),
     "health": Profile(
-        "Whether a server is well, and no key: what `noevict serve` comes as.",
+        "Whether a server is well, and no key: `noevict serve` logs in as it.",
         "-@all +ping +info",
         keys=(),
         channels=(),

@@ -60,20 +60,20 @@ def accept(hosts: tuple[str, ...], yes: bool) -> int:
     for host, why in ahead.unknown.items():
         click.echo(one_line(f"{host}: could not be asked for its generation: {why}"), err=True)
     if not ahead.given:
-        click.echo(f"no host refuses this copy, which is of generation {secrets.generation.number}")
+        click.echo(f"no host refuses this copy, which has generation {secrets.generation.number}")
         return 1 if ahead.unknown else 0
     for host, given in ahead.given.items():
         click.echo(f"{host}: has passwords of generation {given.number} ({given.digest[:8]})")
     if not yes:
         if not sys.stdin.isatty():
-            raise NoevictError("--yes: should be given where there is no terminal to ask at")
+            raise NoevictError("--yes: should be given if there is no terminal to ask at")
         ours = f"{secrets.generation.number} ({secrets.generation.digest[:8]})"
         click.confirm(
-            f"This copy is of generation {ours}. Let it count? The next deploy gives these hosts its passwords",
+            f"This copy has generation {ours}. Accept it? The next deploy gives these hosts its passwords",
             abort=True,
         )
     lifted = secrets.lift(ahead.number)
     click.echo(
-        f"{secrets.path / 'users.yml'} is of generation {lifted.generation.number} now: share it, then deploy"
+        f"{secrets.path / 'users.yml'} has generation {lifted.generation.number} now: share it, then deploy"
     )
     return 1 if ahead.unknown else 0

@@ -61,7 +61,9 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
 
 @click.command()
 @click.argument("hosts", nargs=-1)
-@click.option("--watch", "keep_watching", is_flag=True, help="Go on, and show what changes, until ctrl-c.")
+@click.option(
+    "--watch", "keep_watching", is_flag=True, help="Keep looking, and show what changes, until ctrl-c."
+)
 @click.option(
     "--interval",
     type=click.FloatRange(1, 3600),

@@ -87,8 +87,8 @@ def with_advice(error: BaseException) -> str:
     """Return why a server could not be looked at and, if that is known, what lets noevict in."""
     if wants_certificate(error):
         return (
-            "it wants a client certificate of its own CA: CONFIG SET tls-auth-clients no there (its passwords are then "
-            "all that protects it: docs/taking-over.md), and run again"
+            "it asks for a client certificate of its own CA: run CONFIG SET tls-auth-clients no there (only its "
+            "passwords protect it then: docs/taking-over.md), then run again"
         )
     text = sentence(error)
     if command := re.search(r"unknown command '([^']+)'", text):

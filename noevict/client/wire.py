@@ -98,7 +98,7 @@ class StreamConnection(Connection):
             # Redis from 7.2 on does not answer a failing AUTH if the client still waits for a reply
             # (redis/redis#15640): this is the next command's answer.
             if at_once and answer.startswith(("*", "-NOAUTH")):
-                raise redis.AuthenticationError("the password was not taken")
+                raise redis.AuthenticationError("the password was not accepted")
             if answer.startswith(
                 "-ERR unknown command"
             ):  # AUTH is renamed: this is Redis, but we cannot log in

@@ -81,5 +81,5 @@ class Access:
             return client_context(ca.encode(), certificate, strict=target.ca is None)
         except ssl.SSLError:
             raise NoevictError(
-                f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that is none"
+                f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that cannot be read"
             ) from None

@@ -64,8 +64,8 @@ def reworded(text: str) -> str:
         return text
     host = start.rpartition(" ")[2]
     return (
-        f"{start} is not the one in known_hosts: somebody may be in between. Only if the host was reinstalled: "
-        f"ssh-keygen -R {host} (with -f FILE for its ssh_known_hosts_file){rest}"
+        f"{start} is not the one in known_hosts: somebody may intercept the connection. Only if the host was "
+        f"reinstalled: ssh-keygen -R {host} (with -f FILE for its ssh_known_hosts_file){rest}"
     )
 
 

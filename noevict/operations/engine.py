@@ -32,7 +32,7 @@ def change_engine(run: InstanceRun) -> None:
     """Have the old server save and stop, start the new one with its data, and stop managing the old one."""
     old = run.predecessor
     if old is None:
-        raise NoevictError("changed since looked at (other_engine): run again")
+        raise NoevictError("changed since it was looked at (other_engine): run again")
     if not run.found.pid:
         with run.context.restarts.turn(run.name):
             stop_after_failure(run)
@@ -123,7 +123,7 @@ def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tu
             # It may have served clients already.
             return (
                 why,
-                f"{run.layout.title} runs, with the data handed over; mend that, then run again",
+                f"{run.layout.title} is running, with the data handed over: fix the cause, then run again",
             )
         if now != "stopped":  # systemd would start one that failed again, on the data's port
             stop(run)
@@ -138,9 +138,9 @@ def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tu
     if state != "running":
         return (
             why,
-            f"{old.layout.title} has its data again, and does not start with it: {last_log_lines(old)}",
+            f"{old.layout.title} has its data again, but does not start with it: {last_log_lines(old)}",
         )
-    return (why, f"{old.layout.title} is back, with its data, and serves")
+    return (why, f"{old.layout.title} runs again, with its data")
 
 
 def _compare(run: InstanceRun, before: dict[str, tuple[int, int]]) -> None:
@@ -150,6 +150,6 @@ def _compare(run: InstanceRun, before: dict[str, tuple[int, int]]) -> None:
         found = after.get(name, {}).get("keys", 0)
         if found < keys - expires:
             raise NoevictError(
-                f"{name} has {found} keys, had {keys} before: the data of before is kept, see above; stop "
+                f"{name} has {found} keys, had {keys} before: the earlier data is kept, see above; stop "
                 f"{run.layout.title} before more is written"
             )

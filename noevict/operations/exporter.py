@@ -37,7 +37,7 @@ def lock_exporter(exporter: Exporter) -> None:
     exporter.gather_facts()
     changed = (*changed_fields(redis, run.found), *different(before, exporter.found))
     if changed:
-        raise NoevictError(f"changed since looked at ({', '.join(changed)}): run again")
+        raise NoevictError(f"changed since it was looked at ({', '.join(changed)}): run again")
 
 
 @host_operation

@@ -30,7 +30,7 @@ def lock_host(run: InstanceRun) -> None:
         raise NoevictError(f"{run.layout.title} has begun to load its data again: run again once it has")
     different = changed_fields(before, run.found)
     if different:
-        raise NoevictError(f"changed since looked at ({', '.join(different)}): run again")
+        raise NoevictError(f"changed since it was looked at ({', '.join(different)}): run again")
     run.context.save_secrets(run.context.managed)
     run.make_plan()
     if run.plan.refusals:

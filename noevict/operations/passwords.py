@@ -44,7 +44,7 @@ def finish_passwords(run: InstanceRun) -> None:
         )
         run.look_again()
         if not run.found.live.ours or password_rotation.left_over(run.secrets, run.found):
-            raise NoevictError("its older passwords are still taken: run again")
+            raise NoevictError("its older passwords are still accepted: run again")
 
 
 def _write(run: InstanceRun, path: str, content: str) -> None:

@@ -80,7 +80,7 @@ def stop_after_failure(run: InstanceRun) -> None:
     """Raise NoevictError if a server of this run did not come back: no other server is stopped then."""
     if run.context.restart_failed_on is not None:
         raise NoevictError(
-            f"not restarted: {run.context.restart_failed_on} did not come back; mend that first"
+            f"not restarted: {run.context.restart_failed_on} did not come back; fix that first"
         )
 
 
@@ -165,9 +165,9 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
     if state != "running":
         return (
             why,
-            f"the old configuration is back, and {run.layout.title} does not start with it: {last_log_lines(run)}",
+            f"the old configuration is back, but {run.layout.title} does not start with it: {last_log_lines(run)}",
         )
-    return (why, "the old configuration is back, and serves")
+    return (why, f"{run.layout.title} runs again, with its old configuration")
 
 
 def _restore_files(run: InstanceRun) -> bool:

@@ -66,7 +66,7 @@ def _give_back(run: InstanceRun) -> str:
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=PREVIOUS, etc=layout.etc, dropin=layout.dropin)
-    run.machine.shell(back, seconds=SYNC_SECONDS, what="taking back what was placed")
+    run.machine.shell(back, seconds=SYNC_SECONDS, what="removing what was placed")
     if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")
     if not found.pid:
@@ -75,10 +75,10 @@ def _give_back(run: InstanceRun) -> str:
         return f"nothing of noevict's is left there, and {layout.title} runs as it did"
     if settle(run, "start").state != "running":
         return (
-            f"nothing of noevict's is left there, and {layout.title} does not start with its own configuration: "
+            f"nothing of noevict's is left there, but {layout.title} does not start with its own configuration: "
             f"{last_log_lines(run)}"
         )
-    return f"nothing of noevict's is left there: the old configuration is back, and {layout.title} serves"
+    return f"nothing of noevict's is left there: {layout.title} runs again, with its own configuration"
 
 
 def _set_back(run: InstanceRun) -> None:

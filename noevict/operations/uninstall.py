@@ -15,11 +15,13 @@ def stop_managing(run: InstanceRun) -> None:
     take_lock(run)
     for each in filter(None, (run.predecessor, run)):
         left = release_server(each)
-        run.machine.log(f"is no longer managed; {each.layout.title} goes on as it is, with {', '.join(left)}")
+        run.machine.log(
+            f"is no longer managed; {each.layout.title} continues as it is, with {', '.join(left)}"
+        )
     run.machine.shell(f"rm -rf {SYSCTL} {PREVIOUS}", what="removing what is noevict's")
     if "there" in run.machine.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
         run.machine.log(
-            f"{PACKAGE} goes on too, with {DROPIN}, {ETC}: apt purge {PACKAGE}, and rm -r of both, remove it"
+            f"{PACKAGE} continues too, with {DROPIN}, {ETC}: apt purge {PACKAGE}, and rm -r of both, remove it"
         )
 
 
@@ -36,5 +38,5 @@ def release_server(run: InstanceRun) -> list[str]:
             tls=layout.tls,
             data=layout.data,
         ),
-        what=f"letting go of {layout.title}",
+        what=f"releasing {layout.title}",
     )

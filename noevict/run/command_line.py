@@ -100,4 +100,4 @@ def _undone(params: Mapping[str, Any]) -> str | None:
         return f"a run would fail on {', '.join(sorted(failing))}" if failing else None
     if params["debug_operations"] or params["debug_facts"] or state.current_stage >= StateStage.Execute:
         return None
-    return "nothing was changed: only Enter or y goes on"
+    return "nothing was changed: only Enter or y continues"

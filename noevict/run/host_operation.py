@@ -56,7 +56,7 @@ def _operation(work: Callable[[S], object], longest: float | None) -> PyinfraOpe
             alone, behind = len(list(state.inventory.get_active_hosts())) == 1, run.machine.lane.behind
             fine = run.machine.lane.take(partial(_do, work, run, host), None if alone else longest)
             if fine is None and not behind:
-                run.machine.log("this takes long: the other hosts go on without this one")
+                run.machine.log("this takes long: the other hosts continue without this one")
             return fine is not False
 
         yield FunctionCommand(call, (), {})
@@ -88,7 +88,7 @@ def _work(work: Callable[[S], object], run: S) -> None:
         undo, run.undo = run.undo, None
         if undo is None:
             raise
-        why: tuple[str, ...] = (f"answered what makes no sense: {error!r}",)
+        why: tuple[str, ...] = (f"gave an answer that makes no sense: {error!r}",)
         if isinstance(error, NoevictError):
             why = error.lines
         elif isinstance(error, HOST_FAILURES):

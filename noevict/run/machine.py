@@ -28,7 +28,7 @@ class MachineRun(Shell):
 
     @property
     def id(self) -> str:
-        """Return what its id file said at the last look; "" without such a file or look."""
+        """Return the content of its id file at the last look; "" without such a file or look."""
         return self.state.id if self.state else ""
 
     @property

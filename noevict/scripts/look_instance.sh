@@ -32,7 +32,7 @@ read_address() { # hexadecimal -> addr
   done
   addr=${addr:1}
 }
-# A plaintext PING tells a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
+# A plaintext PING distinguishes a TLS port (no answer) from a plaintext one (+PONG, -NOAUTH, ...).
 ping_plain() { # address port -> answer
   local target=$1 line rc
   case $target in 0.0.0.0) target=127.0.0.1 ;; 0000:0000:0000:0000:0000:0000:0000:0000) target=::1 ;; esac

@@ -23,7 +23,7 @@ if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
       # The server's own installation, perhaps ours, was interrupted: its dependencies are missing.
       apt install --fix-broken --no-remove
     else
-      echo "an upgrade was interrupted here and does not go on by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
+      echo "an upgrade was interrupted here and does not continue by itself (${left% }: $why): on the host, apt --fix-broken install; then run again"
       exit 1
     fi
   }
@@ -41,7 +41,7 @@ if [[ -z $found || $found == "(none)" ]] || { { [[ $tools ]] || ! there; } && ! 
   # Without this option, apt ignores lists that it cannot fetch, and uses the earlier ones.
   unlocked apt-get -q -y -o DPkg::Lock::Timeout=300 -o APT::Update::Error-Mode=any update || {
     why=$(sed -n 's/^E: //p' "$output" | head -n 1)
-    echo "the package lists, missing or older than a day, could not be refreshed: ${why:-apt-get update failed}: mend the host's network or its apt sources, then run again"
+    echo "the package lists, missing or older than a day, could not be refreshed: ${why:-apt-get update failed}: fix the host's network or its apt sources, then run again"
     exit 1
   }
   found=$(candidate)

@@ -26,7 +26,7 @@ def ways_in(
         if listener.port not in (port, plaintext_port):
             yield f"port {listener.port}: should be closed, {title} listens on {listener.address}"
         if listener.plaintext and listener.port != plaintext_port:
-            yield f"port {listener.port}: should be TLS alone, answers without it"
+            yield f"port {listener.port}: should be TLS only, answers without it"
         if listener.answer.startswith("answer +"):
             yield f"port {listener.port}: answers without a password"
 

@@ -16,8 +16,8 @@ class Reach(Enum):
     NOT_RUNNING = "is not running"
     TLS = "answers over TLS"
     PLAINTEXT = "answers without TLS"
-    REFUSED = "refuses the password"
-    MUTE = "does not take noevict's commands"
+    REFUSED = "rejects the password"
+    MUTE = "rejects noevict's commands"
     UNREACHED = "could not be looked at"
 
 

@@ -68,9 +68,9 @@ def faults(state: FoundData, layout: Layout) -> Iterator[str]:
             continue
         count = "may have some" if keys is None else f"has {keys} that do not expire"
         yield (
-            f"has 0 keys, and {path}, of before its start, {count}: copy it to another place now, since the next save "
-            "may overwrite it, then see docs/runbooks/persistence.md (a server that started empty); if those keys were "
-            "deleted on purpose, remove it, then run again"
+            f"has 0 keys, and {path}, from before its start, {count}: copy it to another place now, since the next "
+            "save may overwrite it, then see docs/runbooks/persistence.md (a server that started empty); if those keys "
+            "were deleted on purpose, remove it, then run again"
         )
 
 

@@ -86,7 +86,7 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
     if not accepted or not accepted <= {current, *older}:
         return None
     if current in accepted:
-        return OLDER, "taken too", "not taken any more"
+        return OLDER, "still accepted", "not accepted any more"
     return PASSWORDS, "one that it should not keep", "this host's own"
 
 

@@ -156,7 +156,7 @@ def _read(program: Program, stream: str, enough: Callable[[bytes], bool]) -> byt
     while not enough(data) and (more := program.read(stream)):
         data += more
         if len(data) > LONGEST_ANSWER:
-            raise TooMuch("said more than a line")
+            raise TooMuch("printed more than a line")
     return data
 
 
@@ -222,7 +222,7 @@ def _talk(program: Program, data: bytes, output: "_Output") -> int:
     finally:
         gevent.killall(readers)
     if output.too_much:
-        raise TooMuch(f"said more than {MOST_BYTES >> 20} MiB or {MOST_LINES} lines")
+        raise TooMuch(f"printed more than {MOST_BYTES >> 20} MiB or {MOST_LINES} lines")
     return program.code()
 
 

@@ -76,10 +76,10 @@ class Shell:
                 )
         except commands.TooMuch as error:
             raise NoevictError(
-                f"{what} {error}: it was cut off; find out on the host what that is"
+                f"{what} {error}: it was cut off; find out on the host what prints that"
             ) from error
         except TimeoutError as error:
-            rest = "" if self.lock is None else "; it goes on there, and the next run waits for it"
+            rest = "" if self.lock is None else "; it continues on the host, and the next run waits for it"
             raise NoevictError(f"{what} {error}{rest}") from error
         except commands.GONE as error:
             raise NoevictError(f"{what}: the connection to the host broke: {sentence(error)}") from error
@@ -90,7 +90,7 @@ class Shell:
             last = [one_line(line.strip()) for line in lines if line.strip()][-LAST_LINES:]
             if last[-1:] == [LOST]:
                 raise NoevictError("has given up this run's lock, which was silent for long: run again")
-            raise NoevictError(f"{what} failed: {' / '.join(last) or 'it said nothing'}")
+            raise NoevictError(f"{what} failed: {' / '.join(last) or 'it printed nothing'}")
         self._held_at = asked
         return output.stdout_lines
 
@@ -115,7 +115,7 @@ class Shell:
         ``since``: do not ask again if a script found it held in these last seconds (sleep included).
         """
         if self.lock is not None and _since_boot() - self._held_at >= since:
-            self.shell("true", what="asking for the lock")
+            self.shell("true", what="checking the lock")
 
     def run_safely(self, work: Callable[[], object]) -> bool:
         """Do the work and return whether it succeeded. If it fails, print why and keep that in ``reasons``."""
@@ -127,7 +127,7 @@ class Shell:
             self.reasons = (sentence(error),)
         except Exception as error:  # as in ``look``: pyinfra would end the run of all hosts
             logger.debug("changing %s", self.name, exc_info=True)
-            self.reasons = (f"answered what makes no sense: {error!r}",)
+            self.reasons = (f"gave an answer that makes no sense: {error!r}",)
         else:
             return True
         for line in self.reasons:

@@ -14,11 +14,11 @@ def refusal_of_sudo(lines: Iterable[str]) -> str:
         )
     if any(words in output for words in _WANTS_PASSWORD):
         return (
-            "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict comes as, or set "
+            "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict logs in as, or set "
             "_sudo_password (its hazard: see README)"
         )
     if "incorrect password attempt" in output or "no password was provided" in output:
-        return "sudo does not take the password given as _sudo_password: put it right"
+        return "sudo rejects the password given as _sudo_password: correct it"
     return ""
 
 

@@ -68,7 +68,7 @@ class _Stream:
 
     def recv(self, size: int) -> bytes:
         if size > LONGEST_READ:
-            raise SSHException(f"the host sends a packet of {size} bytes: that is no SSH server")
+            raise SSHException(f"the host sends a packet of {size} bytes: it is not an SSH server")
         data: bytes = self._sock.recv(size)
         if self._tcp:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -106,7 +106,7 @@ class Transport(paramiko.Transport):
         gevent.spawn(self._watch)
         super().start_client(event, max(timeout or 0, HELLO_SECONDS))
         if event is None and not self.initial_kex_done:  # paramiko continues as if it had succeeded
-            why = f"the host took the connection, and said nothing that SSH does for {HELLO_SECONDS} s"
+            why = f"the host accepted the connection, but the SSH handshake was not done after {HELLO_SECONDS} s"
             self.end(why)
             raise SSHException(why)
 
@@ -125,10 +125,10 @@ class Transport(paramiko.Transport):
     def check(self, received: int) -> None:
         """Raise SSHException if the host has sent more than SSH allows it to."""
         if not self.is_authenticated() and received > LOGIN_BYTES:
-            raise SSHException("the host sends data without end before the login: that is no SSH server")
+            raise SSHException("the host sends data without end before the login: it is not an SSH server")
         for channel in self._opened:
             if len(channel.in_buffer) + len(channel.in_stderr_buffer) > HELD_BYTES:
-                raise SSHException("the host sends more than it was given room for: that is no SSH server")
+                raise SSHException("the host sends more than SSH allows: it is not an SSH server")
 
     def end(self, why: str) -> None:
         if self.is_active():
@@ -142,9 +142,9 @@ class Transport(paramiko.Transport):
             if self.is_authenticated():
                 gevent.sleep(ASK_SECONDS)
                 if self.is_active() and not self._answers():
-                    self.end(f"the host said nothing for {SILENT_SECONDS} s")
+                    self.end(f"the host has not answered for {SILENT_SECONDS} s")
             elif time.monotonic() - began > LOGIN_SECONDS:
-                self.end(f"the host let nobody in for {LOGIN_SECONDS} s")
+                self.end(f"the login took longer than {LOGIN_SECONDS} s")
             else:
                 gevent.sleep(1)
 

@@ -125,7 +125,7 @@ def test_data_of_another_user_is_not_handed_over_and_the_old_server_has_it_back(
     checkout.list_hosts([host], redis_engine="valkey")
     done = deploy(checkout, code=1)
     assert "should belong to redis: chown it, then run again" in done.output, done
-    assert "Redis is back, with its data, and serves" in done.output, done
+    assert "Redis runs again, with its data" in done.output, done
     host.run("chown redis /var/lib/redis/appendonlydir/*.base.rdb")
     deploy(checkout)
     with admin(checkout, host) as client:
@@ -241,12 +241,10 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
     checkout.list_hosts(hosts, **settings)
     for _ in range(2):  # its package is installed by the second run
         done = deploy(checkout, code=1)
-        [failed] = [host for host in hosts if "Redis is back, with its data, and serves" in said(done, host)]
+        [failed] = [host for host in hosts if "Redis runs again, with its data" in said(done, host)]
         others = [host for host in hosts if host is not failed]
         for host in others:
-            assert f"not restarted: {failed.name} did not come back; mend that first" in said(done, host), (
-                done
-            )
+            assert f"not restarted: {failed.name} did not come back; fix that first" in said(done, host), done
         for host in hosts:
             with admin(checkout, host) as client:
                 assert client.info("server").get("server_name") != "valkey"
@@ -279,7 +277,7 @@ def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_ser
     checkout.list_hosts([host], redis_engine="valkey", **COMMANDS)
     for _ in range(2):
         done = deploy(checkout, code=1)
-        assert "Redis is back, with its data, and serves" in said(done, host), done
+        assert "Redis runs again, with its data" in said(done, host), done
         assert "active" not in host.run("systemctl is-active valkey-server", check=False).stdout.split()
         with admin(checkout, host) as client:
             assert client.info("server").get("server_name") != "valkey"

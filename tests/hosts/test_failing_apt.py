@@ -128,7 +128,7 @@ CASES = {
     "interrupted": Case(run(NEEDED, UNPACKED)),
     "torn": Case(
         run(UNPACKED),
-        "an upgrade was interrupted here and does not go on by itself",
+        "an upgrade was interrupted here and does not continue by itself",
         ("dpkg --purge redis-server redis-tools",),
     ),
     "busy": Case(hold(FRONTEND, NEEDED, UNPACKED)),

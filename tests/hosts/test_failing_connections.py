@@ -134,7 +134,7 @@ def test_a_sudo_that_asks_for_a_password_is_told_and_works_with_one(boot: Boot, 
     done = checkout.run(*DEPLOY)
     assert (done.returncode, done.json["results"]["failed_hosts"]) == (1, [host.name]), done
     told = (
-        "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict comes as, or set "
+        "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict logs in as, or set "
         "_sudo_password (its hazard: see README)"
     )
     assert told in said(done, host), done
@@ -149,7 +149,7 @@ def test_a_sudo_that_asks_for_a_password_is_told_and_works_with_one(boot: Boot, 
             assert [
                 line
                 for line in said(done, host)
-                if "sudo does not take the password given as _sudo_password" in line
+                if "sudo rejects the password given as _sudo_password" in line
             ], done
     assert_clean(checkout)
     verbose = checkout.run("pyinfra", "-y", "-vvv", "--debug", "inventory", "deploy.py")

@@ -40,7 +40,7 @@ def without_a_trace(done: Result) -> None:
     assert "Traceback" not in done.output, done
     for name in done.json["results"]["failed_hosts"]:
         told = [line for line in done.output.splitlines() if f"[{name}]" in line]
-        assert [line for line in told if " failed: " in line or "KiB free, a restart wants" in line], told
+        assert [line for line in told if " failed: " in line or "KiB free, a restart needs" in line], told
 
 
 def test_a_remediation_on_a_full_disk_fails_whole_or_not_at_all(boot: Boot, checkout: Checkout) -> None:

@@ -54,7 +54,7 @@ def test_a_server_that_does_not_take_our_admin_is_left_alone_where_a_restart_may
 
     done = deploy(checkout, code=1)
 
-    assert "does not take the password of admin" in done.output
+    assert "rejects the password of admin" in done.output
     assert host.run("pidof redis-server").stdout == pid
     (checkout.secrets / "users.yml").write_text(before)
     deploy(checkout)

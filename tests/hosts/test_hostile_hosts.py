@@ -35,11 +35,11 @@ class Strange:
 
 OCTAL = "".join(f"\\{ord(character):03o}" for character in ESCAPES)
 PROGRAMS = {
-    "lines without end": Strange("bash", "exec yes", "said more than 4 MiB"),
-    "a line without end": Strange("bash", "tr '\\0' x </dev/zero", "said more than 4 MiB"),
-    "errors without end": Strange("bash", "exec yes >&2", "said more than 4 MiB"),
-    "empty lines without end": Strange("bash", "yes '' | head -c 3000000", "said more than 4 MiB or 100000 lines"),
-    "garbage": Strange("bash", "exec cat /dev/urandom", "said more than 4 MiB"),
+    "lines without end": Strange("bash", "exec yes", "printed more than 4 MiB"),
+    "a line without end": Strange("bash", "tr '\\0' x </dev/zero", "printed more than 4 MiB"),
+    "errors without end": Strange("bash", "exec yes >&2", "printed more than 4 MiB"),
+    "empty lines without end": Strange("bash", "yes '' | head -c 3000000", "printed more than 4 MiB or 100000 lines"),
+    "garbage": Strange("bash", "exec cat /dev/urandom", "printed more than 4 MiB"),
     "a little garbage": Strange("bash", "head -c 50000 /dev/urandom", "ended half way"),
     "escapes and a failure": Strange("bash", f"printf '{OCTAL}' >&2; exit 1", "?]0;owned??[2J"),
     "escapes in an answer": Strange(
@@ -47,18 +47,19 @@ PROGRAMS = {
     ),
     "numbers that are none": Strange("bash", '/bin/bash "$@" | sed "s/^time.*/time 1e9/"', "makes no sense"),
     "no end": Strange("bash", "exec sleep 1000000", "took longer than 60 s"),
-    "a sudo without end": Strange("sudo", "exec yes", "said more than 4 MiB"),
-    "a dpkg-query without end": Strange("dpkg-query", "exec yes", "said more than 4 MiB"),
+    "a sudo without end": Strange("sudo", "exec yes", "printed more than 4 MiB"),
+    "a dpkg-query without end": Strange("dpkg-query", "exec yes", "printed more than 4 MiB"),
 }  # fmt: skip
+HANDSHAKE = "SSH error (the host accepted the connection, but the SSH handshake was not done after 30 s)"
 TOLD = {
-    "never says a word": "SSH error (the host took the connection, and said nothing that SSH does for 30 s)",
+    "never says a word": HANDSHAKE,
     "pours before its banner": "the host sends data without end before the login",
     "has a banner of escapes": "\\x1b]0;owned\\x07\\x1b[2J",
-    "stalls after its banner": "SSH error (the host took the connection, and said nothing that SSH does for 30 s)",
+    "stalls after its banner": HANDSHAKE,
     "stalls after the login": "the connection to the host broke",
     "stalls before the command": "took longer than 20 s",
     "stalls in the command": "took longer than 60 s",
-    "pours in the command": "said more than 4 MiB",
+    "pours in the command": "printed more than 4 MiB",
 }
 
 

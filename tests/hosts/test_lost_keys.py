@@ -119,9 +119,7 @@ def test_a_server_that_started_empty_beside_its_keys_is_never_as_wanted(
     host.run("systemctl kill -s KILL redis-server; systemctl stop redis-server")
     host.run("mv /var/lib/redis/appendonlydir /root/ && systemctl start redis-server")
     before = host.run("sha256sum /var/lib/redis/dump.rdb").stdout
-    told = (
-        r"has 0 keys, and /var/lib/redis/dump.rdb, of before its start, has 2005 that do not expire: copy it"
-    )
+    told = r"has 0 keys, and /var/lib/redis/dump.rdb, from before its start, has 2005 that do not expire: copy it"
     checkout.list_hosts([host], redis_config={"databases": 32})
     server = run_id(checkout, host)
     refused(checkout, host, told)

@@ -337,7 +337,7 @@ def test_a_host_that_is_let_go_keeps_its_exporter_and_is_told_how_to_remove_it(
     monitor(checkout)
     done = checkout.run("pyinfra", "-y", "inventory", "deploys/uninstall.py")
     assert done.returncode == 0, done
-    [line] = [line for line in said(done, host) if line.startswith(f"{PACKAGE} goes on too")]
+    [line] = [line for line in said(done, host) if line.startswith(f"{PACKAGE} continues too")]
     assert value(scrape(host), "redis_up") == 1
     for command in (f"apt-get purge -qy {PACKAGE}", f"rm -r {ETC} {DROPIN.rpartition('/')[0]}"):
         host.run(f"DEBIAN_FRONTEND=noninteractive {command}")

@@ -40,7 +40,7 @@ CLOSED = {
     "certificates": Closed(
         "trixie",
         CERTIFICATES,
-        "it wants a client certificate of its own CA: CONFIG SET tls-auth-clients no there",
+        "it asks for a client certificate of its own CA: run CONFIG SET tls-auth-clients no there",
         f"redis-cli {WITH_TLS} config set tls-auth-clients no",
         WITH_TLS,
     ),

@@ -83,7 +83,7 @@ def test_they_are_odd(odd: Fleet) -> None:
 def test_what_sudo_wants_is_told_in_one_line_whatever_its_language(odd: Fleet) -> None:
     told = {
         "sudo wants a password: allow sudo without one (NOPASSWD)": {},
-        "sudo does not take the password given as _sudo_password": {
+        "sudo rejects the password given as _sudo_password": {
             "_sudo_password": "wrong",
             "_temp_dir": HOME,
         },

@@ -140,7 +140,7 @@ def test_a_value_that_the_new_release_does_not_take_is_said_before_and_after(
 ) -> None:
     on.checkout.list_hosts([on.host], **(SETTINGS | {"redis_config": {name: case.value}}))
     done = deploy(on.checkout)
-    assert f"redis_config: {name}: Redis 8.0.2 does not take {case.value}" in done.output, done
+    assert f"redis_config: {name}: Redis 8.0.2 does not accept {case.value}" in done.output, done
     release_upgraded(on)
     drift = on.checkout.run("noevict", "drift")
     assert drift.returncode == 1, drift

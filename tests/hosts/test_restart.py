@@ -90,7 +90,7 @@ def test_a_restart_that_fails_puts_the_old_configuration_back(checkout: Checkout
     assert [line for line in lines if "did not restart" in line and "Failed opening Unix socket" in line], (
         done
     )
-    assert "the old configuration is back, and serves" in lines
+    assert "Redis runs again, with its old configuration" in lines
     assert files_of_redis(host) == before
     assert_keys(checkout, host)
     assert checkout.run("noevict", "drift").returncode == 2  # it is still asked for
@@ -123,10 +123,10 @@ def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
     lines = {host.name: said(done, host) for host in hosts}
-    [failed] = [host for host in hosts if "the old configuration is back, and serves" in lines[host.name]]
+    [failed] = [host for host in hosts if "Redis runs again, with its old configuration" in lines[host.name]]
     others = [host for host in hosts if host is not failed]
     for host in others:
-        told = f"not restarted: {failed.name} did not come back; mend that first"
+        told = f"not restarted: {failed.name} did not come back; fix that first"
         assert told in lines[host.name], done
         assert run_id(checkout, host) == before[host.name][0]
     assert {host.name: files_of_redis(host) for host in hosts} == {
@@ -187,10 +187,10 @@ def test_the_second_of_five_does_not_come_back_and_the_three_after_it_are_not_re
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(h.name for h in hosts if h is not first)
     assert [line for line in said(done, first) if line.startswith("verified: ")], done
     assert config(checkout, first, "databases") == {"databases": "32"}
-    assert "the old configuration is back, and serves" in said(done, second), done
+    assert "Redis runs again, with its old configuration" in said(done, second), done
     for host in hosts:
         if host not in (first, second):
-            told = f"not restarted: {second.name} did not come back; mend that first"
+            told = f"not restarted: {second.name} did not come back; fix that first"
             assert told in said(done, host), done
             assert run_id(checkout, host) == before[host.name]
     assert_keys(checkout, *hosts)

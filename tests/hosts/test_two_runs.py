@@ -199,7 +199,7 @@ def test_a_host_that_changed_since_it_was_looked_at_is_left_for_the_next_run(
     output = told + asking.communicate("\n", timeout=60)[0]
     done = Result(command, asking.returncode, output, "")
     assert done.returncode == 1, done
-    assert "changed since looked at (config): run again" in said(done, host), done
+    assert "changed since it was looked at (config): run again" in said(done, host), done
     assert config(checkout, host, "hz", "maxclients") == {"hz": "10", "maxclients": "5000"}
     deploy(checkout)
     assert config(checkout, host, "hz", "maxclients") == {"hz": "20", "maxclients": "10000"}

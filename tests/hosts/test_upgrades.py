@@ -150,7 +150,7 @@ def test_an_upgrade_that_dpkg_cannot_finish_is_named_with_the_way_out(boot: Boot
     on.do(f"dpkg --unpack {newer}/redis-tools_*.deb {newer}/redis-server_*.deb")  # not what they depend on
     done = deploy(checkout, code=1)
     [line] = [line for line in said(done, host) if "apt --fix-broken install" in line]
-    assert "does not go on by itself (redis-tools redis-server: dependency problems" in line
+    assert "does not continue by itself (redis-tools redis-server: dependency problems" in line
     on.apt("--fix-broken install")
     deploy(checkout)
     assert_clean(checkout)

@@ -166,7 +166,7 @@ def test_a_password_for_a_server_that_has_none_is_no_way_in(
 
 def test_a_server_that_knows_no_auth_is_told_without_the_password_that_it_repeats(serve: Serve) -> None:
     served = serve(OFF, "rename-command AUTH mine")
-    told = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.|the password was not taken)$"
+    told = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.|the password was not accepted)$"
     with pytest.raises((redis.ResponseError, redis.AuthenticationError), match=told) as refused:
         served.connect()
     assert ADMIN not in str(refused.value)

@@ -240,6 +240,6 @@ def test_a_password_that_is_not_taken_is_not_repeated(host: Host) -> None:
     with pytest.raises(NoevictError) as caught:
         console.connect(target, access.context(target, NOW), "app", ["not-it-1", "not-it-2"])
     assert str(caught.value) == (
-        "cache-1: the password of user app is not taken: copy the current secrets/ here, name them in "
+        "cache-1: the password of user app is not accepted: copy the current secrets/ here, name them in "
         "NOEVICT_SECRETS, or deploy"
     )

@@ -259,7 +259,7 @@ def test_no_file_left_to_read_hosts_yml_is_no_end_and_it_is_read_later(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "oo many open files" in caplog.text
-    assert caplog.text.count("not taken up") == 1
+    assert caplog.text.count("not applied") == 1
     monkeypatch.setattr(roster.time, "monotonic", lambda: time.time() + roster.AGAIN_SECONDS)
     assert [target.name for target in found.changed() or ()] == ["a", "b"]
     assert found.changed() is None

@@ -176,7 +176,7 @@ def test_plaintext_where_tls_should_be_is_told(site: Site) -> None:
             site.add("a", server.sockets[0].getsockname()[1])
             return await asker(site).poll()
 
-    assert asyncio.run(look()).failure == "TLS: what answers speaks none"
+    assert asyncio.run(look()).failure == "TLS: what answers does not speak it"
 
 
 def test_a_server_that_asks_for_a_certificate_that_we_were_not_told_of_is_told(site: Site) -> None:
@@ -210,7 +210,7 @@ def test_a_name_that_is_not_known_is_told(site: Site) -> None:
     site.add("a", 1)
     site.add("a", 1, ssh_hostname="no.such.name.invalid")
     found = asyncio.run(asker(site).poll())
-    assert found.failure in {"its name is not known to DNS", "no answer in 2 s"}
+    assert found.failure in {"DNS does not know its name", "no answer in 2 s"}
 
 
 def test_what_new_clients_meet_shows_on_a_kept_connection(
@@ -236,7 +236,7 @@ def test_what_new_clients_meet_shows_on_a_kept_connection(
     first, kept, refused, again = asyncio.run(look())
     assert first.failure is None
     assert (kept.failure, kept.certificate_ends) == (None, first.certificate_ends)
-    assert "the password of user health is not taken" in str(refused.failure)
+    assert "the password of user health is not accepted" in str(refused.failure)
     assert again.failure is None
     assert judge(again).certificate_days == 9
     assert judge(first).certificate_days == 89

@@ -179,7 +179,7 @@ def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site:
     good = (site.directory / "hosts.yml").read_text()
     (site.directory / "hosts.yml").write_text(good.replace("redis_port", "redis_prot"))
     wait_for(
-        "the mistake is told", lambda: "not taken up: a: redis_prot: should be" in service.log.read_text()
+        "the mistake is told", lambda: "not applied: a: redis_prot: should be" in service.log.read_text()
     )
     assert hosts() == ["a", "b"]
     (site.directory / "hosts.yml").write_text(good)
@@ -189,7 +189,7 @@ def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site:
         "a host that was removed is not watched any more", lambda: service.get("/health/redis/a").code == 404
     )
     wait_for("a setting that changed is in force", lambda: "email" in (service.health("b")["queues"] or {}))
-    assert service.log.read_text().count("not taken up: ") == 2  # one for each host
+    assert service.log.read_text().count("not applied: ") == 2  # one for each host
     assert service.end() == 0
 
 

@@ -368,7 +368,7 @@ def test_a_users_yml_that_means_harm_is_answered_in_bounded_lines(root: Path, wh
 
 def test_secrets_in_a_directory_that_everybody_writes_in_are_refused(root: Path) -> None:
     root.chmod(0o777)
-    with pytest.raises(NoevictError, match="should not be for everybody to write in") as refused:
+    with pytest.raises(NoevictError, match="should not be writable for everybody") as refused:
         Secrets.load(root / "secrets")
     assert f"chmod o-w {root}" in str(refused.value)
     for fine in (0o1777, 0o775, 0o700):

@@ -123,7 +123,7 @@ def test_a_host_that_sends_more_than_it_was_given_room_for_is_hung_up_on() -> No
         ours.join(30)
         assert not ours.is_active()
         assert len(unread.in_buffer) < 2 * transport.HELD_BYTES
-        assert "more than it was given room for" in str(ours.get_exception())
+        assert "more than SSH allows" in str(ours.get_exception())
 
 
 def test_a_packet_longer_than_any_is_not_waited_for() -> None:

@@ -43,12 +43,14 @@ def test_no_word_of_the_dialect_is_used(path: Path) -> None:
 CODE_DIALECT = re.compile(
     r"(?:\b|_)(?:told|said|tells?|anew|twin)(?:\b|_)|\b(?:goes on|is to be|are to be)\b", re.I
 )
-# Folders of noevict/ that still have some of them.
-NOT_YET = ("operations", "run", "ssh")
 MODULES = [
-    path
-    for path in sorted((PROJECT / "noevict").rglob("*.py"))
-    if path.relative_to(PROJECT / "noevict").parts[0] not in NOT_YET
+    *(
+        path
+        for path in sorted((PROJECT / "noevict").rglob("*"))
+        if path.suffix in {".py", ".sh", ".j2", ".js"}
+    ),
+    *(PROJECT / "deploys").glob("*.py"),
+    *(PROJECT / name for name in ("deploy.py", "config.py", "inventory")),
 ]
 
 

@@ -106,7 +106,7 @@ def not_yet(run: InstanceRun) -> tuple[str, ...]:
     if not run.found.live.ours:
         return (f"{run.layout.title} {run.found.live.reach.value}: {first}",)
     if USER not in user_names(run.settings.redis_users):
-        return (f"redis_users: {USER} should be on: {PACKAGE} comes as that user",)
+        return (f"redis_users: {USER} should be on: {PACKAGE} logs in as that user",)
     # All users count: when older passwords end, users.acl is written whole, and must have only what is live.
     users = (change for change in run.plan.changes if change.part is Part.USER)
     if due := [change for change in users if not password_rotation.is_finishing(change)]:

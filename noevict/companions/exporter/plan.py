@@ -40,7 +40,7 @@ def make_plan(
         *_unit(found),
         *_restart(found, target, signed=bool(signed), overridden=bool(wrong)),
         *(
-            Change(Part.USER, user, How.LIVE, "taken too", "not taken any more", aspect=OLDER)
+            Change(Part.USER, user, How.LIVE, "still accepted", "not accepted any more", aspect=OLDER)
             for user in older
         ),
     )

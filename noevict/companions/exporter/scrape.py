@@ -148,11 +148,11 @@ def _missing(exporter: Exporter, samples: list[Sample]) -> Iterator[str]:
             "`noevict serve` reports all of them"
         )
     elif missing:
-        yield f"redis_key_size: should be there for {missing[0]}, is not"
+        yield f"redis_key_size: should be exported for {missing[0]}, is not"
 
 
 def _denied(before: dict[tuple[str, str, str], int], after: dict[tuple[str, str, str], int]) -> Iterator[str]:
     for key, count in after.items():
         reason, context, what = key
         if count > before.get(key, 0) and what != WITHHELD:
-            yield f"user {USER}: was refused {what} ({reason}, {context}): redis_users says what it may, or deploy.py"
+            yield f"user {USER}: was refused {what} ({reason}, {context}): allow it in redis_users, or run deploy.py"

@@ -14,11 +14,11 @@ class ShutOut(ConnectionError):
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, f"no answer in {SECONDS:g} s"),
-    (socket.gaierror, "its name is not known to DNS"),
+    (socket.gaierror, "DNS does not know its name"),
     (ConnectionRefusedError, "refuses connections: nothing listens there"),
     (
         ShutOut,
-        "hangs up at the login, as one does that asks clients for a certificate (redis_tls_auth_clients)",
+        "hangs up at the login: it may ask clients for a certificate (redis_tls_auth_clients)",
     ),
     (ConnectionError, "hangs up"),
     (EOFError, "hangs up"),
@@ -44,16 +44,16 @@ def _tls(error: ssl.SSLError) -> str:
         return f"the certificate is not accepted: {error.verify_message}"
     why = error.reason or ""
     if why in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
-        return "what answers speaks none"
+        return "what answers does not speak it"
     if "CERTIFICATE_REQUIRED" in why or "HANDSHAKE_FAILURE" in why:
-        return "it asks for a certificate, and takes none of ours (redis_tls_auth_clients)"
+        return "it asks for a certificate, and rejects ours (redis_tls_auth_clients)"
     return why.replace("_", " ").lower() or "the handshake failed"
 
 
 def _refusal(error: RefusedCommand, user: str) -> str:
     if error.code in {"WRONGPASS", "NOAUTH"}:
         way_out = "copy the current secrets/ here, name them in NOEVICT_SECRETS, or deploy"
-        return f"the password of user {user} is not taken: {way_out}"
+        return f"the password of user {user} is not accepted: {way_out}"
     if error.code == "NOPERM":
         return f"user {user} may not do what it should: the next deploy repairs it"
     return str(error)

@@ -49,7 +49,7 @@ class Roster:
             )
             if list(mistakes) != list(self._mistakes):
                 for line in mistakes:
-                    log.warning("%s", one_line(f"not taken up: {line}"))
+                    log.warning("%s", one_line(f"not applied: {line}"))
             self._mistakes = mistakes
             return None
         self._mistakes = ()

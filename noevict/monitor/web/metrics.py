@@ -11,7 +11,7 @@ from noevict.queues import prefix
 
 # Name -> help text. A host whose value is not known has no sample.
 GAUGES = {
-    "noevict_up": "1 where the host's Redis answered the last poll, 0 where not.",
+    "noevict_up": "1 if the host's Redis answered the last poll, 0 if not.",
     "noevict_certificate_not_after_timestamp_seconds": "When the certificate that the host serves ends.",
     "noevict_exporter_certificate_not_after_timestamp_seconds": (
         "When the client certificate of the host's exporter ends, as the last run saw it; no exporter: no sample."
@@ -19,16 +19,16 @@ GAUGES = {
     "noevict_data_disk_free_bytes": "Free on the disk of the host's data, as the last run saw it.",
     "noevict_data_disk_size_bytes": "How large that disk is.",
     "noevict_last_backup_timestamp_seconds": "When the host's data was last backed up; none on record: no sample.",
-    "noevict_drift": "How many things differed from the settings at the last look; no sample where that failed.",
+    "noevict_drift": "How many things differed from the settings at the last look; no sample if that failed.",
     "noevict_last_look_timestamp_seconds": "When the host was last looked at for drift.",
-    "noevict_last_look_failed": "1 where the last look for drift failed, or the host is left alone; 0 where not.",
+    "noevict_last_look_failed": "1 if the last look for drift failed, or the host is left alone; 0 if not.",
 }
 # Not redis_key_size of the exporter: its release 1.69 leaves out all keys behind the first that is not there
 # (https://github.com/oliver006/redis_exporter/issues/1008). ``queue`` is what its keys begin with.
 JOBS = ("noevict_queue_jobs", "Jobs of a BullMQ queue by state.")
 WORKERS = (
     "noevict_queue_workers_seen",
-    "1 where the mark is there that a queue's workers leave while they run.",
+    "1 if there is the mark that a queue's workers leave while they run.",
 )
 
 

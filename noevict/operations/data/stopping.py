@@ -49,7 +49,7 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
         elif must_rewrite:
             raise NoevictError(f"{full}, then run again; not stopped")
         else:
-            run.machine.log(f"the append-only files are checked, and not written anew: {full}")
+            run.machine.log(f"the append-only files are checked, and not rewritten: {full}")
             check_append_only_files(run)
     _check_disk(measure_room(run), SLACK)
     check_start(run)  # with the files that were just written
@@ -83,8 +83,8 @@ def check_append_only_files(run: InstanceRun) -> None:
         "check_aof", check=check, manifest=layout.manifest, seconds=CHECK_SECONDS
     )
     what = (
-        f"{layout.title} would not start again with all its keys, and is not stopped: give it room to write its "
-        "append-only files anew (BGREWRITEAOF), then run again; checking them"
+        f"{layout.title} would not start again with all its keys, and is not stopped: give it room to rewrite its "
+        "append-only files (BGREWRITEAOF), then run again; checking them"
     )
     run.machine.shell(text, seconds=3 * CHECK_SECONDS + 60, what=what)
 
@@ -94,7 +94,7 @@ def _check_disk(room: Room, needed: int) -> None:
     for path, free in room.disk.items():
         if free < needed:
             raise NoevictError(
-                f"the disk of {path} has {free >> 10} KiB free, a restart wants {needed >> 10}: free space, then "
+                f"the disk of {path} has {free >> 10} KiB free, a restart needs {needed >> 10}: free space, then "
                 "run again; not restarted"
             )
 

@@ -139,8 +139,8 @@ def _restart(
     if not state.live.ours:
         return
     if state.replaced:
-        there = "not the one the server started with"
-        yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "one it can write to")
+        there = "replaced since the server started"
+        yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "writable for the server")
     yield from compare.lines_to_drop(state.conf, target)
 
 
@@ -191,7 +191,7 @@ def _logs(state: InstanceState, layout: Layout) -> Iterator[Change]:
         if found.owner != layout.user:
             yield Change(Part.ACCESS, path, How.FILE, found.owner, layout.user, aspect=OWNER)
         if not int(found.mode, 8) & 0o200:
-            wanted = "one that its owner can write"
+            wanted = "writable for its owner"
             yield Change(Part.ACCESS, path, How.FILE, found.mode, wanted, aspect=MODE)
 
 

@@ -28,7 +28,7 @@ def changes(state: InstanceState, target: Target) -> Iterator[Change]:
         return
     layout = target.layout.other
     if state.pid:
-        yield Change(Part.ENGINE, layout.unit, How.ENGINE, "managed, not running", "let go of")
+        yield Change(Part.ENGINE, layout.unit, How.ENGINE, "managed, not running", "released")
         return
     found = str(old.live.server or old.release(layout) or layout.title)
     keys = f", {old.live.keys} keys" if old.live.reached else ", not running"
@@ -43,7 +43,7 @@ def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator
     layout = target.layout.other
     yield from other_ca(old, target, secrets)
     if state.pid and old.pid:
-        yield f"runs {layout.title} and {target.layout.title}: stop the one that is not to go on, then run again"
+        yield f"runs {layout.title} and {target.layout.title}: stop the one that should not continue, then run again"
     elif state.pid and left_data(old, layout):
         yield (
             f"{target.layout.title} runs, and {layout.title}, which does not, has data in {layout.data} that was not "
@@ -57,7 +57,7 @@ def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator
         yield from _unreadable(state, target, written=_to_be_written(old.live, target))
     elif old.live.reach is not Reach.NOT_RUNNING:
         yield (
-            f"{layout.title}, whose data is to move, {old.live.reach.value} ({old.live.why}): "
+            f"{layout.title}, whose data should move, {old.live.reach.value} ({old.live.why}): "
             f'run with redis_engine = "{layout.engine.name}" first'
         )
     elif left_data(old, layout):

@@ -24,10 +24,10 @@ MIB = 1 << 20
 # How a server of ours refuses us -> what lets us in again without a restart.
 SHUT = {
     Reach.REFUSED: (
-        "does not take the password of admin",
+        "rejects the password of admin",
         "put the password it has back into secrets/users.yml",
     ),
-    Reach.MUTE: ("does not take noevict's commands", "give admin its rights back (ACL SETUSER admin +@all)"),
+    Reach.MUTE: ("rejects noevict's commands", "give admin its rights back (ACL SETUSER admin +@all)"),
 }
 MARKER = "# noevict manages this file"  # how templates/redis.conf.j2 begins
 
@@ -145,8 +145,8 @@ def _unknown(state: InstanceState, target: Target) -> Iterator[str]:
         yield f"{target.layout.title} is running but could not be looked at: {live.why}"
     elif live.reach is Reach.REFUSED and not managed(state, target.layout):
         yield (
-            f"{target.layout.title} wants a password that is not ours ({live.why}): "
-            "put it into secrets/users.yml as takeover, to let noevict look (for this host only, or with a user's "
+            f"{target.layout.title} asks for a password that noevict does not have ({live.why}): "
+            "put it into secrets/users.yml as takeover, so that noevict can look (for this host only, or with a user's "
             "name: docs/taking-over.md)"
         )
     elif live.reach in SHUT and not state.aof_open:

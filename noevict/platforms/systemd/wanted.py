@@ -175,7 +175,7 @@ def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str
     if room < 0:
         raise NoevictError(
             f"redis_bind: should be at most {MOST_ADDRESSES} addresses, got {MOST_ADDRESSES - room} (loopback and all "
-            "permanent private ones of this host): name those to listen on"
+            "permanent private ones of this host): name the ones to listen on"
         )
     left = set(leased[room:])
     return (*LOOPBACK, *(word for word in private if word not in left))

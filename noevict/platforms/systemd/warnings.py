@@ -72,7 +72,7 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
         more = f" and {len(target.unbound) - 3} more" if len(target.unbound) > 3 else ""
         yield (
             f"does not listen on {', '.join(target.unbound[:3])}{more}, leased: {target.layout.title} takes "
-            f"{MOST_ADDRESSES} addresses at most; set redis_bind to those that clients use"
+            f"{MOST_ADDRESSES} addresses at most; set redis_bind to the ones that clients use"
         )
     for address, other in target.lent:
         left = (
@@ -97,7 +97,7 @@ def _exporter(state: InstanceState, now: datetime) -> Iterator[str]:
     elif authority.outlives(found):
         yield (
             f"the exporter's client certificate is valid for {left.days} more days, wherever clients need one: run "
-            f"deploys/monitoring.py, which replaces it by one for {authority.DAYS} days"
+            f"deploys/monitoring.py, which replaces it with one for {authority.DAYS} days"
         )
 
 
@@ -107,8 +107,8 @@ def _not_taken_later(settings: Settings, target: Target) -> Iterator[str]:
         later = (other for other in measured_after(target.server) if problem(name, value, other))
         if (other := next(later, None)) is not None:
             yield (
-                f"redis_config: {name}: {other} does not take {value}: set another, or none, before this host's "
-                "release is upgraded"
+                f"redis_config: {name}: {other} does not accept {value}: set another value, or none, before this "
+                "host's release is upgraded"
             )
 
 

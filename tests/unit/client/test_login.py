@@ -21,7 +21,9 @@ def alert(reason: str) -> redis.ConnectionError:
 
 @pytest.mark.parametrize("reason", ["TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA"])
 def test_a_server_that_refuses_our_certificate_wants_one_of_its_own_ca(reason: str) -> None:
-    assert with_advice(alert(reason)).startswith("it wants a client certificate of its own CA: CONFIG SET ")
+    assert with_advice(alert(reason)).startswith(
+        "it asks for a client certificate of its own CA: run CONFIG SET "
+    )
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ FILES: Cases = {
     ),
     "a log that its owner cannot write": (
         lambda host: host.but_file(f"{LOGS}/redis-server.log", owner="redis", mode="400"),
-        (("file", f"{LOGS}/redis-server.log mode", "400", "one that its owner can write"),),
+        (("file", f"{LOGS}/redis-server.log mode", "400", "writable for its owner"),),
     ),
     "a log that others can read": (
         lambda host: host.but_file(f"{LOGS}/redis-server.log", owner="redis", mode="644"),
@@ -216,7 +216,7 @@ FILES: Cases = {
     ),
     "a directory of logs that its owner cannot write": (
         lambda host: host.but_file(LOGS, mode="2550"),
-        (("file", f"{LOGS} mode", "2550", "one that its owner can write"),),
+        (("file", f"{LOGS} mode", "2550", "writable for its owner"),),
     ),
     "logs that an admin keeps elsewhere": (
         lambda host: host.but_file(LOGS, kind="symbolic link", owner="root", mode="777"),
@@ -418,7 +418,7 @@ RESTARTS: Cases = {
         lambda host: host.but(
             {"reach": Reach.REFUSED, "user": "", "server": None, "certificate": None}, aof_open=True
         ),
-        (("restart", "the running Redis", "refuses the password", "ours"),),
+        (("restart", "the running Redis", "rejects the password", "ours"),),
     ),
     "open, and our admin is gone": (
         lambda host: host.but({"user": "default", "open": True}).but_acl(without="admin"),

@@ -195,7 +195,7 @@ def test_what_a_later_release_does_not_take_is_said_before_the_upgrade(name: str
         managed("bookworm"), settings=build_settings("host", {"redis_config": {name: value, "hz": 50}})
     )
     [notice] = [notice for notice in host.plan.notices if "redis_config" in notice]
-    assert notice.startswith(f"redis_config: {name}: Redis 8.0.2 does not take {value}: ")
+    assert notice.startswith(f"redis_config: {name}: Redis 8.0.2 does not accept {value}: ")
 
 
 def test_loading_is_said_and_no_drift() -> None:

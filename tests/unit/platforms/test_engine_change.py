@@ -48,7 +48,7 @@ def test_a_server_that_runs_has_only_the_old_one_to_let_go_of() -> None:
     old = stopped(before())
     host = change(old)
     host = replace(host, state=replace(host.state, pid=77))
-    assert told(host) == ["redis-server.service: managed, not running → let go of"]
+    assert told(host) == ["redis-server.service: managed, not running → released"]
 
 
 def test_a_server_that_runs_beside_data_that_was_not_handed_over_is_left_alone() -> None:
@@ -110,7 +110,7 @@ REASONS: Mapping[str, Case] = {
     ),
     "our admin refused": (
         lambda: change(before().but({"user": "", "reach": Reach.REFUSED, "why": "WRONGPASS"})),
-        ("refuses the password (WRONGPASS)", 'run with redis_engine = "redis" first'),
+        ("rejects the password (WRONGPASS)", 'run with redis_engine = "redis" first'),
     ),
     "not running, and AOF is to be off": (
         lambda: change(stopped(before(), MANIFEST), redis_appendonly=False),

@@ -169,7 +169,7 @@ REASONS: Mapping[str, Case] = {
     "no memory": (lambda host: host.but(limits=(1 << 20,)), ("redis_maxmemory_percent", "1 MiB or more")),
     "our admin refused, and keys that are in memory alone": (
         lambda host: refused_us(host).but(aof_open=False),
-        ("does not take the password of admin", "a restart may lose keys", "secrets/users.yml"),
+        ("rejects the password of admin", "a restart may lose keys", "secrets/users.yml"),
     ),
     "data of a later release, not running": (
         lambda host: stopped(
@@ -446,7 +446,7 @@ def test_a_takeover_that_would_not_find_the_data_is_refused_all_the_same(name: s
 
 def test_a_password_that_is_not_ours_is_asked_for() -> None:
     [line] = refused_us(foreign()).plan.refusals
-    assert "wants a password that is not ours (WRONGPASS)" in line
+    assert "asks for a password that noevict does not have (WRONGPASS)" in line
     assert "secrets/users.yml as takeover" in line
 
 

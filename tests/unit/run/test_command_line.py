@@ -116,7 +116,7 @@ def test_an_answer_but_enter_or_y_changes_nothing_and_says_so(
     (project / "deploy.py").write_text(DEPLOY)
     done = run_pyinfra(project, "inventory", "deploy.py", answer=answer)
     assert (done.returncode, (project / "executed").exists()) == (code, executed), done.stderr
-    assert ("nothing was changed: only Enter or y goes on" in done.stderr) == (not executed)
+    assert ("nothing was changed: only Enter or y continues" in done.stderr) == (not executed)
     assert ("there is no terminal" in done.stdout + done.stderr) == (answer == "")
     assert "Traceback" not in done.stderr
 
@@ -231,8 +231,9 @@ def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_
         ("[a] SSH error (StrictPolicy: No host key for 10.0.0.1 found in known_hosts)", "as it is"),
         (
             "[a] SSH host key error (Host key for 10.0.0.1 does not match.)",
-            "[a] SSH host key error (Host key for 10.0.0.1 is not the one in known_hosts: somebody may be in between. "
-            "Only if the host was reinstalled: ssh-keygen -R 10.0.0.1 (with -f FILE for its ssh_known_hosts_file))",
+            "[a] SSH host key error (Host key for 10.0.0.1 is not the one in known_hosts: somebody may intercept the "
+            "connection. Only if the host was reinstalled: ssh-keygen -R 10.0.0.1 "
+            "(with -f FILE for its ssh_known_hosts_file))",
         ),
         ("[a] the certificate does not match.", "as it is"),
     ],

@@ -46,7 +46,7 @@ CASES: Mapping[str, tuple[Live, tuple[Listener, ...], str]] = {
     "plaintext on the port for TLS": (
         FINE,
         (own(6379, "answer -NOAUTH"),),
-        "port 6379: should be TLS alone, answers without it",
+        "port 6379: should be TLS only, answers without it",
     ),
 }
 

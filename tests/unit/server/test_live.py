@@ -26,8 +26,8 @@ def test_how_far_a_client_got_has_words_that_end_a_sentence() -> None:
         "is not running",
         "answers over TLS",
         "answers without TLS",
-        "refuses the password",
-        "does not take noevict's commands",
+        "rejects the password",
+        "rejects noevict's commands",
         "could not be looked at",
     ]
 

@@ -87,7 +87,7 @@ def test_an_rdb_that_was_not_loaded_is_a_fault_and_nothing_is_changed_beside_it(
     plan = replace(found, state=replace(found.state, keys_beside={DUMP: 20_000})).plan
     [fault] = [each for each in plan.faults if "has 0 keys" in each]
     assert fault.startswith(
-        f"has 0 keys, and {DUMP}, of before its start, has 20000 that do not expire: copy it "
+        f"has 0 keys, and {DUMP}, from before its start, has 20000 that do not expire: copy it "
     )
     assert plan.blocked
     assert not plan.clean
@@ -147,7 +147,7 @@ def test_files_kept_by_a_run_that_the_server_did_not_survive_are_a_fault() -> No
     assert suspected(host({**BORN_BEFORE, KEPT: (80, LONG_BEFORE)})) == (KEPT,)
     plan = replace(found, state=replace(found.state, keys_beside={KEPT: None})).plan
     [fault] = [each for each in plan.faults if "has 0 keys" in each]
-    assert fault.startswith(f"has 0 keys, and {KEPT}, of before its start, may have some: ")
+    assert fault.startswith(f"has 0 keys, and {KEPT}, from before its start, may have some: ")
 
 
 def test_files_kept_from_a_server_that_went_on_are_no_fault() -> None:
@@ -177,7 +177,7 @@ def test_of_two_files_the_one_that_has_keys_is_a_fault() -> None:
     assert suspected(found) == (DUMP, KEPT)
     counted = replace(found.state, keys_beside={DUMP: 0, KEPT: 7})
     [fault] = lost_keys.faults(counted, found.layout)
-    assert f"{KEPT}, of before its start, has 7 that" in fault
+    assert f"{KEPT}, from before its start, has 7 that" in fault
 
 
 def test_a_server_that_tells_no_uptime_began_after_everything() -> None:

@@ -152,7 +152,7 @@ def test_an_older_password_that_nobody_needs_is_left_over() -> None:
     ("user", "takes", "change"),
     [
         ("admin", ALL_OLD["admin"], (PASSWORDS, "one that it should not keep", "this host's own")),
-        ("admin", ALL_BOTH["admin"], (OLDER, "taken too", "not taken any more")),
+        ("admin", ALL_BOTH["admin"], (OLDER, "still accepted", "not accepted any more")),
         ("admin", ("x",), None),
         ("admin", (own("admin"), "x"), None),
         ("admin", (), None),

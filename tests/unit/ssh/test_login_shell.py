@@ -76,7 +76,7 @@ ASKPASS = "/tmp/pyinfra-sudo-askpass-x"
     [
         ("sudo: a password is required", "sudo wants a password"),
         ("sudo-rs: interactive authentication is required", "sudo wants a password"),
-        ("sudo: 3 incorrect password attempts", "sudo does not take the password"),
+        ("sudo: 3 incorrect password attempts", "sudo rejects the password"),
         (
             f"sudo: unable to run {ASKPASS}: Permission denied\nsudo: a password is required",
             "sudo cannot run the program that pyinfra puts into /tmp",

@@ -65,7 +65,7 @@ function take(news) {
   byId("at").textContent = news.at;
   document.title = `${news.summary} · noevict`;
   if (changes.length) {
-    byId("said").textContent = changes.join(". "); // read out by screen readers, and only this
+    byId("announced").textContent = changes.join(". "); // read out by screen readers, and only this
   }
 }
 
