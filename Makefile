@@ -7,10 +7,10 @@ BIN    := .venv/bin
 LOWEST := .venv/lowest
 # Of tests/server, where noevict itself speaks or listens by a library. The others ask Redis, or run scripts: the
 # libraries' versions do not matter to them, and they take twice as long as `make test-lowest` altogether may.
-BY_LIBRARY := $(patsubst %,tests/server/test_%.py,client console late_answers poll serve status strangers watch)
+BY_LIBRARY := $(patsubst %,tests/server/test_%.py,client console late_answers not_redis poll serve status watch)
 # Two workers: the hosts and servers of the tests need the cores too. A third one only made two cores busier.
 PYTEST  = $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
-# Of cases there are many of, `make test` runs a spread chosen by name; `make test-long` runs all.
+# Of many similar cases, `make test` runs a sample chosen by name; `make test-long` runs all.
 SOME   := -m "not long"
 LAB    := $(PYTHON) -m tests.lab
 
@@ -29,7 +29,7 @@ deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1
 drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS="--html drift.html")
 	@$(BIN)/noevict drift $(ARGS)
 
-test: test-unit test-server test-hosts ## every kind of test, of many alike a fixed spread; installs what they need
+test: test-unit test-server test-hosts ## every kind of test, of many similar cases a fixed sample; installs what they need
 
 test-long: ## every test, every case of each: hours
 	$(MAKE) test SOME=

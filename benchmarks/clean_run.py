@@ -10,9 +10,9 @@ from functools import partial
 
 from benchmarks import ansible
 from benchmarks.measured import Case, Target, interleaved, table_of
-from tests.hosts.by_hand import do
+from tests.hosts.manual_changes import apply_changes
 from tests.lab.checkout import Checkout, Result
-from tests.lab.cost import Cost
+from tests.lab.command_cost import Cost
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.lab import Lab
@@ -118,7 +118,7 @@ def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
 
 def drift(checkout: Checkout, hosts: list[Host]) -> None:
     for host in hosts:
-        do(checkout, host, DRIFT)
+        apply_changes(checkout, host, DRIFT)
 
 
 def found_due(done: Result, count: int) -> bool:

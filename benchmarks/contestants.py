@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from noevict.secrets.store import Secrets
-from tests.hosts.deployed import deploy, wait_for
+from tests.hosts.deployment import deploy, wait_for
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from benchmarks.contestants import Contestant, Ring, idle
 from benchmarks.loads import GET, SET, SET_16, Felt, commands
 from benchmarks.server import SUITE, compare, ring
-from tests.hosts.deployed import wait_for
+from tests.hosts.deployment import wait_for
 
 RESULTS = Path(__file__).with_name("directives.md")
 PORT = 6390

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import redis
 
-from tests.hosts.big import fill_big
-from tests.hosts.by_hand import do, plain
-from tests.hosts.deployed import admin, connect, deploy
+from tests.hosts.big_data import fill_big
+from tests.hosts.deployment import admin, connect, deploy
+from tests.hosts.manual_changes import apply_changes, plaintext_client
 from tests.hosts.remediations import PASSWORD, REMEDIATIONS, TAKE_OVER, Remediation, install_old
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout
@@ -61,7 +61,7 @@ def of_one_host(checkout: Checkout, host: Host, number: int, mib: int) -> list[t
     client = partial(connect, checkout, host, "app")
     install_old(checkout, [host])
     checkout.list_hosts([host], **TAKE_OVER)
-    felt = [("take-over", Felt.during_a_run(checkout, "old", partial(plain, host, PASSWORD)))]
+    felt = [("take-over", Felt.during_a_run(checkout, "old", partial(plaintext_client, host, PASSWORD)))]
     checkout.list_hosts([host])
     deploy(checkout)
     felt.append(("nothing due", Felt.during_a_run(checkout, f"nothing:{number}", client)))
@@ -75,7 +75,7 @@ def of_one_host(checkout: Checkout, host: Host, number: int, mib: int) -> list[t
 
 
 def _remediated(checkout: Checkout, host: Host, remediation: Remediation, client: Connect) -> Felt:
-    do(checkout, host, remediation.by_hand)
+    apply_changes(checkout, host, remediation.manual_changes)
     checkout.list_hosts([host], **remediation.settings)
     return Felt.during_a_run(checkout, remediation.id, client)
 

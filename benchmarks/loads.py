@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contestants import TLS, Contestant, Ring
-from tests.server import installed
+from tests.server import client_installs
 from tests.server.bullmq import HERE
 
 JOBS = 20_000
@@ -77,7 +77,7 @@ def bullmq(ring: Ring, contestant: Contestant) -> dict[str, Felt]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"NODE_PATH": str(installed.node_modules(HERE))},
+        env=os.environ | {"NODE_PATH": str(client_installs.node_modules(HERE))},
     ) as node:
         say(node, json.dumps(ring.way(contestant, USER)))
         felt = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.lab.checkout import Checkout, Result
-from tests.lab.cost import Cost
+from tests.lab.command_cost import Cost
 
 SECONDS = 1800  # that a command may take
 

@@ -24,7 +24,7 @@ from noevict.pki.authority import sign_request
 from noevict.scripts import look_script
 from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
-from tests.lab.cost import Cost
+from tests.lab.command_cost import Cost
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 

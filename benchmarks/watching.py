@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.lab.servers import BINARIES
-from tests.server.watched import Service, Site
+from tests.server.served_fleet import Service, Site
 
 QUEUES = ["email", "invoices"]
 TICKS = os.sysconf("SC_CLK_TCK")

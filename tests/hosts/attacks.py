@@ -13,10 +13,10 @@ from typing import Any
 import redis
 
 from noevict.engines.engine import EngineName
-from tests.hosts.attacked import MARK, Attack, clear
-from tests.hosts.by_hand import do, fill, install_foreign, plain
-from tests.hosts.deployed import DEPLOY, admin, is_idle, wait_for
-from tests.hosts.monitored import MONITOR
+from tests.hosts.attack_monitor import MARK, Attack, clear
+from tests.hosts.deployment import DEPLOY, admin, is_idle, wait_for
+from tests.hosts.exporter_checks import MONITOR
+from tests.hosts.manual_changes import apply_changes, fill, install_foreign, plaintext_client
 from tests.lab.checkout import REPOSITORY, Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -49,9 +49,9 @@ class Stage:
     def list_hosts(self, **more: Any) -> None:
         self.checkout.list_hosts(self.hosts, **{**self.settings, **more})
 
-    def by_hand(self, *commands: str) -> None:
+    def manual_changes(self, *commands: str) -> None:
         for host in self.hosts:
-            do(self.checkout, host, commands, self.engine)
+            apply_changes(self.checkout, host, commands, self.engine)
 
 
 def nothing(stage: Stage) -> None:
@@ -61,7 +61,7 @@ def nothing(stage: Stage) -> None:
 def drifted(*commands: str) -> Callable[[Stage], None]:
     def prepare(stage: Stage) -> None:
         stage.list_hosts()
-        stage.by_hand(*commands)
+        stage.manual_changes(*commands)
 
     return prepare
 
@@ -69,7 +69,7 @@ def drifted(*commands: str) -> Callable[[Stage], None]:
 def without_package(stage: Stage) -> None:
     """Somebody removed the package of an earlier server and left the rest, its user's processes too."""
     stage.list_hosts()
-    stage.by_hand(
+    stage.manual_changes(
         "useradd --system --no-create-home --user-group --home-dir DATA --shell /usr/sbin/nologin ENGINE",
         "install -d -o ENGINE -g ENGINE -m 2770 ETC",
         "install -d -o ENGINE -g ENGINE -m 750 DATA /var/log/ENGINE",
@@ -82,7 +82,7 @@ def foreign(stage: Stage) -> None:
     stage.list_hosts()
     for host in stage.hosts:
         install_foreign(host, "appendonly yes", "hz 33")
-        with plain(host) as client:
+        with plaintext_client(host) as client:
             fill(client, KEYS)
 
 

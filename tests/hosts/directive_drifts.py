@@ -10,7 +10,7 @@ from noevict.engines.layout import LAYOUTS
 from noevict.redisconf import render as conf
 from noevict.redisconf.parser import parse
 from noevict.settings.model import build_settings
-from tests.server.plain_values import edges
+from tests.server.directive_values import edges
 
 # Changed alone by other drifts, or not at all.
 NOT_LIVE = {

@@ -16,14 +16,14 @@ INTRUDER = "intruder on nopass sanitize-payload ~* &* +@all"
 
 @dataclass(frozen=True)
 class Drift:
-    """``by_hand`` as tests.hosts.by_hand.do takes it. ``told``: what differs, by name, and nothing else.
+    """``manual_changes`` as ``apply_changes`` takes it. ``told``: what differs, by name, and nothing else.
 
     ``restarts``: whether the server is another process once it is repaired. ``kept``: keys set by hand with it.
     ``kind``: the host it is for; without one, any.
     """
 
     id: str
-    by_hand: tuple[str, ...]
+    manual_changes: tuple[str, ...]
     told: tuple[str, ...]
     restarts: bool = False
     kept: dict[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 REAL, SOCKET, SAYS = "/usr/bin/redis-server.real", "/run/redis/real.sock", "/etc/hostile"
-OBEYED = b"\x1b[2J\x1b]0;owned\x07$(touch /tmp/canary)`touch /tmp/canary`\n"
+INJECTION = b"\x1b[2J\x1b]0;owned\x07$(touch /tmp/canary)`touch /tmp/canary`\n"
 """What a terminal and a shell would obey."""
 
 # What the real one would tell of being run so, and what is due where a lie needs something due.
@@ -42,8 +42,8 @@ LIES: dict[str, Callable[[], Iterator[bytes]]] = {
     "a list without end": lambda: forever(b"*99999999999\r\n", b"$1\r\nx\r\n" * 8192),
     "lists in lists without end": lambda: forever(b"", b"*1\r\n" * 16384),
     "a line without end": lambda: forever(b"+", b"x" * 65536),
-    "an error that a terminal obeys": lambda: iter([b"-ERR " + OBEYED.strip() + b"\r\n"]),
-    "garbage": lambda: iter([bytes(range(256)) + OBEYED + b"\r\n"] * 9),
+    "an error that a terminal obeys": lambda: iter([b"-ERR " + INJECTION.strip() + b"\r\n"]),
+    "garbage": lambda: iter([bytes(range(256)) + INJECTION + b"\r\n"] * 9),
     "a number": lambda: iter([b":1\r\n"]),
     "nothing": silence,
     "an end": lambda: iter([]),

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.hosts.by_hand import install_foreign
-from tests.hosts.deployed import engine_of
+from tests.hosts.deployment import engine_of
+from tests.hosts.manual_changes import install_foreign
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
 
 @dataclass(frozen=True)
 class Remediation:
-    """``by_hand``, as tests.hosts.by_hand.do takes it, and ``settings`` make it due. ``restarts``: connections end."""
+    """``manual_changes`` (for ``apply_changes``) and ``settings`` make it due. ``restarts``: it ends connections."""
 
     id: str
-    by_hand: tuple[str, ...] = ()
+    manual_changes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     restarts: bool = False
 

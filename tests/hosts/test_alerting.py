@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, deploy, run_id
-from tests.hosts.monitored import monitor
+from tests.hosts.deployment import admin, deploy, run_id
+from tests.hosts.exporter_checks import monitor
 from tests.lab.browser import chromium
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 from tests.lab.prometheus import Prometheus, scraping
 from tests.lab.servers import wait_for
-from tests.server.watched import Service
+from tests.server.served_fleet import Service
 
 BASE = "https://git.example.com/ops/noevict/-/blob/main/docs/runbooks"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.attacks import KINDS, KITS, KNOWN, RARE, Kit, Stage, attack, heal, play
-from tests.hosts.by_hand import assert_filled, fill
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean
+from tests.hosts.deployment import admin, assert_clean
+from tests.hosts.manual_changes import assert_filled, fill
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.disk import Spec
 from tests.lab.lab import Lab
-from tests.spread import spread
+from tests.sampling import sample
 
 KEYS = 200
 # On hosts of one kind after the other; a take-over needs others.
@@ -65,7 +65,7 @@ def attacked(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path, repository=ATTACKED)
 
 
-@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
+@pytest.mark.parametrize("suite", sample(["bookworm", "trixie"], "trixie"))
 def test_an_attacker_beside_a_take_over_wins_nothing(boot: Boot, attacked: Checkout, suite: str) -> None:
     stage = staged(boot, attacked, KITS, suite)
     assert_nothing_won(stage, "take-over", KITS)

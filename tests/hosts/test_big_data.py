@@ -13,14 +13,20 @@ import redis
 
 from noevict.engines.engine import EngineName
 from noevict.engines.layout import LAYOUTS, Layout
-from tests.hosts.big import Deploy, assert_big, count, fill_big, slow_loading
-from tests.hosts.by_hand import do, install_foreign, plain, said, wait_until_loaded
+from tests.hosts.big_data import Deploy, assert_big, count, fill_big, slow_loading
 from tests.hosts.conftest import Boot, booting
-from tests.hosts.deployed import admin, assert_clean, changes, config, deploy, run_id, wait_for
+from tests.hosts.deployment import admin, assert_clean, changes, config, deploy, run_id, wait_for
+from tests.hosts.manual_changes import (
+    apply_changes,
+    install_foreign,
+    lines_about,
+    plaintext_client,
+    wait_until_loaded,
+)
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 from tests.lab.lab import Lab
-from tests.spread import spread
+from tests.sampling import sample
 
 LOADING = r"is loading its data: \d+ s, \d+ of \d+ MiB"
 WRITING = r"is writing the append-only files: \d+ s, \d+ of \d+ keys"
@@ -69,7 +75,7 @@ def restarts(host: Host, layout: Layout) -> int:
 
 def waited(done: Result, host: Host) -> list[str]:
     """What a run told of the loading it waited for."""
-    return [line for line in said(done, host) if re.search(LOADING, line)]
+    return [line for line in lines_about(done, host) if re.search(LOADING, line)]
 
 
 SIZES = {
@@ -80,14 +86,14 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module", params=spread(SIZES, "trixie"))
+@pytest.fixture(scope="module", params=sample(SIZES, "trixie"))
 def big(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Big]:
     size: Size = request.param
     checkout = Checkout(tmp_path_factory.mktemp("user"))
     with contextlib.contextmanager(booting)(lab) as boot:
         [host] = boot(size.suite)
         install_foreign(host, engine=size.engine)
-        with plain(host, decode_responses=False, socket_timeout=60) as client:
+        with plaintext_client(host, decode_responses=False, socket_timeout=60) as client:
             fill_big(client, size.mib)
         checkout.list_hosts([host], redis_engine=size.engine, redis_takeover=True)
         with slow_loading(host, size.engine):
@@ -103,7 +109,7 @@ def test_a_take_over_turns_aof_on_and_waits_for_the_loading(big: Big) -> None:
 
 def test_aof_is_turned_on_without_a_restart(big: Big) -> None:
     server = run_id(big.checkout, big.host)
-    do(big.checkout, big.host, ("redis: CONFIG SET appendonly no",))
+    apply_changes(big.checkout, big.host, ("redis: CONFIG SET appendonly no",))
     big.list_host()
     deploy(big.checkout)
     assert run_id(big.checkout, big.host) == server
@@ -148,7 +154,9 @@ def test_what_comes_while_it_loads_after_a_reboot_waits_or_says_so(big: Big) -> 
     assert (dry.returncode, "due:" in dry.output, len(re.findall(told, dry.output))) == (0, False, 1), dry
     assert changes(done) == 0, done
     assert [
-        line for line in said(done, big.host) if re.match(rf"verified: .* {count(big.size.mib)} keys", line)
+        line
+        for line in lines_about(done, big.host)
+        if re.match(rf"verified: .* {count(big.size.mib)} keys", line)
     ]
     big.assert_kept()
 
@@ -168,7 +176,7 @@ def test_what_is_due_while_it_loads_is_done_when_it_has_loaded(big: Big) -> None
 # --- half way ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("taking_over", spread({"take-over": True, "drift": False}, "take-over"))
+@pytest.mark.parametrize("taking_over", sample({"take-over": True, "drift": False}, "take-over"))
 def test_a_run_killed_while_aof_is_first_written_is_finished_by_the_next(
     boot: Boot, checkout: Checkout, taking_over: bool
 ) -> None:
@@ -208,7 +216,7 @@ def serving(boot: Boot, checkout: Checkout, suite: str, foreign: bool) -> Host:
 @contextlib.contextmanager
 def connected(checkout: Checkout, host: Host, foreign: bool) -> Iterator["redis.Redis"]:
     with (
-        plain(host, decode_responses=False)
+        plaintext_client(host, decode_responses=False)
         if foreign
         else admin(checkout, host, decode_responses=False) as client
     ):

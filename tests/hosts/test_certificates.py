@@ -15,7 +15,7 @@ from noevict.engines.layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     Fleet,
     admin,
     assert_clean,
@@ -27,7 +27,7 @@ from tests.hosts.deployed import (
     run_id,
     run_ids,
 )
-from tests.hosts.own_certificate import OwnFiles
+from tests.hosts.user_certificate import UserCertificateFiles
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -136,7 +136,7 @@ def test_names_asked_for_are_added_and_those_no_longer_asked_for_are_no_drift(fl
 
 def test_a_users_own_certificate_serves_is_replaced_with_its_files_and_can_be_given_up(fleet: Fleet) -> None:
     before, names = run_ids(fleet), [*(host.address for host in fleet.hosts), "localhost"]
-    own = OwnFiles.make(fleet.checkout.root, names)
+    own = UserCertificateFiles.make(fleet.checkout.root, names)
     fleet.list_hosts(**own.settings)
     for _ in range(2):
         assert operations(deploy(fleet.checkout)) == CERTIFICATE
@@ -160,7 +160,7 @@ def test_a_users_own_certificate_serves_is_replaced_with_its_files_and_can_be_gi
 
 def test_own_certificate_files_serve_from_the_first_second(checkout: Checkout, boot: Boot) -> None:
     [host] = boot("trixie")
-    own = OwnFiles.make(checkout.root, [host.address])
+    own = UserCertificateFiles.make(checkout.root, [host.address])
     checkout.list_hosts([host], redis_tls_auth_clients="optional", **own.settings)
     deploy(checkout)
     assert_clean(checkout)
@@ -172,7 +172,7 @@ def test_own_certificate_files_for_another_host_are_refused_before_a_change(
     checkout: Checkout, boot: Boot
 ) -> None:
     [host] = boot("trixie")
-    own = OwnFiles.make(checkout.root, ["elsewhere.example.com"])
+    own = UserCertificateFiles.make(checkout.root, ["elsewhere.example.com"])
     checkout.list_hosts([host], **own.settings)
     done = deploy(checkout, code=1)
     assert f"redis_tls_cert: should cover {host.address}, by which clients reach this host" in done.output, (

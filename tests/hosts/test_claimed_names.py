@@ -6,9 +6,9 @@ import pytest
 
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, admin, assert_clean, deploy
+from tests.hosts.deployment import Fleet, admin, assert_clean, deploy
+from tests.hosts.manual_changes import lines_about
 from tests.hosts.test_certificates import in_place, names_in, served, tls
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
@@ -54,7 +54,7 @@ def test_the_names_of_a_neighbour_are_not_signed_are_told_and_go_with_the_next_c
 
     done = fleet.checkout.run("pyinfra", "-y", "--limit", "one", "inventory", "deploy.py")
     assert done.returncode == 1, done
-    faults = [line for line in said(done, one) if "hosts.yml" in line]
+    faults = [line for line in lines_about(done, one) if "hosts.yml" in line]
     for what in "name two", f"address {ADDRESS}":
         assert [line for line in faults if f"its {what} belongs to two in hosts.yml" in line], done
     assert served(one) == in_place(one)
@@ -62,7 +62,7 @@ def test_the_names_of_a_neighbour_are_not_signed_are_told_and_go_with_the_next_c
     assert {"one", one.address} <= names_in(served(one))
 
     done = deploy(fleet.checkout, code=1)
-    assert not [line for line in said(done, two) if "hosts.yml" in line]
+    assert not [line for line in lines_about(done, two) if "hosts.yml" in line]
     assert {"two", ADDRESS} <= names_in(served(two))
 
     one.run(f"hostname one && ip addr del {ADDRESS}/32 dev host0")

@@ -5,9 +5,9 @@ import ssl
 import pytest
 from cryptography import x509
 
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, assert_clean, connect, managed_files, run_id
+from tests.hosts.deployment import DEPLOY, assert_clean, connect, managed_files, run_id
+from tests.hosts.manual_changes import lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -33,7 +33,7 @@ def certificate(host: Host) -> x509.Certificate:
 
 
 def told(done: Result, host: Host, words: str = "while the clocks differ") -> set[str]:
-    return {line for line in said(done, host) if words in line}
+    return {line for line in lines_about(done, host) if words in line}
 
 
 @pytest.fixture

@@ -9,14 +9,23 @@ import pytest
 
 from noevict.engines.engine import EngineName
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import assert_filled, changed, do, files, fill, named, process, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, changes, deploy
+from tests.hosts.deployment import DEPLOY, admin, changes, deploy
 from tests.hosts.drifts import DRIFTS, KINDS, Drift
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    changed_operations,
+    file_states,
+    fill,
+    lines_about,
+    process_identity,
+    with_names,
+)
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
-from tests.spread import of_this_run, spread
+from tests.sampling import sample, selected_cases
 
 KEYS = 100
 CHOSEN = (
@@ -85,8 +94,8 @@ class Subject:
     drift: Drift
     engine: EngineName
     host: Host
-    process: str = ""  # its server's, once the drift is there
-    files: dict[str, set[str]] = field(default_factory=dict)  # with the drift; after the looks
+    process_identity: str = ""  # its server's, once the drift is there
+    file_states: dict[str, set[str]] = field(default_factory=dict)  # with the drift; after the looks
 
 
 @dataclass
@@ -106,7 +115,7 @@ class Story:
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     """The hosts provisioned, filled, changed by hand, looked at, repaired, and run again."""
     checkout = checkout_for_module
-    asked = of_this_run(request, "subject")
+    asked = selected_cases(request, "subject")
     kind_of = {drift.id: drift.kind or tuple(KINDS)[n % len(KINDS)] for n, drift in enumerate(DRIFTS)}
     drifts = [drift for drift in DRIFTS if drift.id in asked]
     kinds = [kind_of[drift.id] for drift in drifts]
@@ -122,26 +131,26 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
     for subject in subjects.values():
         with admin(checkout, subject.host) as client:
             fill(client, KEYS)
-        do(checkout, subject.host, subject.drift.by_hand, subject.engine)
-        subject.process = process(subject.host, subject.engine)
-        subject.files["drift"] = files(subject.host)
+        apply_changes(checkout, subject.host, subject.drift.manual_changes, subject.engine)
+        subject.process = process_identity(subject.host, subject.engine)
+        subject.files["drift"] = file_states(subject.host)
     drift = checkout.run("noevict", "drift", "--json")
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
     for subject in subjects.values():
-        subject.files["looks"] = files(subject.host)
+        subject.files["looks"] = file_states(subject.host)
     repair = checkout.run(*DEPLOY)
     again = checkout.run(*DEPLOY)
     return Story(checkout, subjects, drift, dry, repair, again, checkout.run("noevict", "drift"))
 
 
-@pytest.fixture(params=spread((drift.id for drift in DRIFTS), *CHOSEN))
+@pytest.fixture(params=sample((drift.id for drift in DRIFTS), *CHOSEN))
 def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 
 
 def test_drift_is_told_by_name_and_nothing_else_is(story: Story, subject: Subject) -> None:
     told = {change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]}
-    assert told == {named(what, subject.engine) for what in subject.drift.told}
+    assert told == {with_names(what, subject.engine) for what in subject.drift.told}
 
 
 def test_drift_tells_whether_the_repair_restarts_a_running_server(story: Story, subject: Subject) -> None:
@@ -150,19 +159,21 @@ def test_drift_tells_whether_the_repair_restarts_a_running_server(story: Story, 
 
 
 def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
-    lines = said(story.dry, subject.host)
+    lines = lines_about(story.dry, subject.host)
     for what in subject.drift.told:
-        assert [line for line in lines if line.startswith(f"due: {named(what, subject.engine)}: ")], lines
+        assert [line for line in lines if line.startswith(f"due: {with_names(what, subject.engine)}: ")], (
+            lines
+        )
     assert subject.files["looks"] == subject.files["drift"]
 
 
 def test_the_next_run_repairs_it_and_restarts_only_where_nothing_less_does(
     story: Story, subject: Subject
 ) -> None:
-    lines = said(story.repair, subject.host)
+    lines = lines_about(story.repair, subject.host)
     assert subject.host.name not in story.repair.json["results"]["failed_hosts"], lines
-    assert changed(story.repair, subject.host), lines
-    assert (process(subject.host, subject.engine) != subject.process) == subject.drift.restarts
+    assert changed_operations(story.repair, subject.host), lines
+    assert (process_identity(subject.host, subject.engine) != subject.process) == subject.drift.restarts
 
 
 def test_no_key_is_lost_over_a_drift_and_its_repair(story: Story, subject: Subject) -> None:
@@ -173,8 +184,8 @@ def test_no_key_is_lost_over_a_drift_and_its_repair(story: Story, subject: Subje
 
 
 def test_the_run_after_a_repair_is_clean(story: Story, subject: Subject) -> None:
-    assert not changed(story.again, subject.host)
-    assert not [line for line in said(story.again, subject.host) if line.startswith("due: ")]
+    assert not changed_operations(story.again, subject.host)
+    assert not [line for line in lines_about(story.again, subject.host) if line.startswith("due: ")]
 
 
 def test_all_hosts_are_as_wanted_in_the_end(story: Story) -> None:

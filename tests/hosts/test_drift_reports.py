@@ -9,10 +9,10 @@ import pytest
 
 from noevict.engines.engine import EngineName
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import do, named, process
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, deploy
+from tests.hosts.deployment import admin, deploy
 from tests.hosts.drifts import DRIFTS
+from tests.hosts.manual_changes import apply_changes, process_identity, with_names
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 from tests.lab.machine import ensure_packages, run
@@ -86,10 +86,10 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     for at, host in hosts.items():
         for drift in sorted(DRIFTS, key=lambda drift: drift.id not in AT_ONCE["several"][:1]):
             if drift.id in AT_ONCE[at]:
-                do(checkout, host, drift.by_hand, HOSTS[at][1])
+                apply_changes(checkout, host, drift.manual_changes, HOSTS[at][1])
     with admin(checkout, hosts["several"]) as client:
         client.acl_setuser(EVIL, enabled=True, nopass=True, keys=["*"])
-    runs = {at: process(host, HOSTS[at][1]) for at, host in hosts.items() if at != "stopped"}
+    runs = {at: process_identity(host, HOSTS[at][1]) for at, host in hosts.items() if at != "stopped"}
     listed = checkout.hosts_yml.read_text()
     checkout.hosts_yml.write_text(f"{listed}  gone:\n    ssh_hostname: 127.0.0.1\n    ssh_port: 1\n")
     junit = checkout.run("noevict", "drift", "--html", "drift.html", "--format", "junit")
@@ -104,7 +104,7 @@ def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired(s
     told = {row[0]: tuple(row[1:]) for row in story.page.hosts[story.hosts[at].name][1:]}
     engine = HOSTS[at][1]
     for what, cells in TOLD[at].items():
-        assert told[named(what, engine)] == cells
+        assert told[with_names(what, engine)] == cells
     if at == "live":
         wanted, in_file, live, repair = told["maxmemory"]
         assert (in_file, live, repair) == (wanted, "1024mb", f"{LIVE} no restart")
@@ -205,7 +205,9 @@ def test_status_tells_the_same_hosts_from_outside_with_the_drift_last_seen(story
 def test_the_next_run_restarts_what_the_page_said_and_nothing_else(story: Story) -> None:
     """The last test: it repairs."""
     deploy(story.checkout)
-    restarted = [at for at, run in story.runs.items() if process(story.hosts[at], HOSTS[at][1]) != run]
+    restarted = [
+        at for at, run in story.runs.items() if process_identity(story.hosts[at], HOSTS[at][1]) != run
+    ]
     assert restarted == ["several"]
     done = story.checkout.run("noevict", "drift", "--html", "drift.html", "--format", "junit")
     assert done.returncode == 0, done

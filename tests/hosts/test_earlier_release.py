@@ -20,13 +20,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from noevict.companions.exporter.wanted import WITHHELD
-from tests.hosts.by_hand import files, said
 from tests.hosts.conftest import Boot
-from tests.hosts.connected import Connected, connected
-from tests.hosts.deployed import DEPLOY, assert_clean, changes, deploy
-from tests.hosts.monitored import DRY as DRY_MONITOR
-from tests.hosts.monitored import monitor, process
-from tests.hosts.strikes import Strike, acts, spare, strike
+from tests.hosts.connected_clients import Connected, connected_clients
+from tests.hosts.deployment import DEPLOY, assert_clean, changes, deploy
+from tests.hosts.exporter_checks import DRY as DRY_MONITOR
+from tests.hosts.exporter_checks import monitor, process
+from tests.hosts.fault_injection import Fault, actions, inject_faults, stop_injecting
+from tests.hosts.manual_changes import file_states, lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -105,7 +105,7 @@ class Estate:
         with ExitStack() as stack:
             yield {
                 name: stack.enter_context(
-                    connected(
+                    connected_clients(
                         self.hosts[name], partial(self.connect, self.hosts[name]), exporter=self.monitored
                     )
                 )
@@ -131,7 +131,7 @@ class Step:
     run_ids: dict[str, str]
     ids: dict[str, dict[str, str | None]]
     exporters: dict[str, str]
-    files: dict[str, set[str]]
+    file_states: dict[str, set[str]]
 
 
 @dataclass
@@ -168,7 +168,7 @@ def take_step(estate: Estate, clients: dict[str, Connected], command: tuple[str,
         {name: estate.run_id(name) for name in clients},
         {name: each.ids() for name, each in clients.items()},
         {name: process(host) for name, host in estate.hosts.items()},
-        {name: files(host) for name, host in estate.hosts.items()},
+        {name: file_states(host) for name, host in estate.hosts.items()},
     )
 
 
@@ -191,11 +191,11 @@ def story(
 
 
 def due(done: Result, host: Host) -> list[str]:
-    return [line for line in said(done, host) if line.startswith("due: ")]
+    return [line for line in lines_about(done, host) if line.startswith("due: ")]
 
 
 def verified(done: Result, host: Host) -> list[str]:
-    return [line for line in said(done, host) if line.startswith("verified: ")]
+    return [line for line in lines_about(done, host) if line.startswith("verified: ")]
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -336,10 +336,10 @@ Moment = tuple[str, int, str]  # of a step or an act, at which time, before or a
 
 
 def moments(checkout: Checkout, host: Host) -> list[Moment]:
-    """Before and after all that a run does on this host, as ``strike`` wrote it down."""
+    """Before and after all that a run does on this host, as ``inject_faults`` records it."""
     found: list[Moment] = []
     seen: dict[str, int] = {}
-    for name, moment in acts(checkout):
+    for name, moment in actions(checkout):
         if name == host.name:
             seen[moment] = seen.get(moment, 0) + 1
             found += [(moment, seen[moment], "before"), (moment, seen[moment], "after")]
@@ -370,7 +370,7 @@ def test_a_run_that_is_killed_at_any_step_ends_the_same(
     learning.upgrade()
     if script != "deploy.py":
         deploy(learning)
-    strike(learning, deploy=script)
+    inject_faults(learning, deploy=script)
     done = learning.run(*command)
     assert done.returncode == 0, done
     chosen = some(moments(learning, host), most)
@@ -388,10 +388,10 @@ def test_a_run_that_is_killed_at_any_step_ends_the_same(
             deploy(checkout)
         before = {name: (estate.run_id(name), client.ids()) for name, client in clients.items()}
         for there, (moment, count, when) in zip(booted, chosen, strict=True):
-            strike(checkout, Strike(moment, when, host=there.name, count=count), deploy=script)
+            inject_faults(checkout, Fault(moment, when, host=there.name, count=count), deploy=script)
             killed = checkout.run(*command, "--limit", there.name)
             assert killed.returncode == -signal.SIGKILL, (moment, count, when, killed)
-            spare(checkout, script)
+            stop_injecting(checkout, script)
             finish(checkout, command, there)
         for again in (script, "deploy.py", "deploys/monitoring.py", "deploy.py"):
             done = checkout.run(*DEPLOY[:-1], again)
@@ -413,6 +413,6 @@ def finish(checkout: Checkout, command: tuple[str, ...], host: Host) -> None:
         at_work = (
             r"changed since looked at \(.*\): run again|is being changed by a command of an earlier run: .*"
         )
-        assert [line for line in said(done, host) if re.fullmatch(at_work, line)], done
+        assert [line for line in lines_about(done, host) if re.fullmatch(at_work, line)], done
         done = checkout.run(*command, "--limit", host.name)
     assert done.returncode == 0, done

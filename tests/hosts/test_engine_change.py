@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, files, fill, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     DEPLOY,
     admin,
     assert_clean,
@@ -24,12 +23,20 @@ from tests.hosts.deployed import (
     run_id,
     wait_for,
 )
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    file_states,
+    fill,
+    lines_about,
+    wait_until_loaded,
+)
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.images import image
-from tests.spread import spread
+from tests.sampling import sample
 
 COUNT = 2000
 DEBS = "opt/debs"
@@ -54,7 +61,7 @@ class Move:
     release: int = 7
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
-    by_hand: tuple[str, ...] = ()  # in between
+    manual_changes: tuple[str, ...] = ()  # in between
     systemd: bool = True
 
 
@@ -64,9 +71,9 @@ MOVES = {
     "seven-rdb": Move(before=RDB_ALONE, after=RDB_ALONE),
     "seven-rdb-to-aof": Move(before=RDB_ALONE),
     "seven-aof-to-rdb": Move(after=RDB_ALONE),
-    "seven-stopped": Move(by_hand=("systemctl stop UNIT",)),
-    "seven-rdb-stopped": Move(before=RDB_ALONE, by_hand=("systemctl stop UNIT",)),
-    "seven-no-save": Move(before=RDB_ALONE, by_hand=('redis: CONFIG SET save ""',)),
+    "seven-stopped": Move(manual_changes=("systemctl stop UNIT",)),
+    "seven-rdb-stopped": Move(before=RDB_ALONE, manual_changes=("systemctl stop UNIT",)),
+    "seven-no-save": Move(before=RDB_ALONE, manual_changes=('redis: CONFIG SET save ""',)),
     "seven-init": Move(systemd=False),
     "eight": Move(8, after=COMMANDS),
     "eight-commands-before": Move(8, before=COMMANDS, after=COMMANDS),
@@ -99,12 +106,12 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     for name, move in MOVES.items():
         with admin(checkout, hosts[name]) as client:
             fill(client, COUNT)
-        do(checkout, hosts[name], move.by_hand)
+        apply_changes(checkout, hosts[name], move.manual_changes)
     after = {name: {**move.after, "redis_engine": "valkey"} for name, move in MOVES.items()}
     checkout.list_hosts(hosts.values(), each=after)
-    before = [files(host) for host in hosts.values()]
+    before = [file_states(host) for host in hosts.values()]
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
-    unchanged = [files(host) for host in hosts.values()] == before
+    unchanged = [file_states(host) for host in hosts.values()] == before
     done = checkout.run(*DEPLOY)
     return Story(checkout, hosts, dry, unchanged, done, checkout.run(*DEPLOY))
 
@@ -140,7 +147,7 @@ def host(request: pytest.FixtureRequest, story: Story) -> Host:
 
 
 def test_the_change_is_told_first_and_nothing_is_done_by_dry(story: Story, host: Host) -> None:
-    told = [line for line in said(story.dry, host) if line.startswith("due: the engine: ")]
+    told = [line for line in lines_about(story.dry, host) if line.startswith("due: the engine: ")]
     release = "8.0.2" if host.name.startswith("eight") else "7.0.15"
     keys = ", not running" if host.name.endswith("stopped") else f", {COUNT + 6} keys"
     assert told == [f"due: the engine: Redis {release}{keys} → Valkey, with all its keys [engine]"]
@@ -192,13 +199,13 @@ def eight(boot: Boot, checkout: Checkout) -> Host:
 def test_data_that_is_not_read_is_refused_first_with_the_way_that_works(
     checkout: Checkout, eight: Host
 ) -> None:
-    server, before = run_id(checkout, eight), files(eight)
+    server, before = run_id(checkout, eight), file_states(eight)
     checkout.list_hosts([eight], redis_engine="valkey")
     done = deploy(checkout, code=1)
-    assert [line for line in said(done, eight) if line.startswith(UNREAD)], done
+    assert [line for line in lines_about(done, eight) if line.startswith(UNREAD)], done
     drift = checkout.run("noevict", "drift")
     assert (drift.returncode, UNREAD in drift.stderr) == (1, True), drift
-    assert (run_id(checkout, eight), files(eight)) == (server, before)
+    assert (run_id(checkout, eight), file_states(eight)) == (server, before)
     checkout.list_hosts([eight], redis_engine="valkey", **COMMANDS)
     deploy(checkout)
     with admin(checkout, eight) as client:
@@ -241,10 +248,12 @@ def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_othe
     checkout.list_hosts(hosts, **settings)
     for _ in range(2):  # its package is installed by the second run
         done = deploy(checkout, code=1)
-        [failed] = [host for host in hosts if "Redis runs again, with its data" in said(done, host)]
+        [failed] = [host for host in hosts if "Redis runs again, with its data" in lines_about(done, host)]
         others = [host for host in hosts if host is not failed]
         for host in others:
-            assert f"not restarted: {failed.name} did not come back; fix that first" in said(done, host), done
+            assert f"not restarted: {failed.name} did not come back; fix that first" in lines_about(
+                done, host
+            ), done
         for host in hosts:
             with admin(checkout, host) as client:
                 assert client.info("server").get("server_name") != "valkey"
@@ -277,7 +286,7 @@ def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_ser
     checkout.list_hosts([host], redis_engine="valkey", **COMMANDS)
     for _ in range(2):
         done = deploy(checkout, code=1)
-        assert "Redis runs again, with its data" in said(done, host), done
+        assert "Redis runs again, with its data" in lines_about(done, host), done
         assert "active" not in host.run("systemctl is-active valkey-server", check=False).stdout.split()
         with admin(checkout, host) as client:
             assert client.info("server").get("server_name") != "valkey"
@@ -304,7 +313,7 @@ def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_b
     )
     told = "Redis 7.0.15 does not read its data, which is in RDB version 12: install the release that wrote it again"
     done = deploy(checkout, code=1)
-    assert [line for line in said(done, host) if line.startswith(told)], done
+    assert [line for line in lines_about(done, host) if line.startswith(told)], done
     host.run("DEBIAN_FRONTEND=noninteractive apt-get install -qy redis-server redis-tools", timeout=120)
     deploy(checkout)
     assert_clean(checkout)
@@ -324,7 +333,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("after", spread(MOMENTS, "a quarter", "one"))
+@pytest.mark.parametrize("after", sample(MOMENTS, "a quarter", "one"))
 def test_a_change_that_is_killed_is_finished_by_the_next_run(
     checkout: Checkout, eight: Host, after: float
 ) -> None:
@@ -339,7 +348,7 @@ def test_a_change_that_is_killed_is_finished_by_the_next_run(
     process.communicate()
     done = checkout.run(*DEPLOY)
     if done.returncode:  # what was begun had to end first
-        assert "run again" in "".join(said(done, eight)), done
+        assert "run again" in "".join(lines_about(done, eight)), done
         deploy(checkout)
     with admin(checkout, eight) as client:
         assert client.info("server")["server_name"] == "valkey"

@@ -8,10 +8,10 @@ from noevict.companions.exporter.wanted import CERTIFICATE, KEY, UNIT
 from noevict.fleet import records
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import changes, deploy, run_id
-from tests.hosts.monitored import monitor, process, scrape, value
+from tests.hosts.deployment import changes, deploy, run_id
+from tests.hosts.exporter_checks import monitor, process, scrape, value
+from tests.hosts.manual_changes import lines_about
 from tests.hosts.test_certificates import client_files
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
@@ -50,7 +50,7 @@ def test_a_long_or_ending_one_is_told_by_deploys_and_renewed_with_its_key(
         exporter, key = process(host), host.read(KEY)
         done = deploy(checkout)
         assert changes(done) == 0
-        assert [line for line in said(done, host) if line.startswith(notice)], done
+        assert [line for line in lines_about(done, host) if line.startswith(notice)], done
         recorded = records.read(checkout.root / "state")[host.name].exporter_ends
         assert recorded == ends(host)
         assert (process(host), host.read(KEY)) == (exporter, key)  # deploy.py only warns
@@ -63,7 +63,7 @@ def test_a_long_or_ending_one_is_told_by_deploys_and_renewed_with_its_key(
         assert value(scrape(host), "redis_up") == 1
         assert records.read(checkout.root / "state")[host.name].exporter_ends == ends(host)
         assert changes(monitor(checkout)) == 0
-        assert not [line for line in said(deploy(checkout), host) if "exporter's client" in line]
+        assert not [line for line in lines_about(deploy(checkout), host) if "exporter's client" in line]
     assert run_id(checkout, host, **worker) == before
 
 

@@ -4,10 +4,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, fill, install_foreign, plain, process, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
-from tests.hosts.strikes import Strike, spare, strike
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.fault_injection import Fault, inject_faults, stop_injecting
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    fill,
+    install_foreign,
+    lines_about,
+    plaintext_client,
+    process_identity,
+)
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
@@ -24,12 +32,12 @@ class Before:
 
     id: str
     conf: tuple[str, ...] = ()
-    by_hand: tuple[str, ...] = ()
+    manual_changes: tuple[str, ...] = ()
     suite: str = "trixie"
 
     @property
     def stopped(self) -> bool:
-        return any("stop" in each for each in self.by_hand)
+        return any("stop" in each for each in self.manual_changes)
 
 
 BEFORE = (
@@ -37,7 +45,9 @@ BEFORE = (
     Before("nothing on disk", ('save ""',), suite="bookworm"),
     Before("AOF on", ("appendonly yes", 'save ""')),
     Before(
-        "stopped and disabled", by_hand=("systemctl stop UNIT", "systemctl disable UNIT"), suite="bookworm"
+        "stopped and disabled",
+        manual_changes=("systemctl stop UNIT", "systemctl disable UNIT"),
+        suite="bookworm",
     ),
 )
 
@@ -47,9 +57,11 @@ def shape(host: Host) -> set[str]:
     found = (
         r"find /etc /var/lib/noevict -path /etc/ssl -prune -o -printf '%p %y %u %g %m\n' 2>/dev/null; true"
     )
-    said = "sha256sum /etc/redis/redis.conf; cat /var/lib/dpkg/diversions; dpkg-statoverride --list; true"
+    lines_about = (
+        "sha256sum /etc/redis/redis.conf; cat /var/lib/dpkg/diversions; dpkg-statoverride --list; true"
+    )
     kernel = "cat /proc/sys/vm/overcommit_memory /proc/sys/net/core/somaxconn"
-    return set(host.run(f"{found}; {said}; {kernel}").stdout.splitlines())
+    return set(host.run(f"{found}; {lines_about}; {kernel}").stdout.splitlines())
 
 
 @pytest.fixture
@@ -57,9 +69,9 @@ def foreign(request: pytest.FixtureRequest, boot: Boot, checkout: Checkout) -> H
     before: Before = request.param
     [host] = boot(before.suite)
     install_foreign(host, *before.conf)
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         fill(client, KEYS)
-    do(checkout, host, before.by_hand)
+    apply_changes(checkout, host, before.manual_changes)
     return host
 
 
@@ -72,22 +84,22 @@ def test_a_take_over_that_fails_gives_the_host_back(
     checkout.list_hosts([host], redis_takeover=True, redis_config=NOWHERE)
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    lines = said(done, host)
+    lines = lines_about(done, host)
     assert [line for line in lines if "Failed opening Unix socket" in line], lines
     assert [line for line in lines if line.startswith("nothing of noevict's is left there")], lines
     assert shape(host) == found
     # It is somebody else's as it was: not even looked at twice without redis_takeover.
     checkout.list_hosts([host])
-    service = process(host, "redis")
+    service = process_identity(host, "redis")
     again = checkout.run(*DEPLOY)
     assert again.returncode == 1, again
     start = STOPPED if before.stopped else FOREIGN
-    assert [line for line in said(again, host) if line.startswith(start)], again
-    assert process(host, "redis") == service
+    assert [line for line in lines_about(again, host) if line.startswith(start)], again
+    assert process_identity(host, "redis") == service
     if before.stopped:
         assert host.run("systemctl is-enabled redis-server", check=False).stdout == "disabled\n"
     else:
-        with plain(host) as client:
+        with plaintext_client(host) as client:
             assert_filled(client, KEYS)
     # What failed is mended, and it is taken over whole.
     checkout.list_hosts([host], redis_takeover=True)
@@ -98,31 +110,31 @@ def test_a_take_over_that_fails_gives_the_host_back(
 
 
 @pytest.mark.parametrize(
-    "moment", [Strike(FILES, "after"), Strike(RESTART, "before")], ids=["files", "restart"]
+    "moment", [Fault(FILES, "after"), Fault(RESTART, "before")], ids=["files", "restart"]
 )
 @pytest.mark.parametrize("foreign", [BEFORE[1]], ids=lambda each: each.id, indirect=True)
 def test_a_take_over_that_is_killed_does_not_make_the_host_ours(
-    foreign: Host, moment: Strike, checkout: Checkout
+    foreign: Host, moment: Fault, checkout: Checkout
 ) -> None:
     host = foreign
     checkout.list_hosts([host], redis_takeover=True)
-    strike(checkout, moment)
+    inject_faults(checkout, moment)
     assert checkout.run(*DEPLOY).returncode
-    spare(checkout)
-    service = process(host, "redis")
+    stop_injecting(checkout)
+    service = process_identity(host, "redis")
     checkout.list_hosts([host])
     again = checkout.run(*DEPLOY)
     assert again.returncode == 1, again
-    assert [line for line in said(again, host) if line.startswith(FOREIGN)], again
-    assert process(host, "redis") == service
+    assert [line for line in lines_about(again, host) if line.startswith(FOREIGN)], again
+    assert process_identity(host, "redis") == service
     # The next one fails, and still knows how the host was before the first.
     checkout.list_hosts([host], redis_takeover=True, redis_config=NOWHERE)
     failed = checkout.run(*DEPLOY)
-    assert [line for line in said(failed, host) if line.startswith("nothing of noevict's is left there")], (
-        failed
-    )
+    assert [
+        line for line in lines_about(failed, host) if line.startswith("nothing of noevict's is left there")
+    ], failed
     assert not [line for line in shape(host) if "noevict" in line]
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         assert_filled(client, KEYS)
     checkout.list_hosts([host], redis_takeover=True)
     deploy(checkout)
@@ -132,16 +144,16 @@ def test_a_take_over_that_is_killed_does_not_make_the_host_ours(
 
 
 @pytest.mark.parametrize(
-    "moment", [Strike(FILES, "after"), Strike("Certificate", "after")], ids=["files", "certificate"]
+    "moment", [Fault(FILES, "after"), Fault("Certificate", "after")], ids=["files", "certificate"]
 )
 @pytest.mark.parametrize("foreign", [BEFORE[1]], ids=lambda each: each.id, indirect=True)
 def test_a_take_over_that_is_killed_is_finished_by_the_same_run_again(
-    foreign: Host, moment: Strike, checkout: Checkout
+    foreign: Host, moment: Fault, checkout: Checkout
 ) -> None:
     checkout.list_hosts([foreign], redis_takeover=True)
-    strike(checkout, moment)
+    inject_faults(checkout, moment)
     assert checkout.run(*DEPLOY).returncode
-    spare(checkout)
+    stop_injecting(checkout)
     deploy(checkout)
     with admin(checkout, foreign) as client:
         assert_filled(client, KEYS)
@@ -154,13 +166,13 @@ def test_one_that_would_not_start_gives_back_a_server_that_was_not_stopped(
 ) -> None:
     [host] = boot("trixie")
     install_foreign(host, 'save ""')
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         fill(client, KEYS)
-    found, service = shape(host), process(host, "redis")
+    found, service = shape(host), process_identity(host, "redis")
     checkout.list_hosts([host], redis_takeover=True, redis_config={"tls-ciphers": "NONE-OF-THEM"})
     done = checkout.run(*DEPLOY)
-    assert [line for line in said(done, host) if line.endswith("Redis runs as it did")], done
-    assert (shape(host), process(host, "redis")) == (found, service)
-    with plain(host) as client:
+    assert [line for line in lines_about(done, host) if line.endswith("Redis runs as it did")], done
+    assert (shape(host), process_identity(host, "redis")) == (found, service)
+    with plaintext_client(host) as client:
         assert_filled(client, KEYS)
         assert client.config_get("save", "appendonly") == {"save": "", "appendonly": "no"}

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, assert_clean, deploy
+from tests.hosts.deployment import DEPLOY, assert_clean, deploy
+from tests.hosts.manual_changes import lines_about
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -148,12 +148,12 @@ def test_each_failure_of_apt_is_told_by_its_host_alone_and_once_mended_the_next_
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(failing), done
     assert (done.returncode, "Traceback" in done.output) == (1, False), done
     for name in failing:
-        lines = said(done, hosts[name])
+        lines = lines_about(done, hosts[name])
         assert len([line for line in lines if CASES[name].told in line]) == 1, (name, lines)
         assert serving(hosts[name]) == "", done
     for name in names:
         if name not in failing:
-            assert [line for line in said(done, hosts[name]) if line.startswith("verified: ")], done
+            assert [line for line in lines_about(done, hosts[name]) if line.startswith("verified: ")], done
     for name in "dpkg-lock", "lists-lock", "busy":
         hosts[name].run("test -e /run/waited")
     for name, case in CASES.items():

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, fill, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, run_id, wait_for
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, changes, deploy, run_id, wait_for
+from tests.hosts.manual_changes import apply_changes, assert_filled, fill, lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host, wait_ready
-from tests.spread import spread
+from tests.sampling import sample
 
 KEYS = 200
 SUDOERS = "/etc/sudoers.d/admin"
@@ -90,11 +90,13 @@ def test_hosts_that_vanish_in_the_middle_of_a_run_fail_alone_and_in_time(
     assert done.returncode == 1, done
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(GONE), done
     for name in GONE:
-        assert [line for line in said(done, hosts[name]) if "the connection to the host broke" in line], done
-    assert [line for line in said(done, hosts["good"]) if line.startswith("verified: ")], done
+        assert [
+            line for line in lines_about(done, hosts[name]) if "the connection to the host broke" in line
+        ], done
+    assert [line for line in lines_about(done, hosts["good"]) if line.startswith("verified: ")], done
     assert "Traceback" not in done.output, done
     for name in GONE:
-        do(checkout, hosts[name], ("rm /usr/local/sbin/apt-cache", "pkill -x sleep; true"))
+        apply_changes(checkout, hosts[name], ("rm /usr/local/sbin/apt-cache", "pkill -x sleep; true"))
     deploy(checkout)
     assert_clean(checkout)
 
@@ -109,9 +111,9 @@ def test_two_of_ten_hosts_are_down_and_the_other_eight_are_done(boot: Boot, chec
     assert done.returncode == 1, done
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(host.name for host in down), done
     for host in down:
-        assert [line for line in said(done, host) if line.startswith("Could not connect")], done
+        assert [line for line in lines_about(done, host) if line.startswith("Could not connect")], done
     for host in up:
-        assert [line for line in said(done, host) if line.startswith("verified: ")], done
+        assert [line for line in lines_about(done, host) if line.startswith("verified: ")], done
     drift = checkout.run("noevict", "drift")
     assert (drift.returncode, "8 of 10 hosts as wanted, 2 failed" in drift.stdout) == (1, True), drift
     assert {line.partition(":")[0] for line in drift.stderr.splitlines()} >= {host.name for host in down}
@@ -137,7 +139,7 @@ def test_a_sudo_that_asks_for_a_password_is_told_and_works_with_one(boot: Boot, 
         "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict logs in as, or set "
         "_sudo_password (its hazard: see README)"
     )
-    assert told in said(done, host), done
+    assert told in lines_about(done, host), done
     drift = checkout.run("noevict", "drift")
     assert f"{host.name}: {told}" in drift.stderr.splitlines(), drift
     for password, fine in (("wrong", False), (PASSWORD, True)):
@@ -148,7 +150,7 @@ def test_a_sudo_that_asks_for_a_password_is_told_and_works_with_one(boot: Boot, 
         if not fine:
             assert [
                 line
-                for line in said(done, host)
+                for line in lines_about(done, host)
                 if "sudo rejects the password given as _sudo_password" in line
             ], done
     assert_clean(checkout)
@@ -164,14 +166,14 @@ DENIALS = {
 }
 
 
-@pytest.mark.parametrize("denial", spread(list(DENIALS), "but for one program"))
+@pytest.mark.parametrize("denial", sample(list(DENIALS), "but for one program"))
 def test_a_sudo_that_is_denied_is_told(boot: Boot, checkout: Checkout, denial: str) -> None:
     host, other = boot("trixie", "bookworm")
     host.write(SUDOERS, DENIALS[denial])
     checkout.list_hosts([host, other], user="admin")
     done = checkout.run(*DEPLOY)
     assert (done.returncode, done.json["results"]["failed_hosts"]) == (1, [host.name]), done
-    assert [line for line in said(done, host) if "sudo" in line], done
+    assert [line for line in lines_about(done, host) if "sudo" in line], done
     host.write(SUDOERS, "admin ALL=(ALL) NOPASSWD: ALL\n")
     deploy(checkout)
     assert_clean(checkout)

@@ -6,9 +6,16 @@ fails on some host.
 
 from dataclasses import dataclass
 
-from tests.hosts.by_hand import assert_filled, do, fill, gets_misconf, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, run_id, wait_for
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy, run_id, wait_for
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    fill,
+    gets_misconf,
+    lines_about,
+    wait_until_loaded,
+)
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -52,7 +59,7 @@ def test_a_remediation_on_a_full_disk_fails_whole_or_not_at_all(boot: Boot, chec
             fill(client, KEYS)
     for host, free in zip(hosts, OF_A_REMEDIATION, strict=True):
         # All kinds of files are due, a certificate, and a restart.
-        do(checkout, host, ("rm /etc/sysctl.d/60-noevict.conf", "chmod 644 ETC/users.acl"))
+        apply_changes(checkout, host, ("rm /etc/sysctl.d/60-noevict.conf", "chmod 644 ETC/users.acl"))
         full(host, free)
     due = {"redis_config": {"databases": 32, "hz": 20}, "redis_tls_names": ["queue.example.com"]}
     checkout.list_hosts([good, *hosts], **due)
@@ -105,7 +112,7 @@ def test_a_server_that_cannot_write_its_append_only_files_is_not_restarted(
     server = run_id(checkout, host)
     checkout.list_hosts([host], redis_config={"databases": 32})
     done = deploy(checkout, code=1)
-    assert [line for line in said(done, host) if "failed: " in line or "not restarted" in line], done
+    assert [line for line in lines_about(done, host) if "failed: " in line or "not restarted" in line], done
     assert run_id(checkout, host) == server
     host.run("rm /filler")
     deploy(checkout)
@@ -153,18 +160,18 @@ def test_what_is_mounted_read_only_fails_that_host_and_stops_no_server(
         with admin(checkout, host) as client:
             fill(client, KEYS)
         servers[host.name] = run_id(checkout, host)
-        do(checkout, host, locked.lock)
+        apply_changes(checkout, host, locked.lock)
     checkout.list_hosts([good, *hosts], redis_config={"databases": 32})
     done = checkout.run(*DEPLOY)
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(host.name for host in hosts), done
     assert "Traceback" not in done.output, done
     for host in hosts:
-        assert [line for line in said(done, host) if "mount its file system read-write" in line], done
+        assert [line for line in lines_about(done, host) if "mount its file system read-write" in line], done
         assert run_id(checkout, host) == servers[host.name], done
         with admin(checkout, host) as client:
             assert_filled(client, KEYS)
     for host, locked in zip(hosts, LOCKED, strict=True):
-        do(checkout, host, locked.unlock)
+        apply_changes(checkout, host, locked.unlock)
     deploy(checkout)
     assert_clean(checkout)
     for host in hosts:

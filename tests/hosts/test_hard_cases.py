@@ -3,7 +3,7 @@
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, config, deploy, write_settings
+from tests.hosts.deployment import admin, assert_clean, config, deploy, write_settings
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 

@@ -12,15 +12,15 @@ import yaml
 
 from noevict.acl import diff as acl_diff
 from noevict.secrets.store import sha256
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, connect, deploy, managed_files, run_ids
-from tests.hosts.monitored import monitor, scrape, value
-from tests.hosts.strikes import Strike, spare, strike
+from tests.hosts.deployment import DEPLOY, Fleet, admin, assert_clean, connect, deploy, managed_files, run_ids
+from tests.hosts.exporter_checks import monitor, scrape, value
+from tests.hosts.fault_injection import Fault, inject_faults, stop_injecting
+from tests.hosts.manual_changes import lines_about
 from tests.hosts.test_secrecy import files_with
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
-from tests.spread import spread
+from tests.sampling import sample
 
 OWN = ("admin", "health", "exporter")
 OF_ALL = {user: f"password-of-{user}-on-all-hosts" for user in OWN}
@@ -173,7 +173,7 @@ def test_hosts_with_the_passwords_of_all_hosts_get_their_own_with_no_restart_and
     assert checkout.run("noevict", "status").returncode == 0  # before as after
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
     for host in fleet.hosts:
-        due = [line for line in said(dry, host) if line.startswith("due: user ")]
+        due = [line for line in lines_about(dry, host) if line.startswith("due: user ")]
         assert due == [
             f"due: user {user} passwords: one that it should not keep → this host's own [live]"
             for user in sorted(OWN)
@@ -211,7 +211,7 @@ def test_a_host_out_of_reach_gets_its_own_when_it_is_back_and_until_then_keeps_t
     assert_clean(checkout)
 
 
-@pytest.mark.parametrize("when", spread(["before", "after"], "after"))
+@pytest.mark.parametrize("when", sample(["before", "after"], "after"))
 @pytest.mark.parametrize(
     "step", ["Change the running server", "Files and kernel values", "Verify as a client"]
 )
@@ -219,10 +219,10 @@ def test_a_run_that_is_killed_on_the_way_is_finished_by_the_next(fleet: Fleet, s
     checkout = fleet.checkout
     as_before(fleet)
     ids = run_ids_with(fleet, OF_ALL["admin"])
-    strike(checkout, Strike(step, when))  # type: ignore[arg-type]
+    inject_faults(checkout, Fault(step, when))  # type: ignore[arg-type]
     killed = checkout.run(*DEPLOY)
     assert killed.returncode == -9, killed
-    spare(checkout)
+    stop_injecting(checkout)
     done = checkout.run(*DEPLOY)
     if done.returncode:  # a command of the killed run was at work
         deploy(checkout)
@@ -273,7 +273,7 @@ def edit_app(checkout: Checkout, password: str) -> None:
 
 
 def lines(done: Result, host: Host, word: str) -> list[str]:
-    return list(dict.fromkeys(line for line in said(done, host) if word in line))
+    return list(dict.fromkeys(line for line in lines_about(done, host) if word in line))
 
 
 def test_an_older_copy_of_secrets_changes_nothing_until_it_is_accepted(

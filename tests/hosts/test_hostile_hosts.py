@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, deploy
-from tests.hosts.strange_sshd import ESCAPES, SERVERS, listening
+from tests.hosts.deployment import DEPLOY, deploy
+from tests.hosts.manual_changes import lines_about
+from tests.hosts.misbehaving_sshd import ESCAPES, SERVERS, listening
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -112,7 +112,9 @@ def test_such_a_host_fails_with_a_line_of_its_own(story: Story, case: str) -> No
 
 
 def test_the_host_beside_them_is_done(story: Story) -> None:
-    assert [line for line in said(story.deploy, story.good) if line.startswith("verified: ")], story.deploy
+    assert [line for line in lines_about(story.deploy, story.good) if line.startswith("verified: ")], (
+        story.deploy
+    )
     assert GOOD not in story.deploy.json["results"]["failed_hosts"]
     assert (story.deploy.returncode, story.drift.returncode) == (1, 1)
     assert f"1 of {1 + len(PROGRAMS) + len(SERVERS)} hosts as wanted" in story.drift.stdout

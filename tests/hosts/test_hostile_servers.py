@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import hostile_server
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, Fleet, deploy
-from tests.hosts.harmless import assert_harmless
+from tests.hosts.deployment import DEPLOY, Fleet, deploy
+from tests.hosts.manual_changes import lines_about
+from tests.hosts.terminal_safety import assert_terminal_safe
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
-from tests.spread import spread
+from tests.sampling import sample
 
 # The commands of a run, from its first to its last, each lied to by a host of its own; its name -> the command.
 COMMANDS = {
@@ -62,7 +62,7 @@ def run_measured(checkout: Checkout, *command: str) -> tuple[Result, int]:
 
 
 @pytest.mark.parametrize(
-    "lie", spread(hostile_server.LIES, "a text without end", "an error that a terminal obeys")
+    "lie", sample(hostile_server.LIES, "a text without end", "an error that a terminal obeys")
 )
 def test_a_server_that_lies_fails_its_host_alone(fleet: Fleet, lie: object) -> None:
     how = next(name for name, value in hostile_server.LIES.items() if value is lie)
@@ -75,13 +75,13 @@ def test_a_server_that_lies_fails_its_host_alone(fleet: Fleet, lie: object) -> N
     if how == "a number":  # a good answer to one of them
         liars = [host for host in liars if host.name != "command-count"]
     assert set(done.json["results"]["failed_hosts"]) == {host.name for host in liars}, done
-    assert any("verified" in line for line in said(done, honest)), done
-    assert_harmless(fleet.hosts, done.stderr)
+    assert any("verified" in line for line in lines_about(done, honest)), done
+    assert_terminal_safe(fleet.hosts, done.stderr)
     assert peak < MOST_MEMORY, (peak, done)
     for host in liars:
-        assert 1 <= len(said(done, host)) < 40, done
+        assert 1 <= len(lines_about(done, host)) < 40, done
 
     drift, peak = run_measured(fleet.checkout, "noevict", "drift")
     assert drift.returncode == 1, drift
-    assert_harmless(fleet.hosts, drift.output)
+    assert_terminal_safe(fleet.hosts, drift.output)
     assert peak < MOST_MEMORY, (peak, drift)

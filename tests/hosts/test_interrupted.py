@@ -7,14 +7,21 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, do, fill, install_foreign, plain, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
-from tests.hosts.knocking import assert_never_open, knocking
-from tests.hosts.strikes import Strike, acts, spare, strike
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.fault_injection import Fault, actions, inject_faults, stop_injecting
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    fill,
+    install_foreign,
+    lines_about,
+    plaintext_client,
+)
+from tests.hosts.port_prober import assert_never_open, probing_ports
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.host import Host, wait_ready
-from tests.spread import spread
+from tests.sampling import sample
 
 KEYS = 2000
 NAMES = re.findall(r'name="(.+)"', (REPOSITORY / "deploy.py").read_text())
@@ -51,13 +58,13 @@ def drifted(checkout: Checkout, host: Host) -> None:
     if not checkout.hosts_yml.exists() or host.name not in checkout.hosts_yml.read_text():
         manage(checkout, host)
     twice = DATABASES if "databases" not in checkout.hosts_yml.read_text() else {}
-    do(checkout, host, DRIFT)
+    apply_changes(checkout, host, DRIFT)
     checkout.list_hosts([host], redis_config=twice)
 
 
 def foreign(checkout: Checkout, host: Host) -> None:
     install_foreign(host)
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         fill(client, KEYS)
     checkout.list_hosts([host], redis_takeover=True)
 
@@ -121,8 +128,8 @@ def repaired(boot_for_module: Boot) -> Host:
 
 
 def steps(checkout: Checkout) -> tuple[str, ...]:
-    """The operations since ``strike``, without what they did."""
-    return tuple(moment for _, moment in acts(checkout) if moment in NAMES)
+    """Return the operations since ``inject_faults``, without what they did."""
+    return tuple(moment for _, moment in actions(checkout) if moment in NAMES)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -134,15 +141,15 @@ def test_the_cases_are_the_steps_of_a_run(
     else:
         [host] = boot("trixie")
     SCENARIOS[name].prepare(checkout, host)
-    strike(checkout)
+    inject_faults(checkout)
     deploy(checkout)
-    spare(checkout)
+    stop_injecting(checkout)
     assert steps(checkout) == SCENARIOS[name].steps
 
 
 @pytest.mark.parametrize(
     "case",
-    spread(
+    sample(
         CASES,
         "provisioning: Install the server",
         "remediation: Change the running server",
@@ -164,13 +171,13 @@ def test_a_run_that_is_killed_before_and_after_a_step_is_finished_by_the_next(
     else:
         [host] = boot("trixie")
     scenario.prepare(checkout, host)
-    with knocking([host], pause=0.1) as answers:
+    with probing_ports([host], pause=0.1) as answers:
         for when in "before", "after":
-            strike(checkout, Strike(step, when))
+            inject_faults(checkout, Fault(step, when))
             killed = checkout.run(*DEPLOY)
             assert killed.returncode == -signal.SIGKILL, (when, killed)
             assert steps(checkout)[-1] == step
-        spare(checkout)
+        stop_injecting(checkout)
         finish(checkout)
     assert_never_open(answers[host.name], foreign=scenario.name == "take-over")
     assert_kept(checkout, host, scenario)
@@ -196,28 +203,28 @@ def finish(checkout: Checkout) -> None:
 
 # A moment of a scenario at which the host's power is cut.
 CUTS = {
-    "provisioning: after the files": ("provisioning", Strike(FILES, "after")),
-    "provisioning: during the installation": ("provisioning", Strike("install", "during", seconds=1)),
-    "remediation: during the restart": ("remediation", Strike("service restart", "during")),
-    "take-over: after the files": ("take-over", Strike(FILES, "after")),
-    "engine: before the new server": ("engine", Strike("hand_over", "after")),
+    "provisioning: after the files": ("provisioning", Fault(FILES, "after")),
+    "provisioning: during the installation": ("provisioning", Fault("install", "during", seconds=1)),
+    "remediation: during the restart": ("remediation", Fault("service restart", "during")),
+    "take-over: after the files": ("take-over", Fault(FILES, "after")),
+    "engine: before the new server": ("engine", Fault("hand_over", "after")),
 }
 
 
-@pytest.mark.parametrize("case", spread(CUTS, "remediation: during the restart"))
+@pytest.mark.parametrize("case", sample(CUTS, "remediation: during the restart"))
 def test_a_host_that_is_killed_fails_in_time_and_is_finished_by_the_next_run(
-    boot: Boot, checkout: Checkout, case: tuple[str, Strike]
+    boot: Boot, checkout: Checkout, case: tuple[str, Fault]
 ) -> None:
     name, cut = case
     [host] = boot("trixie")
     SCENARIOS[name].prepare(checkout, host)
-    strike(checkout, replace(cut, nspawn=host._nspawn))
-    with knocking([host], inside=False, pause=0.1) as answers:
+    inject_faults(checkout, replace(cut, nspawn=host._nspawn))
+    with probing_ports([host], inside=False, pause=0.1) as answers:
         done = checkout.run(*DEPLOY, timeout=240)
         # pyinfra prints no JSON where no host is left.
         assert done.returncode == 1, done
-        assert [line for line in said(done, host) if "the connection to the host broke" in line], done
-        spare(checkout)
+        assert [line for line in lines_about(done, host) if "the connection to the host broke" in line], done
+        stop_injecting(checkout)
         host.kill()
         host.start()
         wait_ready([host])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, admin, assert_clean, deploy, run_id, wait_for
+from tests.hosts.deployment import Fleet, admin, assert_clean, deploy, run_id, wait_for
 from tests.hosts.test_listening import listened_on
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec

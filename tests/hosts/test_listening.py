@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, admin, assert_clean, changes, config, deploy, run_id
+from tests.hosts.deployment import Fleet, admin, assert_clean, changes, config, deploy, run_id
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host

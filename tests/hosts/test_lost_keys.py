@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from tests.hosts.big import Deploy, fill_big
-from tests.hosts.by_hand import assert_filled, do, fill, said, wait_until_loaded
+from tests.hosts.big_data import Deploy, fill_big
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, config, deploy, run_id, wait_for
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, changes, config, deploy, run_id, wait_for
+from tests.hosts.manual_changes import apply_changes, assert_filled, fill, lines_about, wait_until_loaded
 from tests.lab.checkout import Checkout
 from tests.lab.disk import MEMINFO, Spec
 from tests.lab.host import Host
-from tests.spread import spread
+from tests.sampling import sample
 
 KEYS = 2000
 NO_SAVES = {"redis_save": ""}
@@ -34,20 +34,20 @@ def refused(checkout: Checkout, host: Host, pattern: str) -> None:
     """A run that fails with exactly one line about that host that matches, and changes nothing that shows."""
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    lines = set(said(done, host))
+    lines = set(lines_about(done, host))
     assert len([line for line in lines if re.search(pattern, line)]) == 1, lines
 
 
 # --- while AOF is turned on --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "bookworm"))
+@pytest.mark.parametrize("suite", sample(["bookworm", "trixie"], "bookworm"))
 def test_a_server_that_dies_while_aof_is_first_written_has_all_keys(
     boot: Boot, checkout: Checkout, suite: str
 ) -> None:
     [host] = boot(suite)
     provision(checkout, host, **NO_SAVES)
-    do(checkout, host, ("redis: CONFIG SET appendonly no",))
+    apply_changes(checkout, host, ("redis: CONFIG SET appendonly no",))
     with admin(checkout, host) as client:
         client.mset({f"later:{number}": number for number in range(100)})
         client.config_set("rdb-key-save-delay", 1000)
@@ -64,7 +64,7 @@ def test_a_server_that_dies_while_aof_is_first_written_has_all_keys(
             assert_filled(client, KEYS)
 
     assert_all()
-    do(checkout, host, ("redis: CONFIG SET rdb-key-save-delay 0",))
+    apply_changes(checkout, host, ("redis: CONFIG SET rdb-key-save-delay 0",))
     deploy(checkout)
     assert_all()
     assert config(checkout, host, "appendonly") == {"appendonly": "yes"}
@@ -148,7 +148,9 @@ def test_one_that_was_emptied_on_purpose_is_as_wanted(boot: Boot, checkout: Chec
     host.run(f"touch -d '-1 minute' {BASE}")  # not made by a start of this very moment: the test is that fast
     done = deploy(checkout)
     assert changes(done) == 0
-    assert [line for line in said(done, host) if line.startswith(f"has 0 keys, had {keys} on 20")], done
+    assert [line for line in lines_about(done, host) if line.startswith(f"has 0 keys, had {keys} on 20")], (
+        done
+    )
     for _ in range(2):
         host.run("systemctl restart redis-server")
         wait_until_loaded(checkout, host)
@@ -189,7 +191,7 @@ def test_without_room_to_write_them_anew_damaged_ones_are_not_started_with(
     assert_keys(checkout, host, 500)
     host.run(f"cat /root/*.incr.aof > $(ls {INCR})")
     done = deploy(checkout)
-    assert [line for line in said(done, host) if "are checked, and not written anew" in line], done
+    assert [line for line in lines_about(done, host) if "are checked, and not written anew" in line], done
     assert run_id(checkout, host) != server
     assert_keys(checkout, host, 500)
 
@@ -218,10 +220,10 @@ def test_a_server_whose_start_would_fail_is_not_stopped(boot: Boot, checkout: Ch
     server = run_id(checkout, host)
     checkout.list_hosts([host], redis_config={"databases": 32})
     for harm, mend, told in NOT_AGAIN.values():
-        do(checkout, host, (harm,))
+        apply_changes(checkout, host, (harm,))
         refused(checkout, host, told.replace("DATA", "/var/lib/redis"))
         assert run_id(checkout, host) == server
-        do(checkout, host, (mend,))
+        apply_changes(checkout, host, (mend,))
     # This one is put right.
     host.run("chmod 400 /var/log/redis/redis-server.log")
     deploy(checkout)

@@ -10,10 +10,20 @@ from noevict.engines.layout import LAYOUTS
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import parse_facts
 from noevict.scripts import look_script
-from tests.hosts.by_hand import do, said
 from tests.hosts.conftest import Boot
-from tests.hosts.contradictions import RELOAD, ZZ
-from tests.hosts.deployed import DEPLOY, Fleet, admin, assert_clean, changes, config, deploy, run_id, wait_for
+from tests.hosts.deployment import (
+    DEPLOY,
+    Fleet,
+    admin,
+    assert_clean,
+    changes,
+    config,
+    deploy,
+    run_id,
+    wait_for,
+)
+from tests.hosts.manual_changes import apply_changes, lines_about
+from tests.hosts.overrides import RELOAD, ZZ
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -70,8 +80,8 @@ def test_a_limit_of_the_unit_counts(fleet: Fleet) -> None:
         ((f"rm {ZZ}", RELOAD, "systemctl set-property UNIT MemoryMax=500M"), 400),
         (("systemctl revert UNIT", "systemctl set-property UNIT MemoryMax=infinity"), 1600),
     )
-    for by_hand, share in limits:
-        do(checkout, host, by_hand)
+    for manual_changes, share in limits:
+        apply_changes(checkout, host, manual_changes)
         assert checkout.run("noevict", "drift", "changing").returncode == 2
         deploy(checkout)
         assert maxmemory(fleet, "changing") == share
@@ -239,7 +249,7 @@ def test_a_full_host_refuses_writes_which_fails_it_and_changes_nothing(fleet: Fl
         assert done.json["results"]["failed_hosts"] == [host.name], done
         assert changes(done) == 0, done
         told = r"writes are refused: memory is full, 2\d\d of 204 MiB with noeviction"
-        assert [line for line in said(done, host) if re.match(told, line)], done
+        assert [line for line in lines_about(done, host) if re.match(told, line)], done
         client.delete("big", "bigger")
         assert client.set("small", "1")
     assert_clean(fleet.checkout)
@@ -251,7 +261,7 @@ def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(fl
         copied = copy_while_saving(client, 80) // MIB
     assert copied >= 60
     notice = "memory may run out: maxmemory, 204 MiB, and the "
-    [line] = {line for line in said(deploy(checkout), host) if line.startswith(notice)}
+    [line] = {line for line in lines_about(deploy(checkout), host) if line.startswith(notice)}
     assert "MiB that a save copied last are more than the 256 MiB that are here" in line
     drift = checkout.run("noevict", "drift", "tiny", "--json")
     assert drift.json["hosts"]["tiny"]["notices"].count(line) == 1
@@ -261,9 +271,9 @@ def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(fl
     fleet.list_hosts({**SETTINGS, "tiny": {"redis_maxmemory_percent": int(advice[1])}})
     done = deploy(checkout)
     assert maxmemory(fleet, "tiny") == 256 * int(advice[1]) // 100
-    assert not [line for line in said(done, host) if line.startswith("memory may run out: maxmemory, 1")], (
-        done
-    )
+    assert not [
+        line for line in lines_about(done, host) if line.startswith("memory may run out: maxmemory, 1")
+    ], done
 
 
 def copy_while_saving(client: "redis.Redis", mib: int) -> int:

@@ -12,10 +12,9 @@ import pytest
 
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE, UNIT, WITHHELD
 from noevict.engines.engine import EngineName
-from tests.hosts.by_hand import changed, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, changes, deploy, wait_for
-from tests.hosts.monitored import (
+from tests.hosts.deployment import admin, changes, deploy, wait_for
+from tests.hosts.exporter_checks import (
     DRY,
     MONITOR,
     exporter_files,
@@ -26,6 +25,7 @@ from tests.hosts.monitored import (
     value,
     verified,
 )
+from tests.hosts.manual_changes import changed_operations, lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -54,7 +54,7 @@ KINDS = {
 class Drift:
     """What is done by hand, what is then told to be due, and whether the exporter is another process after."""
 
-    by_hand: tuple[str, ...]
+    manual_changes: tuple[str, ...]
     told: tuple[str, ...]
     restarts: bool = False
     kind: str = "trixie"
@@ -144,7 +144,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     first = monitor(checkout)
     listed = (checkout.root / "state/prometheus/targets.json").read_text()
     for name, drift in DRIFTS.items():
-        for command in drift.by_hand:
+        for command in drift.manual_changes:
             hosts[name].run(command)
     before = {name: process(host) for name, host in hosts.items()}
     seen = {name: [exporter_files(host)] for name, host in hosts.items()}
@@ -170,12 +170,12 @@ def client_files(checkout: Checkout) -> dict[str, object]:
 @pytest.mark.parametrize("name", [name for name in DRIFTS if name.startswith("nothing")])
 def test_the_first_run_installs_it_and_prometheus_gets_what_it_asks_for(story: Story, name: str) -> None:
     host, kind = story.hosts[name], KINDS[DRIFTS[name].kind]
-    assert changed(story.first, host) == [
+    assert changed_operations(story.first, host) == [
         "Lock the host, as it was looked at",
         "Configure the exporter",
         "Install the exporter",
     ]
-    [line] = verified(said(story.first, host))
+    [line] = verified(lines_about(story.first, host))
     assert f"{PACKAGE} {kind.exporter}." in line
     assert line.endswith(f"on {host.address} port 9121")
     samples = scrape(host)
@@ -202,21 +202,21 @@ def test_on_debian_12_every_key_of_a_queue_has_its_length(story: Story) -> None:
 
 def test_what_debian_13s_leaves_out_is_said(story: Story) -> None:
     """oliver006/redis_exporter#1008: the keys behind the first that is not there."""
-    lines = said(story.first, story.hosts["nothing on trixie"])
+    lines = lines_about(story.first, story.hosts["nothing on trixie"])
     assert [line for line in lines if "does not export the lengths of queues after" in line], lines
 
 
 def test_redis_refused_the_exporter_nothing_but_the_arguments_of_slow_commands(story: Story) -> None:
     files = client_files(story.checkout)
     for name, host in story.hosts.items():
-        if not DRIFTS[name].by_hand:
+        if not DRIFTS[name].manual_changes:
             with admin(story.checkout, host, **files) as client:
                 assert {entry["object"] for entry in client.acl_log()} == {WITHHELD}
 
 
 @pytest.mark.parametrize("name", DRIFTS)
 def test_drift_is_told_by_dry_and_nothing_is_changed(story: Story, name: str) -> None:
-    lines = [line for line in said(story.dry, story.hosts[name]) if line.startswith("due: ")]
+    lines = [line for line in lines_about(story.dry, story.hosts[name]) if line.startswith("due: ")]
     for what in DRIFTS[name].told:
         assert [line for line in lines if line.startswith(f"due: {what}: ")], lines
     assert bool(lines) == bool(DRIFTS[name].told)
@@ -225,9 +225,9 @@ def test_drift_is_told_by_dry_and_nothing_is_changed(story: Story, name: str) ->
 
 @pytest.mark.parametrize("name", DRIFTS)
 def test_the_next_run_repairs_it_and_restarts_it_only_where_due(story: Story, name: str) -> None:
-    lines = said(story.repair, story.hosts[name])
+    lines = lines_about(story.repair, story.hosts[name])
     assert verified(lines), lines
-    assert bool(changed(story.repair, story.hosts[name])) == bool(DRIFTS[name].told)
+    assert bool(changed_operations(story.repair, story.hosts[name])) == bool(DRIFTS[name].told)
     repaired, later = story.after[name]
     assert (repaired != story.before[name]) == DRIFTS[name].restarts
     assert repaired == later != ""

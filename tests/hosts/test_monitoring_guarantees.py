@@ -13,10 +13,9 @@ import pytest
 
 from noevict.companions.exporter.wanted import CREDENTIALS, DROPIN, ETC, PACKAGE, UNIT
 from noevict.fleet import records
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, changes, deploy, host_password, wait_for
-from tests.hosts.monitored import (
+from tests.hosts.deployment import admin, changes, deploy, host_password, wait_for
+from tests.hosts.exporter_checks import (
     DRY,
     MONITOR,
     ask,
@@ -29,13 +28,14 @@ from tests.hosts.monitored import (
     value,
     verified,
 )
-from tests.hosts.own_certificate import OwnFiles
-from tests.hosts.strikes import Strike, acts, spare, strike
+from tests.hosts.fault_injection import Fault, actions, inject_faults, stop_injecting
+from tests.hosts.manual_changes import lines_about
 from tests.hosts.test_secrecy import files_with, sampled_processes
+from tests.hosts.user_certificate import UserCertificateFiles
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host, wait_ready
-from tests.spread import spread
+from tests.sampling import sample
 
 FILE = "deploys/monitoring.py"
 STEPS = re.findall(r'name="(.+)"', (REPOSITORY / FILE).read_text())[1:]
@@ -185,10 +185,10 @@ def test_a_host_that_is_not_ready_fails_alone_and_the_list_keeps_what_is_not_loo
     done = monitor(checkout, code=1)
     assert drift_looks(checkout) == looks  # that it failed is no look for drift that failed
     assert looks.keys() == {"old", "new", "init"}
-    assert verified(said(done, old))
-    assert "is not managed by noevict: run deploy.py first" in said(done, bare)
-    assert "Redis is not running: run deploy.py first" in said(done, new)
-    assert [line for line in said(done, init) if line.startswith("monitoring needs systemd")]
+    assert verified(lines_about(done, old))
+    assert "is not managed by noevict: run deploy.py first" in lines_about(done, bare)
+    assert "Redis is not running: run deploy.py first" in lines_about(done, new)
+    assert [line for line in lines_about(done, init) if line.startswith("monitoring needs systemd")]
     assert sorted(done.json["results"]["failed_hosts"]) == ["bare", "init", "new"]
     assert (exporter_files(new), process(new)) == before
     assert targets(checkout).keys() == {"old", "new"}
@@ -215,7 +215,9 @@ def test_a_run_waits_for_nobody_and_a_clean_one_takes_no_lock(
             assert changes(monitor(checkout)) == 0
             old.run(f"chmod 644 {ETC}/passwords.json")
             done = monitor(checkout, code=1)
-            assert "is being changed by somebody at work: wait for it, then run again" in said(done, old)
+            assert "is being changed by somebody at work: wait for it, then run again" in lines_about(
+                done, old
+            )
             assert old.run(f"stat -c %a {ETC}/passwords.json").stdout == "644\n"
         finally:
             assert holder.stdin
@@ -232,12 +234,14 @@ def test_what_an_admin_put_against_it_is_told_and_left(monitored: tuple[Checkout
     before = process(new)
     for _ in range(2):
         done = monitor(checkout, code=1)
-        [line] = [line for line in said(done, new) if "overridden by" in line and "REDIS_USER" in line][:1]
+        [line] = [
+            line for line in lines_about(done, new) if "overridden by" in line and "REDIS_USER" in line
+        ][:1]
         assert f"{UNIT}: REDIS_USER should be exporter, is overridden by {path}; remove that" == line
-        assert verified(said(done, old))
+        assert verified(lines_about(done, old))
     assert process(new) == before
     new.run(f"rm {path} && systemctl daemon-reload")
-    assert verified(said(monitor(checkout), new))
+    assert verified(lines_about(monitor(checkout), new))
 
 
 def test_a_reboot_changes_nothing(monitored: tuple[Checkout, Host, Host]) -> None:
@@ -263,7 +267,7 @@ def test_other_settings_are_followed_and_only_then_it_restarts(
     monitored: tuple[Checkout, Host, Host],
 ) -> None:
     checkout, old, new = monitored
-    own = OwnFiles.make(checkout.root, [new.address])
+    own = UserCertificateFiles.make(checkout.root, [new.address])
     each = {
         "old": {"redis_bind": "* -::*", "redis_port": 7000, "redis_exporter_port": 9200},
         "new": {**own.settings, "redis_tls_auth_clients": "yes", "redis_bind": f"127.0.0.1 {new.address}"},
@@ -273,7 +277,7 @@ def test_other_settings_are_followed_and_only_then_it_restarts(
     assert "run deploy.py first" not in dry.output, dry
     deploy(checkout)
     done = monitor(checkout)
-    [line] = verified(said(done, old))
+    [line] = verified(lines_about(done, old))
     assert line.endswith("on all addresses port 9200")
     assert "redis_up 1" in ask(old, port=9200)
     assert old.run("ss -Hltn sport = :9200 | grep -c '\\*:9200'").stdout == "1\n"
@@ -295,14 +299,16 @@ def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_told(
         assert value(scrape(host), "redis_up") == 1
     before = [process(host) for host in (old, new)]
     done = monitor(checkout)
-    assert [verified(said(done, host)) != [] for host in (old, new)] == [True, True]
+    assert [verified(lines_about(done, host)) != [] for host in (old, new)] == [True, True]
     assert [process(host) for host in (old, new)] != before
 
     checkout.list_hosts([old, new], each={"new": {"redis_users": {"exporter": "~* -@all +ping +info"}}})
     deploy(checkout)
     done = monitor(checkout, code=1)
-    assert verified(said(done, old))
-    refused = [line for line in said(done, new) if line.startswith("user exporter: was refused config|get ")]
+    assert verified(lines_about(done, old))
+    refused = [
+        line for line in lines_about(done, new) if line.startswith("user exporter: was refused config|get ")
+    ]
     assert refused, done
 
 
@@ -322,9 +328,9 @@ def test_a_port_that_another_program_has_is_told_and_nothing_is_changed(
             new.run("kill $(ss -Hltnp sport = :9121 | grep -o 'pid=[0-9]*' | cut -d= -f2)")
     assert (
         f"port 9121 is in use by a program that is not {UNIT}: stop it, or set redis_exporter_port"
-        in said(done, new)
+        in lines_about(done, new)
     )
-    assert verified(said(done, old))
+    assert verified(lines_about(done, old))
     assert exporter_files(new) == before
 
 
@@ -337,14 +343,14 @@ def test_a_host_that_is_let_go_keeps_its_exporter_and_is_told_how_to_remove_it(
     monitor(checkout)
     done = checkout.run("pyinfra", "-y", "inventory", "deploys/uninstall.py")
     assert done.returncode == 0, done
-    [line] = [line for line in said(done, host) if line.startswith(f"{PACKAGE} continues too")]
+    [line] = [line for line in lines_about(done, host) if line.startswith(f"{PACKAGE} continues too")]
     assert value(scrape(host), "redis_up") == 1
     for command in (f"apt-get purge -qy {PACKAGE}", f"rm -r {ETC} {DROPIN.rpartition('/')[0]}"):
         host.run(f"DEBIAN_FRONTEND=noninteractive {command}")
     assert ETC in line
 
 
-@pytest.mark.parametrize("step", spread(STEPS, "Install the exporter"))
+@pytest.mark.parametrize("step", sample(STEPS, "Install the exporter"))
 def test_a_run_that_is_killed_before_and_after_a_step_is_finished_by_the_next(
     monitored: tuple[Checkout, Host, Host], step: str
 ) -> None:
@@ -359,11 +365,11 @@ def test_a_run_that_is_killed_before_and_after_a_step_is_finished_by_the_next(
         elif step == "Enable and start the exporter":
             monitor(checkout)
             new.run(f"systemctl disable --now {UNIT}")
-        strike(checkout, Strike(step, when), deploy=FILE)
+        inject_faults(checkout, Fault(step, when), deploy=FILE)
         killed = checkout.run(*MONITOR)
         assert killed.returncode == -signal.SIGKILL, (when, killed)
-        assert [moment for _, moment in acts(checkout) if moment in STEPS][-1] == step
-        spare(checkout, FILE)
+        assert [moment for _, moment in actions(checkout) if moment in STEPS][-1] == step
+        stop_injecting(checkout, FILE)
         finished = checkout.run(*MONITOR)
         if finished.returncode:  # a command of the killed run was still at work
             assert re.search(r"run again", finished.output), finished

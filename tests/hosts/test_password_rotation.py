@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import assert_clean, deploy, wait_for, write_settings
+from tests.hosts.deployment import assert_clean, deploy, wait_for, write_settings
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 

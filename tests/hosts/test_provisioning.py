@@ -7,7 +7,7 @@ import redis
 
 from noevict.engines.layout import LAYOUTS
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     Fleet,
     admin,
     assert_clean,

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import pytest
 
 from noevict.pki.certificate import Certificate
-from tests.hosts.by_hand import do, files, fill, install_foreign, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy, run_id
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy, run_id
+from tests.hosts.manual_changes import apply_changes, file_states, fill, install_foreign, lines_about
 from tests.hosts.refusals import REFUSALS, Refusal
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
-from tests.spread import of_this_run, spread
+from tests.sampling import sample, selected_cases
 
 BY_ID = {each.id: each for each in REFUSALS}
 CHOSEN = (
@@ -38,13 +38,13 @@ CHOSEN = (
 class As:
     """How a host is: what a run could change of it."""
 
-    files: set[str]
+    file_states: set[str]
     processes: str  # of the service and all like it, with when each was started
 
     @classmethod
     def found(cls, host: Host) -> "As":
         servers = "ps -C redis-server,valkey-server,redis-sentinel,python3 -o pid=,lstart=,comm= || true"
-        return cls(files(host), host.run(servers).stdout)
+        return cls(file_states(host), host.run(servers).stdout)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout = checkout_for_module
-    refusals = [each for each in REFUSALS if each.id in of_this_run(request, "refusal")]
+    refusals = [each for each in REFUSALS if each.id in selected_cases(request, "refusal")]
     fine, *others = boot_for_module("trixie", *(Spec(each.suite) for each in refusals))
     hosts = {each.id: host for each, host in zip(refusals, others, strict=True)}
     engines = {hosts[each.id].name: {"redis_engine": each.engine} for each in refusals}
@@ -72,7 +72,7 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
     for each in refusals:
         if each.start == "foreign":
             install_foreign(hosts[each.id], *each.conf, engine=each.engine)
-        do(checkout, hosts[each.id], each.by_hand, each.engine)
+        apply_changes(checkout, hosts[each.id], each.manual_changes, each.engine)
     settings = {hosts[each.id].name: {"redis_engine": each.engine, **each.settings} for each in refusals}
     checkout.list_hosts([fine, *others], each=settings)
     before = {name: As.found(host) for name, host in hosts.items()}
@@ -82,13 +82,13 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
     return Story(hosts, before, {name: As.found(host) for name, host in hosts.items()}, drift, dry, run, fine)
 
 
-@pytest.fixture(params=spread(BY_ID.keys(), *CHOSEN))
+@pytest.fixture(params=sample(BY_ID.keys(), *CHOSEN))
 def refusal(request: pytest.FixtureRequest) -> Refusal:
     return BY_ID[request.param]
 
 
 def test_a_host_to_be_left_alone_is_told_in_one_line(story: Story, refusal: Refusal) -> None:
-    lines = said(story.run, story.hosts[refusal.id])
+    lines = lines_about(story.run, story.hosts[refusal.id])
     aside = ("Connected", "looking at the host: ", "Ready: ", "Error: executed 0")
     reasons = {line for line in lines if not line.startswith(aside)}
     assert len(reasons) == 1, lines
@@ -112,7 +112,7 @@ def test_the_other_host_of_the_run_is_done(story: Story) -> None:
     assert story.dry.stderr.splitlines()[-1] == f"a run would fail on {refused}"
     failed = story.run.json["results"]["failed_hosts"]
     assert sorted(failed) == sorted(host.name for host in story.hosts.values())
-    assert [line for line in said(story.run, story.fine) if line.startswith("verified: ")]
+    assert [line for line in lines_about(story.run, story.fine) if line.startswith("verified: ")]
 
 
 NewCheckout = Callable[[], Checkout]
@@ -139,17 +139,19 @@ def test_a_host_of_other_secrets_is_refused_with_its_cas_fingerprint(
         "none": f": {theirs.secrets} has no CA (it does not exist): ",
         "of another fleet": f" than {theirs.secrets}: ",
     }[others]
-    [line] = {line for line in said(done, host) if line.startswith(f"is managed with other secrets{what}")}
+    [line] = {
+        line for line in lines_about(done, host) if line.startswith(f"is managed with other secrets{what}")
+    }
     assert line.endswith(f"; its CA is {fingerprint(mine)}")
     assert (As.found(host), run_id(mine, host)) == (before, server)
     if others == "none":
         # Not even for the fresh host: a second CA in one fleet would split it.
         assert not theirs.secrets.exists()
         assert [
-            line for line in said(done, fresh) if f"{host.name} was made with: copy them there" in line
+            line for line in lines_about(done, fresh) if f"{host.name} was made with: copy them there" in line
         ], done
     else:
-        assert "No changes" in said(done, fresh), done
+        assert "No changes" in lines_about(done, fresh), done
     # What the line says helps.
     shutil.rmtree(theirs.secrets, ignore_errors=True)
     shutil.copytree(mine.secrets, theirs.secrets)

@@ -1,7 +1,7 @@
 """A release that noevict's table of directives does not know: its own server tells its defaults."""
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, deploy
+from tests.hosts.deployment import admin, assert_clean, deploy
 from tests.lab.checkout import Checkout
 
 

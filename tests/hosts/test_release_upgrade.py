@@ -5,9 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, fill, install_foreign, plain, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     admin,
     assert_clean,
     changes,
@@ -17,7 +16,15 @@ from tests.hosts.deployed import (
     run_id,
     wait_for,
 )
-from tests.hosts.upgrades import NEWER, Managed, release_upgraded
+from tests.hosts.manual_changes import (
+    assert_filled,
+    fill,
+    install_foreign,
+    lines_about,
+    plaintext_client,
+    wait_until_loaded,
+)
+from tests.hosts.package_upgrades import NEWER, Managed, release_upgraded
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout
 from tests.lab.host import wait_ready
@@ -111,7 +118,9 @@ def test_power_that_fails_in_the_middle_is_named_and_loses_nothing(on: Managed) 
     key = on.host.read("/etc/redis/tls/server.key")
 
     done = deploy(on.checkout, code=1)
-    assert [line for line in said(done, on.host) if "apt --fix-broken install; then run again" in line], done
+    assert [
+        line for line in lines_about(done, on.host) if "apt --fix-broken install; then run again" in line
+    ], done
     on.apt("--fix-broken install")
     on.apt("full-upgrade")
     deploy(on.checkout)
@@ -159,7 +168,7 @@ def test_a_server_taken_over_whose_package_is_no_longer_to_be_had_is_told_that_d
 ) -> None:
     [host] = boot("bookworm")
     install_foreign(host, "hz 20")
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         fill(client, KEYS)
     checkout.list_hosts([host], redis_takeover=True)
     taken_over = Managed(checkout, host, "redis")

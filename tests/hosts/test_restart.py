@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.hosts.by_hand import assert_filled, changed, do, files, fill, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, config, deploy, run_id, wait_for
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, config, deploy, run_id, wait_for
+from tests.hosts.manual_changes import (
+    apply_changes,
+    assert_filled,
+    changed_operations,
+    file_states,
+    fill,
+    lines_about,
+    wait_until_loaded,
+)
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
@@ -65,14 +73,14 @@ BEFORE = (
 def test_what_would_not_start_is_found_before_anything_is_changed(
     checkout: Checkout, host: Host, unusable: Unusable
 ) -> None:
-    before, server = files(host), run_id(checkout, host)
+    before, server = file_states(host), run_id(checkout, host)
     checkout.list_hosts([host], **unusable.settings)
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert [line for line in said(done, host) if unusable.told in line], done
+    assert [line for line in lines_about(done, host) if unusable.told in line], done
     # The certificate comes first: the new configuration is tested with it. Its link gives the directory another time.
-    changed = {line for line in files(host) ^ before if "/tls" not in line}
-    directory = {(path, inode, *access) for path, inode, _, *access in map(str.split, changed)}
+    changed_operations = {line for line in file_states(host) ^ before if "/tls" not in line}
+    directory = {(path, inode, *access) for path, inode, _, *access in map(str.split, changed_operations)}
     assert [(path, *access) for path, _, *access in directory] in ([], [("/etc/redis", "root", "3770")])
     assert run_id(checkout, host) == server
     checkout.list_hosts([host], redis_config={"hz": 20})
@@ -85,7 +93,7 @@ def test_a_restart_that_fails_puts_the_old_configuration_back(checkout: Checkout
     before = files_of_redis(host)
     checkout.list_hosts([host], **NOWHERE)
     done = checkout.run(*DEPLOY)
-    lines = said(done, host)
+    lines = lines_about(done, host)
     assert done.returncode == 1, done
     assert [line for line in lines if "did not restart" in line and "Failed opening Unix socket" in line], (
         done
@@ -109,7 +117,7 @@ def test_a_first_start_that_fails_is_told_and_mended_by_the_next_run(boot: Boot,
     checkout.list_hosts([host], **NOWHERE)
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert [line for line in said(done, host) if "Failed opening Unix socket" in line], done
+    assert [line for line in lines_about(done, host) if "Failed opening Unix socket" in line], done
     checkout.list_hosts([host])
     deploy(checkout)
     assert_clean(checkout)
@@ -122,7 +130,7 @@ def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot
     checkout.list_hosts(hosts, **NOWHERE)
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    lines = {host.name: said(done, host) for host in hosts}
+    lines = {host.name: lines_about(done, host) for host in hosts}
     [failed] = [host for host in hosts if "Redis runs again, with its old configuration" in lines[host.name]]
     others = [host for host in hosts if host is not failed]
     for host in others:
@@ -130,7 +138,7 @@ def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot
         assert told in lines[host.name], done
         assert run_id(checkout, host) == before[host.name][0]
     assert {host.name: files_of_redis(host) for host in hosts} == {
-        name: files for name, (_, files) in before.items()
+        name: file_states for name, (_, file_states) in before.items()
     }
     assert_keys(checkout, *hosts)
     checkout.list_hosts(hosts, redis_config={"databases": 32})
@@ -185,13 +193,13 @@ def test_the_second_of_five_does_not_come_back_and_the_three_after_it_are_not_re
     first, second, back = (next(host for host in hosts if host.address == address) for address in asked)
     assert first is not second is back
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(h.name for h in hosts if h is not first)
-    assert [line for line in said(done, first) if line.startswith("verified: ")], done
+    assert [line for line in lines_about(done, first) if line.startswith("verified: ")], done
     assert config(checkout, first, "databases") == {"databases": "32"}
-    assert "Redis runs again, with its old configuration" in said(done, second), done
+    assert "Redis runs again, with its old configuration" in lines_about(done, second), done
     for host in hosts:
         if host not in (first, second):
             told = f"not restarted: {second.name} did not come back; fix that first"
-            assert told in said(done, host), done
+            assert told in lines_about(done, host), done
             assert run_id(checkout, host) == before[host.name]
     assert_keys(checkout, *hosts)
     for host in hosts:
@@ -222,7 +230,7 @@ def down(host: Host) -> tuple[int, int]:
 
 
 def test_a_server_that_cannot_save_is_not_restarted(checkout: Checkout, host: Host) -> None:
-    do(checkout, host, ("rm -f DATA/dump.rdb", "mkdir DATA/dump.rdb", "redis: BGSAVE"))
+    apply_changes(checkout, host, ("rm -f DATA/dump.rdb", "mkdir DATA/dump.rdb", "redis: BGSAVE"))
 
     def failed() -> bool:
         with admin(checkout, host) as client:
@@ -232,15 +240,15 @@ def test_a_server_that_cannot_save_is_not_restarted(checkout: Checkout, host: Ho
     server = run_id(checkout, host)
     told = "rdb_last_bgsave_status: should be ok, is err"
     done = checkout.run(*DEPLOY)
-    assert (done.returncode, told in said(done, host)) == (1, True), done
+    assert (done.returncode, told in lines_about(done, host)) == (1, True), done
     checkout.list_hosts([host], redis_config={"databases": 32})
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert [line for line in said(done, host) if line.startswith("BGSAVE failed: ")], done
+    assert [line for line in lines_about(done, host) if line.startswith("BGSAVE failed: ")], done
     assert run_id(checkout, host) == server
-    do(checkout, host, ("rmdir DATA/dump.rdb",))
+    apply_changes(checkout, host, ("rmdir DATA/dump.rdb",))
     done = deploy(checkout)
-    assert "Restart, one host at a time" in changed(done, host)
+    assert "Restart, one host at a time" in changed_operations(done, host)
     assert_keys(checkout, host)
     assert_clean(checkout)
 
@@ -269,7 +277,7 @@ def test_a_server_with_rdb_alone_loses_nothing_in_a_restart(boot: Boot, checkout
     provision(checkout, *hosts, redis_appendonly=False, redis_save="3600 1")
     for host in hosts:
         # A stop alone would write nothing.
-        do(checkout, host, ('redis: CONFIG SET save ""',))
+        apply_changes(checkout, host, ('redis: CONFIG SET save ""',))
     checkout.list_hosts(hosts, redis_appendonly=False, redis_save="3600 1", redis_config={"databases": 32})
     deploy(checkout)
     assert_keys(checkout, *hosts)

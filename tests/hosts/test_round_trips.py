@@ -4,7 +4,7 @@ counts them. Seconds are the benchmarks' business."""
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import assert_clean, deploy
+from tests.hosts.deployment import assert_clean, deploy
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.proxy import Proxy

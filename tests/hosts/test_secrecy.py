@@ -16,14 +16,14 @@ from noevict.engines.layout import LAYOUTS
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, deploy
-from tests.hosts.own_certificate import OwnFiles
+from tests.hosts.deployment import admin, assert_clean, deploy
+from tests.hosts.user_certificate import UserCertificateFiles
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
-from tests.spread import spread
+from tests.sampling import sample
 
-KNOCK = r"""
+PROBE = r"""
 import socket, ssl, sys, time
 addresses, seen = sys.argv[1:], set()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -37,7 +37,7 @@ def ping(address, tls):
         connection.sendall(b"PING\r\nCONFIG GET port\r\n")
         return connection.recv(64)
 
-print("knocking", flush=True)
+print("probing", flush=True)
 while True:
     for address in addresses:
         for tls in (False, True):
@@ -72,10 +72,10 @@ sys.stdout.buffer.write(b"\n".join(seen))
 
 
 @contextmanager
-def knocking(host: Host) -> Iterator[list[str]]:
+def probing_ports(host: Host) -> Iterator[list[str]]:
     """Both from inside the host and from its network. The answers are in the list when the block is done."""
-    inside = ("nsenter", "-t", str(host.leader), "-n", sys.executable, "-c", KNOCK, "127.0.0.1", host.address)
-    outside = (sys.executable, "-c", KNOCK, host.address)
+    inside = ("nsenter", "-t", str(host.leader), "-n", sys.executable, "-c", PROBE, "127.0.0.1", host.address)
+    outside = (sys.executable, "-c", PROBE, host.address)
     answers: list[str] = []
     loops = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
@@ -84,7 +84,7 @@ def knocking(host: Host) -> Iterator[list[str]]:
     try:
         for loop in loops:
             assert loop.stdout
-            assert loop.stdout.readline() == "knocking\n"
+            assert loop.stdout.readline() == "probing\n"
         yield answers
     finally:
         for loop in loops:
@@ -100,14 +100,14 @@ SYSTEMS: dict[str, tuple[str, EngineName]] = {
 """Name of the case -> release of Debian, engine."""
 
 
-@pytest.mark.parametrize("system", spread(SYSTEMS, "bookworm", "trixie with Valkey"))
+@pytest.mark.parametrize("system", sample(SYSTEMS, "bookworm", "trixie with Valkey"))
 def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
     checkout: Checkout, boot: Boot, system: tuple[str, EngineName]
 ) -> None:
     suite, engine = system
     [host] = boot(suite)
     checkout.list_hosts([host], redis_engine=engine)
-    with knocking(host) as answers:
+    with probing_ports(host) as answers:
         deploy(checkout)
         host.run(f"systemctl restart {LAYOUTS[engine].unit}")
         assert_clean(checkout)
@@ -135,7 +135,7 @@ def sampled_processes() -> Iterator[list[bytes]]:
 def test_no_secret_is_anywhere_but_in_secrets(checkout: Checkout, boot: Boot) -> None:
     """Through a take-over of an open Redis, a first provisioning, repairs, and every way to ask for more output."""
     fresh, foreign, mutual = boot("bookworm", "trixie", Spec("trixie", name="mutual"))
-    own = OwnFiles.make(checkout.root, [foreign.address, "localhost"])
+    own = UserCertificateFiles.make(checkout.root, [foreign.address, "localhost"])
     takeover = secrets.token_hex(16)
     foreign.run("apt-get update -q && apt-get install -qy redis-server", timeout=120)
     foreign.run("redis-cli", input=f"config set requirepass {takeover}\nauth {takeover}\nset kept 1\n")
@@ -190,7 +190,7 @@ def drift(checkout: Checkout, host: Host) -> None:
     host.run("systemctl restart redis-server", check=False)
 
 
-def secrets_of(checkout: Checkout, own: OwnFiles) -> dict[str, str]:
+def secrets_of(checkout: Checkout, own: UserCertificateFiles) -> dict[str, str]:
     """What must not be seen, by name. Of keys one line of their middle."""
     users: dict[str, str] = yaml.safe_load((checkout.secrets / "users.yml").read_text())
     keys = {"ca key": checkout.secrets / "ca.key", "own key": own.key}

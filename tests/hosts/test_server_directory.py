@@ -3,10 +3,10 @@
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, deploy
+from tests.hosts.deployment import admin, assert_clean, deploy
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
-from tests.spread import spread
+from tests.sampling import sample
 
 ETC = "stat -c '%U:%G %a' /etc/redis"
 AS_REDIS = "setpriv --reuid=redis --regid=redis --init-groups"
@@ -22,7 +22,7 @@ FORBIDDEN = (
 )
 
 
-@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
+@pytest.mark.parametrize("suite", sample(["bookworm", "trixie"], "trixie"))
 def test_the_servers_user_has_its_own_files_there_and_packages_come_and_go(
     boot: Boot, checkout: Checkout, suite: str
 ) -> None:

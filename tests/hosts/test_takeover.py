@@ -6,22 +6,22 @@ import pytest
 
 from noevict.engines.engine import EngineName
 from noevict.engines.layout import LAYOUTS
-from tests.hosts.by_hand import (
+from tests.hosts.conftest import Boot
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.manual_changes import (
+    apply_changes,
     assert_filled,
-    do,
-    files,
+    file_states,
     fill,
     install_foreign,
-    plain,
-    said,
+    lines_about,
+    plaintext_client,
     wait_until_loaded,
 )
-from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
-from tests.spread import spread
+from tests.sampling import sample
 
 KEYS = 20_000
 PASSWORD = "open-sesame-of-old"
@@ -37,7 +37,7 @@ class Foreign:
     engine: EngineName
 
     def run_id(self, password: str | None = None) -> str:
-        with plain(self.host, password) as client:
+        with plaintext_client(self.host, password) as client:
             return str(client.info("server")["run_id"])
 
 
@@ -56,7 +56,7 @@ def foreign(request: pytest.FixtureRequest, boot: Boot) -> Foreign:
     suite, engine = KINDS[number]
     [host] = boot(Spec(suite))
     install_foreign(host, *lines, engine=engine)
-    with plain(host, password) as client:
+    with plaintext_client(host, password) as client:
         fill(client, KEYS)
     return Foreign(host, engine)
 
@@ -69,10 +69,10 @@ every_release = pytest.mark.parametrize(
 
 def refused(checkout: Checkout, foreign: Foreign) -> Result:
     """A run that fails and leaves everything as it was; on the controller no secrets are made either."""
-    before, secrets = files(foreign.host), checkout.secrets.exists()
+    before, secrets = file_states(foreign.host), checkout.secrets.exists()
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert files(foreign.host) == before
+    assert file_states(foreign.host) == before
     assert checkout.secrets.exists() == secrets
     return done
 
@@ -84,7 +84,7 @@ def test_keys_of_a_foreign_server_are_all_there_after_the_take_over(
     host, engine = foreign.host, LAYOUTS[foreign.engine]
     checkout.list_hosts([host], redis_engine=foreign.engine)
     before = foreign.run_id()
-    lines = said(refused(checkout, foreign), host)
+    lines = lines_about(refused(checkout, foreign), host)
     title = f"runs a {engine.title} that noevict did not set up, with {KEYS + 6} keys and 0 clients."
     assert [line for line in lines if line.startswith(title) and "redis_takeover = True" in line], lines
     for start in ("TLS: only on port 6379", "password: as user app", "bind: * -::* → "):
@@ -114,20 +114,20 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     [host] = boot("bookworm")
     lines = (f"requirepass {PASSWORD}", "maxmemory-policy allkeys-lru", "user bob on >bobs ~* +@all")
     install_foreign(host, *lines)
-    with plain(host, PASSWORD) as client:
+    with plaintext_client(host, PASSWORD) as client:
         fill(client, KEYS)
     foreign = Foreign(host, "redis")
     checkout.list_hosts([host], redis_takeover=True)
-    unknown = said(refused(checkout, foreign), host)
+    unknown = lines_about(refused(checkout, foreign), host)
     assert [line for line in unknown if "wants a password that is not ours" in line], unknown
     put_takeover(checkout, "not-it")
-    wrong = said(refused(checkout, foreign), host)
+    wrong = lines_about(refused(checkout, foreign), host)
     assert [line for line in wrong if "wants a password that is not ours" in line], wrong
     assert PASSWORD not in "".join(unknown + wrong)
     (checkout.secrets / "users.yml").unlink()
     put_takeover(checkout, PASSWORD)
     checkout.list_hosts([host])
-    report = said(refused(checkout, foreign), host)
+    report = lines_about(refused(checkout, foreign), host)
     assert "ACL users removed: bob (to keep them: redis_users)" in report
     assert "maxmemory-policy: allkeys-lru → noeviction" in report
     checkout.list_hosts([host], redis_takeover=True)
@@ -145,19 +145,19 @@ def test_a_takeover_is_offered_to_its_own_host_alone_as_the_user_that_it_names(
     users, other = boot("trixie", "bookworm")
     install_foreign(users, "user default off", f"user admin on >{PASSWORD} ~* &* +@all")
     install_foreign(other, "requirepass another")
-    with plain(users, PASSWORD, username="admin") as client:
+    with plaintext_client(users, PASSWORD, username="admin") as client:
         fill(client, 100)
     checkout.list_hosts([users, other])
     put_takeover(checkout, f"{{{users.name}: {PASSWORD}}}")
     done = refused(checkout, Foreign(users, "redis"))
-    assert [line for line in said(done, users) if "wants a password that is not ours" in line], done
-    with plain(other, "another") as client:
+    assert [line for line in lines_about(done, users) if "wants a password that is not ours" in line], done
+    with plaintext_client(other, "another") as client:
         tried = client.acl_log()
     assert [entry for entry in tried if entry["reason"] == "auth"] == []
     (checkout.secrets / "users.yml").unlink()
     put_takeover(checkout, f"{{{users.name}: {{user: admin, password: {PASSWORD}}}}}")
     done = refused(checkout, Foreign(users, "redis"))
-    assert [line for line in said(done, users) if "with 106 keys and 0 clients" in line], done
+    assert [line for line in lines_about(done, users) if "with 106 keys and 0 clients" in line], done
     checkout.list_hosts([users], redis_takeover=True)
     deploy(checkout)
     with admin(checkout, users) as client:
@@ -169,10 +169,10 @@ def test_a_takeover_is_offered_to_its_own_host_alone_as_the_user_that_it_names(
 def test_a_server_with_tls_of_its_own_is_taken_over(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("trixie")
     install_foreign(host, f"requirepass {PASSWORD}")
-    with plain(host, PASSWORD) as client:
+    with plaintext_client(host, PASSWORD) as client:
         fill(client, 100)
     names = "-subj /CN=theirs -addext subjectAltName=DNS:theirs"
-    do(checkout, host, (
+    apply_changes(checkout, host, (
         f"cd ETC && openssl req -x509 -newkey rsa:2048 -nodes -keyout own.key -out own.crt {names} 2>/dev/null",
         "chown ENGINE ETC/own.*",
         "printf 'port 0\\ntls-port 6379\\ntls-auth-clients no\\ntls-cert-file ETC/own.crt\\n' >>CONF",
@@ -181,7 +181,7 @@ def test_a_server_with_tls_of_its_own_is_taken_over(boot: Boot, checkout: Checko
     ))  # fmt: skip
     put_takeover(checkout, PASSWORD)
     checkout.list_hosts([host])
-    lines = said(refused(checkout, Foreign(host, "redis")), host)
+    lines = lines_about(refused(checkout, Foreign(host, "redis")), host)
     assert [line for line in lines if "with 106 keys and 0 clients" in line], lines
     checkout.list_hosts([host], redis_takeover=True)
     deploy(checkout)
@@ -196,7 +196,7 @@ class Legacy:
 
     id: str
     conf: tuple[str, ...] = ()
-    before: tuple[str, ...] = ()  # as tests.hosts.by_hand.do takes it, once it is filled
+    before: tuple[str, ...] = ()  # as ``apply_changes`` takes it, once it is filled
     kept_aside: bool = False  # append-only files of earlier
 
 
@@ -219,7 +219,7 @@ LEGACIES = (
 
 
 @pytest.mark.parametrize("legacy", LEGACIES, ids=lambda legacy: legacy.id)
-@pytest.mark.parametrize("appendonly", spread({"AOF": True, "RDB": False}, "AOF"))
+@pytest.mark.parametrize("appendonly", sample({"AOF": True, "RDB": False}, "AOF"))
 def test_no_way_of_keeping_data_loses_a_key(
     boot: Boot, checkout: Checkout, legacy: Legacy, appendonly: bool
 ) -> None:
@@ -227,15 +227,15 @@ def test_no_way_of_keeping_data_loses_a_key(
     suite, engine = KINDS[number]
     [host] = boot(suite)
     install_foreign(host, *legacy.conf, engine=engine)
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         fill(client, 1000)
-    do(checkout, host, legacy.before, engine)
+    apply_changes(checkout, host, legacy.before, engine)
     settings = {"redis_engine": engine, "redis_appendonly": appendonly}
     checkout.list_hosts([host], **settings)
     refused(checkout, Foreign(host, engine))
     checkout.list_hosts([host], **settings, redis_takeover=True)
     if legacy.id == "stopped, AOF on" and not appendonly:
-        lines = said(refused(checkout, Foreign(host, engine)), host)
+        lines = lines_about(refused(checkout, Foreign(host, engine)), host)
         assert [line for line in lines if line.startswith("redis_appendonly: should be True while")], lines
         return
     done = deploy(checkout)
@@ -262,8 +262,8 @@ def test_an_empty_server_with_clients_is_refused(boot: Boot, checkout: Checkout)
     [host] = boot("trixie")
     install_foreign(host)
     checkout.list_hosts([host])
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         assert client.ping()
-        lines = said(refused(checkout, Foreign(host, "redis")), host)
+        lines = lines_about(refused(checkout, Foreign(host, "redis")), host)
     assert [line for line in lines if "with 0 keys and 1 clients" in line], lines
     deploy(checkout)

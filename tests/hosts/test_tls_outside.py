@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, deploy
+from tests.hosts.deployment import Fleet, deploy
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.machine import ensure_packages

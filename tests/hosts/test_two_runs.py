@@ -12,14 +12,14 @@ import pytest
 
 from noevict.pki.certificate import Certificate
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import do, files, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, assert_clean, config, deploy, run_id, wait_for
-from tests.hosts.strikes import Strike, spare, strike
+from tests.hosts.deployment import DEPLOY, assert_clean, config, deploy, run_id, wait_for
+from tests.hosts.fault_injection import Fault, inject_faults, stop_injecting
+from tests.hosts.manual_changes import apply_changes, file_states, lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 from tests.lab.machine import run
-from tests.spread import spread
+from tests.sampling import sample
 
 SECONDS = 240  # for a run that is at work on one host
 HELD = (
@@ -38,12 +38,12 @@ def ended(process: subprocess.Popen[str]) -> Result:
 @contextmanager
 def stopped(checkout: Checkout, moment: str, when: str = "before") -> Iterator[subprocess.Popen[str]]:
     """A run that has stopped at that moment, as by Ctrl-Z; it goes on after the block."""
-    strike(checkout, Strike(moment, when, signal=signal.SIGSTOP))
+    inject_faults(checkout, Fault(moment, when, signal=signal.SIGSTOP))
     process = checkout.start(*DEPLOY)
     try:
         wait_for(f"the run stops at {moment}", lambda: state_of(process.pid) in "TZ", SECONDS)
         assert process.poll() is None, ended(process)
-        spare(checkout)
+        stop_injecting(checkout)
         yield process
     finally:
         os.kill(process.pid, signal.SIGCONT)
@@ -57,8 +57,8 @@ def state_of(pid: int) -> str:
 def assert_told(done: Result, host: Host, line: str) -> None:
     """A run that failed on that host, with this line (a pattern)."""
     assert done.returncode == 1, done
-    assert not [each for each in said(done, host) if each.startswith("verified: ")], done
-    assert [each for each in said(done, host) if re.fullmatch(line, each)], done
+    assert not [each for each in lines_about(done, host) if each.startswith("verified: ")], done
+    assert [each for each in lines_about(done, host) if re.fullmatch(line, each)], done
 
 
 def holder(host: Host) -> int:
@@ -81,12 +81,12 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_who_does(boot: Boot, c
     with stopped(checkout, "packages", "after") as first:
         checkout.list_hosts([host, other])
         second = checkout.run(*DEPLOY)
-        before = files(host)
+        before = file_states(host)
         assert checkout.run("pyinfra", "--dry", "inventory", "deploy.py").returncode == 0
-        assert files(host) == before
+        assert file_states(host) == before
     assert_told(second, host, HELD.format(pid=first.pid))
     assert second.json["results"]["failed_hosts"] == [host.name]
-    assert [line for line in said(second, other) if line.startswith("verified: ")], second
+    assert [line for line in lines_about(second, other) if line.startswith("verified: ")], second
     done = ended(first)
     assert done.returncode == 0, done
     assert_clean(checkout)
@@ -95,9 +95,9 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_who_does(boot: Boot, c
 def test_a_run_that_was_killed_holds_no_lock(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("trixie")
     checkout.list_hosts([host], user="admin")
-    strike(checkout, Strike("packages", "after"))
+    inject_faults(checkout, Fault("packages", "after"))
     assert checkout.run(*DEPLOY).returncode == -signal.SIGKILL
-    spare(checkout)
+    stop_injecting(checkout)
     deploy(checkout)
     assert_clean(checkout)
 
@@ -110,7 +110,7 @@ WAKES = {
 }
 
 
-@pytest.mark.parametrize("moment", spread(list(WAKES), "place", "CONFIG SET maxclients"))
+@pytest.mark.parametrize("moment", sample(list(WAKES), "place", "CONFIG SET maxclients"))
 def test_an_owner_that_wakes_up_after_its_lock_was_lost_changes_nothing_more(
     boot: Boot, checkout: Checkout, moment: str
 ) -> None:
@@ -122,11 +122,13 @@ def test_an_owner_that_wakes_up_after_its_lock_was_lost_changes_nothing_more(
         give_up(host)
         checkout.list_hosts([host], redis_config={"maxclients": 7000})
         second = deploy(checkout)
-        assert [line for line in said(second, host) if line.startswith("takes over the lock of ")], second
-        before, server = files(host), run_id(checkout, host)
+        assert [line for line in lines_about(second, host) if line.startswith("takes over the lock of ")], (
+            second
+        )
+        before, server = file_states(host), run_id(checkout, host)
     done = ended(first)
     assert_told(done, host, LOST)
-    assert files(host) == before
+    assert file_states(host) == before
     assert (run_id(checkout, host), config(checkout, host, "maxclients")) == (server, {"maxclients": "7000"})
     assert_clean(checkout)
 
@@ -136,9 +138,9 @@ def test_an_owner_that_wakes_up_to_a_free_lock_changes_nothing_more(boot: Boot, 
     checkout.list_hosts([host])
     with stopped(checkout, "request") as first:
         give_up(host)
-        before = files(host)
+        before = file_states(host)
     assert_told(ended(first), host, LOST)
-    assert files(host) == before
+    assert file_states(host) == before
     deploy(checkout)
     assert_clean(checkout)
 
@@ -195,11 +197,11 @@ def test_a_host_that_changed_since_it_was_looked_at_is_left_for_the_next_run(
     while "Detected changes displayed above" not in told:
         told += (more := asking.stdout.read(1))
         assert more, told
-    do(checkout, host, ("redis: CONFIG SET maxclients 5000",))
+    apply_changes(checkout, host, ("redis: CONFIG SET maxclients 5000",))
     output = told + asking.communicate("\n", timeout=60)[0]
     done = Result(command, asking.returncode, output, "")
     assert done.returncode == 1, done
-    assert "changed since it was looked at (config): run again" in said(done, host), done
+    assert "changed since it was looked at (config): run again" in lines_about(done, host), done
     assert config(checkout, host, "hz", "maxclients") == {"hz": "10", "maxclients": "5000"}
     deploy(checkout)
     assert config(checkout, host, "hz", "maxclients") == {"hz": "20", "maxclients": "10000"}
@@ -213,14 +215,14 @@ def test_runs_that_change_nothing_take_no_lock(boot: Boot, checkout: Checkout) -
     # Somebody's lock, as a run that changes something holds it.
     host.run("systemd-run -q flock -x /run/noevict.lock sleep infinity")
     assert_clean(checkout)
-    do(checkout, host, ("redis: CONFIG SET hz 20",))
-    before = files(host)
+    apply_changes(checkout, host, ("redis: CONFIG SET hz 20",))
+    before = file_states(host)
     assert checkout.run("pyinfra", "--dry", "inventory", "deploy.py").returncode == 0
     assert checkout.run("noevict", "drift").returncode == 2
-    assert files(host) == before
+    assert file_states(host) == before
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert [line for line in said(done, host) if line.startswith("is being changed by ")], done
+    assert [line for line in lines_about(done, host) if line.startswith("is being changed by ")], done
 
 
 NewCheckout = Callable[[], Checkout]
@@ -234,9 +236,9 @@ def test_while_an_operator_is_at_work_one_with_other_secrets_is_told_who(
     for checkout in (mine, theirs):
         checkout.list_hosts([host])
     with stopped(mine, "Files and kernel values", "after") as first:
-        before = files(host)
+        before = file_states(host)
         second = theirs.run(*DEPLOY)
-        assert files(host) == before
+        assert file_states(host) == before
     assert_told(second, host, f"{HELD.format(pid=first.pid)}|{OTHERS}")
     assert not theirs.secrets.exists()
     done = ended(first)
@@ -272,7 +274,7 @@ def test_of_two_runs_of_one_checkout_that_start_at_once_each_host_is_done_by_one
     started = [checkout.start(*DEPLOY) for _ in range(2)]
     ends = [ended(process) for process in started]
     for host in hosts:
-        did = [any(line.startswith("verified: ") for line in said(done, host)) for done in ends]
+        did = [any(line.startswith("verified: ") for line in lines_about(done, host)) for done in ends]
         assert sorted(did) == [False, True], (host.name, *ends)
         other = HELD.format(pid=started[did.index(True)].pid)
         assert_told(ends[did.index(False)], host, f"{other}|{CHANGED}")
@@ -292,7 +294,7 @@ def test_a_run_that_began_before_there_were_secrets_goes_on_with_those_there_by_
         made = (checkout.secrets / "ca.crt").read_text()
     checkout.list_hosts([host, other])
     done = ended(second)
-    assert [line for line in said(done, other) if line.startswith("verified: ")], done
+    assert [line for line in lines_about(done, other) if line.startswith("verified: ")], done
     assert_told(done, host, CHANGED)
     assert (checkout.secrets / "ca.crt").read_text() == made
     assert_clean(checkout)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from noevict.secrets.store import Secrets
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import assert_clean, deploy
+from tests.hosts.deployment import assert_clean, deploy
+from tests.hosts.manual_changes import lines_about
 from tests.lab.checkout import Checkout
 
 UNINSTALL = ("pyinfra", "-y", "inventory", "deploys/uninstall.py")
@@ -24,6 +24,8 @@ def test_a_host_whose_other_engine_is_another_fleets_is_not_let_go_of(
         host.run(command)
         done = ours.run(*UNINSTALL)
         assert done.returncode == 1, done
-        assert [line for line in said(done, host) if line.startswith("is managed with other secrets")], done
+        assert [
+            line for line in lines_about(done, host) if line.startswith("is managed with other secrets")
+        ], done
     deploy(theirs)
     assert_clean(theirs)

@@ -6,14 +6,14 @@ import pytest
 import redis
 
 from noevict.engines.layout import LAYOUTS
-from tests.hosts.by_hand import assert_filled, changed, fill, named, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, changes, deploy, managed_files, run_id
-from tests.hosts.upgrades import NEWEST, UPGRADES, Managed, Upgrade
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, changes, deploy, managed_files, run_id
+from tests.hosts.manual_changes import assert_filled, changed_operations, fill, lines_about, with_names
+from tests.hosts.package_upgrades import NEWEST, UPGRADES, Managed, Upgrade
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.images import image
-from tests.spread import of_this_run, spread
+from tests.sampling import sample, selected_cases
 
 KEYS = 200
 BY_ID = {upgrade.id: upgrade for upgrade in UPGRADES}
@@ -48,7 +48,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     """Hosts provisioned and filled; to each something happens; then they are looked at, and run over twice."""
-    asked = of_this_run(request, "id")
+    asked = selected_cases(request, "id")
     story, upgrades = Story(checkout_for_module), [each for each in UPGRADES if each.id in asked]
     newer = (image("trixie") / "opt/debs",)
     specs = [
@@ -89,20 +89,20 @@ def subject(story: Story, id: str) -> Subject:
     return story.subjects[id]
 
 
-every_upgrade = pytest.mark.parametrize("id", spread(BY_ID.keys(), *CHOSEN))
+every_upgrade = pytest.mark.parametrize("id", sample(BY_ID.keys(), *CHOSEN))
 
 
 @every_upgrade
 def test_what_is_due_is_told_and_nothing_else_is(story: Story, subject: Subject) -> None:
     told = {change["what"] for change in story.drift.json["hosts"][subject.on.host.name]["drift"]}
-    assert told == {named(what, subject.on.engine) for what in subject.upgrade.told}
+    assert told == {with_names(what, subject.on.engine) for what in subject.upgrade.told}
 
 
 @every_upgrade
 def test_the_next_run_makes_it_so_and_restarts_only_where_it_must(story: Story, subject: Subject) -> None:
-    lines = said(story.repair, subject.on.host)
+    lines = lines_about(story.repair, subject.on.host)
     assert subject.on.host.name not in story.repair.json["results"]["failed_hosts"], lines
-    assert bool(changed(story.repair, subject.on.host)) == bool(subject.upgrade.told), lines
+    assert bool(changed_operations(story.repair, subject.on.host)) == bool(subject.upgrade.told), lines
     assert subject.restarted == subject.upgrade.restarts
     assert subject.on.version().endswith(subject.upgrade.installed)
     assert subject.on.host.run("dpkg --audit").stdout == ""
@@ -110,8 +110,8 @@ def test_the_next_run_makes_it_so_and_restarts_only_where_it_must(story: Story, 
 
 @every_upgrade
 def test_the_run_after_it_is_clean(story: Story, subject: Subject) -> None:
-    assert not changed(story.again, subject.on.host), said(story.again, subject.on.host)
-    assert [line for line in said(story.again, subject.on.host) if line.startswith("verified: ")]
+    assert not changed_operations(story.again, subject.on.host), lines_about(story.again, subject.on.host)
+    assert [line for line in lines_about(story.again, subject.on.host) if line.startswith("verified: ")]
 
 
 @every_upgrade
@@ -149,7 +149,7 @@ def test_an_upgrade_that_dpkg_cannot_finish_is_named_with_the_way_out(boot: Boot
     on.use_release("trixie")
     on.do(f"dpkg --unpack {newer}/redis-tools_*.deb {newer}/redis-server_*.deb")  # not what they depend on
     done = deploy(checkout, code=1)
-    [line] = [line for line in said(done, host) if "apt --fix-broken install" in line]
+    [line] = [line for line in lines_about(done, host) if "apt --fix-broken install" in line]
     assert "does not continue by itself (redis-tools redis-server: dependency problems" in line
     on.apt("--fix-broken install")
     deploy(checkout)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, deploy
+from tests.hosts.deployment import admin, deploy
+from tests.hosts.manual_changes import lines_about
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 from tests.lab.servers import wait_for
-from tests.server.watched import Service
+from tests.server.served_fleet import Service
 
 QUEUES = ["email"]
 
@@ -127,4 +127,6 @@ def test_a_backup_is_on_record_and_a_look_that_changes_nothing_leaves_none(
     assert looked.returncode == 0, looked
     assert looked.stderr.count("for monitoring: ") == 1
     done = deploy(checkout)
-    assert len([line for host in hosts for line in said(done, host) if "for monitoring: " in line]) == 1, done
+    assert (
+        len([line for host in hosts for line in lines_about(done, host) if "for monitoring: " in line]) == 1
+    ), done

@@ -4,7 +4,7 @@ import pytest
 
 from noevict.engines.layout import LAYOUTS, Layout
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     Fleet,
     admin,
     assert_clean,

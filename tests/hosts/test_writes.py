@@ -20,9 +20,9 @@ import pytest
 import redis
 
 from noevict.engines.layout import LAYOUTS
-from tests.hosts.by_hand import do, plain, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, admin, assert_clean, changes, connect, deploy, engine_of
+from tests.hosts.deployment import Fleet, admin, assert_clean, changes, connect, deploy, engine_of
+from tests.hosts.manual_changes import apply_changes, plaintext_client, wait_until_loaded
 from tests.hosts.remediations import PASSWORD, REMEDIATIONS, TAKE_OVER, Remediation, install_old
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout
@@ -76,7 +76,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
 def remediate(fleet: Fleet, remediation: Remediation) -> dict[str, list[Writer]]:
     """Something is due, and done while clients of every kind write as user app."""
     for host in fleet.hosts:
-        do(fleet.checkout, host, remediation.by_hand, engine_of(host))
+        apply_changes(fleet.checkout, host, remediation.manual_changes, engine_of(host))
     fleet.list_hosts(**remediation.settings)
     clients = {
         host.name: [
@@ -124,7 +124,7 @@ def test_old_clients_of_a_server_that_is_taken_over_lose_no_write(boot: Boot, ch
     install_old(checkout, fleet.hosts)
     fleet.list_hosts(**TAKE_OVER)
     clients = {
-        host.name: [Writer(f"old:{kind}", kind, partial(plain, host, PASSWORD)) for kind in KINDS]
+        host.name: [Writer(f"old:{kind}", kind, partial(plaintext_client, host, PASSWORD)) for kind in KINDS]
         for host in fleet.hosts
     }
     with writing(writer for writers in clients.values() for writer in writers):
@@ -134,7 +134,7 @@ def test_old_clients_of_a_server_that_is_taken_over_lose_no_write(boot: Boot, ch
         assert {error for writer in clients[host.name] for error in writer.errors} <= OF_A_RESTART
         with connect(checkout, host, "admin", 6380) as client:
             assert not [writer.kind for writer in clients[host.name] if writer.lost(client)]
-        with plain(host) as nobody, pytest.raises(redis.AuthenticationError):
+        with plaintext_client(host) as nobody, pytest.raises(redis.AuthenticationError):
             nobody.ping()
         with connect(checkout, host, "app", 6380) as app:
             assert app.get("old:single:0") == "0"

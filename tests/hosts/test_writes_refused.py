@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.hosts.by_hand import do, gets_misconf, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     DEPLOY,
     Fleet,
     admin,
@@ -20,6 +19,7 @@ from tests.hosts.deployed import (
     run_ids,
     wait_for,
 )
+from tests.hosts.manual_changes import apply_changes, gets_misconf, lines_about
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -50,7 +50,7 @@ def failed(done: Result) -> list[str]:
 
 
 def refusals(done: Result, host: Host) -> list[str]:
-    return [line for line in said(done, host) if re.match(r"writes (are|were) refused: ", line)]
+    return [line for line in lines_about(done, host) if re.match(r"writes (are|were) refused: ", line)]
 
 
 def record(fleet: Fleet, host: Host) -> dict[str, Any]:
@@ -93,8 +93,10 @@ def test_a_full_server_fails_its_run_with_all_else_done_and_the_remedy_is_the_co
         ". Raise its redis_maxmemory or redis_maxmemory_percent, then: pyinfra inventory deploy.py --limit full "
         "(docs/runbooks/memory.md#redisoutofmemoryerrors)"
     )
-    assert not [line for line in said(done, full) if line.startswith("verified: ") or "put back" in line]
-    assert [line for line in said(done, cache) if line.startswith("verified: ")], done
+    assert not [
+        line for line in lines_about(done, full) if line.startswith("verified: ") or "put back" in line
+    ]
+    assert [line for line in lines_about(done, cache) if line.startswith("verified: ")], done
     assert refusals(done, cache) == []
     after = run_ids(fleet)
     assert all(one != other for one, other in zip(before, after, strict=True))
@@ -135,12 +137,12 @@ def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
     full, checkout = fleet["full"], fleet.checkout
     deploy(checkout)
     before = record(fleet, full)["refusals"]
-    do(checkout, full, ("redis: CONFIG SET maxmemory 1",))
+    apply_changes(checkout, full, ("redis: CONFIG SET maxmemory 1",))
     with admin(checkout, full) as client:
         for _ in range(2):
             with pytest.raises(redis.OutOfMemoryError):
                 client.set("more", "1")
-    do(checkout, full, ("redis: CONFIG SET maxmemory 96mb",))
+    apply_changes(checkout, full, ("redis: CONFIG SET maxmemory 96mb",))
     when = before["at"][:19].replace("T", " ")
     told = f"writes were refused: 2 commands got OOM since {when} UTC. If it continues: raise its "
     status = checkout.run("noevict", "status", "full")
@@ -153,7 +155,7 @@ def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
     assert record(fleet, full)["refusals"]["counts"]["OOM"] == before["counts"].get("OOM", 0) + 2
     assert checkout.run(*verify).returncode == 0
     assert checkout.run("noevict", "status", "full").returncode == 0
-    do(checkout, full, ("redis: CONFIG RESETSTAT",))
+    apply_changes(checkout, full, ("redis: CONFIG RESETSTAT",))
     assert_clean(checkout)
 
 
@@ -170,7 +172,7 @@ def test_a_disk_that_is_mounted_read_only_is_told_as_what_it_is_and_shown(fleet:
     assert (
         checkout.run("noevict", "status", "full", "--json").json["hosts"]["full"]["dataDisk"]["size"] == size
     )
-    do(checkout, full, READ_ONLY)
+    apply_changes(checkout, full, READ_ONLY)
     done = checkout.run(*DEPLOY)
     assert (done.returncode, failed(done)) == (1, ["full"]), done
     assert refusals(done, full)[0].startswith(
@@ -181,7 +183,7 @@ def test_a_disk_that_is_mounted_read_only_is_told_as_what_it_is_and_shown(fleet:
     assert (drift.returncode, drift.json["writesRefused"]) == (2, True), drift
     assert record(fleet, full)["disk"]["read_only"] is True
     assert "read-only, now" in checkout.run("noevict", "status", "full").stdout
-    do(checkout, full, ("mount -o remount,bind,rw DATA",))
+    apply_changes(checkout, full, ("mount -o remount,bind,rw DATA",))
     assert_clean(checkout)
     assert record(fleet, full)["disk"]["read_only"] is False
 

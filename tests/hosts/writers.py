@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from tests.hosts.deployed import wait_for
+from tests.hosts.deployment import wait_for
 
 BATCH = 2000
 BACK_SECONDS = 0.005  # between two attempts to come back; the first is made at once

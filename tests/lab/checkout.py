@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab import cost
-from tests.lab.cost import Cost
+from tests.lab import command_cost
+from tests.lab.command_cost import Cost
 from tests.lab.host import Host
 from tests.lab.lab import write_hosts_yml
 
@@ -152,5 +152,7 @@ class Checkout:
     def measure(self, *command: str, timeout: float = 300) -> tuple[Result, Cost]:
         """As ``run``, and what it took."""
         file = self.home / "cost.json"
-        done = self.run(sys.executable, "-S", str(cost.__file__), str(file), *command, timeout=timeout)
+        done = self.run(
+            sys.executable, "-S", str(command_cost.__file__), str(file), *command, timeout=timeout
+        )
         return done, Cost(**json.loads(file.read_text()))

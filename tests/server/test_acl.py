@@ -15,8 +15,8 @@ from noevict.acl.profiles import User, render_acl, wanted_users
 from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, words
 from noevict.engines.engine import Server
 from tests.lab.servers import Binary, Running
-from tests.server.allowed import FREE, catalogue_of, dry_run
 from tests.server.conftest import StartServer
+from tests.server.permitted_commands import FREE, catalogue_of, dry_run
 
 PASSWORDS = {
     name: f"password-of-{name}"

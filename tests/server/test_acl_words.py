@@ -14,7 +14,7 @@ from noevict.errors import NoevictError
 from noevict.settings.model import build_settings
 from tests.lab.servers import Binary
 from tests.server.conftest import StartServer
-from tests.server.properties import FEW, MANY
+from tests.server.hypothesis_settings import FEW, MANY
 
 # What splits a word, a line, a rule or a selector for somebody, and what is a letter to nobody.
 LETTERS = st.sampled_from([*"aZ*?[]^-\\\"'`$(){};#~&%>+@:/=,.é€\u202e\x7f\x1b\t\n"])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.lab.servers import BINARIES, Binary, Running
-from tests.server import bullmq, installed
+from tests.server import bullmq, client_installs
 from tests.server.conftest import StartServer
-from tests.server.with_users import PASSWORDS, serve
+from tests.server.server_with_users import PASSWORDS, serve
 
 NODE = [
     *(("bullmq", binary) for binary in BINARIES),
@@ -32,7 +32,7 @@ def work(server: Running, tls_files: Path, *command: str | Path, package: str = 
     done = subprocess.run(
         [*map(str, command)],
         input=json.dumps(told),
-        env=os.environ | {"NODE_PATH": str(installed.node_modules(bullmq.HERE)) if package else ""},
+        env=os.environ | {"NODE_PATH": str(client_installs.node_modules(bullmq.HERE)) if package else ""},
         capture_output=True,
         text=True,
         timeout=120,
@@ -50,7 +50,7 @@ def test_bullmq_is_refused_nothing_and_warns_of_nothing(
     package: str, binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: Path
 ) -> None:
     server = serve(binary, start_server, tls_files, tmp_path)
-    modules = installed.node_modules(bullmq.HERE)
+    modules = client_installs.node_modules(bullmq.HERE)
     assert modules.is_dir()
     assert work(server, tls_files, "node", bullmq.HERE / "work.cjs", package=package) == {
         "done": 500,
@@ -72,7 +72,7 @@ def test_the_python_port_is_refused_nothing_and_warns_of_nothing(
     binary: Binary, start_server: StartServer, tls_files: Path, tmp_path: Path
 ) -> None:
     server = serve(binary, start_server, tls_files, tmp_path)
-    assert work(server, tls_files, installed.python(bullmq.HERE), bullmq.HERE / "python_port.py") == {
+    assert work(server, tls_files, client_installs.python(bullmq.HERE), bullmq.HERE / "python_port.py") == {
         "done": 200,
         "paused": True,
         "failed": 0,

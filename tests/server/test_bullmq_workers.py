@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.lab.servers import BINARIES, free_port, wait_for
-from tests.server import bullmq, installed
+from tests.server import bullmq, client_installs
 from tests.server.conftest import StartServer
 
 
@@ -19,7 +19,7 @@ def test_jobs_of_a_killed_worker_stay_active_and_its_mark_of_life_ends(
     server = start_server(BINARIES[0], f'port {port}\nbind 127.0.0.1\nsave ""\n')
     worker = subprocess.Popen(
         ["node", bullmq.HERE / "worker.cjs"],
-        env=os.environ | {"NODE_PATH": str(installed.node_modules(bullmq.HERE))},
+        env=os.environ | {"NODE_PATH": str(client_installs.node_modules(bullmq.HERE))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -18,9 +18,9 @@ import pytest
 
 from tests.lab.machine import ensure_packages
 from tests.lab.servers import BINARIES, Running
-from tests.server import installed
+from tests.server import client_installs
 from tests.server.clients import HERE
-from tests.server.with_users import PASSWORDS, serve
+from tests.server.server_with_users import PASSWORDS, serve
 
 PAGE = Path(__file__).parents[2] / "docs/clients.md"
 README = PAGE.parents[1] / "README.md"
@@ -38,7 +38,7 @@ class Client:
 
     @property
     def python(self) -> Path:
-        return installed.python(HERE, self.requirements)
+        return client_installs.python(HERE, self.requirements)
 
 
 CLIENTS = (
@@ -85,7 +85,7 @@ def server(tls_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def node(client: Client, directory: Path, lines: str) -> tuple[str | Path, ...]:
-    (directory / "node_modules").symlink_to(installed.node_modules(HERE))
+    (directory / "node_modules").symlink_to(client_installs.node_modules(HERE))
     (directory / "program.mjs").write_text(f"{lines}\n{(HERE / client.program).read_text()}")
     return "node", "program.mjs"
 

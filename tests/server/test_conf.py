@@ -9,9 +9,9 @@ import redis
 from noevict.directives import table, values
 from noevict.redisconf.diff import Difference
 from tests.lab.servers import Binary, free_port
-from tests.server import plain_values
+from tests.server import directive_values
 from tests.server.conftest import StartServer
-from tests.server.managed import Managed, Settings, start_managed
+from tests.server.managed_server import Managed, Settings, start_managed
 
 EXTRAS: dict[str, bool | int | float | str] = {
     "slowlog-max-len": 1000,
@@ -107,7 +107,7 @@ def _other_value(name: str, managed: Managed) -> str:
     assert directive is not None
     measured = directive.on(server)
     assert measured is not None
-    for candidate in plain_values.edges(directive.name, measured.kind):
+    for candidate in directive_values.edges(directive.name, measured.kind):
         canonical = measured.kind.canonical(candidate)
         if not values.same(name, canonical, managed.live[name]):
             return canonical
@@ -119,7 +119,9 @@ def test_what_is_changed_by_hand_is_that_difference_and_gone_when_set_back(manag
     changed = {
         name: _other_value(name, managed)
         for name in managed.live
-        if table.changes_live(name, server) and plain_values.is_tried(name, server) and name != "activedefrag"
+        if table.changes_live(name, server)
+        and directive_values.is_tried(name, server)
+        and name != "activedefrag"
     }
     assert len(changed) > 80
     for name, value in changed.items():

@@ -20,9 +20,9 @@ from noevict.fleet.endpoint import endpoint_of
 from noevict.settings.model import read_settings
 from tests.lab.servers import BINARIES, Binary, Running, loaded, unpacked, wait_for
 from tests.lab.terminal import Terminal, terminal
+from tests.sampling import sample
+from tests.server.served_fleet import Site
 from tests.server.test_status import Fleet
-from tests.server.watched import Site
-from tests.spread import spread
 
 NOW = datetime.now(UTC)
 
@@ -74,7 +74,7 @@ class Host:
         ).stdout
 
 
-@pytest.fixture(scope="module", params=spread({it.id: it for it in BINARIES}, "redis-7.0", "valkey-9.1"))
+@pytest.fixture(scope="module", params=sample({it.id: it for it in BINARIES}, "redis-7.0", "valkey-9.1"))
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     binary: Binary = request.param
     with tempfile.TemporaryDirectory(prefix="noevict-") as directory:

@@ -17,11 +17,11 @@ from noevict.directives import table
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from tests.lab.servers import Binary, StartFailed, free_port
-from tests.server import plain_values
+from tests.sampling import sample
+from tests.server import directive_values
 from tests.server.conftest import StartServer
-from tests.server.managed import Managed, Settings, start_managed, want
-from tests.server.properties import FEW, MANY
-from tests.spread import spread
+from tests.server.hypothesis_settings import FEW, MANY
+from tests.server.managed_server import Managed, Settings, start_managed, want
 
 _MIB = 1024**2
 IPV4, PORT = "127.0.0.{}", "a free port"
@@ -94,8 +94,8 @@ class Served:
         """Directive -> values at the edges of what it takes here."""
         server = self.binary.server
         return {
-            name: list(plain_values.edges(name, plain_values.kind_on(name, server)))
-            for name in plain_values.tried(server)
+            name: list(directive_values.edges(name, directive_values.kind_on(name, server)))
+            for name in directive_values.tried(server)
         }
 
 
@@ -109,11 +109,13 @@ def test_all_directives_at_an_edge_of_what_they_take(served: Served, turn: int) 
 
 
 TRIED = [
-    name for name, row in table.table().items() if row.use == "plain" and name not in plain_values.NOT_TRIED
+    name
+    for name, row in table.table().items()
+    if row.use == "plain" and name not in directive_values.NOT_TRIED
 ]
 
 
-@pytest.mark.parametrize("name", spread(TRIED, "oom-score-adj", "maxclients"))
+@pytest.mark.parametrize("name", sample(TRIED, "oom-score-adj", "maxclients"))
 def test_each_edge_of_a_directive_by_itself(served: Served, name: str) -> None:
     for value in served.all_edges().get(name, ()):
         served.stays(Settings(redis_config={name: value}))
@@ -151,8 +153,8 @@ def test_what_debians_servers_cannot_do_is_refused_before_it_is_used(served: Ser
 def test_every_plain_directive_but_one_is_tried(binary: Binary) -> None:
     server = binary.server
     plain = {name for name, row in table.table().items() if row.use == "plain" and row.on(server)}
-    assert plain - set(plain_values.tried(server)) <= plain_values.NOT_TRIED
-    assert all(plain_values.edges(name, plain_values.kind_on(name, server)) for name in plain)
+    assert plain - set(directive_values.tried(server)) <= directive_values.NOT_TRIED
+    assert all(directive_values.edges(name, directive_values.kind_on(name, server)) for name in plain)
 
 
 @pytest.fixture
@@ -178,8 +180,8 @@ def test_very_many_values_set_live(managed: Managed, data: st.DataObject) -> Non
 
 def set_live(managed: Managed, data: st.DataObject) -> None:
     server, client = managed.running.server, managed.running.redis
-    names = [name for name in plain_values.tried(server) if table.changes_live(name, server)]
-    asked = data.draw(plain_values.configs(names, server, most=5))
+    names = [name for name in directive_values.tried(server) if table.changes_live(name, server)]
+    asked = data.draw(directive_values.configs(names, server, most=5))
     assert [table.problem(name, value, server) for name, value in asked.items()] == [None] * len(asked)
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
     wanted, text = want(managed.running.binary, managed.layout, wished)
@@ -213,5 +215,7 @@ def test_very_many_values_in_the_file(served: Served, data: st.DataObject) -> No
 def load(served: Served, data: st.DataObject) -> None:
     server = served.binary.server
     served.stays(
-        Settings(redis_config=data.draw(plain_values.configs(plain_values.tried(server), server, most=20)))
+        Settings(
+            redis_config=data.draw(directive_values.configs(directive_values.tried(server), server, most=20))
+        )
     )

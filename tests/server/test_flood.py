@@ -23,9 +23,9 @@ from noevict.monitor.asking import roster
 from noevict.monitor.asking.wire import LONGEST
 from noevict.monitor.web.service import MOST_STREAMS
 from tests.lab.servers import BINARIES, Running, wait_for
+from tests.sampling import sample
+from tests.server.served_fleet import REPOSITORY, Service, Site
 from tests.server.test_serve import MOST_MEMORY
-from tests.server.watched import REPOSITORY, Service, Site
-from tests.spread import spread
 
 CONNECTIONS = 1100
 OPEN_FILES = 1024  # systemd's soft limit, and here the hard one too
@@ -95,7 +95,7 @@ SENT = {
 }
 
 
-@pytest.mark.parametrize("sent", spread(SENT, "silent", "never read", "events", "no HTTP"))
+@pytest.mark.parametrize("sent", sample(SENT, "silent", "never read", "events", "no HTTP"))
 def test_1100_connections_neither_end_polling_nor_fill_the_log(site: Site, sent: bytes) -> None:
     server = site.start("a", BINARIES[0])
     service = Service(site.directory, "--interval", "1", open_files=OPEN_FILES)

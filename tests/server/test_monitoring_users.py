@@ -9,8 +9,8 @@ import redis
 from noevict.acl.profiles import render_acl, wanted_users
 from noevict.companions.exporter.wanted import WITHHELD
 from tests.lab.servers import Binary, Running
-from tests.server.allowed import catalogue_of, dry_run
 from tests.server.conftest import StartServer
+from tests.server.permitted_commands import catalogue_of, dry_run
 
 PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 MAY = {

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 from noevict.fleet import records
 from tests.lab.browser import chromium
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
+from tests.server.served_fleet import Service, Site
 from tests.server.test_watch import NOW, fill_memory
-from tests.server.watched import Service, Site
 
 QUEUES = ["email", "shop:invoices"]
 SECONDS = 30_000  # of the browser, for anything

@@ -25,7 +25,7 @@ from noevict.monitor.asking.poll import Asker
 from noevict.monitor.health.health import Poll, Status, judge, refusals
 from noevict.pki import authority
 from tests.lab.servers import BINARIES, Binary
-from tests.server.watched import Site
+from tests.server.served_fleet import Site
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
 

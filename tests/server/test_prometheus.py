@@ -10,7 +10,7 @@ import yaml
 
 from noevict.companions.exporter.alerts import RULES, render_alerts
 from tests.lab import prometheus
-from tests.spread import spread
+from tests.sampling import sample
 
 CASES = ("alerts.test.yml", "alerts.days.test.yml")
 
@@ -30,7 +30,7 @@ def test_promtool_takes_the_rules(suite: str, tmp_path: Path) -> None:
     assert "SUCCESS" in passes(prometheus.promtool(suite, "check", "rules", RULES, own))
 
 
-@pytest.mark.parametrize("suite", spread(prometheus.SUITES, "bookworm"))
+@pytest.mark.parametrize("suite", sample(prometheus.SUITES, "bookworm"))
 def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_be(suite: str) -> None:
     passes(prometheus.promtool(suite, "test", "rules", *(RULES.with_name(name) for name in CASES)))
 

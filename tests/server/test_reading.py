@@ -14,10 +14,10 @@ from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from noevict.redisconf.parser import parse, together
 from tests.lab.servers import Binary, StartFailed
-from tests.server import plain_values, spellings
+from tests.server import conf_spellings, directive_values
 from tests.server.conftest import StartServer
-from tests.server.managed import Managed, Settings, start_managed, want
-from tests.server.properties import FEW, MANY
+from tests.server.hypothesis_settings import FEW, MANY
+from tests.server.managed_server import Managed, Settings, start_managed, want
 
 Say = Callable[[Binary, str], dict[str, str] | None]
 
@@ -47,8 +47,8 @@ def say(start_server: StartServer, short_path: Path) -> Say:
 LETTERS = st.sampled_from([*"\"'\\ \t#xn4 1aé€\v\f\r\x1c\x85\xa0\u2028"])
 WORDS = st.one_of(
     st.text(LETTERS, max_size=12),
-    st.text(max_size=12).flatmap(spellings.quoted),
-    st.text(LETTERS, max_size=12).flatmap(spellings.quoted),
+    st.text(max_size=12).flatmap(conf_spellings.quoted),
+    st.text(LETTERS, max_size=12).flatmap(conf_spellings.quoted),
 )
 
 
@@ -118,7 +118,7 @@ def means_the_same(managed: Managed, data: st.DataObject) -> None:
     server, running = managed.running.server, managed.running
     known = running.redis.config_get("*")
     wanted, other = (_wanted(managed, data) for _ in range(2))
-    text = data.draw(spellings.texts(wanted, server, spellings.aliases_of(known, server)))
+    text = data.draw(conf_spellings.texts(wanted, server, conf_spellings.aliases_of(known, server)))
     assert conf_diff.file_differences(wanted, text, server) == ()
     # What is missing is at its default.
     both = [{**(table.defaults(server) or {}), **each} for each in (wanted, other)]
@@ -145,6 +145,6 @@ def means_the_same(managed: Managed, data: st.DataObject) -> None:
 
 def _wanted(managed: Managed, data: st.DataObject) -> dict[str, str]:
     server = managed.running.server
-    asked = data.draw(plain_values.configs(plain_values.tried(server), server, most=12))
+    asked = data.draw(directive_values.configs(directive_values.tried(server), server, most=12))
     wished = Settings(redis_port=managed.settings.redis_port, redis_config=asked)
     return want(managed.running.binary, managed.layout, wished)[0]

@@ -11,7 +11,7 @@ import yaml
 
 from noevict.companions.exporter.alerts import RULES
 from tests.lab import prometheus
-from tests.spread import spread
+from tests.sampling import sample
 
 Rule = dict[str, Any]
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
@@ -56,7 +56,7 @@ def passes(directory: Path, alert: str, rule: Rule) -> bool:
     return subprocess.run(tried, check=False, capture_output=True, timeout=300).returncode == 0
 
 
-@pytest.mark.parametrize("alert", spread(ALERTS.keys(), "RedisEvictionPolicy", "RedisMemoryFullSoon"))
+@pytest.mark.parametrize("alert", sample(ALERTS.keys(), "RedisEvictionPolicy", "RedisMemoryFullSoon"))
 def test_a_changed_rule_does_not_pass(alert: str, tmp_path: Path) -> None:
     assert passes(tmp_path, alert, ALERTS[alert])
     unseen = [what for what, rule in changes(ALERTS[alert]) if passes(tmp_path, alert, rule)]

@@ -17,9 +17,9 @@ from noevict.companions.exporter import scrape
 from noevict.companions.exporter.alerts import RULES
 from tests.lab import prometheus
 from tests.lab.servers import BINARIES, Running, free_port, wait_for
+from tests.sampling import sample
 from tests.server.conftest import StartServer
-from tests.server.scraped import HOST, QUEUE, Scraped, scraped_server
-from tests.spread import spread
+from tests.server.monitored_server import HOST, QUEUE, Scraped, scraped_server
 
 DASHBOARD = RULES.with_name("grafana.json")
 RELEASES = {
@@ -36,7 +36,7 @@ CLUSTER = {"redis_cluster_state", "redis_cluster_slots_fail", "redis_cluster_slo
 
 @pytest.fixture(
     scope="module",
-    params=spread(
+    params=sample(
         RELEASES, "redis-7.0 with the exporter of bookworm", "redis-8.0 with the exporter of trixie"
     ),
 )

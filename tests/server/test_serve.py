@@ -14,7 +14,7 @@ import redis
 
 from noevict.secrets.host_passwords import derive_id, derive_password
 from tests.lab.servers import BINARIES, Binary, wait_for
-from tests.server.watched import REPOSITORY, Service, Site
+from tests.server.served_fleet import REPOSITORY, Service, Site
 
 HOSTS = 50
 MOST_MEMORY = 80 << 20

@@ -22,8 +22,8 @@ from noevict.fleet.records import Drift
 from noevict.server.writes import Refusals, count_refusals
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
 from tests.lab.terminal import Terminal, terminal
-from tests.server.watched import REPOSITORY, Service, Site
-from tests.spread import spread
+from tests.sampling import sample
+from tests.server.served_fleet import REPOSITORY, Service, Site
 
 NOW = datetime.now(UTC)
 DEAD = 300  # hosts whose answers would be waited for in vain
@@ -55,7 +55,7 @@ class Fleet:
         )
 
 
-@pytest.fixture(scope="module", params=spread({it.id: it for it in BINARIES}, "redis-7.0", "valkey-8.1"))
+@pytest.fixture(scope="module", params=sample({it.id: it for it in BINARIES}, "redis-7.0", "valkey-8.1"))
 def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     binary: Binary = request.param
     with tempfile.TemporaryDirectory(prefix="noevict-") as directory:

@@ -21,8 +21,8 @@ from noevict.operations.data.append_only import write_append_only_files
 from noevict.scripts import script
 from noevict.server.live import Live, Reach
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
+from tests.sampling import sample
 from tests.server.conftest import StartServer
-from tests.spread import spread
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: setpriv")
 
@@ -155,7 +155,7 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize("case", spread(CASES, *CHOSEN))
+@pytest.mark.parametrize("case", sample(CASES, *CHOSEN))
 def test_a_server_that_dies_while_aof_is_turned_on_starts_with_every_key(
     start_server: StartServer, case: tuple[Binary, str]
 ) -> None:

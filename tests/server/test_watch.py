@@ -21,8 +21,8 @@ from noevict.fleet import records
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
-from tests.server.watched import Service, Site
-from tests.spread import spread
+from tests.sampling import sample
+from tests.server.served_fleet import Service, Site
 
 QUEUES = ["email", "shop:invoices"]
 FILL = 20_000
@@ -243,7 +243,7 @@ class Watched:
     servers: dict[str, Running]
 
 
-@pytest.fixture(scope="module", params=spread({it.id: it for it in BINARIES}, "redis-7.0", "valkey-8.1"))
+@pytest.fixture(scope="module", params=sample({it.id: it for it in BINARIES}, "redis-7.0", "valkey-8.1"))
 def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
     binary: Binary = request.param
     with tempfile.TemporaryDirectory(prefix="noevict-") as directory:

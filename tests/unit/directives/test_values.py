@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from noevict.directives import values
 from noevict.directives.table import table
 from noevict.engines.engine import Server
-from tests.server import plain_values
+from tests.server import directive_values
 
 REDIS = Server("redis", (7, 0, 15))
 VALKEY = Server("valkey", (8, 1, 1))
@@ -120,7 +120,7 @@ def test_canonical_is_a_fixed_point_and_means_the_same_as_what_was_given(
 ) -> None:
     measured = table()[name].on(REDIS)
     assert measured is not None
-    value = data.draw(plain_values.strategy(name, measured.kind))
+    value = data.draw(directive_values.strategy(name, measured.kind))
     canonical = values.canonical(name, value)
     assert values.canonical(name, canonical) == canonical
     assert values.same(name, value, canonical)

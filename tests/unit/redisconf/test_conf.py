@@ -13,7 +13,7 @@ from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from noevict.redisconf.diff import Difference
 from noevict.redisconf.parser import parse
-from tests.server.managed import MAXMEMORY, Settings
+from tests.server.managed_server import MAXMEMORY, Settings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REDIS_7 = Server("redis", (7, 0, 15))

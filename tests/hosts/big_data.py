@@ -1,4 +1,4 @@
-"""Big data, quickly: values that do not compress, each of its key's own; and hosts on which loading them is slow."""
+"""Makes big data quickly (values that differ and do not compress), and hosts on which loading it is slow."""
 
 import contextlib
 import hashlib
@@ -9,8 +9,8 @@ import redis
 
 from noevict.engines.engine import EngineName
 from noevict.engines.layout import LAYOUTS
-from tests.hosts.by_hand import named
-from tests.hosts.deployed import DEPLOY
+from tests.hosts.deployment import DEPLOY
+from tests.hosts.manual_changes import with_names
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 
@@ -71,7 +71,7 @@ def slow_loading(host: Host, engine: EngineName = "redis", stopped: float = 0.4)
     After a reboot too. With 0.4 seconds loading takes some 50 times as long; less where the machine has much to do.
     """
     wants = f"/etc/systemd/system/{LAYOUTS[engine].unit}.wants"
-    host.write("/etc/slow-loading", named(SLOWLY, engine).replace("STOPPED", str(stopped)))
+    host.write("/etc/slow-loading", with_names(SLOWLY, engine).replace("STOPPED", str(stopped)))
     host.write(
         "/etc/systemd/system/slow-loading.service", "[Service]\nExecStart=/bin/bash /etc/slow-loading\n"
     )
@@ -81,7 +81,7 @@ def slow_loading(host: Host, engine: EngineName = "redis", stopped: float = 0.4)
         yield
     finally:
         host.run(f"rm -r {wants} && systemctl daemon-reload && systemctl stop slow-loading")
-        host.run(named("systemctl kill --signal=CONT UNIT", engine), check=False)
+        host.run(with_names("systemctl kill --signal=CONT UNIT", engine), check=False)
 
 
 class Deploy:

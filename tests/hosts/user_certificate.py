@@ -1,4 +1,4 @@
-"""A certificate that the user brought: of a CA that noevict knows nothing of."""
+"""A certificate that the user brings, from a CA that noevict does not know."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from noevict.pki import authority
 
 
 @dataclass(frozen=True)
-class OwnFiles:
+class UserCertificateFiles:
     """The three files, in PEM, and the CA that issues the next certificate."""
 
     authority: authority.Authority
@@ -23,7 +23,7 @@ class OwnFiles:
     ca: Path
 
     @classmethod
-    def make(cls, directory: Path, names: Iterable[str], days: int = 90) -> "OwnFiles":
+    def make(cls, directory: Path, names: Iterable[str], days: int = 90) -> "UserCertificateFiles":
         """Written into the directory, as ``own.crt``, ``own.key`` and ``own-ca.crt``."""
         paths = (directory / name for name in ("own.crt", "own.key", "own-ca.crt"))
         made = cls(authority.make_ca(datetime.now(UTC)), *paths)

@@ -1,4 +1,4 @@
-"""SSH servers of the tests' own that stop answering, or never stop, at a chosen point; at ports of this machine."""
+"""SSH servers on ports of this machine that stop answering, or send without end, from a chosen point on."""
 
 import contextlib
 import socket
@@ -100,7 +100,7 @@ SERVERS: Mapping[str, Callable[[Any], None]] = {
 @contextlib.contextmanager
 def listening(case: str) -> Iterator[int]:
     """Its port. A process of its own: one that pours leaves no time for others."""
-    command = (sys.executable, "-m", "tests.hosts.strange_sshd", case)
+    command = (sys.executable, "-m", "tests.hosts.misbehaving_sshd", case)
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

@@ -14,7 +14,7 @@ from noevict.settings.model import Settings
 from tests.lab import prometheus
 from tests.lab.prometheus import Prometheus
 from tests.lab.servers import Binary, Running, free_port, wait_for
-from tests.server.watched import Service, Site
+from tests.server.served_fleet import Service, Site
 
 HOST, QUEUE = "cache-1", "email"
 LINES = ("appendonly yes", "save 3600 1", "maxmemory 100mb")

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from noevict.messages import one_line
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, changes, deploy
-from tests.hosts.harmless import OBEYED, RUN, assert_harmless
-from tests.hosts.own_certificate import OwnFiles
+from tests.hosts.deployment import DEPLOY, admin, changes, deploy
+from tests.hosts.manual_changes import lines_about
+from tests.hosts.terminal_safety import COMMAND_INJECTION, INJECTION, assert_terminal_safe
+from tests.hosts.user_certificate import UserCertificateFiles
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -52,7 +52,7 @@ def on_host(command: str, text: str = "") -> Callable[[Checkout, Host], object]:
 def locked(checkout: Checkout, host: Host) -> None:
     """Somebody works there, by a name of theirs; and something is due, for which the lock is asked."""
     as_admin("CONFIG SET", "hz", "77")(checkout, host)
-    host.run("cat >/run/noevict.lock", input=f"{OBEYED}\n")
+    host.run("cat >/run/noevict.lock", input=f"{INJECTION}\n")
     host.run("setsid flock /run/noevict.lock sleep 600 >/dev/null 2>&1 </dev/null & sleep 0.2")
 
 
@@ -67,27 +67,30 @@ def certificate_of(words: str) -> str:
 
 
 WORDS = {
-    "acl-user": Word(as_admin("ACL SETUSER", OBEYED.replace(" ", "-"), "on", "nopass", "+@all", "~*")),
-    "acl-key": Word(as_admin("ACL SETUSER", "app", "resetkeys", f"~{OBEYED.replace(' ', '-')}")),
-    "live-value": Word(as_admin("CONFIG SET", "masteruser", OBEYED)),
-    "file-value": Word(on_host(f"cat >>{CONF}", f"syslog-ident {json.dumps(OBEYED)}\n".replace("\\u00", "\\x"))),
-    "file-bytes": Word(on_host(f"cat >>{CONF}", f"# {OBEYED}\n{OBEYED} {OBEYED}\n"), told=""),
+    "acl-user": Word(as_admin("ACL SETUSER", INJECTION.replace(" ", "-"), "on", "nopass", "+@all", "~*")),
+    "acl-key": Word(as_admin("ACL SETUSER", "app", "resetkeys", f"~{INJECTION.replace(' ', '-')}")),
+    "live-value": Word(as_admin("CONFIG SET", "masteruser", INJECTION)),
+    "file-value": Word(on_host(f"cat >>{CONF}", f"syslog-ident {json.dumps(INJECTION)}\n".replace("\\u00", "\\x"))),
+    "file-bytes": Word(on_host(f"cat >>{CONF}", f"# {INJECTION}\n{INJECTION} {INJECTION}\n"), told=""),
     "file-long": Word(on_host(f"cat >>{CONF}", f"# {'x' * 2**20}\nsyslog-ident {'y' * 2**20}\n"), told=""),
-    "os-release": Word(on_host("cat >/etc/os-release", f"ID={shlex.quote(OBEYED)}\nVERSION_ID=12\n"), SAID_BY_A_SCRIPT),
-    "hostname": Word(on_host("python3 -", f"import socket\nsocket.sethostname({OBEYED!r}[:60])\n"), told=""),
+    "os-release": Word(
+        on_host("cat >/etc/os-release", f"ID={shlex.quote(INJECTION)}\nVERSION_ID=12\n"),
+        SAID_BY_A_SCRIPT,
+    ),
+    "hostname": Word(on_host("python3 -", f"import socket\nsocket.sethostname({INJECTION!r}[:60])\n"), told=""),
     "drop-in": Word(
-        on_host(f"cat >{DROPINS}/{shlex.quote('zz-' + OBEYED.replace('/', '-'))}.conf && systemctl daemon-reload",
+        on_host(f"cat >{DROPINS}/{shlex.quote('zz-' + INJECTION.replace('/', '-'))}.conf && systemctl daemon-reload",
                 "[Service]\nLimitNOFILE=9999\n"), told=""),
     "lock": Word(locked, SAID_BY_A_SCRIPT),
     "last-words": Word(
         on_host(f"cat >{DROPINS}/a.conf && systemctl daemon-reload && systemctl stop redis-server && "
-                f"printf '%s\\n' {shlex.quote(f'fatal error {OBEYED}')} >>/var/log/redis/redis-server.log",
+                f"printf '%s\\n' {shlex.quote(f'fatal error {INJECTION}')} >>/var/log/redis/redis-server.log",
                 "[Service]\nExecStartPre=/bin/false\n"), told=""),
-    "certificate": Word(on_host(f"cat >{TLS}/server.crt", certificate_of(OBEYED[:60])), told=""),
+    "certificate": Word(on_host(f"cat >{TLS}/server.crt", certificate_of(INJECTION[:60])), told=""),
     "no-certificate": Word(
-        on_host(f"cat >{TLS}/server.crt", f"-----BEGIN CERTIFICATE-----\n{OBEYED}\n-----END CERTIFICATE-----\n"),
+        on_host(f"cat >{TLS}/server.crt", f"-----BEGIN CERTIFICATE-----\n{INJECTION}\n-----END CERTIFICATE-----\n"),
         told=""),
-    "no-ca": Word(on_host(f"cat >{TLS}/ca.crt", OBEYED * 9999), told=""),
+    "no-ca": Word(on_host(f"cat >{TLS}/ca.crt", INJECTION * 9999), told=""),
 }  # fmt: skip
 
 
@@ -119,14 +122,14 @@ def test_nothing_that_a_host_tells_is_obeyed(story: Story) -> None:
     drift, as_json, dry, run = story.runs
     assert (drift.returncode, as_json.returncode, run.returncode) == (1, 1, 1), (drift, run)
     for told in (drift.output, as_json.stderr, dry.stderr, run.stderr):
-        assert_harmless(story.hosts.values(), told)
+        assert_terminal_safe(story.hosts.values(), told)
     assert as_json.stdout.isascii()
     assert "\x1b" not in as_json.stdout
 
 
 @pytest.mark.parametrize("name", [name for name, word in WORDS.items() if word.told])
 def test_what_is_told_of_it_is_escaped(story: Story, name: str) -> None:
-    lines = said(story.runs[-1], story.hosts[name])
+    lines = lines_about(story.runs[-1], story.hosts[name])
     assert any(WORDS[name].told in line for line in lines), lines
 
 
@@ -136,11 +139,11 @@ def test_hosts_whose_words_are_drift_are_repaired(story: Story) -> None:
     assert set(story.runs[-1].json["results"]["failed_hosts"]) == left, story.runs[-1]
 
 
-FILE = f'it\'s a "place" {RUN.replace("/", "-")} é;&|<x>*?[y]\\z'
+FILE = f'it\'s a "place" {COMMAND_INJECTION.replace("/", "-")} é;&|<x>*?[y]\\z'
 DIRECTORY = f"{FILE}\nof two lines"
-TEXT = f"{RUN} it's ; & | < > * ? [x] {{{{ 7 }}}} {{% x %}} %s #"
+TEXT = f"{COMMAND_INJECTION} it's ; & | < > * ? [x] {{{{ 7 }}}} {{% x %}} %s #"
 """All that a directive's text may have: quotes and backslashes are refused."""
-PATTERN = f"a'b;{RUN.replace(' ', '-')}|<>&*?[x]{{{{7}}}}é"
+PATTERN = f"a'b;{COMMAND_INJECTION.replace(' ', '-')}|<>&*?[x]{{{{7}}}}é"
 QUOTED = f'q"{PATTERN}\\'
 
 
@@ -149,7 +152,7 @@ def test_files_of_any_name_and_values_of_any_text_arrive_as_they_are(tmp_path: P
     checkout.secrets = tmp_path / f"secrets {DIRECTORY}"
     redis, valkey = boot("bookworm", Spec("trixie", name="valkey"))
     (checkout.root / FILE).mkdir()
-    own = OwnFiles.make(checkout.root / FILE, [redis.address])
+    own = UserCertificateFiles.make(checkout.root / FILE, [redis.address])
     checkout.list_hosts(
         [redis, valkey],
         group=json.dumps(FILE),
@@ -161,7 +164,7 @@ def test_files_of_any_name_and_values_of_any_text_arrive_as_they_are(tmp_path: P
     )
     checkout.write(f"group_data/{FILE}.py", f"redis_config = {{'syslog-ident': {TEXT!r}}}\n")
     hosts_yml = checkout.hosts_yml.rename(tmp_path / f"hosts {DIRECTORY}.yml")
-    named = {"NOEVICT_HOSTS": str(hosts_yml), "NOEVICT_SECRETS": str(checkout.secrets), "USER": OBEYED}
+    named = {"NOEVICT_HOSTS": str(hosts_yml), "NOEVICT_SECRETS": str(checkout.secrets), "USER": INJECTION}
     runs = [checkout.run(*DEPLOY, env=named) for _ in range(2)]
     assert [done.returncode for done in runs] == [0, 0], runs
     assert (changes(runs[0]) > 0, changes(runs[1])) == (True, 0), runs
@@ -175,4 +178,4 @@ def test_files_of_any_name_and_values_of_any_text_arrive_as_they_are(tmp_path: P
             keys = {name: set(client.acl_getuser(name)["keys"]) for name in ("shop", "rules")}
         assert keys == {"shop": {f"~{PATTERN}", f"~{QUOTED}"}, "rules": {f"~{QUOTED}"}}
     for told in (*(done.stderr for done in runs), drift.output):
-        assert_harmless([redis, valkey], told)
+        assert_terminal_safe([redis, valkey], told)

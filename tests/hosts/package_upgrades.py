@@ -1,4 +1,4 @@
-"""What happens to a managed host's packages: what somebody does, and what the next run then has to tell and to do."""
+"""Upgrades of a managed host's packages: what somebody does, and what the next run has to report and to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from functools import partial
 
 from noevict.engines.engine import EngineName
 from noevict.engines.layout import LAYOUTS
-from tests.hosts.by_hand import do
+from tests.hosts.manual_changes import apply_changes
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 from tests.lab.images import image
-from tests.lab.newer import release_newer
+from tests.lab.newer_packages import release_newer
 from tests.lab.terminal import at_terminal
 
 ASKS = "[default=N] ?"  # how dpkg's question about a conffile ends
@@ -33,9 +33,9 @@ class Managed:
     def packages(self) -> tuple[str, str]:
         return LAYOUTS[self.engine].package, LAYOUTS[self.engine].tools
 
-    def do(self, *commands: str) -> None:
-        """By hand: see tests.hosts.by_hand.do."""
-        do(self.checkout, self.host, commands, self.engine)
+    def apply_changes(self, *commands: str) -> None:
+        """Change the host by hand: see ``apply_changes``."""
+        apply_changes(self.checkout, self.host, commands, self.engine)
 
     def release(
         self, version: str = NEWER, conffile: str = "# newer\n", killed: str = "", postinst: str = ""

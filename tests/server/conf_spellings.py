@@ -9,7 +9,7 @@ from noevict.directives.kinds import Bool, Kind, Memory, Octal, Words, memory
 from noevict.directives.lists import Bind, BufferLimits, KeyspaceEvents, OomScores, Percentiles, Save
 from noevict.directives.table import find
 from noevict.engines.engine import Server
-from tests.server import plain_values
+from tests.server import directive_values
 
 _BARE = set(string.ascii_letters + string.digits + "-_.:/%*+,=@")
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
@@ -130,7 +130,7 @@ def texts(
     for name, value in wanted.items():
         directive = find(name)
         assert directive is not None
-        made = draw(lines([name, *aliases.get(name, ())], plain_values.kind_on(name, server), value))
+        made = draw(lines([name, *aliases.get(name, ())], directive_values.kind_on(name, server), value))
         blocks.append([*draw(st.lists(_COMMENTS, max_size=1)), *made])
     found = [line for block in draw(st.permutations(blocks)) for line in block]
     end, before = draw(st.sampled_from(("\n", "\r\n", " \t\n"))), draw(st.sampled_from(("", " ", "\t ")))

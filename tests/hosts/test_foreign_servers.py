@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.by_hand import do, install_foreign, said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy
+from tests.hosts.manual_changes import apply_changes, install_foreign, lines_about
 from tests.hosts.refusals import OTHER, Refusal
 from tests.hosts.test_refusals import As
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.machine import ensure_packages, run
-from tests.spread import spread
+from tests.sampling import sample
 
 ETC_UNIT = "/etc/systemd/system/redis-server.service"
 DROPIN = f"{ETC_UNIT}.d/local.conf"
@@ -77,43 +77,43 @@ CASES = (
         TAKEN.format("0.0.0.0")  # noqa: S104 - told, not bound
         + "redis_6379.service, port 6379, data in /srv/6379, configuration /etc/6379.conf: stop and disable it "
         f"(systemctl disable --now redis_6379.service); {MOVES}",
-        by_hand=(*SOURCE, "systemctl enable --now redis_6379", LISTENS),
+        manual_changes=(*SOURCE, "systemctl enable --now redis_6379", LISTENS),
     ),
     Refusal(
         "a source install, stopped and not disabled",
         "another Redis starts at each boot (redis_6379.service, configuration /etc/6379.conf): noevict manages one "
         f"server a host: disable it (systemctl disable redis_6379.service); {MOVES}",
-        by_hand=(*SOURCE, "systemctl enable redis_6379"),
+        manual_changes=(*SOURCE, "systemctl enable redis_6379"),
         suite="bookworm",
     ),
     Refusal(
         "one of an init script",
         "another Redis starts at each boot (redis_6390.service, configuration /etc/6390.conf): noevict manages one ",
-        by_hand=(OWN_PROGRAM, INIT),
+        manual_changes=(OWN_PROGRAM, INIT),
     ),
     Refusal(
         "DebOps' instance",
         TAKEN.format("127.0.0.1")
         + "redis-server@main.service, port 6379, data in /var/lib/redis/main, configuration "
         f"/etc/redis/main/redis.conf: stop and disable it (systemctl disable --now redis-server@main.service); {MOVES}",
-        by_hand=DEBOPS,
+        manual_changes=DEBOPS,
     ),
     Refusal(
         "DebOps' unit, whose instance is stopped",
         f"redis-server.service is {ETC_UNIT}, not the package's (Type=oneshot, starts /bin/true): stop what it runs, ",
-        by_hand=(*DEBOPS, "systemctl disable --now redis-server@main"),
+        manual_changes=(*DEBOPS, "systemctl disable --now redis-server@main"),
         suite="bookworm",
     ),
     Refusal(
         "an instance of the package",
         "another Redis starts at each boot (redis-server@two.service, configuration /etc/redis/redis-two.conf): ",
-        by_hand=("systemctl enable redis-server@two",),
+        manual_changes=("systemctl enable redis-server@two",),
         suite="bookworm",
     ),
     Refusal(
         "one by hand, in the same directory",
         "another Redis runs here (by-hand.service, port 7000, data in /var/lib/redis): noevict manages one server a ",
-        by_hand=(
+        manual_changes=(
             "systemd-run -q --unit by-hand ENGINE-server --port 7000 --dir /var/lib/redis --requirepass open-sesame",
             OTHER.replace("PORT", "7000"),
         ),
@@ -122,7 +122,7 @@ CASES = (
         "one by hand, in the directory of a managed one",
         "another Redis runs here (by-hand.service, port 7000, data in /var/lib/redis): noevict manages one server a ",
         start="managed",
-        by_hand=(
+        manual_changes=(
             "systemd-run -q --unit by-hand ENGINE-server --port 7000 --dir /var/lib/redis --dbfilename other.rdb",
             OTHER.replace("PORT", "7000"),
         ),
@@ -130,12 +130,12 @@ CASES = (
     Refusal(
         "the other engine",
         "another Valkey starts at each boot (valkey-server.service",
-        by_hand=("apt-get install -qy valkey-server", "systemctl stop valkey-server"),
+        manual_changes=("apt-get install -qy valkey-server", "systemctl stop valkey-server"),
     ),
     Refusal(
         "a unit of somebody's own",
         f"redis-server.service is {ETC_UNIT}, not the package's (Type=simple, starts /usr/local/bin/redis-server): ",
-        by_hand=(
+        manual_changes=(
             STOPPED,
             OWN_PROGRAM,
             unit(ETC_UNIT, "Type=simple", "ExecStart=/usr/local/bin/redis-server CONF --daemonize no", "User=redis"),
@@ -148,7 +148,7 @@ CASES = (
     Refusal(
         "another start by a drop-in",
         f"redis-server.service: ExecStart should be the package's, set by {DROPIN} (starts /usr/bin/redis-server); ",
-        by_hand=(
+        manual_changes=(
             unit(DROPIN, "ExecStart=", "ExecStart=/usr/bin/redis-server CONF --requirepass open-sesame"),
         ),
         settings=TAKEOVER,
@@ -156,13 +156,13 @@ CASES = (
     Refusal(
         "a drop-in that would override ours",
         "redis-server.service: LimitNOFILE, set by /etc/systemd/system/redis-server.service.d/zz.conf, would override ",
-        by_hand=(unit("/etc/systemd/system/redis-server.service.d/zz.conf", "LimitNOFILE=1000"),),
+        manual_changes=(unit("/etc/systemd/system/redis-server.service.d/zz.conf", "LimitNOFILE=1000"),),
         settings=TAKEOVER,
     ),
     Refusal(
         "stopped, with a file included",
         "its redis.conf includes other files (/etc/redis/local.conf), which may name other data: start it, ",
-        by_hand=(
+        manual_changes=(
             "mkdir -p /srv/data && chown ENGINE /srv/data && echo 'dir /srv/data' >ETC/local.conf",
             "echo 'include /etc/redis/local.conf' >>CONF && systemctl stop UNIT",
         ),
@@ -171,19 +171,19 @@ CASES = (
     Refusal(
         "stopped, with modules in its file",
         "loads, by its redis.conf, modules (rejson.so): noevict runs none",
-        by_hand=("systemctl stop UNIT && echo 'loadmodule /opt/rejson.so' >>CONF",),
+        manual_changes=("systemctl stop UNIT && echo 'loadmodule /opt/rejson.so' >>CONF",),
         settings=TAKEOVER,
     ),
     Refusal(
         "stopped, with the append-only file of Redis 6",
         "has data of a Redis that noevict did not set up (/var/lib/redis/appendonly.aof): to take it over, ",
-        by_hand=("systemctl stop UNIT && rm -f DATA/dump.rdb && echo -n >DATA/appendonly.aof",),
+        manual_changes=("systemctl stop UNIT && rm -f DATA/dump.rdb && echo -n >DATA/appendonly.aof",),
     ),
     Refusal(
         "a directory that it cannot write",
         "its dir is /, noevict's is /var/lib/redis: its data would not be found, and its last save failed; do not "
         'stop it: copy its keys while it runs, as "Data elsewhere" in docs/taking-over.md says',
-        by_hand=(
+        manual_changes=(
             # A later line would be relative to the one before.
             "sed -i 's#^dir .*#dir ./#' CONF && systemctl restart UNIT",
             "ENGINE-cli set key value",
@@ -215,7 +215,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     for each in CASES:
         if each.start == "foreign":
             install_foreign(hosts[each.id], *each.conf)
-        do(checkout, hosts[each.id], each.by_hand)
+        apply_changes(checkout, hosts[each.id], each.manual_changes)
     checkout.list_hosts(list(hosts.values()), each={hosts[each.id].name: each.settings for each in CASES})
     before = {name: As.found(host) for name, host in hosts.items()}
     run = checkout.run(*DEPLOY)
@@ -224,7 +224,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda each: each.id)
 def test_it_is_refused_by_name_and_nothing_is_changed(story: Story, case: Refusal) -> None:
-    lines = said(story.run, story.hosts[case.id])
+    lines = lines_about(story.run, story.hosts[case.id])
     assert [line for line in lines if line.startswith(case.told)], lines
     assert "open-sesame" not in story.run.output
     assert story.after[case.id] == story.before[case.id]
@@ -237,7 +237,7 @@ COMMANDS = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" + "".join(
 )
 
 
-@pytest.mark.parametrize("suite", spread(["bookworm", "trixie"], "trixie"))
+@pytest.mark.parametrize("suite", sample(["bookworm", "trixie"], "trixie"))
 @pytest.mark.parametrize("package", ["installed", "missing"])
 def test_the_append_only_file_of_redis_6_is_taken_over_with_every_key(
     boot: Boot, checkout: Checkout, suite: str, package: str
@@ -289,5 +289,7 @@ def test_a_server_with_a_module_is_refused_by_its_name(
     before = [As.found(host) for host in hosts]
     done = checkout.run(*DEPLOY)
     for host in hosts:
-        assert [line for line in said(done, host) if line.startswith("has loaded modules (mine): ")], done
+        assert [line for line in lines_about(done, host) if line.startswith("has loaded modules (mine): ")], (
+            done
+        )
     assert [As.found(host) for host in hosts] == before

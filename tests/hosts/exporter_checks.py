@@ -1,4 +1,4 @@
-"""What the tests ask of deploys/monitoring.py, and of an exporter that it set up."""
+"""Runs deploys/monitoring.py, and asks the exporter that it set up."""
 
 import json
 import re

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import (
+from tests.hosts.deployment import (
     admin,
     assert_clean,
     config,

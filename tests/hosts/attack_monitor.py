@@ -1,4 +1,4 @@
-"""What an attacker beside a run did to a host: started and ended by id, and everything it could have won looked at."""
+"""Starts an attacker beside a run, ends it by id, and looks at everything on the host that it could have gained."""
 
 import ctypes
 import hashlib
@@ -54,7 +54,7 @@ def is_servers(path: str) -> bool:
     )
 
 
-def told_of(pid: int) -> str:
+def describe(pid: int) -> str:
     """The command line of a process, and of those that started it; a script on standard input has none of its own."""
     words: list[str] = []
     while pid > 1 and len(words) < 4:
@@ -106,7 +106,7 @@ class Watch:
                 events = events[length:]
                 path = Path(f"/proc/self/fd/{opened}").readlink()
                 # systemd itself looks for a pid file there, and takes no link for one.
-                if not (by := told_of(pid)).startswith("'/usr/lib/systemd/systemd"):
+                if not (by := describe(pid)).startswith("'/usr/lib/systemd/systemd"):
                     self.seen.add(f"root's {path} was opened by {by}")
                 os.write(self._opens, struct.pack("iI", opened, FAN_ALLOW))
                 os.close(opened)

@@ -1,4 +1,4 @@
-"""What people do to hosts by hand, and how tests tell that a host is as it was."""
+"""Changes hosts by hand, as people do, and shows whether a host is as it was."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from noevict.engines.engine import EngineName
 from noevict.engines.layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
-from tests.hosts.deployed import admin, wait_for
+from tests.hosts.deployment import admin, wait_for
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host
 
@@ -28,7 +28,7 @@ REDIS, IMMUTABLE, MUTABLE, CERTIFICATE = "redis: ", "immutable: ", "mutable: ", 
 GET_FLAGS, SET_FLAGS, IMMUTABLE_FLAG = 0x80086601, 0x40086602, 0x10
 
 
-def named(text: str, engine: EngineName) -> str:
+def with_names(text: str, engine: EngineName) -> str:
     """With the engine's own names: CONF (its redis.conf), ETC, DATA, ENGINE, SERVER (the package), UNIT, TITLE."""
     names = LAYOUTS[engine]
     words = {
@@ -43,11 +43,13 @@ def named(text: str, engine: EngineName) -> str:
     return re.sub(rf"\b({'|'.join(words)})\b", lambda found: words[found[1]], text)
 
 
-def do(checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis") -> None:
+def apply_changes(
+    checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis"
+) -> None:
     """Each command, as root on the host; behind "redis: " as user admin of its server, behind "immutable: " and
     "mutable: " the bit of a file, behind "certificate: " how the one in place, and loaded, is to be."""
     for command in commands:
-        told = named(command, engine)
+        told = with_names(command, engine)
         if told.startswith(REDIS):
             with admin(checkout, host) as client:
                 client.execute_command(*shlex.split(told.removeprefix(REDIS)))
@@ -64,8 +66,8 @@ def set_immutable(host: Host, path: str, *, on: bool) -> None:
     opened = os.open(f"/proc/{host.leader}/root{path}", os.O_RDONLY)
     try:
         [flags] = struct.unpack("i", fcntl.ioctl(opened, GET_FLAGS, bytes(4)))
-        changed = flags | IMMUTABLE_FLAG if on else flags & ~IMMUTABLE_FLAG
-        fcntl.ioctl(opened, SET_FLAGS, struct.pack("i", changed))
+        changed_operations = flags | IMMUTABLE_FLAG if on else flags & ~IMMUTABLE_FLAG
+        fcntl.ioctl(opened, SET_FLAGS, struct.pack("i", changed_operations))
     finally:
         os.close(opened)
 
@@ -99,7 +101,7 @@ def install_foreign(host: Host, *conf: str, engine: EngineName = "redis") -> Non
 
 def _answers(host: Host) -> bool:
     try:
-        with plain(host) as client:
+        with plaintext_client(host) as client:
             return bool(client.ping())
     except (redis.AuthenticationError, redis.BusyLoadingError):
         return True
@@ -108,7 +110,7 @@ def _answers(host: Host) -> bool:
 
 
 @contextmanager
-def plain(host: Host, password: str | None = None, **options: Any) -> Iterator["redis.Redis"]:
+def plaintext_client(host: Host, password: str | None = None, **options: Any) -> Iterator["redis.Redis"]:
     """A client of old: no TLS, at most a password without a user's name."""
     standing: dict[str, Any] = {
         "host": host.address,
@@ -156,7 +158,7 @@ def gets_misconf(client: "redis.Redis") -> bool:
     return False
 
 
-def files(host: Host) -> set[str]:
+def file_states(host: Host) -> set[str]:
     """Every file and directory that a run could change, with its inode, time, owner and mode."""
     below = (
         "/etc /var/lib/dpkg/status /var/lib/dpkg/diversions /var/lib/noevict /var/lib/redis /var/lib/valkey"
@@ -168,14 +170,14 @@ def files(host: Host) -> set[str]:
     return set(found.stdout.splitlines())
 
 
-def process(host: Host, engine: EngineName) -> str:
+def process_identity(host: Host, engine: EngineName) -> str:
     """Another one after each start of the server; without a MainPID while it is down."""
     shown = f"systemctl show {LAYOUTS[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
     return host.run(f"{shown} | grep -v =0 || true").stdout
 
 
 def wait_until_loaded(checkout: Checkout, host: Host) -> None:
-    """Until its managed server answers, and has loaded its data."""
+    """Wait until its managed server answers and has loaded its data."""
 
     def loaded() -> bool:
         try:
@@ -187,12 +189,12 @@ def wait_until_loaded(checkout: Checkout, host: Host) -> None:
     wait_for(f"{host} serves", loaded)
 
 
-def said(done: Result, host: Host) -> list[str]:
-    """The lines of a run about that host, colours and padding aside."""
+def lines_about(done: Result, host: Host) -> list[str]:
+    """Return the lines of a run about that host, without colours and padding."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.output)
     return re.findall(rf"^ *\[{re.escape(host.name)}\] +(.*?) *$", text, re.MULTILINE)
 
 
-def changed(done: Result, host: Host) -> list[str]:
-    """The operations that changed something there, in order."""
+def changed_operations(done: Result, host: Host) -> list[str]:
+    """Return the operations that changed something on the host, in order."""
     return [each["name"] for each in done.json["results"]["operations"] if host.name in each["success"]]

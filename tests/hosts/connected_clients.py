@@ -1,4 +1,4 @@
-"""Clients that are connected while something is done to their server, and notice whatever they can of it."""
+"""Clients that are connected while something is done to their server, and record what they notice."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ from urllib.error import URLError
 
 import redis
 
-from tests.hosts.deployed import wait_for
-from tests.hosts.monitored import scrape, value
+from tests.hosts.deployment import wait_for
+from tests.hosts.exporter_checks import scrape, value
 from tests.lab.host import Host
 
 PAUSE = 0.2  # a machine of two cores has other things to do
@@ -181,7 +181,9 @@ def _publish(client: "redis.Redis", number: int) -> None:
 
 
 @contextmanager
-def connected(host: Host, connect: Callable[..., "redis.Redis"], *, exporter: bool) -> Iterator[Connected]:
+def connected_clients(
+    host: Host, connect: Callable[..., "redis.Redis"], *, exporter: bool
+) -> Iterator[Connected]:
     """Clients of the built-in users, from before the block until after it. ``connect``: user, options -> a client."""
     with ExitStack() as stack:
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.hosts.by_hand import said
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import Fleet, assert_clean, changes, deploy
+from tests.hosts.deployment import Fleet, assert_clean, changes, deploy
+from tests.hosts.manual_changes import lines_about
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -103,7 +103,7 @@ def test_they_are_provisioned_and_clean_and_monitored(odd: Fleet) -> None:
     list_hosts(odd, _sudo_password=PASSWORD, _temp_dir=HOME)
     done = deploy(odd.checkout)
     for host in odd.hosts:
-        assert [line for line in said(done, host) if line.startswith("verified: ")], done
+        assert [line for line in lines_about(done, host) if line.startswith("verified: ")], done
     assert "hello" not in done.output, done
     assert_clean(odd.checkout)
     drift = odd.checkout.run("noevict", "drift")
@@ -112,4 +112,4 @@ def test_they_are_provisioned_and_clean_and_monitored(odd: Fleet) -> None:
         done = odd.checkout.run(*MONITORING)
         assert (done.returncode, changes(done) > 0) == (0, due), done
         for host in odd.hosts:
-            assert [line for line in said(done, host) if "redis_up 1" in line], done
+            assert [line for line in lines_about(done, host) if "redis_up 1" in line], done

@@ -1,4 +1,4 @@
-"""What somebody puts there against noevict, on purpose: it is told and left, and fails the host until it is gone."""
+"""What somebody sets on purpose over noevict's: it is reported and kept, and fails the host until it is removed."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,23 @@ RELOAD = "systemctl daemon-reload"
 
 
 @dataclass(frozen=True)
-class Contradiction:
-    """``by_hand``, ``undo``: as tests.hosts.by_hand.do takes it. ``told``: words of the line about it.
+class Override:
+    """``manual_changes``, ``undo``: as ``apply_changes`` takes it. ``told``: words of the line about it.
 
     ``alone``: nothing else is repaired beside it, for a change would end half way. ``at_once``: a first look knows.
     """
 
     id: str
-    by_hand: tuple[str, ...]
+    manual_changes: tuple[str, ...]
     told: str
     undo: tuple[str, ...]
     alone: bool = False
     at_once: bool = True
 
 
-def moved(path: str) -> Contradiction:
+def moved(path: str) -> Override:
     """A directory that is a link to elsewhere."""
-    return Contradiction(
+    return Override(
         f"a link for {path}",
         (f"mv {path} /srv/mine", f"ln -s /srv/mine {path}"),
         f"{path}: should be a directory, is a symbolic link: move it away, then run again",
@@ -36,9 +36,9 @@ def moved(path: str) -> Contradiction:
     )
 
 
-def immutable(path: str, change: str = "") -> Contradiction:
+def immutable(path: str, change: str = "") -> Override:
     """chattr +i, of what somebody changed first."""
-    return Contradiction(
+    return Override(
         f"{path} immutable" + (", changed" if change else ""),
         (*filter(None, [change]), f"immutable: {path}"),
         f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i)",
@@ -47,14 +47,14 @@ def immutable(path: str, change: str = "") -> Contradiction:
     )
 
 
-CONTRADICTIONS = (
-    Contradiction(
+OVERRIDES = (
+    Override(
         "a drop-in over ours",
         (f"printf '[Service]\\nLimitNOFILE=1000\\n' >{ZZ}", RELOAD),
         f"UNIT: LimitNOFILE should be 65535, is 1000: overridden by {ZZ}; remove that",
         (f"rm {ZZ}", RELOAD),
     ),
-    Contradiction(
+    Override(
         "another start",
         (
             f"printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/SERVER CONF --requirepass mine\\n' >{ZZ}",
@@ -63,26 +63,26 @@ CONTRADICTIONS = (
         f"UNIT: ExecStart should be the package's, is overridden by {ZZ}; remove that",
         (f"rm {ZZ}", RELOAD),
     ),
-    Contradiction(
+    Override(
         "a drop-in over ours, not read yet",
         (f"printf '[Service]\\nRestartSec=100ms\\n' >{ZZ}",),
         f"UNIT: RestartUSec should be 3s, is 100ms: overridden by {ZZ}; remove that",
         (f"rm {ZZ}", RELOAD),
         at_once=False,
     ),
-    Contradiction(
+    Override(
         "a drop-in over ours until the next boot",
         (f"mkdir -p $(dirname {RUN})", f"printf '[Service]\\nTimeoutStartSec=9\\n' >{RUN}", RELOAD),
         f"UNIT: TimeoutStartUSec should be infinity, is 9s: overridden by {RUN}; remove that",
         (f"rm {RUN}", RELOAD),
     ),
-    Contradiction(
+    Override(
         "a directory for redis.conf",
         ("rm CONF", "mkdir CONF"),
         "CONF: should be a regular file, is a directory: move it away, then run again",
         ("rmdir CONF",),
     ),
-    Contradiction(
+    Override(
         "a directory for the drop-in",
         (f"rm {DROPIN}", f"mkdir {DROPIN}"),
         f"{DROPIN}: should be a regular file, is a directory: move it away, then run again",
@@ -90,13 +90,13 @@ CONTRADICTIONS = (
     ),
     moved("ETC/tls"),
     moved(DIRECTORY),
-    Contradiction(
+    Override(
         "a kernel value over ours",
         (f"echo net.core.somaxconn=128 >{LATER}", f"sysctl -p {LATER}"),
         f"{SYSCTL}: net.core.somaxconn should be 4096, is 128 after a boot: overridden by {LATER}; remove that",
         (f"rm {LATER}",),
     ),
-    Contradiction(
+    Override(
         "a kernel value over ours, otherwise written",
         (f"printf '# mine\\n -vm/overcommit_memory =  2 \\n' >{LATER}",),
         f"{SYSCTL}: vm.overcommit_memory should be 1, is 2 after a boot: overridden by {LATER}; remove that",

@@ -1,4 +1,4 @@
-"""What a server itself says a user may do."""
+"""Asks a server which commands a user may run."""
 
 from collections.abc import Callable
 

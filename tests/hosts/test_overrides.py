@@ -1,4 +1,4 @@
-"""What somebody put there against noevict is told, left, and fails that host alone; what is theirs alone is no drift.
+"""An override of noevict's configuration is reported, kept, and fails only that host; what only they set is not drift.
 
 Each has a host of its own; all hosts go through each step together.
 """
@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.hosts.by_hand import MUTABLE, assert_filled, do, files, fill, named, said, wait_until_loaded
 from tests.hosts.conftest import Boot
-from tests.hosts.contradictions import CONTRADICTIONS, FINE, Contradiction
-from tests.hosts.deployed import DEPLOY, admin, assert_clean, config, deploy, managed_files, run_id
+from tests.hosts.deployment import DEPLOY, admin, assert_clean, config, deploy, managed_files, run_id
+from tests.hosts.manual_changes import (
+    MUTABLE,
+    apply_changes,
+    assert_filled,
+    file_states,
+    fill,
+    lines_about,
+    wait_until_loaded,
+    with_names,
+)
+from tests.hosts.overrides import FINE, OVERRIDES, Override
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
 from tests.lab.host import Host
-from tests.spread import of_this_run, spread
+from tests.sampling import sample, selected_cases
 
 KEYS = 100
 SUITES = ("trixie", "bookworm")
@@ -34,17 +43,17 @@ CHOSEN = (
 
 @dataclass
 class Subject:
-    """A contradiction and the host it happens to."""
+    """A override and the host it happens to."""
 
-    contradiction: Contradiction
+    override: Override
     host: Host
     run_id: str = ""
-    files: dict[str, set[str]] = field(default_factory=dict)  # with it; after two runs
+    file_states: dict[str, set[str]] = field(default_factory=dict)  # with it; after two runs
     hz: dict[str, str] = field(default_factory=dict)  # changed by hand beside it: after two runs; in the end
 
     @property
     def told(self) -> str:
-        return named(self.contradiction.told, "redis")
+        return with_names(self.override.told, "redis")
 
 
 @dataclass
@@ -65,36 +74,40 @@ class Story:
 @pytest.fixture(scope="module")
 def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     checkout = checkout_for_module
-    contradictions = [each for each in CONTRADICTIONS if each.id in of_this_run(request, "subject")]
-    names = [f"h{number}" for number in range(len(contradictions) + 1)]
+    overrides = [each for each in OVERRIDES if each.id in selected_cases(request, "subject")]
+    names = [f"h{number}" for number in range(len(overrides) + 1)]
     other, *hosts = boot_for_module(*(Spec(SUITES[n % 2], name=name) for n, name in enumerate(names)))
     checkout.list_hosts([other, *hosts])
     deploy(checkout)
-    subjects = {each.id: Subject(each, host) for each, host in zip(contradictions, hosts, strict=True)}
+    subjects = {each.id: Subject(each, host) for each, host in zip(overrides, hosts, strict=True)}
     try:
         for subject in subjects.values():
             with admin(checkout, subject.host) as client:
                 fill(client, KEYS)
             subject.run_id = run_id(checkout, subject.host)
-            do(checkout, subject.host, ("redis: CONFIG SET hz 50", *subject.contradiction.by_hand))
-            subject.files["before"] = files(subject.host)
+            apply_changes(
+                checkout, subject.host, ("redis: CONFIG SET hz 50", *subject.override.manual_changes)
+            )
+            subject.files["before"] = file_states(subject.host)
         drift = checkout.run("noevict", "drift")
         dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
         runs = checkout.run(*DEPLOY), checkout.run(*DEPLOY)
         for subject in subjects.values():
-            subject.files["after"] = files(subject.host)
+            subject.files["after"] = file_states(subject.host)
             subject.hz["after"] = hz(checkout, subject.host)
         drift_after = checkout.run("noevict", "drift")
     finally:
         for subject in subjects.values():
-            undo = subject.contradiction.undo
+            undo = subject.override.undo
             # The disk of a host could not be cleared away with them.
-            do(checkout, subject.host, [command for command in undo if command.startswith(MUTABLE)])
+            apply_changes(
+                checkout, subject.host, [command for command in undo if command.startswith(MUTABLE)]
+            )
     for subject in subjects.values():
-        do(
+        apply_changes(
             checkout,
             subject.host,
-            [each for each in subject.contradiction.undo if not each.startswith(MUTABLE)],
+            [each for each in subject.override.undo if not each.startswith(MUTABLE)],
         )
     undone = checkout.run(*DEPLOY)
     in_the_end = checkout.run("noevict", "drift")
@@ -107,31 +120,31 @@ def hz(checkout: Checkout, host: Host) -> str:
         return str(client.config_get("hz")["hz"])
 
 
-@pytest.fixture(params=spread((each.id for each in CONTRADICTIONS), *CHOSEN))
+@pytest.fixture(params=sample((each.id for each in OVERRIDES), *CHOSEN))
 def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 
 
 def test_it_is_told_by_drift_and_dry(story: Story, subject: Subject) -> None:
-    looks = (story.drift, story.drift_after) if subject.contradiction.at_once else (story.drift_after,)
+    looks = (story.drift, story.drift_after) if subject.override.at_once else (story.drift_after,)
     for drift in looks:
         lines = [line for line in drift.stdout.splitlines() if line.startswith(f"{subject.host.name} ")]
         assert [line for line in lines if subject.told in line], drift
-    dry = said(story.dry, subject.host)
+    dry = lines_about(story.dry, subject.host)
     told = [line for line in dry if line.startswith(subject.told)]
-    assert bool(told) == subject.contradiction.at_once, dry
+    assert bool(told) == subject.override.at_once, dry
 
 
 def test_it_fails_its_host_in_every_run_and_is_left(story: Story, subject: Subject) -> None:
     for done in story.runs:
-        lines = said(done, subject.host)
+        lines = lines_about(done, subject.host)
         assert subject.host.name in done.json["results"]["failed_hosts"]
         assert [line for line in lines if line.startswith(subject.told)], lines
 
 
 def test_beside_it_everything_is_repaired_or_nothing_is_changed(subject: Subject) -> None:
-    assert subject.hz["after"] == ("50" if subject.contradiction.alone else "10")
-    if subject.contradiction.alone:
+    assert subject.hz["after"] == ("50" if subject.override.alone else "10")
+    if subject.override.alone:
         assert subject.files["after"] == subject.files["before"]
 
 
@@ -148,7 +161,7 @@ def test_once_it_is_taken_back_the_host_is_as_wanted_without_a_restart_or_a_lost
 def test_the_other_host_is_as_wanted_all_the_time(story: Story) -> None:
     for done in story.runs:
         assert done.returncode == 1
-        assert "No changes" in said(done, story.other), done
+        assert "No changes" in lines_about(done, story.other), done
     assert [story.drift.returncode, story.drift_after.returncode] == [2, 2]
     assert (story.undone.returncode, story.drift_in_the_end.returncode) == (0, 0), story.undone
 
@@ -172,9 +185,9 @@ def fine(boot_for_module: Boot, checkout_for_module: Checkout) -> Fine:
     checkout.list_hosts(booted)
     deploy(checkout)
     for name, host in hosts.items():
-        do(checkout, host, FINE[name])
+        apply_changes(checkout, host, FINE[name])
         wait_until_loaded(checkout, host)
-    before = {name: (run_id(checkout, host), files(host)) for name, host in hosts.items()}
+    before = {name: (run_id(checkout, host), file_states(host)) for name, host in hosts.items()}
     return Fine(checkout, hosts, before, checkout.run("noevict", "drift", "--json"), checkout.run(*DEPLOY))
 
 
@@ -191,10 +204,10 @@ def test_what_somebody_put_there_that_contradicts_nothing_is_no_drift(fine: Fine
         "faults": [],
         "notices": told["notices"],
     }
-    assert "No changes" in said(fine.run, host), said(fine.run, host)
+    assert "No changes" in lines_about(fine.run, host), lines_about(fine.run, host)
     # CONFIG REWRITE, at the end of each run, makes redis.conf and its directory anew.
     server, there = fine.before[name]
-    assert {line for line in files(host) ^ there if not line.startswith("/etc/redis")} == set()
+    assert {line for line in file_states(host) ^ there if not line.startswith("/etc/redis")} == set()
     assert run_id(fine.checkout, host) == server
 
 
@@ -223,7 +236,7 @@ def test_one_machine_under_two_names_is_told_and_left(boot: Boot, checkout: Chec
     before = run_id(checkout, mine), managed_files(mine)
     checkout.hosts_yml.write_text(twice)
     done = checkout.run(*DEPLOY)
-    assert (done.returncode, is_told(done), "No changes" in said(done, other)) == (1, True, True), done
+    assert (done.returncode, is_told(done), "No changes" in lines_about(done, other)) == (1, True, True), done
     drift = checkout.run("noevict", "drift")
     assert (drift.returncode, is_told(drift)) == (1, True), drift
     assert (run_id(checkout, mine), managed_files(mine)) == before

@@ -1,4 +1,4 @@
-"""What one command costs the machine it runs on: ``python tests/lab/cost.py FILE COMMAND...`` writes it to FILE.
+"""What one command costs this machine: ``python tests/lab/command_cost.py FILE COMMAND...`` writes that to FILE.
 
 A process of its own, and a small one: the largest memory that the kernel notes for a child counts what its parent had
 when it was started, so a large test process would be measured along with it.

@@ -7,14 +7,14 @@ import pytest
 
 from noevict.engines.layout import LAYOUTS
 from noevict.fleet import records
-from tests.hosts.big import Deploy, assert_big, fill_big, slow_loading
-from tests.hosts.by_hand import said
+from tests.hosts.big_data import Deploy, assert_big, fill_big, slow_loading
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, assert_clean, config, deploy, wait_for
+from tests.hosts.deployment import admin, assert_clean, config, deploy, wait_for
+from tests.hosts.manual_changes import lines_about
 from tests.hosts.test_two_runs import ended, holder, stopped
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.host import Host
-from tests.spread import spread
+from tests.sampling import sample
 
 MIB = 100
 DATABASES = {"redis_config": {"databases": 32}}  # takes a restart
@@ -45,7 +45,7 @@ def verified(line: Host) -> str:
     return rf"\[{line.name}\] verified: "
 
 
-@pytest.mark.parametrize("restarts", spread({"in the run": True, "before it": False}, "in the run"))
+@pytest.mark.parametrize("restarts", sample({"in the run": True, "before it": False}, "in the run"))
 def test_while_one_host_loads_its_data_the_others_are_done(
     boot: Boot, checkout: Checkout, restarts: bool
 ) -> None:
@@ -67,7 +67,7 @@ def test_while_one_host_loads_its_data_the_others_are_done(
         assert checkout_records(checkout).keys() == {other.name}
         assert going.process.poll() is None
     done = going.finish()
-    assert [line for line in said(done, big) if line.startswith("verified: ")], done
+    assert [line for line in lines_about(done, big) if line.startswith("verified: ")], done
     assert config(checkout, other, "hz") == {"hz": "20"}
     assert_kept(checkout, big)
     assert not holder(big)

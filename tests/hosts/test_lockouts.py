@@ -8,9 +8,9 @@ import redis
 
 from noevict.engines.layout import LAYOUTS
 from noevict.scripts import script
-from tests.hosts.by_hand import do, install_foreign, plain
 from tests.hosts.conftest import Boot
-from tests.hosts.deployed import admin, deploy, wait_for
+from tests.hosts.deployment import admin, deploy, wait_for
+from tests.hosts.manual_changes import apply_changes, install_foreign, plaintext_client
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
@@ -30,7 +30,7 @@ class Closed:
     """A server of somebody else's with a key in it; the line about it; what that line says to do."""
 
     suite: str
-    by_hand: tuple[str, ...]
+    manual_changes: tuple[str, ...]
     told: str
     advice: str
     cli: str = ""
@@ -71,7 +71,7 @@ def closed(boot_for_module: Boot, checkout_for_module: Checkout) -> dict[str, Ho
     def prepare(host: Host) -> None:
         each = CLOSED[host.name]
         install_foreign(host)
-        do(checkout_for_module, host, (*each.by_hand, "systemctl restart UNIT"))
+        apply_changes(checkout_for_module, host, (*each.manual_changes, "systemctl restart UNIT"))
         host.run(f"redis-cli {each.cli} set key value")
 
     with ThreadPoolExecutor() as pool:
@@ -108,13 +108,13 @@ def test_a_server_that_keeps_noevict_out_is_told_with_what_lets_it_in(
 def test_clients_without_a_password_are_kept_as_the_report_says(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("bookworm")
     install_foreign(host)
-    with plain(host) as client:
+    with plaintext_client(host) as client:
         client.set("key", "value")
     checkout.list_hosts([host], redis_port=6380, redis_plaintext_port=6379, redis_users={"default": "app"})
     report = checkout.run("noevict", "drift").stderr
     assert "clients without one are refused, whatever is set" in report, report
     # What it says to do first: the server that needs no password takes one with a user's name.
-    with plain(host, PASSWORD, username="default") as client:
+    with plaintext_client(host, PASSWORD, username="default") as client:
         assert client.get("key") == "value"
     put_takeover(checkout, host.name, PASSWORD)
     checkout.list_hosts(
@@ -125,9 +125,9 @@ def test_clients_without_a_password_are_kept_as_the_report_says(boot: Boot, chec
         redis_takeover=True,
     )
     deploy(checkout)
-    with plain(host, PASSWORD, username="default") as client:
+    with plaintext_client(host, PASSWORD, username="default") as client:
         assert client.get("key") == "value"
-    with plain(host) as client, pytest.raises(redis.AuthenticationError):
+    with plaintext_client(host) as client, pytest.raises(redis.AuthenticationError):
         client.get("key")
     with admin(checkout, host, port=6380) as client:
         assert client.dbsize() == 1
@@ -159,7 +159,7 @@ def test_the_last_words_begin_with_the_servers_own_fatal_line(
         "last_log_lines", unit=names.unit, logfile=names.logfile
     )
     for command, first, second in WHY.values():
-        do(
+        apply_changes(
             checkout,
             host,
             ("systemctl stop UNIT; systemctl reset-failed UNIT; " + command,),

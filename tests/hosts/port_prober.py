@@ -1,4 +1,4 @@
-"""Somebody who knocks at a host's Redis ports again and again, without a password, from before until after."""
+"""Probes a host's Redis ports again and again, without a password, while something is done to the host."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tests.lab.host import Host
 
-KNOCK = r"""
+PROBE = r"""
 import socket, ssl, sys, time
 pause, addresses, last = float(sys.argv[1]), sys.argv[2:], {}
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -22,7 +22,7 @@ def ping(address, tls):
         connection.sendall(b"PING\r\nCONFIG GET port\r\n")
         return connection.recv(64)
 
-print("knocking", flush=True)
+print("probing", flush=True)
 round = 0
 while True:
     for address in addresses:
@@ -43,10 +43,10 @@ Answers = dict[str, list[list[str]]]
 
 
 @contextmanager
-def knocking(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) -> Iterator[Answers]:
-    """From the hosts' network and, where ``inside``, from each host itself (which ends with the host).
+def probing_ports(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) -> Iterator[Answers]:
+    """Probe from the hosts' network and, if ``inside``, from each host itself (which ends with the host).
 
-    By the host's name, of each who knocked: the answers, in order. They are there when the block is done.
+    Return host -> the answers that each prober got, in order. They are complete when the block is done.
     """
     answers: Answers = {host.name: [] for host in hosts}
     loops = []
@@ -58,7 +58,7 @@ def knocking(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) ->
     try:
         for _, loop in loops:
             assert loop.stdout
-            assert loop.stdout.readline() == "knocking\n"
+            assert loop.stdout.readline() == "probing\n"
         yield answers
     finally:
         for name, loop in loops:
@@ -67,22 +67,22 @@ def knocking(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) ->
 
 
 def _loop(pause: float, *addresses: str, enter: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    command = (*enter, sys.executable, "-c", KNOCK, str(pause), *addresses)
+    command = (*enter, sys.executable, "-c", PROBE, str(pause), *addresses)
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
 
 
-def told(answers: Iterable[str]) -> list[str]:
-    """Of all answers those that said something; a TLS alert (record type 21) is none, it asks for TLS."""
+def answered(answers: Iterable[str]) -> list[str]:
+    """Return the answers with content; a TLS alert (record type 21) has none, it asks for TLS."""
     return [answer for answer in answers if re.search(r" b['\"](?!'|\\x15\\x03)", answer)]
 
 
 def assert_never_open(answers: list[list[str]], foreign: bool = False) -> None:
-    """Each who was let in to TLS was asked for a password, and nobody heard a word without TLS.
+    """Assert that over TLS every prober was asked for a password, and that without TLS none got an answer.
 
-    What a ``foreign`` server said before it was taken over is its own; from the first NOAUTH over TLS on it is ours.
+    Answers of a ``foreign`` server before its take-over do not count: with the first NOAUTH over TLS it is ours.
     """
-    assert any(map(told, answers)), answers  # it was asked while it served
+    assert any(map(answered, answers)), answers  # it was asked while it served
     for one in answers:
         ours = [number for number, answer in enumerate(one) if answer.startswith("tls b'-NOAUTH")]
         since = one[ours[0] if ours else len(one) :] if foreign else one
-        assert all(answer.startswith("tls b'-NOAUTH") for answer in told(since)), one
+        assert all(answer.startswith("tls b'-NOAUTH") for answer in answered(since)), one

@@ -1,4 +1,4 @@
-"""What the tests ask of the users' command, and of a host that it was run on."""
+"""Runs the users' commands, and asks a host and its Redis what they did."""
 
 import contextlib
 import json
