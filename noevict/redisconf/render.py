@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from noevict import templates
-from noevict.directives.choices import CHOICES, FROM_SETTINGS
+from noevict.directives.noevict_defaults import FROM_SETTINGS, NOEVICT_DEFAULTS
 from noevict.directives.table import Directive, defaults, find, problem
 from noevict.directives.values import canonical, written
 from noevict.engines.engine import Server
@@ -62,7 +62,7 @@ def wanted(
             *(f"redis_config: {name}: should be {should}" for name, should in found.items() if should)
         )
     by_name: dict[str, object] = {
-        **CHOICES,
+        **NOEVICT_DEFAULTS,
         **{name: getattr(settings, setting) for name, setting in FROM_SETTINGS.items()},
         **_fixed(layout, systemd=systemd),
         "maxmemory": maxmemory,
@@ -112,7 +112,7 @@ def render(wanted: Mapping[str, str], server: Server, layout: Layout) -> str:
     """Return the text of redis.conf (templates/redis.conf.j2), in the form that this server's CONFIG REWRITE writes."""
     lines = {name: written(name, value, server) for name, value in wanted.items()}
     # the directives that the template names; all others come from redis_config
-    named = {*CHOICES, *FROM_SETTINGS, *_fixed(layout, systemd=True), "maxmemory", "bind"}
+    named = {*NOEVICT_DEFAULTS, *FROM_SETTINGS, *_fixed(layout, systemd=True), "maxmemory", "bind"}
     return templates.render(
         "redis.conf",
         title=layout.title,

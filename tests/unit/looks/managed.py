@@ -103,7 +103,7 @@ class Managed:
 
 @functools.cache
 def managed(name: str, **settings: Any) -> Managed:
-    """The host as captured. What only a change of noevict itself would make differ (templates/, profiles, choices)
+    """The host as captured. What only a change of noevict itself would make differ (templates/, profiles, defaults)
     is as that noevict would have left it: files by their digests, redis.conf, live values, ACL users."""
     asked = build_settings(name, {"redis_engine": HOSTS[name], **settings})
     state = replace(

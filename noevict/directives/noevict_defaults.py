@@ -1,10 +1,10 @@
-"""The values that noevict gives to directives: its own choices, and the values of settings."""
+"""The values that noevict gives to directives: its own defaults, and the values of settings."""
 
 from noevict.directives.ownership import SETTINGS
 
-# noevict's choices, which redis_config may change: they differ from the server's default, or readers of the file look
+# noevict's defaults, which redis_config may change: they differ from the server's default, or readers of the file look
 # for them.
-CHOICES = {
+NOEVICT_DEFAULTS = {
     # a client that vanished is noticed within two minutes, and idle connections survive cloud firewalls, which drop
     # them after 350 s or less
     "tcp-keepalive": "60",
