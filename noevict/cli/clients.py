@@ -11,7 +11,7 @@ import click
 from noevict.cli.checkout import check_user, find_root, host_data
 from noevict.fleet.endpoint import endpoint_of
 from noevict.inventory.reader import read_fleet
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.secrets.store import load_secrets
 from noevict.settings.model import Settings, settings_of
 
@@ -99,7 +99,7 @@ def cli_(host: str, command: tuple[str, ...], user: str) -> int:
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
-    default=authority.DAYS,
+    default=validity.DAYS,
     show_default=True,
     help="How long it is valid; not longer than the CA.",
 )

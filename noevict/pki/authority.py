@@ -1,4 +1,4 @@
-"""The fleet's CA: what it signs, and when a host's certificate has to be renewed.
+"""The fleet's CA, and what it signs.
 
 Pure, except for randomness; `now` is an argument (aware, UTC).
 
@@ -21,16 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from noevict.errors import NoevictError
-from noevict.pki.certificate import Certificate, fingerprint, missing_extensions, normalise
-from noevict.pki.host_names import Owner, nobody
+from noevict.pki.certificate import fingerprint, missing_extensions, normalise
+from noevict.pki.validity import CLOCK_SKEW, DAYS, expiry
 
 CA_NAME = "noevict CA"  # how the names of fleets' CAs begin
 CA_DAYS = 3653  # ten years
-DAYS = 397  # 13 months, as for public CAs: all clients accept that, and a leaked key expires by itself
-RENEW_DAYS = 30
 CA_WARNING_DAYS = 180  # every client needs the next CA, which takes users longer than a renewal
-# A machine whose clock is slow by less than this accepts what was signed just now.
-CLOCK_SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -156,40 +152,6 @@ def make_client_certificate(ca: Authority, name: str, now: datetime, days: int =
     return _pem(certificate), _key_pem(key)
 
 
-def problems(
-    certificate: Certificate | None,
-    key_digest: str,
-    ca: Authority,
-    names: Iterable[str],
-    now: datetime,
-    *,
-    renew_days: int = RENEW_DAYS,
-    owner: Owner = nobody,
-) -> tuple[str, ...]:
-    """Return why a host's certificate has to be renewed, in words; empty if it is as it should be.
-
-    `certificate` is None if it cannot be read, `key_digest` is empty if there is no key. More names than those wanted
-    are not a problem, unless they belong to another host (`owner`). Nor is an end that is also the CA's: a new
-    certificate would not last longer.
-    """
-    if certificate is None:
-        return ("cannot be read",)
-    found = [f"does not cover {name}" for name in dict.fromkeys(names) if not certificate.covers(name)]
-    others = {name: owner(name) for name in sorted(certificate.names)}
-    found += [f"covers {name}, which is {other}'s" for name, other in others.items() if other]
-    left = certificate.not_after - now
-    ends_with_ca = certificate.not_after >= ca.certificate.not_valid_after_utc
-    if left <= timedelta(0) or (left < timedelta(days=renew_days) and not ends_with_ca):
-        found.append(expiry(left))
-    if certificate.not_before > now:
-        found.append(f"is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC")
-    if not certificate.signed_by(ca.certificate):
-        found.append("is signed by another CA")
-    if key_digest != certificate.key_digest:
-        found.append("does not match its key" if key_digest else "has no key")
-    return tuple(found)
-
-
 def _issue(
     ca: Authority,
     key: CertificatePublicKeyTypes,
@@ -276,18 +238,6 @@ def _general_name(name: str) -> x509.GeneralName:
 
 def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def outlives(certificate: Certificate, days: int = DAYS) -> bool:
-    """Whether a certificate was made for longer than certificates are made now."""
-    return certificate.not_after - certificate.not_before > timedelta(days=days) + 2 * CLOCK_SKEW
-
-
-def expiry(left: timedelta) -> str:
-    """Return how long a certificate is still valid, as the end of a sentence."""
-    if left <= timedelta(0):
-        return "has expired"
-    return f"expires in {left.days} days" if left.days != 1 else "expires in 1 day"
 
 
 def _pem(certificate: x509.Certificate) -> str:

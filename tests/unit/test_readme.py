@@ -12,7 +12,7 @@ import pytest
 from noevict import LAYERS
 from noevict.cli.main import noevict
 from noevict.engines.layout import LAYOUTS
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.platforms.systemd.wanted import tls_files, wanted_files
 from tests.unit.project_copy import copy_project, run_pyinfra
 
@@ -151,7 +151,7 @@ def test_every_file_on_a_host_is_documented() -> None:
 def test_the_pages_name_the_validity_of_certificates() -> None:
     pages = ("docs/certificates.md", "docs/how-it-works.md", "docs/on-a-host.md", "SECURITY.md")
     named = {days for page in pages for days in re.findall(r"\b(\d+) days\b", (PROJECT / page).read_text())}
-    assert named == {str(authority.DAYS), str(authority.RENEW_DAYS)}
+    assert named == {str(validity.DAYS), str(validity.RENEW_DAYS)}
 
 
 def messages() -> str:

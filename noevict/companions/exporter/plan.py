@@ -14,7 +14,7 @@ from noevict.companions.exporter.wanted import (
     WantedExporter,
 )
 from noevict.machine.files import attributes
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.pki.certificate import Certificate
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
@@ -97,9 +97,9 @@ def _certificate(found: FoundExporter, secrets: Secrets, now: datetime) -> Itera
         yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, "none", "a certificate")
         return
     parsed = Certificate.parse(found.certificate)
-    problems = authority.problems(parsed, found.key_digest, secrets.ca, (), now)
-    if parsed is not None and authority.outlives(parsed):
-        problems += (f"was made for more than {authority.DAYS} days",)
+    problems = validity.problems(parsed, found.key_digest, secrets.ca.certificate, (), now)
+    if parsed is not None and validity.outlives(parsed):
+        problems += (f"was made for more than {validity.DAYS} days",)
     for problem in problems:
         yield Change(Part.CERTIFICATE, CERTIFICATE, How.CERTIFICATE, problem, "a new certificate")
 

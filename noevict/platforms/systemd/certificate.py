@@ -10,7 +10,7 @@ from datetime import datetime
 
 from noevict.engines.layout import Layout
 from noevict.machine.files import attributes
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.conflicts import not_roots
@@ -43,7 +43,7 @@ def changes(
             yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, "another one", "the one of redis_tls_cert")
     else:
         key, names = _key(state, target, found), target.names
-        for problem in authority.problems(found, key, secrets.ca, names, now, owner=target.owner):
+        for problem in validity.problems(found, key, secrets.ca.certificate, names, now, owner=target.owner):
             yield Change(Part.CERTIFICATE, path, How.CERTIFICATE, problem, "a new certificate")
     if (state.ca or "").strip() != target.ca.strip():
         yield Change(

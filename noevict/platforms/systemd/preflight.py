@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from noevict.directives import table
 from noevict.engines import rdb
 from noevict.engines.layout import Layout
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.platforms.systemd import takeover
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca, other_secrets
@@ -257,7 +257,7 @@ def clocks(state: InstanceState, now: datetime) -> Iterator[str]:
     """Report clocks that differ too much for signing a certificate: clients would not accept it yet, or not for long,
     and we cannot know which of the two clocks is right."""
     there = datetime.fromtimestamp(state.machine.time, UTC)
-    if state.machine.time and abs(there - now) > authority.CLOCK_SKEW:
+    if state.machine.time and abs(there - now) > validity.CLOCK_SKEW:
         yield (
             f"it is {there:%Y-%m-%d %H:%M} UTC there and {now:%Y-%m-%d %H:%M} UTC here: no certificate is signed while "
             "the clocks differ by more than an hour; set the one that is wrong, then run again"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from noevict.directives.table import measured_after, problem
 from noevict.machine import sysctl
-from noevict.pki import authority
+from noevict.pki import validity
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.pki.host_names import is_address
 from noevict.platforms.systemd.found import InstanceState
@@ -28,7 +28,7 @@ def notices(
     """Yield the notices, which are reported at the end of a run, and by ``noevict drift``."""
     if user_certificate is not None:
         ends = user_certificate.certificate.not_after
-        if ends - now < timedelta(days=authority.RENEW_DAYS):
+        if ends - now < timedelta(days=validity.RENEW_DAYS):
             yield f"redis_tls_cert: ends on {ends:%Y-%m-%d}: get a new one and run again"
     elif warning := secrets.ca.warning(now):
         yield warning
@@ -92,12 +92,12 @@ def _exporter(state: InstanceState, now: datetime) -> Iterator[str]:
     if found is None:
         return
     left = found.not_after - now
-    if left < timedelta(days=authority.RENEW_DAYS):
-        yield f"the exporter's client certificate {authority.expiry(left)}: run deploys/monitoring.py, which renews it"
-    elif authority.outlives(found):
+    if left < timedelta(days=validity.RENEW_DAYS):
+        yield f"the exporter's client certificate {validity.expiry(left)}: run deploys/monitoring.py, which renews it"
+    elif validity.outlives(found):
         yield (
             f"the exporter's client certificate is valid for {left.days} more days, wherever clients need one: run "
-            f"deploys/monitoring.py, which replaces it with one for {authority.DAYS} days"
+            f"deploys/monitoring.py, which replaces it with one for {validity.DAYS} days"
         )
 
 

@@ -39,7 +39,7 @@ from noevict.companions.exporter.wanted import (
 )
 from noevict.errors import NoevictError
 from noevict.machine.found import Address, File, Package
-from noevict.pki import authority
+from noevict.pki import authority, validity
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.plan import Plan
 from noevict.secrets.store import Secrets
@@ -178,7 +178,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def certified(secrets: Secrets, days: int = authority.DAYS, now: datetime = NOW) -> tuple[str, str]:
+def certified(secrets: Secrets, days: int = validity.DAYS, now: datetime = NOW) -> tuple[str, str]:
     """A client's certificate and the digest of its key."""
     pem, _ = authority.make_client_certificate(secrets.ca, "exporter", now, days)
     parsed = Certificate.parse(pem)

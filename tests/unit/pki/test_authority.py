@@ -23,9 +23,7 @@ from noevict.pki.authority import (
     make_ca,
     make_client_certificate,
     named_as_ca,
-    outlives,
     parse_key,
-    problems,
     sign_client_request,
     sign_request,
 )
@@ -204,16 +202,6 @@ def test_a_client_certificate_lasts_as_long_as_it_is_asked_to() -> None:
     assert found.key_digest == public_key_digest(private.public_key())
 
 
-def test_what_lasts_longer_than_certificates_do_now_is_known() -> None:
-    assert not outlives(CACHE.certificate)
-    assert not outlives(host("a", days=397).certificate, 397)
-    assert outlives(host("a", days=398).certificate)
-    assert outlives(CACHE.certificate, 396)
-    most = NOW + 397 * DAY + 2 * timedelta(hours=1)  # for clocks that are an hour behind or ahead
-    assert not outlives(replace(CACHE.certificate, not_before=NOW, not_after=most))
-    assert outlives(replace(CACHE.certificate, not_before=NOW, not_after=most + SECOND))
-
-
 def test_the_name_of_a_fleets_ca_is_known_whosever_it_is() -> None:
     assert named_as_ca(CA.certificate)
     assert named_as_ca(make_ca(NOW).certificate)
@@ -356,72 +344,6 @@ def test_a_request_that_its_key_did_not_sign_is_refused() -> None:
 
 # When it is renewed
 
-NAMES = ("cache-1.example.com", "10.0.0.12")
-
-
-def test_a_good_certificate_has_no_problem_whatever_more_names_it_has() -> None:
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, NOW) == ()
-    assert problems(CACHE.certificate, CACHE.digest, CA, ("CACHE-1.example.com.", "FD00:0::12"), NOW) == ()
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"certificate": None}, "cannot be read"),
-        ({"key_digest": ""}, "has no key"),
-        ({"key_digest": "0" * 64}, "does not match its key"),
-        ({"ca": make_ca(NOW)}, "is signed by another CA"),
-        ({"names": ("cache-1.example.com", "new.example.com")}, "does not cover new.example.com"),
-        ({"now": NOW + 368 * DAY}, "expires in 29 days"),
-        ({"now": NOW + 396 * DAY}, "expires in 1 day"),
-        ({"now": NOW + 397 * DAY}, "has expired"),
-        ({"now": NOW - DAY}, f"is not valid before {NOW - timedelta(hours=1):%Y-%m-%d %H:%M} UTC"),
-    ],
-    # No time in them: two processes that begin in different minutes collect the same tests.
-    ids=[
-        "none",
-        "no key",
-        "another key",
-        "another CA",
-        "a name",
-        "29 days",
-        "1 day",
-        "expired",
-        "not yet valid",
-    ],
-)
-def test_a_reason_for_renewal_is_told_in_words(changed: dict, expected: str) -> None:
-    good = {
-        "certificate": CACHE.certificate,
-        "key_digest": CACHE.digest,
-        "ca": CA,
-        "names": NAMES,
-        "now": NOW,
-    }
-    assert problems(**{**good, **changed}) == (expected,)
-
-
-def test_a_certificate_is_valid_from_its_first_second_to_its_last() -> None:
-    starts, ends = CACHE.certificate.not_before, CACHE.certificate.not_after
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, starts) == ()
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, starts - SECOND) != ()
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, ends) == ("has expired",)
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, ends - SECOND) == ("expires in 0 days",)
-
-
-def test_every_reason_is_told_once_in_this_order() -> None:
-    told = problems(
-        CACHE.certificate, "", make_ca(NOW), ["b", "a", "b", *NAMES], NOW - DAY, owner={"localhost": "h"}.get
-    )
-    assert told == (
-        "does not cover b",
-        "does not cover a",
-        "covers localhost, which is h's",
-        f"is not valid before {NOW - timedelta(hours=1):%Y-%m-%d %H:%M} UTC",
-        "is signed by another CA",
-        "has no key",
-    )
-
 
 def test_a_certificate_of_a_ca_with_the_same_name_and_another_key_is_signed_by_another() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
@@ -455,18 +377,6 @@ def test_names_in_a_certificate_are_read_in_lower_case() -> None:
     found = Certificate.parse(signed.public_bytes(serialization.Encoding.PEM).decode())
     assert found
     assert found.names == {"cache-1.example", "fd00::12"}
-
-
-def test_thirty_days_are_enough() -> None:
-    assert problems(CACHE.certificate, CACHE.digest, CA, NAMES, NOW + 367 * DAY) == ()
-
-
-def test_a_certificate_that_ends_with_the_ca_is_not_renewed_over_and_over() -> None:
-    late = NOW + 3640 * DAY
-    last = host("a", now=late)
-    assert problems(last.certificate, last.digest, CA, ["a"], late) == ()
-    assert problems(last.certificate, last.digest, CA, ["a"], NOW + 3652.5 * DAY) == ()
-    assert problems(last.certificate, last.digest, CA, ["a"], NOW + 3653 * DAY) == ("has expired",)
 
 
 def test_the_end_of_the_ca_is_announced_half_a_year_before() -> None:

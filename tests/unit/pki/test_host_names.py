@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict.machine.found import Address
-from noevict.pki.authority import make_ca, problems, sign_request
+from noevict.pki.authority import make_ca, sign_request
 from noevict.pki.certificate import Certificate
 from noevict.pki.host_names import Owners, given_names
+from noevict.pki.validity import problems
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.compare import make_plan
 from noevict.platforms.systemd.wanted import Target, make_target
@@ -191,7 +192,7 @@ def test_a_name_of_another_host_in_a_certificate_is_drift_and_any_other_beyond_t
     def due(*names: str) -> tuple[str, ...]:
         found = Certificate.parse(sign_request(ca, request_pem, ["trixie", *names], now))
         assert found
-        return problems(found, found.key_digest, ca, ["trixie"], now, owner=OWNERS.of("trixie"))
+        return problems(found, found.key_digest, ca.certificate, ["trixie"], now, owner=OWNERS.of("trixie"))
 
     assert due("old.example.com", "10.0.0.7", "*.example.org", "vip.example.com", "localhost") == ()
     assert due("10.0.0.2") == ("covers 10.0.0.2, which is cache-2's",)

@@ -9,8 +9,9 @@ import pytest
 from noevict.machine.found import Address, Package, Sysctl
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import changed_fields
-from noevict.pki.authority import DAYS, make_ca, make_client_certificate
+from noevict.pki.authority import make_ca, make_client_certificate
 from noevict.pki.certificate import Certificate, UserCertificate
+from noevict.pki.validity import DAYS
 from noevict.plan.change import Change, How, Part
 from noevict.server.live import Reach
 from noevict.server.password_rotation import ID
