@@ -11,8 +11,8 @@ from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
 from noevict.scripts import script
-from noevict.server.progress import ProgressDeadline
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
+from noevict.ssh.waits import ProgressDeadline
 
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
 

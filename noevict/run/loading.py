@@ -9,8 +9,9 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.platforms.systemd.found import InstanceState
 from noevict.run.instance import InstanceRun
-from noevict.server.progress import Info, ProgressDeadline, loading
+from noevict.server.progress import Info, loading
 from noevict.ssh.shell import HOST_FAILURES
+from noevict.ssh.waits import ProgressDeadline
 
 ANSWER_SECONDS = 20  # from the unit being ready to the server's first answer
 

@@ -1,84 +1,13 @@
-"""Waits for work that takes long with large data, as long as it makes progress, and reports how far it is."""
+"""How far a server is with loading or saving its data, by what it reports. Pure."""
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import gevent
-
-from noevict.errors import NoevictError
-
-STILL_SECONDS = 1800  # without progress: saving one key of 100 GB takes about as long
-MOST_SECONDS = 86400  # even with progress: a terabyte takes hours; a server that lies takes for ever
-REPORT_SECONDS = 5  # until the first line about it; then twice as long each time, up to
-REPORT_MOST = 60
-POLL_SECONDS = 0.1
 
 Info = Mapping[str, Any]  # INFO persistence
 
 
-class ProgressDeadline:
-    """One wait. ``what``: the sentence that is reported ("Redis is loading its data").
-
-    The deadline is for making progress, not for all of the work: no limit would suit everybody's amount of data.
-    """
-
-    def __init__(self, what: str, report: Callable[[str], None]) -> None:
-        self.what, self._report = what, report
-        self._began = self._moved = time.monotonic()
-        self._moments = _moments()
-        self._next = next(self._moments)
-        self._mark: object = None
-
-    def wait(self, mark: object = None, how_far: str = "") -> None:
-        """Wait a moment. ``mark`` is something that changes as the work proceeds; None if nothing is known about it.
-        ``how_far`` is reported with the seconds.
-
-        Raises NoevictError once there was no progress for STILL_SECONDS, or all of it takes MOST_SECONDS.
-        """
-        now = time.monotonic()
-        if mark not in (None, self._mark):
-            self._mark, self._moved = mark, now
-        if now - self._moved > STILL_SECONDS:
-            raise NoevictError(f"{self.what}: nothing has moved for {STILL_SECONDS} s")
-        if now - self._began > MOST_SECONDS:
-            raise NoevictError(f"{self.what}: not done after {MOST_SECONDS} s")
-        if now - self._began >= self._next:
-            self._report(f"{self.what}: {now - self._began:.0f} s{how_far}")
-            while now - self._began >= self._next:
-                self._next = next(self._moments)
-        time.sleep(POLL_SECONDS)
-
-
-@contextlib.contextmanager
-def reported_meanwhile(what: str, report: Callable[[str], None]) -> Iterator[None]:
-    """Report now and then that a block is still at work, if nothing shows how far it is."""
-
-    def keep_reporting() -> None:
-        past = 0
-        for seconds in _moments():
-            gevent.sleep(seconds - past)
-            report(f"{what}: {seconds} s")
-            past = seconds
-
-    reporter = gevent.spawn(keep_reporting)
-    try:
-        yield
-    finally:
-        reporter.kill(block=False)
-
-
-def _moments() -> Iterator[int]:
-    """Yield when to report, in seconds from the beginning: 5, 10, 20, 40, 80, 140, 200, ..."""
-    seconds = REPORT_SECONDS
-    while True:
-        yield seconds
-        seconds += min(seconds, REPORT_MOST)
-
-
 def loading(info: Info) -> tuple[object, str]:
-    """Return how far a server is with loading its data: ``mark`` and ``how_far`` of ``ProgressDeadline.wait``."""
+    """Return how far a server is with loading its data: what changes as it proceeds, and words."""
     loaded, total = info.get("loading_loaded_bytes", 0), info.get("loading_total_bytes")
     if not total:
         return loaded, ""

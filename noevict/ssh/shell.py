@@ -17,11 +17,11 @@ from pyinfra.api.state import State
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.messages import one_line
-from noevict.server.progress import reported_meanwhile
 from noevict.ssh import commands
 from noevict.ssh.lane import Lane
 from noevict.ssh.lock import AT_WORK, LOST, Lock
 from noevict.ssh.sudo import refusal_of_sudo
+from noevict.ssh.waits import reported_meanwhile
 
 SCRIPT_SECONDS = 120
 # For a script that syncs: the disk first writes what the server has left to it, perhaps gigabytes.

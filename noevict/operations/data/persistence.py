@@ -8,7 +8,8 @@ import redis
 from noevict.client.client import Client
 from noevict.errors import NoevictError
 from noevict.run.instance import InstanceRun
-from noevict.server.progress import Info, ProgressDeadline, is_saving, saving
+from noevict.server.progress import Info, is_saving, saving
+from noevict.ssh.waits import ProgressDeadline
 
 
 def turn_aof_on(run: InstanceRun, client: Client, begun: Callable[[], object] = lambda: None) -> None:
