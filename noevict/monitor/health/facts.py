@@ -35,6 +35,21 @@ class Severity(StrEnum):
         return self in {Severity.WARN, Severity.BAD}
 
 
+class FactName(StrEnum):
+    """Which figure it is."""
+
+    MEMORY = "memory"
+    POLICY = "policy"
+    EVICTED = "evicted"
+    PERSISTENCE = "persistence"
+    CERTIFICATE = "certificate"
+    CLIENTS = "clients"
+    UP = "up"
+    DISK = "disk"
+    BACKUP = "backup"
+    DRIFT = "drift"
+
+
 @dataclass(frozen=True)
 class Fact:
     """One figure. ``about``: its runbook, if it has one (see runbooks.SECTIONS); ``short``: if there is less room.
@@ -42,13 +57,18 @@ class Fact:
     ``at``: since when it is so; its age follows the words, after ``joint``.
     """
 
-    label: str
+    name: FactName
     text: str
     severity: Severity = Severity.GOOD
     about: str = ""
     short: str = ""
     at: datetime | None = None
     joint: str = ", "
+
+    @property
+    def label(self) -> str:
+        """The name, for people."""
+        return self.name.capitalize()
 
     @property
     def brief(self) -> str:
@@ -68,11 +88,11 @@ def facts(answer: Answer) -> Iterator[Fact]:
         yield _evicted(answer)
         yield _persistence(answer)
     if (days := answer["certificateDaysLeft"]) is not None:
-        yield Fact("Certificate", days_left(days), _severity(answer, "certificate"))
+        yield Fact(FactName.CERTIFICATE, days_left(days), _severity(answer, "certificate"))
     if answer["persistence"] is not None:
         clients, up = answer["connectedClients"], answer["uptimeSeconds"]
-        yield _known("Clients", None if clients is None else f"{clients:,}")
-        yield _known("Up", None if up is None or up >= LONGEST_UP else span(timedelta(seconds=up)))
+        yield _known(FactName.CLIENTS, None if clients is None else f"{clients:,}")
+        yield _known(FactName.UP, None if up is None or up >= LONGEST_UP else span(timedelta(seconds=up)))
     if answer["dataDisk"]:
         yield _disk(answer["dataDisk"])
     yield _backup(answer["lastBackup"])
@@ -87,9 +107,11 @@ def memory(answer: Answer) -> Fact | None:
     if not most:
         unlimited = most == 0
         text = f"{size(used)}, no maxmemory" if unlimited else size(used)
-        return Fact("Memory", text, Severity.WARN if unlimited else Severity.UNKNOWN)
+        return Fact(FactName.MEMORY, text, Severity.WARN if unlimited else Severity.UNKNOWN)
     almost = Severity.WARN if percent > ALMOST_FULL else Severity.GOOD
-    return Fact("Memory", sizes(used, most), max(almost, _severity(answer, "memory"), key=_RANKS.index))
+    return Fact(
+        FactName.MEMORY, sizes(used, most), max(almost, _severity(answer, "memory"), key=_RANKS.index)
+    )
 
 
 def reason(check: str, detail: str) -> str:
@@ -119,62 +141,66 @@ def _fails(answer: Answer, check: str) -> bool:
     return found is not None and found["status"] != Status.HEALTHY
 
 
-def _known(label: str, text: str | None) -> Fact:
-    return Fact(label, text, Severity.GOOD) if text is not None else Fact(label, NOT_KNOWN, Severity.UNKNOWN)
+def _known(name: FactName, text: str | None) -> Fact:
+    return Fact(name, text, Severity.GOOD) if text is not None else Fact(name, NOT_KNOWN, Severity.UNKNOWN)
 
 
 def _policy(policy: str | None) -> Fact:
     if policy in {None, NOEVICTION}:
-        return _known("Policy", policy)
-    return Fact("Policy", str(policy), Severity.WARN)
+        return _known(FactName.POLICY, policy)
+    return Fact(FactName.POLICY, str(policy), Severity.WARN)
 
 
 def _evicted(answer: Answer) -> Fact:
     """Return the evictions. Only the last hour counts, and for a cache not even that: the check knows."""
     keys, lately = answer["evictedKeys"], answer["evictedKeysLastHour"]
     if keys is None:
-        return _known("Evicted", None)
+        return _known(FactName.EVICTED, None)
     text, short = ("none lately", f"{keys:,}")
     if lately:
         text, short = f"{lately:,} in the last hour", f"{keys:,}, {lately:,} lately"
-    return Fact("Evicted", text, _severity(answer, "evictions"), short=short)
+    return Fact(FactName.EVICTED, text, _severity(answer, "evictions"), short=short)
 
 
 def _persistence(answer: Answer) -> Fact:
     found = answer["persistence"]
     enabled, saved = found["aofEnabled"], found["rdbLastSave"]
     if enabled is None and saved is None and not _fails(answer, "save"):
-        return _known("Persistence", None)
+        return _known(FactName.PERSISTENCE, None)
     aof = "AOF failed" if _fails(answer, "aof") else "AOF" if enabled else ""
     failed = _fails(answer, "save")
     rdb = "RDB failed" if failed else "RDB" if saved else ""
     severity = max(_severity(answer, "aof"), _severity(answer, "save"), key=_RANKS.index)
     # The age is of the last save that went well: beside "failed" it would be read as the failure's.
     at = _time(saved) if saved and not failed else None
-    return Fact("Persistence", ", ".join(filter(None, (aof, rdb))) or "none", severity, at=at, joint=" ")
+    return Fact(
+        FactName.PERSISTENCE, ", ".join(filter(None, (aof, rdb))) or "none", severity, at=at, joint=" "
+    )
 
 
 def _disk(found: Mapping[str, Any]) -> Fact:
     if found["readOnly"]:
-        return Fact("Disk", "read-only", Severity.BAD, "disk", at=_time(found["at"]))
+        return Fact(FactName.DISK, "read-only", Severity.BAD, "disk", at=_time(found["at"]))
     severity = Severity.WARN if is_little(found["free"], found["size"]) else Severity.GOOD
-    return Fact("Disk", f"{size(found['free'])} free", severity, "disk", at=_time(found["at"]))
+    return Fact(FactName.DISK, f"{size(found['free'])} free", severity, "disk", at=_time(found["at"]))
 
 
 def _backup(at: str | None) -> Fact:
-    return Fact("Backup", "none", Severity.WARN, "backup") if at is None else Fact("Backup", "", at=_time(at))
+    if at is None:
+        return Fact(FactName.BACKUP, "none", Severity.WARN, "backup")
+    return Fact(FactName.BACKUP, "", at=_time(at))
 
 
 def _drift(look: Mapping[str, Any] | None) -> Fact:
     if look is None:
-        return Fact("Drift", "not looked for yet", Severity.UNKNOWN, short="never")
+        return Fact(FactName.DRIFT, "not looked for yet", Severity.UNKNOWN, short="never")
     at, count = _time(look["at"]), look["differences"]
     if look["failure"] is not None:
-        return Fact("Drift", "the look failed", Severity.WARN, "look", "failed", at)
+        return Fact(FactName.DRIFT, "the look failed", Severity.WARN, "look", "failed", at)
     if not count:
-        return Fact("Drift", "none", at=at)
+        return Fact(FactName.DRIFT, "none", at=at)
     text = "1 thing differs" if count == 1 else f"{count:,} things differ"
-    return Fact("Drift", text, Severity.WARN, "drift", f"{count:,}", at)
+    return Fact(FactName.DRIFT, text, Severity.WARN, "drift", f"{count:,}", at)
 
 
 def _time(text: str) -> datetime:

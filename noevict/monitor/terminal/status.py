@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from noevict.messages import one_line
-from noevict.monitor.health.facts import Answer, Severity, facts, memory, reason
+from noevict.monitor.health.facts import Answer, FactName, Severity, facts, memory, reason
 from noevict.monitor.health.figures import size
 from noevict.monitor.health.health import MEMORY_PERCENT, Status
 from noevict.terminal import ENDLESS, PILL
@@ -23,7 +23,10 @@ from noevict.urgency import Urgency, urgency
 GOOD, WARN, BAD, SOFT = "green", "yellow", "bold red", "dim"
 STATUS_STYLES = {"healthy": GOOD, "degraded": WARN, "unhealthy": BAD}
 STYLES = {Severity.GOOD: "", Severity.WARN: WARN, Severity.BAD: BAD}
-FIGURES = ("policy", "persistence", "evicted", "certificate", "disk", "backup", "drift")  # labels of facts
+FIGURES = (
+    *(FactName.POLICY, FactName.PERSISTENCE, FactName.EVICTED, FactName.CERTIFICATE),
+    *(FactName.DISK, FactName.BACKUP, FactName.DRIFT),
+)
 NOT_KNOWN = Text("-", SOFT)
 # Cells of a bar, and whether the queues are in the table, as the width allows.
 LAYOUTS = ((20, True), (10, True), (10, False))
@@ -70,7 +73,7 @@ class Screen:
     def _table(self, bar: int, options: ConsoleOptions, *, queues: bool) -> Table:
         """Make the table, without empty columns; an empty column of backups stays, as a warning."""
         figures = [_figures(answer, self._now) for _, answer in self.hosts]
-        columns = {
+        columns: dict[str, list[Text]] = {
             "host": [Text(one_line(name), "bold") for name, _ in self.hosts],
             "status": [_status(answer) for _, answer in self.hosts],
             "memory": [_memory(answer, bar, ascii_only=options.ascii_only) for _, answer in self.hosts],
@@ -82,7 +85,7 @@ class Screen:
         filled = {
             name: cells
             for name, cells in columns.items()
-            if name == "backup" or any(cell != NOT_KNOWN for cell in cells)
+            if name == FactName.BACKUP or any(cell != NOT_KNOWN for cell in cells)
         }
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for name in filled:
@@ -171,12 +174,10 @@ def _memory(answer: Answer, cells: int, *, ascii_only: bool) -> Text:
     return Text.assemble(marked, " ", (f"{percent:5.1f} %", style), f" of {size(answer['maxMemory'])}")
 
 
-def _figures(answer: Answer, now: datetime) -> dict[str, Text]:
+def _figures(answer: Answer, now: datetime) -> dict[FactName, Text]:
     """Return the figures that are known, by column."""
     texts = {
-        fact.label.lower(): Text(
-            one_line(fact.dated(fact.brief, lambda at: _age(at, now))), STYLES[fact.severity]
-        )
+        fact.name: Text(one_line(fact.dated(fact.brief, lambda at: _age(at, now))), STYLES[fact.severity])
         for fact in facts(answer)
         if fact.severity is not Severity.UNKNOWN
     }

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from noevict.monitor.asking.watched import View
 from noevict.monitor.health import runbooks
-from noevict.monitor.health.facts import Answer, Fact, Severity, facts, memory, reason, waiting
+from noevict.monitor.health.facts import Answer, Fact, FactName, Severity, facts, memory, reason, waiting
 from noevict.monitor.health.figures import path, span
 from noevict.monitor.health.health import Health, Status
 from noevict.monitor.web.answers import host_answer
@@ -79,7 +79,7 @@ class Card:
     @cached_property
     def tags(self) -> tuple[str, ...]:
         """The tags by which the line above all hosts counts this host, and filters."""
-        drift = next(fact for fact in self.facts if fact.label == "Drift")
+        drift = next(fact for fact in self.facts if fact.name is FactName.DRIFT)
         every = {
             "unhealthy": self.status != Status.HEALTHY,
             "full": self.memory is not None and self.memory.severity is Severity.BAD,

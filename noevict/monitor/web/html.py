@@ -133,7 +133,7 @@ def render_card(shown: Card, id_: str) -> str:
 
 def render_row(shown: Card, id_: str) -> str:
     """Render a host's row of the table, which links to its card."""
-    return _render("row.html.j2", card=shown, id=id_, facts={fact.label: fact for fact in shown.facts})
+    return _render("row.html.j2", card=shown, id=id_, facts={fact.name: fact for fact in shown.facts})
 
 
 def render_overview(shown: Sequence[Figure], wanted: Filter) -> str:
