@@ -46,6 +46,8 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     fleet, _ = read_settings(root)
     for host in hosts:
         host_data(fleet, host)
+    for line in fleet.unused_group_data():
+        click.echo(one_line(f"warning: {line}"), err=True)
     found, at = look_for_drift(root, fleet, hosts), datetime.now(UTC)
     reports.print_reports(found, "json" if as_json else form or "table", at)
     try:

@@ -1,7 +1,7 @@
 """The table of all directives of redis.conf.
 
 The facts about a directive (kind of value, range, default, whether CONFIG SET takes it) are measured on real servers.
-They are in directives.json, which tests/lab/measure_directives.py writes. What noevict does with a directive is in
+They are in table.json, which tests/lab/measure_directives.py writes. What noevict does with a directive is in
 ownership.py.
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 from noevict.errors import NoevictError
 from noevict.inventory.hosts_file import LOCAL, Groups, HostsFile, read_hosts_file
 from noevict.inventory.pyinfra_keys import KEYS, key_problem
-from noevict.messages import kind
+from noevict.messages import kind, nearest
 
 HOSTS_FILE = "hosts.yml"
 HOSTS_VARIABLE = "NOEVICT_HOSTS"
@@ -64,6 +64,20 @@ class Inventory:
             if key in self.group_data.get(group, {}):
                 return f"group_data/{group}.py{_line_in(self.root / 'group_data' / f'{group}.py', key)}"
         return ""
+
+    def unused_group_data(self) -> list[str]:
+        """Return a line for each group_data file that sets nothing, because no host is in its group.
+
+        It is no mistake: another hosts file (NOEVICT_HOSTS) may have that group. Files whose names begin with ``_``
+        are for imports: no group can have such a name.
+        """
+        used = {"all", *(group for host in self.hosts.values() for group in self._pyinfra_groups(host))}
+        return [
+            f"group_data/{group}.py: should have the name of a group in {self.file.label}"
+            f"{nearest(group, self.file_groups)}, is ignored"
+            for group in self.group_data
+            if group not in used and not group.startswith("_")
+        ]
 
     def groups(self) -> dict[str, list[str]]:
         """Return the hosts of each group of hosts.yml."""

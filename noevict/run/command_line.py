@@ -18,7 +18,7 @@ from pyinfra.context import state
 from noevict.errors import NoevictError
 from noevict.inventory.reader import FILE_GROUP, Inventory
 from noevict.inventory.ssh_options import key_mistakes, shorten_log
-from noevict.messages import displayed, nearest
+from noevict.messages import displayed, nearest, one_line
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -29,11 +29,15 @@ failing: set[str] = set()
 def take_charge(fleet: Inventory) -> None:
     """Check the hosts that the command line names, and correct its exit code when it ends.
 
+    Warn about group_data files without a group.
+
     Raise NoevictError for a ``--limit`` or ``--exclude`` that matches no host, and if both together leave no host.
     """
     context = click.get_current_context(silent=True)
     if context is None:
         return
+    for line in fleet.unused_group_data():
+        click.echo(one_line(f"warning: {line}"), err=True)
     hosts = check_limits(fleet, context.params["limit"], context.params["exclude"])
     if mistakes := key_mistakes(fleet, hosts):
         raise NoevictError.collect(mistakes)

@@ -2,9 +2,9 @@
 
 ``python -m tests.lab.measure_directives`` (a minute). Run it when a new release joins tests/lab/servers.py.
 
-For each directive that CONFIG GET tells, and each server: its kind and range (from what the server says to
-values that cannot be), its default (a fresh server's), and whether CONFIG SET takes it. A cell that is the same
-on all servers is written once.
+For each directive that CONFIG GET returns, and each server: its kind and range (from the server's answers to wrong
+values), its default (of a new server), and whether CONFIG SET accepts it. A cell that is the same on all servers is
+written once.
 """
 
 import json
@@ -20,7 +20,7 @@ import noevict
 from noevict.directives.ownership import ALIASES
 from tests.lab.servers import BINARIES, Binary, Running, free_port
 
-TARGET = Path(noevict.__file__).with_name("directives.json")
+TARGET = Path(noevict.__file__).parent / "directives/table.json"
 HOSTS_OWN = {"dir"}  # a default that depends on where the server was started
 NOT_A_VALUE = "no such value"
 LOWEST, HIGHEST = str(-(2**63) + 1), str(2**63 - 1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noevict.inventory.hosts_file import parse_hosts
-from noevict.inventory.reader import Inventory, read_fleet
+from noevict.inventory.reader import Host, Inventory, read_fleet
 from noevict.inventory.strict_yaml import parse
 
 
@@ -65,6 +65,36 @@ def test_group_data_leaves_out_what_it_imports_and_keeps_arguments(tmp_path: Pat
 def test_group_data_gives_what_all_names_where_it_is_there(tmp_path: Path) -> None:
     fleet = fleet_of(tmp_path, "r:\n  a:\n", r="__all__ = ['redis_port']\nredis_port = 1\nx = 2\n")
     assert fleet.data("a") == {"redis_port": 1}
+
+
+def test_a_group_data_file_without_a_group_is_named_with_the_group_that_it_may_be_for(tmp_path: Path) -> None:
+    data = dict.fromkeys(
+        ("all", "inventory", "redis", "_shared", "reddis", "elsewhere"), "redis_port = 7000\n"
+    )
+    fleet = fleet_of(tmp_path, "redis:\n  a:\nweb:\n  b:\n", **data)
+    assert fleet.unused_group_data() == [
+        "group_data/elsewhere.py: should have the name of a group in hosts.yml, is ignored",
+        "group_data/reddis.py: should have the name of a group in hosts.yml (did you mean redis?), is ignored",
+    ]
+
+
+def test_the_data_of_local_counts_only_if_this_machine_is_a_host(tmp_path: Path) -> None:
+    data = {"@local": "redis_port = 7000\n"}
+    assert fleet_of(tmp_path, 'redis:\n  "@local":\n', **data).unused_group_data() == []
+    assert len(fleet_of(tmp_path, "redis:\n  a:\n", **data).unused_group_data()) == 1
+
+
+@given(
+    groups=st.sets(st.from_regex(r"[a-z]{1,8}", fullmatch=True), min_size=1, max_size=4),
+    others=st.sets(st.from_regex(r"[a-z]{1,8}", fullmatch=True), max_size=4),
+)
+def test_a_group_data_file_is_either_used_by_a_host_or_named(groups: set[str], others: set[str]) -> None:
+    names = groups | others
+    hosts = {"a": Host("a", tuple(sorted(groups)), {})}
+    fleet = Inventory(Path(), hosts, {name: {name: 1} for name in sorted(names)}, tuple(sorted(groups)))
+    used = {name for name in names if name in fleet.data("a")}
+    named = {line.partition(".py: ")[0].removeprefix("group_data/") for line in fleet.unused_group_data()}
+    assert (used | named, used & named) == (names, set())
 
 
 def test_anchors_and_merges_work_and_an_own_key_wins(tmp_path: Path) -> None:

@@ -98,6 +98,16 @@ def test_what_matches_no_host_is_a_mistake(
     assert line.startswith(answer)
 
 
+def test_a_group_data_file_without_a_group_is_a_warning_and_no_mistake(tmp_path: Path) -> None:
+    project = copy_project(tmp_path, LOCAL, reddis="redis_port = 7000\n")
+    (project / "deploy.py").write_text(DEPLOY)
+    done = run_pyinfra(project, "-y", "inventory", "deploy.py")
+    assert (done.returncode, (project / "executed").exists()) == (0, True), done.stderr
+    [line] = [line for line in done.stderr.splitlines() if "group_data" in line]
+    assert line.startswith("warning: group_data/reddis.py: should have the name of a group in hosts.yml")
+    assert line.endswith(", is ignored")
+
+
 def test_a_limit_that_matches_no_host_ends_the_command_before_any_connection(tmp_path: Path) -> None:
     done = run_pyinfra(copy_project(tmp_path, LOCAL), "-y", "--limit", "cach-1", "inventory", "deploy.py")
     assert done.returncode == 1
