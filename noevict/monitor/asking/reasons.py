@@ -18,7 +18,7 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (ConnectionRefusedError, "refuses connections: nothing listens there"),
     (
         ShutOut,
-        "hangs up at the login: it may ask clients for a certificate (redis_tls_auth_clients)",
+        "hangs up at the login: perhaps it asks clients for a certificate (redis_tls_auth_clients)",
     ),
     (ConnectionError, "hangs up"),
     (EOFError, "hangs up"),
