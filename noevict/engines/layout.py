@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 from noevict.engines.engine import ENGINES, Engine, EngineName
 
+# Debian's package of the exporter, which is also its unit and directory.
+EXPORTER = "prometheus-redis-exporter"
+
 
 @dataclass(frozen=True)
 class Layout:
     """The paths and names of a server. All paths are absolute paths on the host.
 
     ``package``, ``tools``: Debian's; ``tools`` has the programs, and ``package`` depends on exactly its version.
-    ``user``: the system user and group that the server runs as.
+    ``user``: the system user and group that the server runs as. ``modules``: where packages put modules for it.
+    ``previous``: only for root, has what is put back if a change fails.
     """
 
     engine: Engine
@@ -25,6 +29,9 @@ class Layout:
     data: str
     logfile: str
     pidfile: str
+    modules: str
+    previous: str
+    exporter: str
 
     @property
     def title(self) -> str:
@@ -64,6 +71,31 @@ class Layout:
         return f"{self.data}/appendonly.aof"
 
     @property
+    def last_good(self) -> str:
+        """The last configuration that worked, until a new one is verified."""
+        return f"{self.previous}/good"
+
+    @property
+    def takeover(self) -> str:
+        """How the host was, until a take-over is verified."""
+        return f"{self.previous}/takeover"
+
+    @property
+    def unverified(self) -> tuple[str, str]:
+        """What is removed once all is verified."""
+        return (self.last_good, self.takeover)
+
+    @property
+    def exporter_etc(self) -> str:
+        """The directory of its exporter's files."""
+        return f"/etc/{self.exporter}"
+
+    @property
+    def exporter_credentials(self) -> str:
+        """Where systemd puts copies of them for the exporter: the files themselves are only for root."""
+        return f"/run/credentials/{self.exporter}.service"
+
+    @property
     def logs(self) -> str:
         return self.logfile.rpartition("/")[0]
 
@@ -88,6 +120,9 @@ def packaged(engine: Engine) -> Layout:
         data=f"/var/lib/{name}",
         logfile=f"/var/log/{name}/{name}-server.log",
         pidfile=f"/run/{name}/{name}-server.pid",
+        modules="/usr/lib/redis/modules",
+        previous="/var/lib/noevict",
+        exporter=EXPORTER,
     )
 
 

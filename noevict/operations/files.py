@@ -8,7 +8,6 @@ from noevict.machine.sysctl import KERNEL
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.preflight import takes_over
-from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script, throwaway_server
@@ -67,7 +66,7 @@ def write_files(run: InstanceRun) -> None:
             conf=layout.conf,
             acl=layout.aclfile,
             package=layout.package,
-            previous=PREVIOUS,
+            previous=layout.previous,
             keep="yes" if run.found.pid or takes_over(run.found, layout) else "no",
         )
         + file_script(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, check_start
-from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
@@ -173,7 +172,7 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
 def _restore_files(run: InstanceRun) -> bool:
     """Put the last configuration that worked back in place. Return False if there is none."""
     layout = run.layout
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous)
     return "none" not in run.machine.shell(
         put, seconds=SYNC_SECONDS, what="putting the old configuration back"
     )

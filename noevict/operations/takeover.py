@@ -1,7 +1,8 @@
 """A take-over: remembers how the host is and, if the take-over fails, gives it back without anything of noevict's.
 
-From the first change to the last check, a file of root's on the host, TAKEOVER, says that the host is not managed yet.
-A run that is killed in between leaves it; the next run continues, or is refused as for any server of somebody else.
+From the first change to the last check, a file of root's on the host (``Layout.takeover``) says that the host is not
+managed yet. A run that is killed in between leaves it; the next run continues, or is refused as for any server of
+somebody else.
 """
 
 from functools import partial
@@ -14,7 +15,6 @@ from noevict.operations.data.persistence import save
 from noevict.operations.service import last_log_lines, service, settle, stop
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.takeover import keys_in_rdb, ran_without_aof
-from noevict.platforms.systemd.wanted import PREVIOUS
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
@@ -30,7 +30,7 @@ def begin_takeover(run: InstanceRun) -> None:
     run.machine.shell(
         script(
             "remember",
-            previous=PREVIOUS,
+            previous=layout.previous,
             etc=layout.etc,
             conf=layout.conf,
             paths="\n".join(placed),
@@ -63,9 +63,9 @@ def _give_back(run: InstanceRun) -> str:
     # RDB would be loaded instead of it, although it is newer.
     if not untouched and keys_in_rdb(found, layout):
         keep_old_aof(run)
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=PREVIOUS)
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous)
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
-    back = script("give_back", previous=PREVIOUS, etc=layout.etc, dropin=layout.dropin)
+    back = script("give_back", previous=layout.previous, etc=layout.etc, dropin=layout.dropin)
     run.machine.shell(back, seconds=SYNC_SECONDS, what="removing what was placed")
     if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")

@@ -197,6 +197,7 @@ class InstanceRun:
         own = self._own_certificate()
         target = make_target(
             self.name,
+            self.layout,
             settings,
             found,
             secrets,

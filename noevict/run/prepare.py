@@ -8,7 +8,6 @@ from pyinfra.api.state import State
 
 from noevict.errors import NoevictError
 from noevict.plan.plan import Plan
-from noevict.platforms.systemd.wanted import UNVERIFIED
 from noevict.run import command_line
 from noevict.run.context import context_of
 from noevict.run.instance import InstanceRun
@@ -39,7 +38,7 @@ def look_at(state: State, host: Host, *, report: bool = True, repairs: bool = Tr
 
 def differs(run: InstanceRun) -> bool:
     """Return whether anything is not as wanted, except what the verification ends."""
-    return any(change.path not in UNVERIFIED for change in run.plan.changes)
+    return any(change.path not in run.layout.unverified for change in run.plan.changes)
 
 
 def report_due(run: InstanceRun, plan: Plan[Any] | None) -> None:

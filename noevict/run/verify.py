@@ -7,7 +7,6 @@ from noevict.client.client import rewrite
 from noevict.errors import NoevictError
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.wanted import TAKEOVER, UNVERIFIED
 from noevict.run.instance import InstanceRun
 from noevict.run.kept import refusals, writes_refused
 from noevict.run.loading import wait_until_loaded
@@ -15,7 +14,6 @@ from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
 
 RETRY_SECONDS = 1  # clients whose writes are refused try again within this time
-CLEAN_UP = f"rm -rf {' '.join(UNVERIFIED)}"
 
 
 def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
@@ -46,22 +44,23 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         *(
             f"{change.what}: should be {change.wanted}, is {change.found}"
             for change in run.plan.changes
-            if change.path not in UNVERIFIED and not (run.machine.lock and _made_by_verification(run, change))
+            if change.path not in run.layout.unverified
+            and not (run.machine.lock and _made_by_verification(run, change))
         ),
         *run.plan.refusals,
         *run.plan.faults,
         *_ways_in(run),
         *exposure.failed_writes(run.found.live),
     ]
-    if run.machine.lock and run.found.file(TAKEOVER) is not None and not _taking_over(run):
+    if run.machine.lock and run.found.file(run.layout.takeover) is not None and not _taking_over(run):
         # Whatever else is wrong: the host is managed from now on, and nothing earlier is put back.
-        run.machine.shell(f"rm -f {TAKEOVER}", what="ending the take-over")
+        run.machine.shell(f"rm -f {run.layout.takeover}", what="ending the take-over")
     if wrong:
         raise NoevictError.collect(filter(None, (refused, *wrong)))
     if run.machine.lock:
         finish(run)
-    if run.machine.lock and any(run.found.file(path) is not None for path in UNVERIFIED):
-        run.machine.shell(CLEAN_UP, what="cleaning up")
+    if run.machine.lock and any(run.found.file(path) is not None for path in run.layout.unverified):
+        run.machine.shell(f"rm -rf {' '.join(run.layout.unverified)}", what="cleaning up")
     if not refused:
         run.machine.log(summary(run))
     for notice in run.plan.notices:

@@ -9,8 +9,14 @@ from pathlib import Path
 from noevict.engines.layout import Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
+from noevict.server.password_rotation import DIRECTORY
 
 _HERE = Path(__file__).parent
+# The fields of a Layout that the look at a server uses.
+_LOOKED_AT = (
+    *("package", "unit", "user", "binary", "etc", "conf", "data", "logfile", "pidfile", "dropin"),
+    *("modules", "last_good", "takeover", "exporter_etc", "exporter_credentials"),
+)
 
 
 def script(name: str, **variables: str | int) -> str:
@@ -36,14 +42,15 @@ def look_script(layouts: tuple[Layout, ...], ports: tuple[int, int]) -> str:
     calls = [_look_at(wanted, ports, other=others[0].dropin if others else "")]
     for layout in others:
         calls += [f"if [[ -e {layout.dropin} ]]; then", _look_at(layout, ports, other=wanted.dropin), "fi"]
-    machine = script("look_machine", packages=" ".join((*packages, "openssl", "iproute2")))
+    machine = script(
+        "look_machine", packages=" ".join((*packages, "openssl", "iproute2")), root_files=DIRECTORY
+    )
     functions = (script("look_files"), script("look_others"), script("look_instance"))
     return "\n".join([machine, *functions, *calls, f'say "{END}"'])
 
 
 def _look_at(layout: Layout, ports: tuple[int, int], other: str) -> str:
-    names = ("package", "unit", "user", "binary", "etc", "conf", "data", "logfile", "pidfile", "dropin")
-    variables: dict[str, str | int] = {name: getattr(layout, name) for name in names}
+    variables: dict[str, str | int] = {name: getattr(layout, name) for name in _LOOKED_AT}
     more: dict[str, str | int] = {
         "acl": layout.aclfile,
         "sysctl": SYSCTL,

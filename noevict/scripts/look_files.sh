@@ -5,10 +5,10 @@
 # no link is followed, nothing is waited for, and the opened file is checked. Control characters are not printed, so that
 # no name and no line can add lines to this output.
 look_files() {
-  timeout -k 5 30 perl - "$user" "$etc" "$conf" "$acl" "$data" "$dropin" "$sysctl" "$logfile" <<'PERL'
+  timeout -k 5 30 perl - "$user" "$etc" "$conf" "$acl" "$data" "$dropin" "$sysctl" "$logfile" "$last_good" "$takeover" "$exporter_etc" <<'PERL'
 use strict;
 use Fcntl qw(:DEFAULT :mode);
-my ($user, $etc, $conf, $acl, $data, $dropin, $sysctl, $logfile) = @ARGV;
+my ($user, $etc, $conf, $acl, $data, $dropin, $sysctl, $logfile, $last_good, $takeover, $exporter_etc) = @ARGV;
 my ($tls, $logs) = ("$etc/tls", $logfile =~ m{(.*)/});
 my (%digests, %users, %groups);
 $| = 1;
@@ -58,9 +58,8 @@ sub certificates {    # only those: the file may have a key too
 }
 
 print_entry($_, lstat $_)
-    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile,
-    map { "/var/lib/noevict/$_" } qw(good takeover);
-content(opened('/var/lib/noevict/takeover'), 65_536) =~ /^aof (yes|no)$/m && say('aof-before', $1);
+    for $etc, $conf, $acl, $dropin =~ m{(.*)/}, $dropin, $sysctl, $data, $logs, $logfile, $last_good, $takeover;
+content(opened($takeover), 65_536) =~ /^aof (yes|no)$/m && say('aof-before', $1);
 for my $path ($conf, $acl, $dropin, $sysctl) {
     # The last two belong to root, in directories of root's.
     $digests{$path} = $path eq $conf || $path eq $acl ? theirs($path) : opened($path);
@@ -102,7 +101,7 @@ if ($inside && sysopen my $directory, $inside, O_RDONLY | O_DIRECTORY | O_NOFOLL
 elsif ($inside && @link && !S_ISLNK($link[2])) { print_entry($tls, @link) }
 
 # The exporter's certificate, in a directory of root's: deploys/monitoring.py renews it, and every run reads its end.
-certificates('exporter', opened('/etc/prometheus-redis-exporter/client.crt'));
+certificates('exporter', opened("$exporter_etc/client.crt"));
 
 # The RDB version of the data that a start would load; append-only files have one if their base is an RDB.
 sub rdb {

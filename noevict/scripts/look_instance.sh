@@ -1,6 +1,7 @@
 # The look at one server: a function. Its variables are those of a noevict.engines.layout.Layout (package, unit, user,
-# binary, etc, conf, acl, data, logfile, pidfile, dropin), and port, plaintext_port: 0 if there is none; sysctl: noevict's
-# file there; other: the file by which noevict manages another engine's server, which replaces this one or is replaced.
+# binary, etc, conf, acl, data, logfile, pidfile, dropin, modules, last_good, takeover, exporter_etc,
+# exporter_credentials), and port, plaintext_port: 0 if there is none; sysctl: noevict's file there; other: the file by
+# which noevict manages another engine's server, which replaces this one or is replaced.
 # noevict/platforms/systemd/read.py parses what it prints, from "instance UNIT DATA" on. No password is printed.
 
 # Listening sockets, of IPv4 and IPv6, with their inodes.
@@ -152,7 +153,7 @@ look_instance() {
     field "$file"
     [[ $set ]] && say "dropin ${set:0:1000} $text"
   done 2>/dev/null
-  for file in /usr/lib/redis/modules/*.so; do [[ -e $file ]] && field "${file##*/}" && say "module $text"; done
+  for file in "$modules"/*.so; do [[ -e $file ]] && field "${file##*/}" && say "module $text"; done
 
   # The server that this one will replace, if noevict manages it, or that will replace this one.
   if [[ -e $other ]]; then
@@ -190,7 +191,7 @@ look_instance() {
     own_group=${own_group%/*}
   done
   # Digests of the passwords that its exporter has.
-  for file in /etc/prometheus-redis-exporter/passwords.json /run/credentials/prometheus-redis-exporter.service/passwords.json; do
+  for file in "$exporter_etc/passwords.json" "$exporter_credentials/passwords.json"; do
     [[ -e $file || -L $file ]] || continue
     # Nothing is printed for a missing file, and "?" for one that is not understood: then older passwords stay valid.
     digest=''

@@ -1,5 +1,6 @@
-# The look at a machine: bash, read-only, as root. packages: names of Debian's packages. After it come look_instance.sh and
-# a call for each server (noevict/scripts/__init__.py). noevict/machine/read.py parses what it prints: lines "key value".
+# The look at a machine: bash, read-only, as root. packages: names of Debian's packages; root_files: the directory with id
+# and generation. After it come look_instance.sh and a call for each server (noevict/scripts/__init__.py).
+# noevict/machine/read.py parses what it prints: lines "key value".
 # It starts few processes: each costs the host milliseconds, on every host in every run.
 export LC_ALL=C
 
@@ -98,7 +99,7 @@ if [[ -e /proc/net/if_inet6 ]]; then
 fi
 # Root's files about the host's own passwords, in a directory that only root can read.
 for name in id generation; do
-  file=/var/lib/noevict/$name line=
+  file=$root_files/$name line=
   [[ -e $file || -L $file ]] || continue
   [[ -f $file && ! -L $file ]] && read -r -n 80 line <"$file"
   line=${line//[^0-9a-f ]/?}

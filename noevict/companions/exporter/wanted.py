@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from noevict import queues
+from noevict.engines.layout import EXPORTER
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
 from noevict.pki.certificate import UserCertificate
@@ -19,7 +20,7 @@ from noevict.templates import render
 USER = "exporter"  # in Redis
 # Both releases ask for this at each scrape and are refused: it would show the arguments of other clients' commands.
 WITHHELD = "slowlog|get"
-PACKAGE = "prometheus-redis-exporter"
+PACKAGE = EXPORTER
 UNIT = f"{PACKAGE}.service"
 BINARY = f"/usr/bin/{PACKAGE}"
 ETC = f"/etc/{PACKAGE}"

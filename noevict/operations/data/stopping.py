@@ -3,7 +3,6 @@
 from noevict.errors import NoevictError
 from noevict.operations.data.append_only import measure_room, no_room
 from noevict.operations.data.persistence import rewrite_aof, save, wait_until_idle
-from noevict.platforms.systemd.wanted import LAST_GOOD
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.server.space import SLACK, Room
@@ -101,4 +100,4 @@ def _check_disk(room: Room, needed: int) -> None:
 
 def _reads_append_only_files(run: InstanceRun) -> bool:
     """Return whether the configuration that is put back after a failed restart starts with append-only files."""
-    return run.found.starts_with_aof and run.found.file(LAST_GOOD) is None
+    return run.found.starts_with_aof and run.found.file(run.layout.last_good) is None

@@ -14,7 +14,7 @@ from noevict.platforms.systemd import certificate, engine_change
 from noevict.platforms.systemd.conflicts import faults
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import MARKER, clocks, refusals
-from noevict.platforms.systemd.wanted import ETC_MODE, TAKEOVER, UNVERIFIED, Target
+from noevict.platforms.systemd.wanted import ETC_MODE, Target
 from noevict.platforms.systemd.warnings import notices
 from noevict.redisconf import diff as conf_diff
 from noevict.secrets.store import Secrets
@@ -56,7 +56,7 @@ def make_plan(
         *_files(state, target),
         *_data(state, target.layout),
         *_logs(state, target.layout),
-        *_kept(state),
+        *_kept(state, target.layout),
         *password_rotation.identity(secrets, state),
         *_kernel(state),
         *_unit(state, target),
@@ -195,11 +195,11 @@ def _logs(state: InstanceState, layout: Layout) -> Iterator[Change]:
             yield Change(Part.ACCESS, path, How.FILE, found.mode, wanted, aspect=MODE)
 
 
-def _kept(state: InstanceState) -> Iterator[Change]:
+def _kept(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """Report copies for a failed restart. They are out of date once everything is as wanted and verified."""
-    for path in UNVERIFIED:
+    for path in layout.unverified:
         if state.file(path) is not None:
-            what = "the take-over" if path == TAKEOVER else "a change"
+            what = "the take-over" if path == layout.takeover else "a change"
             yield Change(Part.FILE, path, How.FILE, f"kept while {what} was not verified", "gone")
 
 

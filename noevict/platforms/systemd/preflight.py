@@ -10,7 +10,7 @@ from noevict.pki import validity
 from noevict.platforms.systemd import takeover
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca, other_secrets
-from noevict.platforms.systemd.wanted import TAKEOVER, Target
+from noevict.platforms.systemd.wanted import Target
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf.parser import parse
 from noevict.secrets.store import Secrets
@@ -100,7 +100,7 @@ def managed(state: InstanceState, layout: Layout) -> bool:
     """Whether noevict has set up this server, even if only in part. A server that it began to take over, and that does
     not run with our configuration yet, is not managed."""
     marked = state.conf is not None and state.conf.startswith(MARKER)
-    under_way = state.file(TAKEOVER) is not None and not state.live.ours
+    under_way = state.file(layout.takeover) is not None and not state.live.ours
     return (marked or state.file(layout.dropin) is not None) and not under_way
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from noevict.acl import profiles
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.layout import Layout
 from noevict.errors import NoevictError
 from noevict.machine.files import WantedFile
 from noevict.machine.found import Address
@@ -35,10 +35,6 @@ RESTART_SECONDS = 3
 NOFILE = 65535  # as in the package's unit
 OOM_SCORE_ADJUST = -900  # of -1000 to 1000; sshd has -1000
 ETC_MODE = "3770"
-PREVIOUS = password_rotation.DIRECTORY
-LAST_GOOD = f"{PREVIOUS}/good"  # the last configuration that worked, until a new one is verified
-TAKEOVER = f"{PREVIOUS}/takeover"  # how the host was, until a take-over is verified
-UNVERIFIED = (LAST_GOOD, TAKEOVER)
 # The properties of the unit that the drop-in sets, as `systemctl show` prints them.
 UNIT = {
     "TimeoutStartUSec": START_LIMIT,
@@ -83,6 +79,7 @@ class Target:
 
 def make_target(
     host: str,
+    layout: Layout,
     settings: Settings,
     state: InstanceState,
     secrets: Secrets,
@@ -99,7 +96,6 @@ def make_target(
     ``server``'s), if its release was not measured.
     """
     running = running or server
-    layout = LAYOUTS[settings.redis_engine]
     maxmemory = wanted_maxmemory(settings, state)
     lent = lent_addresses(state.machine.addresses, owner)
     usable = tuple(entry for entry in state.machine.addresses if entry.address not in dict(lent))

@@ -29,6 +29,16 @@ REDIS = {
     "pidfile": "/run/redis/redis-server.pid",
     "dropin": "/etc/systemd/system/redis-server.service.d/noevict.conf",
 }
+BOTH = {
+    "modules": "/usr/lib/redis/modules",
+    "previous": "/var/lib/noevict",
+    "last_good": "/var/lib/noevict/good",
+    "takeover": "/var/lib/noevict/takeover",
+    "unverified": ("/var/lib/noevict/good", "/var/lib/noevict/takeover"),
+    "exporter": "prometheus-redis-exporter",
+    "exporter_etc": "/etc/prometheus-redis-exporter",
+    "exporter_credentials": "/run/credentials/prometheus-redis-exporter.service",
+}
 
 
 @pytest.mark.parametrize("name", REDIS)
@@ -38,10 +48,15 @@ def test_names_and_places_are_those_of_debians_packages(name: str) -> None:
     assert getattr(LAYOUTS["valkey"], name) == valkey
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_noevicts_own_places_and_the_exporters_are_the_same_for_both_engines(name: str) -> None:
+    assert [getattr(layout, name) for layout in LAYOUTS.values()] == [BOTH[name]] * 2
+
+
 def test_nothing_that_a_layout_has_is_left_out_here() -> None:
     properties = {name for name, value in vars(Layout).items() if isinstance(value, property)}
     fields = {field.name for field in dataclasses.fields(Layout)}
-    assert (properties | fields) - {"other", "engine"} == REDIS.keys()
+    assert (properties | fields) - {"other", "engine"} == REDIS.keys() | BOTH.keys()
 
 
 def test_each_engine_is_the_others_other() -> None:

@@ -54,7 +54,9 @@ class Managed:
 
     @property
     def target(self) -> Target:
-        return make_target(self.name, self.settings, self.state, self.secrets, self.own, self.server, "")
+        return make_target(
+            self.name, self.layout, self.settings, self.state, self.secrets, self.own, self.server, ""
+        )
 
     @property
     def plan(self) -> Plan:

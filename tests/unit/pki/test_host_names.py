@@ -104,8 +104,8 @@ class Fleet:
     @property
     def target(self) -> Target:
         host, ssh = self.host, HOSTS["trixie"]["ssh_hostname"]
-        args = (host.name, host.settings, host.state, host.secrets, host.own, host.server, ssh)
-        return make_target(*args, owner=OWNERS.of("trixie"))
+        args = (host.settings, host.state, host.secrets, host.own, host.server, ssh)
+        return make_target(host.name, host.layout, *args, owner=OWNERS.of("trixie"))
 
     @property
     def plan(self) -> Plan:

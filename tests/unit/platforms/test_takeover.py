@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from noevict.engines.layout import LAYOUTS
 from noevict.machine.found import DropIn, File, Listener, OtherServer
 from noevict.platforms.systemd.preflight import managed as is_managed
 from noevict.platforms.systemd.preflight import takes_over
 from noevict.platforms.systemd.takeover import empty_elsewhere, keys_in_rdb, ran_without_aof
-from noevict.platforms.systemd.wanted import TAKEOVER
 from tests.unit.looks.captured import edited, read_one
 from tests.unit.looks.managed import Managed, fresh, managed
 from tests.unit.platforms.test_preflight import DATA, PACKAGED, foreign, stopped
 
 UNIT = "redis-server.service"
+TAKEOVER = LAYOUTS["redis"].takeover
 OWN = f"/etc/systemd/system/{UNIT}"
 SOURCE = OtherServer(
     "redis_6380.service", "redis-server", True, True, (6380,), "/srv/r", "/etc/redis/6380.conf"
@@ -453,3 +454,9 @@ def test_a_server_given_back_starts_from_its_rdb_if_its_own_configuration_says_s
 )
 def test_aof_is_turned_off_again_if_it_was_off_before_the_take_over(host: Managed, off: bool) -> None:
     assert ran_without_aof(host.state) is off
+
+
+def test_a_record_of_another_server_on_the_machine_says_nothing_about_this_one() -> None:
+    host = under_way(foreign().but(files=managed("trixie").state.files))
+    assert not is_managed(host.state, host.layout)
+    assert is_managed(host.state, replace(host.layout, previous="/var/lib/noevict/second"))

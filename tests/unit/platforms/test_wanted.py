@@ -325,7 +325,9 @@ def test_no_password_is_in_any_file_or_in_what_is_printed_of_a_target(name: str)
 def test_live_values_are_those_of_the_release_that_runs_until_another_reads_the_files() -> None:
     host = managed("bookworm")
     older, newer = Server("redis", (7, 0, 15)), Server("redis", (8, 0, 2))
-    target = make_target(host.name, host.settings, host.state, host.secrets, None, newer, "", running=older)
+    target = make_target(
+        host.name, host.layout, host.settings, host.state, host.secrets, None, newer, "", running=older
+    )
     assert target.server == newer
     for name in ("io-threads-do-reads", "server_cpulist"):
         assert name in target.live

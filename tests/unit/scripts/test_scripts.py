@@ -35,6 +35,11 @@ ELSEWHERE = {
         "other",
         "port",
         "plaintext_port",
+        "modules",
+        "last_good",
+        "takeover",
+        "exporter_etc",
+        "exporter_credentials",
     },
     "kernel": {"overcommit", "somaxconn"},
 }

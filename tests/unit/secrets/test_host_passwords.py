@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -259,10 +260,9 @@ def test_the_look_says_what_the_exporter_has_or_that_nobody_knows(
     elif text is not None:
         file.write_text(text)
     whole = script("look_instance")
-    [loop] = re.findall(
-        r"^  for file in /etc/prometheus-redis-exporter/.*?^  done 2>/dev/null$", whole, re.M | re.S
-    )
-    code = 'say() { echo "$1"; }\n' + loop.replace("/etc/prometheus-redis-exporter", str(tmp_path))
+    [loop] = re.findall(r'^  for file in "\$exporter_etc/.*?^  done 2>/dev/null$', whole, re.M | re.S)
+    variables = f"exporter_etc={shlex.quote(str(tmp_path))}\nexporter_credentials=/nowhere\n"
+    code = variables + 'say() { echo "$1"; }\n' + loop
     said = subprocess.run(
         ["bash", "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
