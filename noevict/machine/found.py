@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from noevict.machine.addresses import Address
 from noevict.secrets.passwords import Generation
 
 
@@ -45,15 +46,6 @@ class Listener:
     def plaintext(self) -> bool:
         """Whether it speaks plaintext Redis: any answer to a plaintext PING counts."""
         return self.answer.startswith("answer")
-
-
-@dataclass(frozen=True)
-class Address:
-    """An address of the host, of global scope. ``leased``: for a time, by DHCP or a router's advertisement."""
-
-    device: str
-    address: str
-    leased: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from base64 import b64decode
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from noevict.machine.found import Address, File, MachineState, Package, Sysctl
+from noevict.machine.addresses import Address
+from noevict.machine.found import File, MachineState, Package, Sysctl
 from noevict.secrets.passwords import Generation
 
 # find's letters -> stat's words.

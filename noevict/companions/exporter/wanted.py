@@ -9,11 +9,10 @@ from urllib.parse import quote
 
 from noevict import queues
 from noevict.engines.layout import EXPORTER
+from noevict.machine.addresses import Address, is_private, private_addresses
 from noevict.machine.files import WantedFile
-from noevict.machine.found import Address
 from noevict.pki.certificate import UserCertificate
 from noevict.platforms.systemd import wanted
-from noevict.platforms.systemd.wanted import private_addresses
 from noevict.settings.model import Settings
 from noevict.templates import render
 
@@ -130,7 +129,7 @@ def listen_address(bind: Iterable[str], names: Iterable[str], addresses: tuple[A
     ]
     usable = [a for a in _addresses((*single, *open_ones)) if not a.is_loopback]
     named = [a for a in _addresses(names) if a in usable]
-    private = [a for a in usable if any(a in net for net in wanted.PRIVATE if net.version == a.version)]
+    private = filter(is_private, usable)
     loopback = [a for a in _addresses(single) if a.is_loopback]
     return str(next(iter((*named, *private, *usable, *loopback)), "127.0.0.1"))
 

@@ -1,16 +1,15 @@
 """What a host should have, from its settings, its state and the secrets. Pure; compare.py compares both."""
 
 import hashlib
-import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from noevict.acl import profiles
 from noevict.engines.engine import Server
 from noevict.engines.layout import Layout
 from noevict.errors import NoevictError
+from noevict.machine.addresses import Address, leased_addresses, lent_addresses, private_addresses
 from noevict.machine.files import WantedFile
-from noevict.machine.found import Address
 from noevict.machine.sysctl import KERNEL, SYSCTL
 from noevict.pki.certificate import UserCertificate, normalise
 from noevict.pki.host_names import Owner, nobody
@@ -23,9 +22,6 @@ from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
 from noevict.templates import render
 
 MIB = 1 << 20
-# The container bridges and links of Docker, Podman, CNI, LXC, libvirt: their addresses do not count as the host's.
-BRIDGES = ("docker", "br-", "cni", "veth", "virbr", "lxcbr", "lxdbr", "podman", "flannel", "cali", "kube")
-PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 LEASE_SECONDS = 60  # how long a start waits for the addresses that the host gets by DHCP
 
 # systemd waits until a server has loaded its data, and no limit suits everybody's data: 100 GB take a quarter of an
@@ -175,36 +171,6 @@ def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str
         )
     left = set(leased[room:])
     return (*LOOPBACK, *(word for word in private if word not in left))
-
-
-def lent_addresses(addresses: tuple[Address, ...], owner: Owner) -> tuple[tuple[str, str], ...]:
-    """Return leased addresses that hosts.yml gives to another host, with that host's name.
-
-    A host cannot refuse a lease, so this is not a fault; such an address is neither bound nor signed.
-    """
-    permanent = {entry.address for entry in addresses if not entry.leased}
-    leased = dict.fromkeys(entry.address for entry in addresses if entry.leased)
-    return tuple(
-        (each, other) for each in leased if each not in permanent and (other := owner(each)) is not None
-    )
-
-
-def private_addresses(addresses: tuple[Address, ...]) -> tuple[str, ...]:
-    """Return RFC 1918 and ULA addresses, without container bridges, as words of ``bind`` in a fixed order, IPv4 first.
-
-    A leased one is optional (``-10.0.0.5``): a server starts without it.
-    """
-    entries = [entry for entry in addresses if not entry.device.partition("@")[0].startswith(BRIDGES)]
-    permanent = {ipaddress.ip_address(entry.address) for entry in entries if not entry.leased}
-    found = {ipaddress.ip_address(entry.address) for entry in entries}
-    private = [a for a in found if any(a in network for network in PRIVATE if network.version == a.version)]
-    ordered = sorted(private, key=lambda a: (a.version, a))
-    return tuple(str(address) if address in permanent else f"-{address}" for address in ordered)
-
-
-def leased_addresses(bind: Iterable[str]) -> tuple[str, ...]:
-    """Return the words of ``wanted_bind`` that private_addresses marked as leased."""
-    return tuple(word.removeprefix("-") for word in bind if word.startswith("-") and word not in LOOPBACK)
 
 
 def wanted_names(

@@ -38,7 +38,8 @@ from noevict.companions.exporter.wanted import (
     redis_name,
 )
 from noevict.errors import NoevictError
-from noevict.machine.found import Address, File, Package
+from noevict.machine.addresses import Address
+from noevict.machine.found import File, Package
 from noevict.pki import authority, validity
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.plan.plan import Plan

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from noevict.machine.found import Address, Package, Sysctl
+from noevict.machine.addresses import Address
+from noevict.machine.found import Package, Sysctl
 from noevict.machine.read import Section, read_files, read_key_digest, read_machine, read_package
 
 LEAST = ("uid 0", "os debian 13 trixie", "hostname a", "memtotal 1000", "time 5", "systemd yes")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.machine.found import Address
+from noevict.machine.addresses import Address
 from noevict.pki.authority import make_ca, sign_request
 from noevict.pki.certificate import Certificate
 from noevict.pki.host_names import Owners, given_names

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from noevict.machine.found import Address, Package, Sysctl
+from noevict.machine.addresses import Address
+from noevict.machine.found import Package, Sysctl
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import changed_fields
 from noevict.pki.authority import make_ca, make_client_certificate

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
-from noevict.machine.found import Address, Listener, Package, Sysctl
+from noevict.machine.addresses import Address
+from noevict.machine.found import Listener, Package, Sysctl
 from noevict.pki.certificate import Certificate
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import parse_facts

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.machine.found import Address, Listener
+from noevict.machine.addresses import Address
+from noevict.machine.found import Listener
 from noevict.plan.change import How
 from noevict.server.listening import missing, opened, opens, refusals
 from tests.unit.looks.captured import MANAGED
