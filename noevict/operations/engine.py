@@ -51,7 +51,6 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
             keys = _stop(old)
         service(old, "disable")
         if hands_over:
-            _keep_down(old, run)
             _hand_over(run, old, aof, moved)
         if steps.installs_server(run.plan):
             install(run)
@@ -89,13 +88,6 @@ def _stop(old: InstanceRun) -> dict[str, tuple[int, int]]:
     space = client.info("keyspace")
     stop(old)
     return {name: (entry["keys"], entry["expires"]) for name, entry in space.items()}
-
-
-def _keep_down(*runs: InstanceRun) -> None:
-    """Stop servers that do not run: systemd may be about to start one that failed, while its data is moved."""
-    for run in runs:
-        if not run.found.pid and run.found.unit.get("LoadState") == "loaded":
-            stop(run)
 
 
 def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from noevict.engines.layout import Layout
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
+from noevict.operations.service import protect_configuration
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.preflight import takes_over
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script, throwaway_server
@@ -56,6 +56,7 @@ def fix_permissions(run: InstanceRun) -> None:
 @host_operation
 def write_files(run: InstanceRun) -> None:
     """Write all files that are due, and set kernel values."""
+    protect_configuration(run)
     layout, target = run.layout, run.plan.target
     lines = run.machine.shell(
         script("user", user=layout.user, data=layout.data)
@@ -67,7 +68,7 @@ def write_files(run: InstanceRun) -> None:
             acl=layout.aclfile,
             package=layout.package,
             previous=layout.previous,
-            keep="yes" if run.found.pid or takes_over(run.found, layout) else "no",
+            keep=steps.keeps_configuration(run.plan, run.found),
         )
         + file_script(
             layout.etc,

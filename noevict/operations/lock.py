@@ -8,6 +8,7 @@ import redis
 
 from noevict.errors import NoevictError
 from noevict.operations.passwords import note_generation
+from noevict.operations.service import keep_down
 from noevict.operations.takeover import begin_takeover
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import takes_over
@@ -19,7 +20,7 @@ from noevict.ssh.lock import Lock
 
 @host_operation
 def lock_host(run: InstanceRun) -> None:
-    """Take the host's lock, check that nothing changed since the look, and save new secrets."""
+    """Take the lock, check that nothing changed since the look, and save secrets. A server that is down stays so."""
     if run.machine.duplicate_of:
         raise NoevictError(*run.machine.duplicate_of)
     before = run.found
@@ -35,6 +36,7 @@ def lock_host(run: InstanceRun) -> None:
     run.make_plan()
     if run.plan.refusals:
         raise NoevictError(*run.plan.refusals)
+    keep_down(run)
     if takes_over(run.found, run.layout):
         begin_takeover(run)
     note_generation(run)

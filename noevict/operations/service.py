@@ -2,14 +2,17 @@
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 
 from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, check_start
+from noevict.platforms.systemd import steps
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
 from noevict.scripts import script
+from noevict.server.live import Reach
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 from noevict.ssh.waits import ProgressDeadline
 
@@ -37,7 +40,8 @@ def enable(run: InstanceRun) -> None:
 
 @host_operation
 def start_server(run: InstanceRun) -> None:
-    """Start a server that is not running."""
+    """Start a server that is not running. If that fails, its configuration is put back."""
+    protect_configuration(run)
     wait_until_ready(run, "start")
 
 
@@ -91,6 +95,62 @@ def wait_until_ready(run: InstanceRun, verb: str) -> None:
         wait_for_first_answer(run)
     except NoevictError as error:
         raise NoevictError(f"{error}: {last_log_lines(run)}") from error
+
+
+def keep_down(run: InstanceRun) -> None:
+    """Stop a server that does not run, and the one that it replaces, if systemd tries to start them.
+
+    It would come up with its old configuration while files and data change. Raise NoevictError if it runs by now.
+    """
+    for each in (run, run.predecessor):
+        if each is None or run.found.pid or not steps.may_come_up(each.found):
+            continue
+        state = service(each, "state").state
+        if state not in ("stopped", "running"):
+            state, each.failing = settle(each, "hold").state, True
+        if state == "running":
+            raise NoevictError("changed since it was looked at (it is running now): run again")
+        if each.failing:
+            each.machine.log(
+                f"{each.layout.title}, which systemd tries to start, is stopped while it is changed"
+            )
+    if run.failing and steps.starts_server(run.plan, run.found):
+        run.undo = partial(try_again, run)
+
+
+def try_again(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
+    """Have systemd try to start the server as before, after a step that failed. Return the lines to report."""
+    try:
+        service(run, "start")
+    except (NoevictError, *HOST_FAILURES) as error:
+        return (*why, f"and {run.layout.title} was not started again: {sentence(error)}")
+    return (*why, f"systemd tries to start {run.layout.title}, as before")
+
+
+def protect_configuration(run: InstanceRun) -> None:
+    """From now on, a step that fails puts the configuration of a server that did not run back.
+
+    By now the data on disk is prepared for the new one (``prepare_data``).
+    """
+    if steps.keeps_configuration(run.plan, run.found) == "stopped":
+        run.undo = partial(put_back, run)
+
+
+def put_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
+    """Put the configuration of a server that did not run back as it was. Return the lines to report."""
+    title = run.layout.title
+    try:
+        if service(run, "state").state == "running":
+            return why  # it may have served clients by now, and it starts with the new one
+        back = _restore_files(run)
+        if back and not run.failing:
+            settle(run, "hold")
+    except (NoevictError, *HOST_FAILURES) as error:
+        return (*why, f"and the old configuration could not be put back: {sentence(error)}")
+    if back:
+        stopped = "" if run.failing else f", and {title} is stopped as it was"
+        why = (*why, f"the old configuration is back{stopped}")
+    return try_again(run, why) if run.failing else why
 
 
 def stop(run: InstanceRun) -> None:
@@ -171,8 +231,13 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
 
 def _restore_files(run: InstanceRun) -> bool:
     """Put the last configuration that worked back in place. Return False if there is none."""
-    layout = run.layout
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous)
+    layout, live = run.layout, run.found.live
+    # Where its data is by now. The files of a server that we could not ask are those that its old configuration reads.
+    known = live.ours or live.reach is Reach.NOT_RUNNING
+    appendonly = run.plan.target.live["appendonly"] if known else ""
+    put = script(
+        "rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, appendonly=appendonly
+    )
     return "none" not in run.machine.shell(
         put, seconds=SYNC_SECONDS, what="putting the old configuration back"
     )

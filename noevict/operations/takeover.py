@@ -63,12 +63,15 @@ def _give_back(run: InstanceRun) -> str:
     # RDB would be loaded instead of it, although it is newer.
     if not untouched and keys_in_rdb(found, layout):
         keep_old_aof(run)
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous)
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, appendonly="")
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=layout.previous, etc=layout.etc, dropin=layout.dropin)
     run.machine.shell(back, seconds=SYNC_SECONDS, what="removing what was placed")
     if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
         service(run, "disable")
+    if run.failing:
+        service(run, "start")
+        return f"nothing of noevict's is left there, and systemd tries to start {layout.title}, as before"
     if not found.pid:
         return f"nothing of noevict's is left there, and {layout.title} is stopped as it was"
     if untouched:

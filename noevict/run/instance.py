@@ -53,7 +53,8 @@ class InstanceRun:
         self.probed_defaults: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        # Gives back a server that is being taken over, after a failure (its lines); returns the lines to report.
+        self.failing = False  # systemd tried to start its server in vain, until this run stopped that
+        # Puts the host back after a failure (its lines); returns the lines to report.
         self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None
         before = self.context.record_before(self.name)
         self.refused_before = before.refusals  # new refusals of writes are counted from these

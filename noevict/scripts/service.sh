@@ -1,6 +1,6 @@
 # Run verbs on the service, one after the other, and print its state: "state WORD pid N saved BYTES"; WORD is running,
 # starting, stopping, stopped or failed. package, unit, user, data, pidfile; verb: words of enable, disable, start,
-# restart, stop and state. again: yes to only wait for verbs that were given before. old: the server's pid before a
+# restart, stop, hold (stop it unless it runs) and state. again: yes to only wait for verbs that were given before. old: the server's pid before a
 # restart or stop, 0 if unknown.
 set -uo pipefail
 export LC_ALL=C
@@ -69,6 +69,7 @@ begin() {
     # pid, so it is that user who asks.
     restart/no|stop/no) ((!old)) || setpriv --reuid="$user" --clear-groups kill -TERM "$old" 2>/dev/null ;;
     stop/yes) systemctl stop --no-block "$unit" || exit 1 ;;
+    hold/yes) [[ $(state) == "state running "* ]] || systemctl stop --no-block "$unit" || exit 1 ;;
     disable/yes)
       local LoadState=''
       # Without an installed package there is nothing to disable.
@@ -84,7 +85,7 @@ for ((i = 0; i < 20; i++)); do
   case $now in
     *starting*|*stopping*) ;;
     *stopped*)
-      [[ $verb != stop ]] || break
+      [[ $verb != stop && $verb != hold ]] || break
       # A restart has stopped it, and starts it now.
       if [[ $verb == restart && $systemd == no && $started == no ]]; then
         service "$package" start >/dev/null 2>&1 </dev/null

@@ -21,6 +21,7 @@ from tests.hosts.manual_changes import (
     lines_about,
     wait_until_loaded,
 )
+from tests.hosts.test_two_runs import ended, stopped
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host
 
@@ -105,6 +106,81 @@ def test_a_restart_that_fails_puts_the_old_configuration_back(checkout: Checkout
     checkout.list_hosts([host])
     deploy(checkout)
     assert_clean(checkout)
+    assert_keys(checkout, host)
+
+
+# Starts only while that file is not there.
+FAILING = "[Service]\nExecStartPre=+/usr/bin/test ! -e /etc/fails\n"
+
+
+def unit(host: Host) -> str:
+    """Its state and, behind a slash, what that is in detail."""
+    told = host.run("systemctl show redis-server -p ActiveState,SubState --value").stdout
+    return "/".join(told.split())
+
+
+def fails_again_and_again(host: Host) -> None:
+    """From now on, until /etc/fails is gone."""
+    host.write(f"{DROPINS}/failing.conf", FAILING)
+    host.run("systemctl daemon-reload && touch /etc/fails && systemctl kill -s KILL redis-server")
+    wait_for("it fails", lambda: unit(host) == "activating/auto-restart")
+
+
+@pytest.mark.parametrize("appendonly", [True, False])
+def test_a_start_that_fails_puts_the_configuration_of_a_stopped_server_back(
+    checkout: Checkout, host: Host, appendonly: bool
+) -> None:
+    if not appendonly:
+        checkout.list_hosts([host], redis_appendonly=False)
+        deploy(checkout)
+    before = files_of_redis(host)
+    host.run("systemctl stop redis-server")
+    checkout.list_hosts([host], **NOWHERE)
+    done = checkout.run(*DEPLOY)
+    lines = lines_about(done, host)
+    assert done.returncode == 1, done
+    assert [line for line in lines if "did not start" in line and "Failed opening Unix socket" in line], done
+    assert "the old configuration is back, and Redis is stopped as it was" in lines, done
+    assert unit(host).split("/")[0] in ("inactive", "failed")
+    # Its data may be in append-only files by now.
+    assert appendonly is False or files_of_redis(host) == before
+    assert "unixsocket /nowhere" not in host.read("/etc/redis/redis.conf")
+    host.run("systemctl start redis-server")
+    wait_until_loaded(checkout, host)
+    assert_keys(checkout, host)
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_clean(checkout)
+    assert_keys(checkout, host)
+
+
+def test_a_server_that_fails_again_and_again_is_kept_down_while_it_is_changed(
+    checkout: Checkout, host: Host
+) -> None:
+    fails_again_and_again(host)
+    checkout.list_hosts([host], redis_config={"hz": 20})
+    with stopped(checkout, "place") as process:
+        host.run("rm /etc/fails")
+        assert unit(host).split("/")[0] in ("inactive", "failed"), "it may come up now"
+    done = ended(process)
+    assert done.returncode == 0, done
+    assert config(checkout, host, "hz") == {"hz": "20"}
+    assert_keys(checkout, host)
+
+
+def test_a_server_that_failed_again_and_again_goes_on_so_after_a_run_that_fails(
+    checkout: Checkout, host: Host
+) -> None:
+    before = files_of_redis(host)
+    fails_again_and_again(host)
+    for settings in ({"redis_config": {"hz": 20}}, {"redis_config": {"tls-ciphers": "NONE-OF-THEM"}}):
+        checkout.list_hosts([host], **settings)
+        done = checkout.run(*DEPLOY)
+        assert done.returncode == 1, done
+        assert "systemd tries to start Redis, as before" in lines_about(done, host), done
+        assert files_of_redis(host) == before
+    host.run("rm /etc/fails")
+    wait_for("it comes up", lambda: unit(host) == "active/running")
     assert_keys(checkout, host)
 
 

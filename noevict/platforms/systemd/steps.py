@@ -3,6 +3,7 @@
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.found import InstanceState
+from noevict.platforms.systemd.preflight import takes_over
 from noevict.platforms.systemd.takeover import empty_elsewhere
 from noevict.platforms.systemd.wanted import Target
 from noevict.server.live import Reach
@@ -81,6 +82,21 @@ def starts_server(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether an installed server is started. One that replaces the other engine's is started in that step."""
     stopped = found.live.reach is Reach.NOT_RUNNING
     return stopped and not installs_server(plan) and not plan.due(How.ENGINE)
+
+
+def keeps_configuration(plan: Plan[Target], found: InstanceState) -> str:
+    """Return whether the present configuration is kept for a start that fails, as place.sh takes it.
+
+    "yes": it works now, or is somebody else's; "stopped": it is that of a server that does not run; "no".
+    """
+    if found.pid or takes_over(found, plan.target.layout):
+        return "yes"
+    return "stopped" if starts_server(plan, found) else "no"
+
+
+def may_come_up(found: InstanceState) -> bool:
+    """Whether a server does not run, and systemd may be about to start it again, as its unit says (Restart=)."""
+    return found.live.reach is Reach.NOT_RUNNING and found.unit.get("LoadState") == "loaded"
 
 
 def prepares_data(plan: Plan[Target], found: InstanceState) -> bool:

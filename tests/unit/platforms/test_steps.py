@@ -10,10 +10,11 @@ from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.wanted import Target
+from noevict.server.live import Reach
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ALL, CONF, CRT, TLS
 from tests.unit.looks.managed import Managed, fresh, managed
-from tests.unit.platforms.test_preflight import DATA, foreign
+from tests.unit.platforms.test_preflight import DATA, foreign, stopped
 
 DUMP = f"{DATA}/dump.rdb"
 STEPS: dict[str, Callable[[Plan[Target], InstanceState], object]] = {
@@ -28,6 +29,7 @@ STEPS: dict[str, Callable[[Plan[Target], InstanceState], object]] = {
     "save": lambda plan, _: steps.turns_aof_off(plan),
     "only redis": lambda plan, _: steps.changes_only_redis(plan),
     "start": steps.starts_server,
+    "keep down": lambda _, found: steps.may_come_up(found),
     "data": steps.prepares_data,
 }
 # A deviation of ALL -> the steps, but for those that How itself names (certificate, unit, restart).
@@ -47,7 +49,7 @@ TAKES: dict[str, set[str]] = {
     "file: no diversion": {"files"},
     "kernel: overcommit": {"files"},
     "unit: disabled": set(),
-    "unit: stopped": {"data", "start"},
+    "unit: stopped": {"data", "start", "keep down"},
     "certificate: gone": set(),
     "live: maxmemory-policy": {"live", "only redis"},
     "live: a port without TLS": {"live"},
@@ -131,3 +133,29 @@ def test_one_change_that_others_can_see_is_enough_for_another_look() -> None:
     assert steps.changes_only_redis(host.plan)
     assert not steps.changes_only_redis(host.but_config(bind="127.0.0.1").plan)
     assert not steps.changes_only_redis(host.but_file(CONF, mode="644").plan)
+
+
+def test_only_a_server_that_does_not_run_and_that_systemd_may_start_is_kept_down() -> None:
+    host = stopped(managed("trixie"))
+    assert steps.may_come_up(host.state)
+    masked = {**host.state.unit, "LoadState": "masked"}
+    assert not steps.may_come_up(host.but(unit=masked).state)
+    assert not steps.may_come_up(stopped(managed("init")).state)
+    assert not steps.may_come_up(fresh().state)
+    for reach in set(Reach) - {Reach.NOT_RUNNING}:
+        assert not steps.may_come_up(managed("trixie").but({"reach": reach}).state)
+
+
+def test_a_configuration_is_kept_for_a_start_that_fails() -> None:
+    host = managed("trixie")
+
+    def kept(of: Managed) -> str:
+        return steps.keeps_configuration(of.plan, of.state)
+
+    ours = host.state.conf or ""
+    assert kept(host) == kept(foreign()) == "yes"
+    assert kept(stopped(host, conf=ours)) == "stopped"
+    assert kept(stopped(foreign())) == "yes"  # given back as a whole
+    gone = {name: each for name, each in host.state.machine.packages.items() if name != "redis-server"}
+    assert kept(stopped(host, conf=ours).but(packages=gone)) == "no"
+    assert kept(fresh()) == "no"
