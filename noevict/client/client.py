@@ -35,11 +35,13 @@ def connect(
     user: str | None = None,
     password: str | None = None,
     ahead: Sequence[tuple[str, ...]] = (),
+    vouch: Callable[[bytes | None], object] | None = None,
     seconds: float = SECONDS,
 ) -> Client:
     """Log in over the stream that ``opener`` opens: without ``context`` in plaintext, without a password as nobody.
 
     ``ahead``: LOOK, if ``gather_facts`` comes next and ``context`` checks who answers: both take one round trip.
+    ``vouch``: see StreamConnection; for a peer that ``context`` does not check.
 
     Raises redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
     ssl.SSLCertVerificationError for a certificate not trusted, redis.TimeoutError, redis.ConnectionError, OSError.
@@ -53,6 +55,7 @@ def connect(
         name=name,
         login=Login(login),
         ahead=ahead,
+        vouch=vouch,
         protocol=2,
         driver_info=None,
         decode_responses=True,

@@ -14,6 +14,7 @@ from noevict.client import client as client_
 from noevict.client.client import Client
 from noevict.client.failures import certificate_fault, sentence, wants_certificate
 from noevict.machine.found import Listener
+from noevict.pki.certificate import Certificate
 from noevict.secrets.passwords import Takeover
 from noevict.server.live import Live, Reach
 
@@ -38,6 +39,8 @@ class Route:
     tunnel: Callable[[str, int], socket.socket]
     trusting: Callable[[], ssl.SSLContext]
     unchecked: Callable[[], ssl.SSLContext]
+    key_digest: str | None
+    confirms: Callable[[str, int], bool]
 
     def opener(self, address: str, port: int) -> Callable[[], socket.socket]:
         """Return a function that connects to a port that TLS protects."""
@@ -48,6 +51,19 @@ class Route:
     def through_ssh(self, address: str, port: int) -> Callable[[], socket.socket]:
         """Return a function that connects through SSH, for a password that TLS does not protect."""
         return functools.partial(self.tunnel, EVERY.get(address, address), port)
+
+    def vouch(self, listener: Listener, certificate: bytes | None) -> None:
+        """Raise redis.ConnectionError unless the server holds the connection to one of its sockets.
+
+        ``certificate``: the one that was presented there, and whose key was used (DER); None without TLS.
+        """
+        found = Certificate.parse(ssl.DER_cert_to_PEM_cert(certificate)) if certificate else None
+        if found is not None and found.key_digest == self.key_digest:
+            return
+        if not self.confirms(EVERY.get(listener.address, listener.address), listener.port):
+            raise redis.ConnectionError(
+                f"another program may have taken port {listener.port}: no password was sent; run again"
+            )
 
 
 def look_at_redis(
@@ -156,15 +172,24 @@ def _ask_over_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Cli
             raise
     # Through SSH, which proved who the host is: the plan reports what is wrong with the certificate. This is not in the
     # block above because an error here is not about the certificate.
-    opener = route.through_ssh(listener.address, listener.port)
-    connect = functools.partial(client_.connect, opener, name=route.name, context=route.unchecked())
+    connect = functools.partial(
+        client_.connect,
+        route.through_ssh(listener.address, listener.port),
+        name=route.name,
+        context=route.unchecked(),
+        vouch=functools.partial(route.vouch, listener),
+    )
     connection, user = _log_in(route, connect, route.admins if known else ())
     return _gather_facts(connection, Reach.TLS, user, listener.port, untrusted)
 
 
 def _ask_in_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
     """Ask a Redis that has no TLS port: noevict did not set it up, or somebody changed it."""
-    connect = functools.partial(client_.connect, route.through_ssh(listener.address, listener.port))
+    opener, vouch = (
+        route.through_ssh(listener.address, listener.port),
+        functools.partial(route.vouch, listener),
+    )
+    connect = functools.partial(client_.connect, opener, vouch=vouch)
     connection, user = _log_in(route, connect, route.admins if known else ())
     return _gather_facts(connection, Reach.PLAINTEXT, user, listener.port)
 

@@ -33,6 +33,9 @@ class StreamConnection(Connection):
 
     ``ahead``: commands sent together with the login, in one round trip; ``replies`` has a reply or an error for each.
     The login is then sent before anything is received: only do so if TLS has checked who answers.
+
+    ``vouch``: called before a password is sent, with the certificate that was presented (DER; None without TLS), for a
+    peer that TLS has not checked. If it raises, no password is sent.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class StreamConnection(Connection):
         name: str,
         login: Login,
         ahead: Sequence[tuple[str, ...]] = (),
+        vouch: Callable[[bytes | None], object] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -51,7 +55,7 @@ class StreamConnection(Connection):
         self.again: Callable[[], object] | None = None
         self.open = False
         self.replies: list[Any] = []
-        self._ahead, self._before = ahead, False
+        self._ahead, self._before, self._vouch = ahead, False, vouch
         self.certificate: bytes | None = None
 
     # redis-py's hook for subclasses: it has no public way to use a stream that is already open.
@@ -93,6 +97,8 @@ class StreamConnection(Connection):
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:
+            if self._vouch is not None:
+                self._vouch(self.certificate)
             answer = stream.line() if at_once else self._asked(stream, *login)
             answer = resp.without_password(answer, self.login[-1])
             # Redis from 7.2 on does not answer a failing AUTH if the client still waits for a reply

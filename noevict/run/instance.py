@@ -22,6 +22,7 @@ from noevict.pki.certificate import UserCertificate
 from noevict.plan.change import How
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
+from noevict.platforms.systemd.certificate import proving_key
 from noevict.platforms.systemd.compare import make_plan
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import managed, of_others
@@ -29,7 +30,7 @@ from noevict.platforms.systemd.wanted import Target, make_target
 from noevict.run.machine import MachineRun
 from noevict.scripts import script, throwaway_server
 from noevict.secrets.store import Secrets
-from noevict.server import lost_keys, password_rotation
+from noevict.server import listening, lost_keys, password_rotation
 from noevict.settings.model import Settings
 from noevict.ssh import tunnel
 from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
@@ -275,4 +276,15 @@ class InstanceRun:
             functools.partial(tunnel.open_tcp, self.machine.host),
             functools.partial(self.context.trusting, self.endpoint),
             lambda: contexts.unchecked(self.context.client_pem()),
+            proving_key(found, self.layout),
+            functools.partial(self._holds_connections, found),
         )
+
+    def _holds_connections(self, found: InstanceState, address: str, port: int) -> bool:
+        """Return whether the unit's server holds every connection to an address and port of its host, and has one."""
+        if not found.machine.root:
+            return False  # it cannot see whose they are
+        layout = self.layout
+        names = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+        ask = script("confirm_peer", sockets=" ".join(listening.kernel_names(address, port)))
+        return self.machine.shell(names + ask, what="asking who answers")[-1:] == ["yes"]

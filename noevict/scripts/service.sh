@@ -1,18 +1,9 @@
-# Run verbs on the service, one after the other, and print its state: "state WORD pid N saved BYTES"; WORD is running,
-# starting, stopping, stopped or failed. package, unit, user, data, pidfile; verb: words of enable, disable, start,
-# restart, stop, hold (stop it unless it runs) and state. again: yes to only wait for verbs that were given before. old: the server's pid before a
-# restart or stop, 0 if unknown.
+# Goes after main_pid.sh: run verbs on the service, one after the other, and print its state: "state WORD pid N saved
+# BYTES"; WORD is running, starting, stopping, stopped or failed. package, unit, user, data; verb: words of enable,
+# disable, start, restart, stop, hold (stop it unless it runs) and state. again: yes to only wait for verbs that were given before.
+# old: the server's pid before a restart or stop, 0 if unknown.
 set -uo pipefail
-export LC_ALL=C
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
-
-pid_of_init() {
-  # The server's user wrote the file, and may have put anything there: only that user's process counts.
-  local pid
-  pid=$(timeout 5 dd if="$pidfile" iflag=nofollow,nonblock bs=32 count=1 status=none 2>/dev/null | tr -cd 0-9)
-  [[ $pid && $(readlink "/proc/$pid/exe") == /usr/bin/* && $(stat -c %U "/proc/$pid") == "$user" ]] || pid=0
-  echo "$pid"
-}
 # Set variables of those names.
 unit_says() {
   local key value

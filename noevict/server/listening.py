@@ -60,6 +60,17 @@ def refusals(
             yield f"{setting}: should be {first} or more, got {port}: its user may not bind that port here"
 
 
+def kernel_names(address: str, port: int) -> tuple[str, ...]:
+    """Return how /proc/net/tcp and tcp6 write an address and port: words of four bytes, each as a number of the host's.
+
+    A socket of IPv6 may also take connections to an IPv4 address.
+    """
+    found = ip_address(address)
+    mapped = (found, ip_address(f"::ffff:{found}")) if found.version == 4 else (found,)
+    words = ([each.packed[n : n + 4][::-1] for n in range(0, len(each.packed), 4)] for each in mapped)
+    return tuple(f"{b''.join(each).hex().upper()}:{port:04X}" for each in words)
+
+
 def opens(before: str, wanted: Wanted) -> str:
     """Return where a change of bind lets clients connect who could not before; "" if nowhere."""
     where = ", ".join(

@@ -29,7 +29,7 @@ from tests.lab.registry import kill
 PLAN, ACTS = "faults.json", "actions.jsonl"
 HOOK = "\nfrom tests.hosts import fault_injection\n\nfault_injection.install_hooks(state)\n"
 # What only looks, and what is no change by itself: the lock, and asking for it.
-LOOKS = ("look_machine", "lock", "defaults", "last_log_lines")
+LOOKS = ("look_machine", "lock", "defaults", "last_log_lines", "confirm_peer")
 WRITES = ("CONFIG SET", "CONFIG REWRITE", "BGSAVE", "BGREWRITEAOF", "CLIENT KILL")
 FIRST_LINES = {
     path.read_text().partition("\n")[0]: path.stem
@@ -41,6 +41,7 @@ FIRST_LINES = {
         "as_user",
         "descriptors",
         "keep_names",
+        "main_pid",
         "throwaway_server",
     }  # they stand before others
 }

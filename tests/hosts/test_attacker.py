@@ -6,16 +6,21 @@ NOEVICT_ATTACKED these tests attack another checkout.
 
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from noevict.engines.layout import LAYOUTS
+from noevict.scripts import script
+from noevict.server.listening import kernel_names
 from tests.hosts.attacks import KINDS, KITS, KNOWN, RARE, Kit, Stage, attack, heal, play
 from tests.hosts.conftest import Boot
-from tests.hosts.deployment import admin, assert_clean
+from tests.hosts.deployment import admin, assert_clean, deploy, wait_for
 from tests.hosts.manual_changes import assert_filled, fill
 from tests.lab.checkout import REPOSITORY, Checkout
 from tests.lab.disk import Spec
+from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.sampling import sample
 
@@ -83,3 +88,60 @@ def test_nor_does_it_by_what_stops_most_runs_at_once(boot: Boot, attacked: Check
     if kind not in (IN_TURN[0], "take-over"):
         heal(stage)
     assert_nothing_won(stage, kind, RARE)
+
+
+# --- a program that took the server's port -----------------------------------------------------------------------
+
+# Takes a port of both versions of IP, and every connection to it.
+THIEF = """
+import socket
+taken = socket.create_server(("::", {port}), family=socket.AF_INET6, dualstack_ipv6=True)
+open("/tmp/thief-{port}", "w")
+kept = []
+while True:
+    kept.append(taken.accept())
+    kept[-1][0].sendall(b"-NOAUTH Authentication required.\\r\\n")
+"""
+
+
+def steal(host: Host, port: int) -> None:
+    host.write("/tmp/thief.py", THIEF.format(port=port))
+    host.run(
+        "setpriv --reuid=nobody --clear-groups setsid python3 /tmp/thief.py >/dev/null 2>&1 </dev/null &"
+    )
+    wait_for("the port is taken", lambda: host.run(f"ls /tmp/thief-{port}", check=False).returncode == 0)
+
+
+@pytest.mark.parametrize("systemd", [True, False], ids=["systemd", "init script"])
+def test_root_knows_who_holds_the_connections_to_a_port(
+    boot: Boot, checkout: Checkout, systemd: bool
+) -> None:
+    [host] = boot(Spec("trixie", systemd=systemd))
+    checkout.list_hosts([host])
+    deploy(checkout)
+    layout = LAYOUTS["redis"]
+
+    def confirmed(port: int) -> bool:
+        text = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+        text += script("confirm_peer", sockets=" ".join(kernel_names(host.address, port)))
+        answer = host.run("bash -s", input=text).stdout
+        assert answer in ("yes\n", "no\n")
+        return answer == "yes\n"
+
+    def connect(port: int) -> socket.socket:
+        return socket.create_connection((host.address, port), 10)
+
+    assert not confirmed(6379), "nobody is connected"
+    with connect(6379), admin(checkout, host) as client:
+        wait_for("the server has accepted it", lambda: confirmed(6379))
+        # A server that stops closes its port first, and keeps its clients for as long as it saves.
+        client.config_set("tls-port", 6390)
+        assert confirmed(6379)
+        steal(host, 6379)
+        with connect(6379) as stolen:
+            assert stolen.recv(100).startswith(b"-NOAUTH")
+            assert not confirmed(6379)
+        steal(host, 7000)
+        with connect(7000) as stolen:
+            assert stolen.recv(100).startswith(b"-NOAUTH")
+            assert not confirmed(7000)

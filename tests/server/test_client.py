@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -325,6 +327,13 @@ class Direct:
         self.settings = build_settings("localhost", {"redis_connect": "direct", "redis_port": served.port})
         drafted = Secrets(Path("secrets"), served.ca, {"admin": ADMIN, "takeover": MASTER})
         self.secrets = drafted.known_host("localhost")
+        # What the look found in the host's key file, what root says of a connection, and how often it was asked.
+        self.key_digest: str | None = None
+        self.confirmed, self.asked = True, list[tuple[str, int]]()
+
+    def confirms(self, address: str, port: int) -> bool:
+        self.asked.append((address, port))
+        return self.confirmed
 
     def open(self, way: str, *_: object) -> socket.socket:
         self.ways.append(way)
@@ -346,6 +355,8 @@ class Direct:
             tunnel=functools.partial(self.open, "tunnel"),
             trusting=lambda: trusting(self.ca.certificate_pem.encode()),
             unchecked=unchecked,
+            key_digest=self.key_digest,
+            confirms=self.confirms,
         )
         connection, live = look_at_redis(
             route, listeners, running=True, known=managed(found, LAYOUTS["redis"])
@@ -358,14 +369,24 @@ class Direct:
 def test_a_direct_connection_carries_a_password_only_where_the_certificate_is_trusted(serve: Serve) -> None:
     direct = Direct(serve(OFF))
     assert direct.look("none").user == "admin"
-    assert direct.ways == ["direct"]
+    assert (direct.ways, direct.asked) == (["direct"], [])
 
 
-def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(serve: Serve) -> None:
+def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(
+    serve: Serve, short_path: Path
+) -> None:
     direct = Direct(serve(OFF, now=NOW - timedelta(days=90), days=30))
     live = direct.look("none")
     assert (live.user, live.untrusted) == ("admin", "certificate has expired")
     assert direct.ways == ["direct", "tunnel"]
+    # Nobody had to be asked about the key that the look found.
+    assert direct.asked == [("127.0.0.1", direct.settings.redis_port)]
+    direct.asked.clear()
+    direct.key_digest, direct.confirmed = (
+        Certificate.parse((short_path / "cert").read_text()).key_digest,
+        False,
+    )
+    assert (direct.look("none").user, direct.asked) == ("admin", [])
 
 
 def test_plaintext_is_looked_at_through_ssh_alone(start_server: StartServer, binary: Binary) -> None:
@@ -403,3 +424,51 @@ def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up
     direct = Direct(Served(running, authority.make_ca(NOW)))
     assert direct.look("answer -NOAUTH", conf="# the package's own\n").user == "default"
     assert "admin" not in logins
+
+
+# --- a program that took the server's port after the look ---------------------------------------------------------
+
+
+class Thief(threading.Thread):
+    """Any user's program on a free port, which asks for a password as Redis does; ``heard`` is all that it was sent."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.heard, self._context = self.socket.getsockname()[1], b"", context
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.serve(self.socket.accept()[0])
+
+    def serve(self, stream: socket.socket) -> None:
+        with suppress(OSError):
+            if self._context is not None:
+                stream = self._context.wrap_socket(stream, server_side=True)
+            while data := stream.recv(65536):
+                self.heard += data
+                stream.sendall(b"-NOAUTH Authentication required.\r\n")
+        stream.close()
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["over TLS", "in plaintext"])
+@pytest.mark.parametrize("conf", [MARKER, "# the package's own\n"], ids=["ours", "foreign"])
+def test_a_program_that_took_the_port_is_sent_no_password(tls: bool, conf: str, short_path: Path) -> None:
+    ca = authority.make_ca(NOW)
+    write_tls(short_path, authority.make_ca(NOW), ("localhost",), NOW, 30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(short_path / "cert", short_path / "key")
+    thief = Thief(context if tls else None)
+    thief.start()
+    direct = Direct(Served(SimpleNamespace(tls_port=thief.port, port=thief.port), ca))
+    direct.key_digest, direct.confirmed = "0" * 64, False
+    live = direct.look("none" if tls else "answer -NOAUTH", conf=conf)
+    thief.socket.close()
+    assert (live.reach, live.why) == (
+        Reach.UNREACHED,
+        f"another program may have taken port {thief.port}: no password was sent; run again",
+    )
+    assert b"PING" in thief.heard
+    assert b"AUTH" not in thief.heard
+    assert direct.asked[0] == ("127.0.0.1", thief.port)

@@ -57,6 +57,14 @@ def changes(
         yield from compare.served_change(state.live, found, path)
 
 
+def proving_key(state: InstanceState, layout: Layout) -> str | None:
+    """Return the digest of the host's key if only root and the server can have it; None if anybody else may."""
+    wanted = tls_files(layout)[-1]
+    found = state.file(wanted.path)
+    safe = state.tls and found is not None and found.is_regular and not any(attributes(found, wanted))
+    return state.key_digest if safe else None
+
+
 def _files(state: InstanceState, layout: Layout) -> Iterator[Change]:
     """Yield changes of the files' places, owners and modes."""
     for wanted in tls_files(layout):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from noevict.machine.addresses import Address
 from noevict.machine.found import Listener
 from noevict.plan.change import How
-from noevict.server.listening import missing, opened, opens, refusals
+from noevict.server.listening import kernel_names, missing, opened, opens, refusals
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, managed
 
@@ -251,3 +251,10 @@ def test_a_port_that_its_user_may_not_bind_is_refused(
             lines
             == [f"{name}: should be {first} or more, got 443: its user may not bind that port here"] * refused
         )
+
+
+def test_a_socket_has_the_kernel_s_names() -> None:
+    # As /proc/net/tcp and tcp6 of a little-endian machine have them.
+    assert kernel_names("127.0.0.1", 6379) == ("0100007F:18EB", "0000000000000000FFFF00000100007F:18EB")
+    assert kernel_names("::1", 80) == ("00000000000000000000000001000000:0050",)
+    assert kernel_names("fd00:0:0:0:1:2:3:4", 6379) == ("000000FD000000000200010004000300:18EB",)
