@@ -147,9 +147,9 @@ def put_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
             settle(run, "hold")
     except (NoevictError, *HOST_FAILURES) as error:
         return (*why, f"and the old configuration could not be put back: {sentence(error)}")
-    if back:
-        stopped = "" if run.failing else f", and {title} is stopped as it was"
-        why = (*why, f"the old configuration is back{stopped}")
+    if back and not run.failing:
+        return (*why, f"the old configuration is back, and {title} is stopped as it was")
+    why = (*why, "the old configuration is back") if back else why
     return try_again(run, why) if run.failing else why
 
 
