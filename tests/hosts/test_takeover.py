@@ -119,10 +119,10 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     foreign = Foreign(host, "redis")
     checkout.list_hosts([host], redis_takeover=True)
     unknown = lines_about(refused(checkout, foreign), host)
-    assert [line for line in unknown if "wants a password that is not ours" in line], unknown
+    assert [line for line in unknown if "asks for a password that noevict does not have" in line], unknown
     put_takeover(checkout, "not-it")
     wrong = lines_about(refused(checkout, foreign), host)
-    assert [line for line in wrong if "wants a password that is not ours" in line], wrong
+    assert [line for line in wrong if "asks for a password that noevict does not have" in line], wrong
     assert PASSWORD not in "".join(unknown + wrong)
     (checkout.secrets / "users.yml").unlink()
     put_takeover(checkout, PASSWORD)
@@ -150,7 +150,9 @@ def test_a_takeover_is_offered_to_its_own_host_alone_as_the_user_that_it_names(
     checkout.list_hosts([users, other])
     put_takeover(checkout, f"{{{users.name}: {PASSWORD}}}")
     done = refused(checkout, Foreign(users, "redis"))
-    assert [line for line in lines_about(done, users) if "wants a password that is not ours" in line], done
+    assert [
+        line for line in lines_about(done, users) if "asks for a password that noevict does not have" in line
+    ], done
     with plaintext_client(other, "another") as client:
         tried = client.acl_log()
     assert [entry for entry in tried if entry["reason"] == "auth"] == []
