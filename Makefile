@@ -8,8 +8,9 @@ LOWEST := .venv/lowest
 # Of tests/server, where noevict itself speaks or listens by a library. The others ask Redis, or run scripts: the
 # libraries' versions do not matter to them, and they take twice as long as `make test-lowest` altogether may.
 BY_LIBRARY := $(patsubst %,tests/server/test_%.py,client console late_answers not_redis poll serve status watch)
-# Two workers: the hosts and servers of the tests need the cores too. A third one only made two cores busier.
-PYTEST  = $(BIN)/python -m pytest -o faulthandler_timeout=900 -n 2
+# Two workers: the servers of the tests need the cores too.
+PYTEST  = $(BIN)/python -m pytest -o faulthandler_timeout=900 -n $(WORKERS)
+WORKERS = 2
 # Of many similar cases, `make test` runs a sample chosen by name; `make test-long` runs all.
 SOME   := -m "not long"
 LAB    := $(PYTHON) -m tests.lab
@@ -41,9 +42,10 @@ test-server: .venv/dev ## against real Redis and Valkey processes of every suppo
 	$(LAB) packages
 	$(PYTEST) $(SOME) tests/server $(ARGS)
 
+test-hosts: private WORKERS = 4
 test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH (root)
 	$(LAB) packages
-	$(PYTEST) $(SOME) --dist loadfile tests/hosts $(ARGS)
+	$(PYTEST) $(SOME) --dist loadfile --no-loadscope-reorder tests/hosts $(ARGS)
 
 test-lowest: private BIN = $(LOWEST)/bin
 test-lowest: $(LOWEST)/dev ## unit tests, and server tests that depend on libraries, with the lowest versions that the requirements allow

@@ -16,6 +16,19 @@ from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 
+# Test modules that take longest, the longest first: one that starts last would keep a single worker busy at the end.
+LONGEST = (
+    *("attacker", "earlier_release", "engine_change", "host_passwords", "restart", "drift", "writes"),
+    *("failing_connections", "takeover", "release_upgrade", "monitoring_guarantees", "big_data", "foreign_servers"),
+    *("certificates", "failing_disks", "many_hosts", "leased_addresses", "lost_keys", "alerting"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests by module, the longest modules first."""
+    modules = [f"test_{name}" for name in LONGEST]
+    items.sort(key=lambda item: modules.index(item.path.stem) if item.path.stem in modules else len(modules))
+
 
 class Boot(Protocol):
     """``boot("bookworm", "trixie")``, ``boot(Spec("trixie", memory=2000))``, ``boot("trixie", memory=2000)``."""
