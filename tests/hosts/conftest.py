@@ -19,7 +19,14 @@ from tests.lab.lab import Lab
 # Test modules that take longest, the longest first: one that starts last would keep a single worker busy at the end.
 LONGEST = (
     *("attacker", "earlier_release", "engine_change", "host_passwords", "restart", "drift", "writes"),
-    *("failing_connections", "takeover", "release_upgrade", "monitoring_guarantees", "big_data", "foreign_servers"),
+    *(
+        "failing_connections",
+        "takeover",
+        "release_upgrade",
+        "monitoring_guarantees",
+        "big_data",
+        "foreign_servers",
+    ),
     *("certificates", "failing_disks", "many_hosts", "leased_addresses", "lost_keys", "alerting"),
 )
 

@@ -99,7 +99,7 @@ def upgraded_at_a_terminal(on: Managed) -> None:
 
 def without_diversion(on: Managed) -> None:
     on.release()
-    on.do("dpkg-divert --remove --no-rename CONF")
+    on.apply_changes("dpkg-divert --remove --no-rename CONF")
 
 
 def answered(on: Managed, answer: str) -> None:
@@ -123,7 +123,7 @@ def asked_for_nobody(on: Managed) -> None:
 def killed(on: Managed, script: str) -> None:
     """dpkg is killed in the middle of a script of the server's package."""
     on.release(killed=script)
-    on.do("touch /root/kill")
+    on.apply_changes("touch /root/kill")
     on.apt("upgrade", check=False)
     assert on.host.run("dpkg --audit").stdout
 
@@ -131,7 +131,7 @@ def killed(on: Managed, script: str) -> None:
 def only(on: Managed, how: str) -> None:
     """dpkg ended after that much of the newer release."""
     on.release()
-    on.do(f"dpkg --force-depends {how}")
+    on.apply_changes(f"dpkg --force-depends {how}")
 
 
 def unattended(on: Managed, conffile: str = "# newer\n", conf: str = "") -> None:
@@ -160,7 +160,7 @@ def library_upgraded(on: Managed) -> None:
 def back_again(on: Managed) -> None:
     """To the newer one, and by hand to the one before."""
     upgraded(on)
-    on.do(" ".join(("dpkg -i", *(f"/opt/debs/{name}_*.deb" for name in on.packages))))
+    on.apply_changes(" ".join(("dpkg -i", *(f"/opt/debs/{name}_*.deb" for name in on.packages))))
 
 
 def release_upgraded(on: Managed) -> None:
@@ -171,7 +171,7 @@ def release_upgraded(on: Managed) -> None:
 
 
 def release_upgraded_but_held(on: Managed) -> None:
-    on.do("apt-mark hold redis-server redis-tools")
+    on.apply_changes("apt-mark hold redis-server redis-tools")
     release_upgraded(on)
 
 

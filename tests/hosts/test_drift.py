@@ -132,12 +132,12 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
         with admin(checkout, subject.host) as client:
             fill(client, KEYS)
         apply_changes(checkout, subject.host, subject.drift.manual_changes, subject.engine)
-        subject.process = process_identity(subject.host, subject.engine)
-        subject.files["drift"] = file_states(subject.host)
+        subject.process_identity = process_identity(subject.host, subject.engine)
+        subject.file_states["drift"] = file_states(subject.host)
     drift = checkout.run("noevict", "drift", "--json")
     dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
     for subject in subjects.values():
-        subject.files["looks"] = file_states(subject.host)
+        subject.file_states["looks"] = file_states(subject.host)
     repair = checkout.run(*DEPLOY)
     again = checkout.run(*DEPLOY)
     return Story(checkout, subjects, drift, dry, repair, again, checkout.run("noevict", "drift"))
@@ -155,7 +155,7 @@ def test_drift_is_told_by_name_and_nothing_else_is(story: Story, subject: Subjec
 
 def test_drift_tells_whether_the_repair_restarts_a_running_server(story: Story, subject: Subject) -> None:
     told = story.drift.json["hosts"][subject.host.name]["restarts"]
-    assert told == (subject.drift.restarts and "MainPID=" in subject.process)
+    assert told == (subject.drift.restarts and "MainPID=" in subject.process_identity)
 
 
 def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
@@ -164,7 +164,7 @@ def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subjec
         assert [line for line in lines if line.startswith(f"due: {with_names(what, subject.engine)}: ")], (
             lines
         )
-    assert subject.files["looks"] == subject.files["drift"]
+    assert subject.file_states["looks"] == subject.file_states["drift"]
 
 
 def test_the_next_run_repairs_it_and_restarts_only_where_nothing_less_does(
@@ -173,7 +173,9 @@ def test_the_next_run_repairs_it_and_restarts_only_where_nothing_less_does(
     lines = lines_about(story.repair, subject.host)
     assert subject.host.name not in story.repair.json["results"]["failed_hosts"], lines
     assert changed_operations(story.repair, subject.host), lines
-    assert (process_identity(subject.host, subject.engine) != subject.process) == subject.drift.restarts
+    assert (
+        process_identity(subject.host, subject.engine) != subject.process_identity
+    ) == subject.drift.restarts
 
 
 def test_no_key_is_lost_over_a_drift_and_its_repair(story: Story, subject: Subject) -> None:

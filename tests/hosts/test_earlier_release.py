@@ -224,7 +224,7 @@ def test_dry_names_each_change_and_makes_none(story: Story, host: str) -> None:
     assert dry.done.returncode == 0, dry.done
     assert due(dry.done, story.estate.hosts[host]) == due(run.done, story.estate.hosts[host])
     for name in "dry", "drift":
-        assert story.steps[name].files[host] == story.steps["its monitoring again"].files[host]
+        assert story.steps[name].file_states[host] == story.steps["its monitoring again"].file_states[host]
 
 
 def test_the_drift_report_names_them_too(story: Story) -> None:

@@ -88,12 +88,12 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
             apply_changes(
                 checkout, subject.host, ("redis: CONFIG SET hz 50", *subject.override.manual_changes)
             )
-            subject.files["before"] = file_states(subject.host)
+            subject.file_states["before"] = file_states(subject.host)
         drift = checkout.run("noevict", "drift")
         dry = checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
         runs = checkout.run(*DEPLOY), checkout.run(*DEPLOY)
         for subject in subjects.values():
-            subject.files["after"] = file_states(subject.host)
+            subject.file_states["after"] = file_states(subject.host)
             subject.hz["after"] = hz(checkout, subject.host)
         drift_after = checkout.run("noevict", "drift")
     finally:
@@ -145,7 +145,7 @@ def test_it_fails_its_host_in_every_run_and_is_left(story: Story, subject: Subje
 def test_beside_it_everything_is_repaired_or_nothing_is_changed(subject: Subject) -> None:
     assert subject.hz["after"] == ("50" if subject.override.alone else "10")
     if subject.override.alone:
-        assert subject.files["after"] == subject.files["before"]
+        assert subject.file_states["after"] == subject.file_states["before"]
 
 
 def test_once_it_is_taken_back_the_host_is_as_wanted_without_a_restart_or_a_lost_key(

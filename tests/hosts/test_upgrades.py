@@ -147,7 +147,9 @@ def test_an_upgrade_that_dpkg_cannot_finish_is_named_with_the_way_out(boot: Boot
     with admin(checkout, host) as client:
         fill(client, KEYS)
     on.use_release("trixie")
-    on.do(f"dpkg --unpack {newer}/redis-tools_*.deb {newer}/redis-server_*.deb")  # not what they depend on
+    on.apply_changes(
+        f"dpkg --unpack {newer}/redis-tools_*.deb {newer}/redis-server_*.deb"
+    )  # not what they depend on
     done = deploy(checkout, code=1)
     [line] = [line for line in lines_about(done, host) if "apt --fix-broken install" in line]
     assert "does not continue by itself (redis-tools redis-server: dependency problems" in line
