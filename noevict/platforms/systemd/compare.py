@@ -36,7 +36,7 @@ def make_plan(
     keys_before: Keys | None = None,
 ) -> Plan[Target]:
     """Return the plan. ``user_certificate``: from the files that the settings name, if they do."""
-    live = tuple(compare.differences(state.live, target))
+    live = compare.differences(state.live, target)
     signed = tuple(certificate.changes(state, target, secrets, user_certificate, now))
     refused = (
         *refusals(settings, state, target, secrets),
@@ -206,7 +206,7 @@ def _kept(state: InstanceState, layout: Layout) -> Iterator[Change]:
 def _contents(state: InstanceState, target: Target, wanted: WantedFile) -> Iterator[Change]:
     """Report what differs in a redis.conf of ours, by directive; for other files, only that they differ."""
     text, different = state.conf or "", []
-    if wanted.path == target.layout.conf and wanted.content is not None and text.startswith(MARKER):
+    if wanted.path == target.layout.conf and text.startswith(MARKER):
         different = [
             directive_change(How.FILE, found, target)
             for found in conf_diff.file_differences(

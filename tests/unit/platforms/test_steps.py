@@ -159,3 +159,22 @@ def test_a_configuration_is_kept_for_a_start_that_fails() -> None:
     gone = {name: each for name, each in host.state.machine.packages.items() if name != "redis-server"}
     assert kept(stopped(host, conf=ours).but(packages=gone)) == "no"
     assert kept(fresh()) == "no"
+
+
+def test_a_server_that_replaces_another_engines_starts_in_that_step() -> None:
+    old = managed("valkey").state
+    waits = with_dump(stopped(managed("trixie"), conf=managed("trixie").state.conf or ""))
+    assert {"start", "data"} <= taken(waits)
+    assert taken(waits.but(predecessor=old)).isdisjoint(("start", "data"))
+    new = with_dump(fresh())
+    assert {"install", "data"} <= taken(new)
+    assert "data" not in taken(new.but(predecessor=old))
+
+
+def test_what_the_look_finds_outside_of_redis_is_looked_for_again() -> None:
+    host = managed("trixie")
+    others = {"appendonly": "no", "bind": "127.0.0.1", "port": "6400", "tls-port": "6380"}
+    for name, value in others.items():
+        plan = host.but_config(**{name.replace("-", "_"): value}).plan
+        assert [change.directive for change in plan.changes] == [name]
+        assert not steps.changes_only_redis(plan)
