@@ -31,8 +31,8 @@ def test_a_directive_is_set_or_needs_a_restart_as_the_release_reads_it() -> None
     [
         (Reach.PLAINTEXT, "default", "another configuration"),
         (Reach.TLS, "default", "another configuration"),
-        (Reach.REFUSED, "", "refuses the password"),
-        (Reach.MUTE, "admin", "does not take noevict's commands"),
+        (Reach.REFUSED, "", "rejects the password"),
+        (Reach.MUTE, "admin", "rejects noevict's commands"),
         (Reach.NOT_RUNNING, "", ""),
     ],
 )
