@@ -35,7 +35,7 @@ class Felt:
 
     @classmethod
     def during_a_run(cls, checkout: Checkout, name: str, client: Connect) -> "Felt":
-        writers = [Writer(f"{name}:{kind}", kind, client) for kind in KINDS]
+        writers = [Writer(f"{name}:{kind}", kind, client, pause=0) for kind in KINDS]
         with writing(writers):
             deploy(checkout)
         return cls(

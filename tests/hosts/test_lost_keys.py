@@ -191,7 +191,7 @@ def test_without_room_to_write_them_anew_damaged_ones_are_not_started_with(
     assert_keys(checkout, host, 500)
     host.run(f"cat /root/*.incr.aof > $(ls {INCR})")
     done = deploy(checkout)
-    assert [line for line in lines_about(done, host) if "are checked, and not written anew" in line], done
+    assert [line for line in lines_about(done, host) if "are checked, and not rewritten" in line], done
     assert run_id(checkout, host) != server
     assert_keys(checkout, host, 500)
 

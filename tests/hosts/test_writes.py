@@ -80,7 +80,9 @@ def remediate(fleet: Fleet, remediation: Remediation) -> dict[str, list[Writer]]
     fleet.list_hosts(**remediation.settings)
     clients = {
         host.name: [
-            Writer(f"{remediation.id}:{kind}", kind, partial(connect, fleet.checkout, host, "app"))
+            Writer(
+                f"{remediation.id}:{kind}", kind, partial(connect, fleet.checkout, host, "app"), pause=0.05
+            )
             for kind in KINDS
         ]
         for host in fleet.hosts

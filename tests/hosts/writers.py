@@ -1,4 +1,4 @@
-"""Clients that write without a pause while something is done to their server, and count what was acknowledged."""
+"""Clients that write while something is done to their server, and count what was acknowledged."""
 
 import threading
 import time
@@ -11,6 +11,8 @@ import redis
 from tests.hosts.deployment import wait_for
 
 BATCH = 2000
+# Between two writes of a client: without a pause, the clients of some hosts take all of a machine's processors.
+PAUSE_SECONDS = 0.01
 BACK_SECONDS = 0.005  # between two attempts to come back; the first is made at once
 ENOUGH = 20  # writes before and after what is done
 
@@ -84,13 +86,14 @@ KINDS = {"single": Single(), "transaction": Transaction(), "script": Script(), "
 class Writer:
     """One client, one connection. A write that fails is made again, until it is acknowledged.
 
-    ``acknowledged``: every number below it is. ``ended``: how often its connection was. ``gap``: the longest time
-    from one acknowledgement to the next, in seconds.
+    ``pause``: seconds between two writes. ``acknowledged``: every number below it is. ``ended``: how often its
+    connection was. ``gap``: the longest time from one acknowledgement to the next, in seconds.
     """
 
     name: str
     kind: str
     connect: Callable[[], AbstractContextManager["redis.Redis"]]
+    pause: float = PAUSE_SECONDS
     acknowledged: int = 0
     ended: int = 0
     gap: float = 0.0
@@ -113,6 +116,8 @@ class Writer:
                 now = time.monotonic()
                 self.gap, last = max(self.gap, now - last if last else 0.0), now
                 self.acknowledged, connected = self.acknowledged + 1, True
+                if self.pause:
+                    self._stop.wait(self.pause)
 
     def stop(self) -> None:
         self._stop.set()

@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import re
+import select
 import signal
 import stat
 import sys
@@ -42,12 +43,10 @@ def watch(places: tuple[Path, ...]) -> Iterator[None]:
         LIBC.inotify_add_watch(notify, os.fsencode(place), IN_CREATE | IN_MOVED_TO): place for place in places
     }
     while True:
-        try:
-            events = os.read(notify, 65536)
-        except OSError:
-            time.sleep(0.0002)
+        if not select.select([notify], [], [], 0.02)[0]:
             yield
             continue
+        events = os.read(notify, 65536)
         while events:
             length = int.from_bytes(events[12:16], sys.byteorder)
             name = events[16 : 16 + length].rstrip(b"\0")
@@ -86,9 +85,8 @@ def change_tls_between() -> Iterator[None]:
         (trap / "server.key").symlink_to(SHADOW)
         seen = b""
         while not ((b"tls\0" in seen and not number % 2) or b"server.crt\0" in seen):
-            with suppress(OSError):
+            if select.select([notify], [], [], 0.02)[0]:
                 seen = os.read(notify, 65536)
-            time.sleep(0.0001)
             yield
         if b"server.crt\0" not in seen:
             pause(0.05, 0.1, 0.2)
@@ -120,7 +118,7 @@ def helpers() -> Iterator[None]:
                         if random.random() < 0.5:  # noqa: S311
                             os.kill(pid, signal.SIGSTOP)
                     known.add(pid)
-            time.sleep(0.0005)
+            time.sleep(0.001)
             yield
             if len(held) > 200:
                 for number in held:
