@@ -1,5 +1,7 @@
 """Fifty hosts at once: what the controller needs for them, and that one that is down is that one alone."""
 
+import pytest
+
 from tests.hosts.conftest import Boot
 from tests.lab.checkout import Checkout
 
@@ -7,6 +9,7 @@ HOSTS = 50
 MEBIBYTES = 250
 
 
+@pytest.mark.long
 def test_fifty_hosts_take_less_than_250_mib_of_the_controller(boot: Boot, checkout: Checkout) -> None:
     hosts = boot(*["trixie"] * HOSTS)
     checkout.list_hosts(hosts)

@@ -118,7 +118,7 @@ def test_the_other_host_of_the_run_is_done(story: Story) -> None:
 NewCheckout = Callable[[], Checkout]
 
 
-@pytest.mark.parametrize("others", ["none", "of another fleet"])
+@pytest.mark.parametrize("others", sample(["none", "of another fleet"], "of another fleet"))
 def test_a_host_of_other_secrets_is_refused_with_its_cas_fingerprint(
     boot: Boot, new_checkout: NewCheckout, others: str
 ) -> None:

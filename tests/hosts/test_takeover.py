@@ -220,7 +220,13 @@ LEGACIES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("legacy", LEGACIES, ids=lambda legacy: legacy.id)
+@pytest.mark.parametrize(
+    "legacy",
+    sample(
+        {legacy.id: legacy for legacy in LEGACIES},
+        *("nothing on disk", "stopped, old append-only files", "AOF on, no RDB"),
+    ),
+)
 @pytest.mark.parametrize("appendonly", sample({"AOF": True, "RDB": False}, "AOF"))
 def test_no_way_of_keeping_data_loses_a_key(
     boot: Boot, checkout: Checkout, legacy: Legacy, appendonly: bool
