@@ -5,7 +5,7 @@ measured      commands side by side in interleaved rounds; the targets beside wh
 clean_run     a run that has nothing to do, against the floor: one command over SSH
 provisioning  the first run on fresh hosts, against apt-get over plain SSH
 ansible       the same job by Ansible, and with mitogen: the playbook is ours
-environment   what comes from PyPI for that alone
+environment   what comes from PyPI only for that
 latency       a clean run over a long way: a proxy that delays and counts round trips
 scale         clean runs over up to 2,000 hosts; many_hosts is the server that stands for them
 gaps          what clients feel of each kind of remediation: gaps in service, connections

@@ -54,7 +54,7 @@ class Ansible:
     rounds: int
 
     def provision(self) -> float:
-        """Seconds. Raises SystemExit where it fails."""
+        """Seconds. Raises SystemExit if it fails."""
         began = time.monotonic()
         done = self.checkout.run(*self._command("plain"), timeout=SECONDS)
         if done.returncode != 0:
@@ -94,8 +94,10 @@ def prepare(checkout: Checkout, hosts: list[Host], rounds: int) -> Ansible:
         environment("ansible", *PACKAGES).glob("lib/python*/site-packages/ansible_mitogen/plugins/strategy")
     )
     for way, more in (("plain", ""), ("mitogen", STRATEGY.format(place=place))):
-        told = CONFIG.format(directory=home, forks=len(hosts), known_hosts=claim.known_hosts, more=more)
-        (home / f"{way}.cfg").write_text(told)
+        configuration = CONFIG.format(
+            directory=home, forks=len(hosts), known_hosts=claim.known_hosts, more=more
+        )
+        (home / f"{way}.cfg").write_text(configuration)
     _make_certificates(home, hosts)
     return Ansible(checkout, hosts, rounds)
 

@@ -1,4 +1,4 @@
-// The BullMQ load. The first line of standard input tells where: {"host", "port", and "ca", "username", "password" or
+// The BullMQ load. The first line of standard input is the address: {"host", "port", and "ca", "username", "password" or
 // none}; each further one is a phase, "add" or "work", and is answered with the seconds it took.
 'use strict';
 const { readFileSync } = require('node:fs');

@@ -78,13 +78,13 @@ def measure(hosts: int, rounds: int, ansible_rounds: int) -> list[str]:
     with (
         Lab() as lab,
         Checkout.temporary() as checkout,
-        Checkout.temporary() as alone,
+        Checkout.temporary() as single,
         Checkout.temporary() as other,
     ):
         booted = lab.boot(*[SUITE] * hosts)
         checkout.list_hosts(booted)
         provision(checkout)
-        measured, first = cases(checkout, alone, booted), 0.0
+        measured, first = cases(checkout, single, booted), 0.0
         if ansible_rounds:
             compared = ansible.prepare(other, lab.boot(*[SUITE] * hosts), min(rounds, ansible_rounds))
             first = compared.provision()
@@ -94,14 +94,14 @@ def measure(hosts: int, rounds: int, ansible_rounds: int) -> list[str]:
     return report(Measured(hosts, rounds, costs, opened, ansible_rounds, first))
 
 
-def cases(checkout: Checkout, alone: Checkout, hosts: list[Host]) -> list[Case]:
-    """``alone``: a checkout whose hosts.yml is the one that is shipped, with this machine alone."""
+def cases(checkout: Checkout, single: Checkout, hosts: list[Host]) -> list[Case]:
+    """``single``: a checkout whose hosts.yml is the shipped one, with only this machine."""
     checkout.write("look.py", LOOK_DEPLOY)
-    alone.write("start.py", START_DEPLOY)
-    alone.write("bare.py", "")
+    single.write("start.py", START_DEPLOY)
+    single.write("bare.py", "")
     return [
-        Case(BARE, alone, ("pyinfra", "-y", "inventory", "bare.py")),
-        Case(START, alone, ("pyinfra", "-y", "inventory", "start.py")),
+        Case(BARE, single, ("pyinfra", "-y", "inventory", "bare.py")),
+        Case(START, single, ("pyinfra", "-y", "inventory", "start.py")),
         Case(FLOOR, checkout, ECHO),
         Case(LOOK, checkout, ("pyinfra", "-y", "inventory", "look.py")),
         Case(CLEAN, checkout, DEPLOY, fine=partial(found_due, count=0)),
@@ -122,7 +122,7 @@ def drift(checkout: Checkout, hosts: list[Host]) -> None:
 
 
 def found_due(done: Result, count: int) -> bool:
-    """Whether it went well, and said of so many things that they are due."""
+    """Whether it went well, and reported so many things as due."""
     return done.returncode == 0 and done.output.count("due: ") == count
 
 
@@ -170,8 +170,8 @@ def _of_ansible(found: Measured) -> list[str]:
 
 def row(found: Measured, name: str) -> str:
     cost = found.costs[name]
-    told = f"{cost.seconds:.2f} | {found.of(name, FLOOR):.2f} | {found.of(name, LOOK):.2f}"
-    return f"| {name} | {told} | {found.cpu(name):.1f} | {cost.peak / 1e6:.0f} |"
+    cells = f"{cost.seconds:.2f} | {found.of(name, FLOOR):.2f} | {found.of(name, LOOK):.2f}"
+    return f"| {name} | {cells} | {found.cpu(name):.1f} | {cost.peak / 1e6:.0f} |"
 
 
 def targets(found: Measured) -> list[Target]:

@@ -39,7 +39,7 @@ class Contestant:
         return f"redis-server@{self.name}" if self.name else "redis-server"
 
     def conf(self, text: str) -> str:
-        """Its redis.conf, of that of ``base``: places of its own, then its changes. The last line wins."""
+        """Its redis.conf, made from the one of ``base``: places of its own, then its changes. The last line wins."""
         places = {
             "port": "0" if self.tls else str(self.port),
             "tls-port": str(self.port) if self.tls else "0",
@@ -100,7 +100,7 @@ class Ring:
         self.host.run(f"systemctl stop {contestant.unit}")
 
     def way(self, contestant: Contestant, user: str) -> dict[str, Any]:
-        """How a client gets in: host, port, and where there are some ca, username and password."""
+        """How a client gets in: host, port, and if there are some ca, username and password."""
         way: dict[str, Any] = {"host": self.host.address, "port": contestant.port}
         if contestant.tls:
             way["ca"] = str(self.checkout.secrets / "ca.crt")
@@ -116,7 +116,7 @@ class Ring:
         return redis.Redis(**way, **tls, decode_responses=True, socket_timeout=60)
 
     def reset(self, contestant: Contestant) -> None:
-        """No key, and an AOF that begins anew: every load finds the same server, and leaves none with work to do."""
+        """No key, and an empty AOF: every load finds the same server, and leaves none with work to do."""
         with self.client(contestant) as client:
             client.flushall()
             quiet = partial(
@@ -130,11 +130,11 @@ class Ring:
     def cpu(self, contestant: Contestant) -> float:
         """Seconds that the server has used, all its threads together."""
         with self.client(contestant) as client:
-            told = client.info("cpu")
-        return float(told["used_cpu_user"] + told["used_cpu_sys"])
+            info = client.info("cpu")
+        return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
 
 def idle(client: "redis.Redis") -> bool:
-    told = client.info("persistence")
+    info = client.info("persistence")
     busy = ("aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
-    return not any(told[name] for name in busy)
+    return not any(info[name] for name in busy)

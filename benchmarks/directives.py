@@ -105,8 +105,8 @@ def table(results: dict[str, dict[str, list[Felt]]]) -> list[str]:
             own, rendered = (
                 statistics.median(map(value, results[load][name])) for name in (title, AS_RENDERED.title)
             )
-            shown = f"{own:,.{0 if own > 100 else 1}f}"
-            cells.append(shown if title == AS_RENDERED.title else f"{own / rendered:.2f}")
+            cell = f"{own:,.{0 if own > 100 else 1}f}"
+            cells.append(cell if title == AS_RENDERED.title else f"{own / rendered:.2f}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
 
@@ -150,7 +150,7 @@ class Act:
     def rewrite(self) -> None:
         with self.ring.client(self.contestant) as client:
             client.bgrewriteaof()
-            wait_for("the AOF is written anew", lambda: idle(client), seconds=120)
+            wait_for("the AOF is rewritten", lambda: idle(client), seconds=120)
 
     def save(self) -> None:
         with self.ring.client(self.contestant) as client:
@@ -183,8 +183,8 @@ class Act:
 
 MOMENTS = (
     Moment(f"a set of {BIG:,} members is deleted", "lazyfree-lazy-user-del", ("yes", "no"), Act.members, Act.delete),
-    Moment(f"AOF is written anew, {BIG:,} keys", "aof-use-rdb-preamble", ("yes", "no"), Act.nothing, Act.rewrite),
-    Moment(f"AOF is written anew, {BIG:,} keys", "no-appendfsync-on-rewrite", ("no", "yes"), Act.nothing, Act.rewrite),
+    Moment(f"AOF is rewritten, {BIG:,} keys", "aof-use-rdb-preamble", ("yes", "no"), Act.nothing, Act.rewrite),
+    Moment(f"AOF is rewritten, {BIG:,} keys", "no-appendfsync-on-rewrite", ("no", "yes"), Act.nothing, Act.rewrite),
     Moment(f"a snapshot of {BIG:,} keys", "rdbcompression", ("yes", "no"), Act.nothing, Act.save),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from tests.lab.machine import CACHE, locked, run
 
 
 def environment(name: str, *packages: str) -> Path:
-    """The virtual environment of that name, made now where there is none with these packages (pip's words)."""
+    """The virtual environment of that name, made now if there is none with these packages (pip's words)."""
     path, wanted = CACHE / name, "\n".join(packages)
     stamp = path / "packages"
     with locked(CACHE / f".{name}.lock"):

@@ -47,8 +47,8 @@ class Command:
         before = ring.cpu(contestant)
         done = ring.host.run(shlex.join(map(str, words)), timeout=300).stdout
         used = ring.cpu(contestant) - before
-        [told] = csv.DictReader(done[done.index('"test"') :].splitlines())
-        return Felt(float(told["rps"]), float(told["p99_latency_ms"]), used / self.requests * 1e6)
+        [row] = csv.DictReader(done[done.index('"test"') :].splitlines())
+        return Felt(float(row["rps"]), float(row["p99_latency_ms"]), used / self.requests * 1e6)
 
 
 SET, GET = Command("SET", "set", 100_000), Command("GET", "get", 100_000)
@@ -97,5 +97,5 @@ def say(node: "subprocess.Popen[str]", line: str) -> str:
     node.stdin.flush()
     answer = node.stdout.readline()
     if not answer:
-        raise SystemExit("bullmq.cjs ended: what it said stands above")
+        raise SystemExit("bullmq.cjs ended: its output stands above")
     return answer

@@ -2,7 +2,7 @@
 
 A host answers the look with what a real one answered; the look's time is now. Its Redis is that host's, over TLS with
 a certificate of its own. Anything else that is asked of it fails: only a clean run is measured with it. DIRECTORY holds
-hosts.json (see ``scale.write_hosts``) and what that names; a line "ready PORT" on stdout tells the port.
+hosts.json (see ``scale.write_hosts``) and what that names; a line "ready PORT" on stdout reports the port.
 
 A process of its own, so that what it takes is not the controller's. Only asyncssh is needed.
 """
@@ -26,10 +26,10 @@ class Hosts:
     """By address. ``redis``: of the real one, [address, port]."""
 
     def __init__(self, directory: Path) -> None:
-        told = json.loads((directory / "hosts.json").read_text())
+        given = json.loads((directory / "hosts.json").read_text())
         self.directory = directory
-        self.looks: dict[str, str] = told["looks"]
-        self.redis: tuple[str, int] = tuple(told["redis"])
+        self.looks: dict[str, str] = given["looks"]
+        self.redis: tuple[str, int] = tuple(given["redis"])
         # The real one's certificate is no part of what is measured.
         self.trusting = ssl._create_unverified_context()  # noqa: S323
 
@@ -83,7 +83,7 @@ async def serve(directory: Path) -> None:
             process.stdout.write(hosts.looks[address].replace("TIME", str(int(time.time())), 1))
             process.exit(0)
         else:
-            process.stderr.write("this host answers a look alone\n")
+            process.stderr.write("this host answers only a look\n")
             process.exit(1)
 
     await hosts.serve_redis()

@@ -23,7 +23,7 @@ def _succeeded(done: Result) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """A command, run once a round, in the first ``rounds`` of them where given. ``before``: outside the timing.
+    """A command, run once a round, in the first ``rounds`` of them if given. ``before``: outside the timing.
 
     ``fine``: whether it did what it is measured for.
     """
@@ -36,7 +36,7 @@ class Case:
     rounds: int | None = None
 
     def measure(self) -> Cost:
-        """Raises SystemExit with the command's output where it is not fine."""
+        """Raises SystemExit with the command's output if it is not fine."""
         self.before()
         done, cost = self.checkout.measure(*self.command, timeout=SECONDS)
         if not self.fine(done):
@@ -64,7 +64,7 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 @dataclass(frozen=True)
 class Target:
-    """``found`` is to be ``limit`` at most, or at least where ``least``."""
+    """``found`` must be at most ``limit``, or at least ``limit`` if ``least``."""
 
     what: str
     found: float

@@ -33,7 +33,7 @@ def measure(hosts: int, rounds: int) -> list[str]:
 
 
 def install(hosts: list[Host]) -> float:
-    """Seconds until all have it. Raises SystemExit where one has not."""
+    """Seconds until all have it. Raises SystemExit if one has not."""
     began = time.monotonic()
     running = [
         subprocess.Popen(
@@ -45,9 +45,9 @@ def install(hosts: list[Host]) -> float:
         )
         for host in hosts
     ]
-    said = [process.communicate()[0] for process in running]
+    outputs = [process.communicate()[0] for process in running]
     took = time.monotonic() - began
-    for process, output in zip(running, said, strict=True):
+    for process, output in zip(running, outputs, strict=True):
         if process.returncode != 0:
             raise SystemExit(f"apt-get install redis-server: exit {process.returncode}\n{output}")
     return took

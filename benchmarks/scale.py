@@ -109,7 +109,7 @@ def look_of(look: str, certificate: str) -> str:
 
 @contextmanager
 def serving(directory: Path) -> Iterator[int]:
-    """many_hosts, at the port told, for the block."""
+    """many_hosts, at the port it reports, for the block."""
     program = (
         str(environment("asyncssh", ASYNCSSH) / "bin" / "python"),
         "benchmarks/many_hosts.py",
@@ -174,8 +174,8 @@ def report(costs: dict[int, Cost], rounds: int) -> list[str]:
 
 
 def row(size: int, cost: Cost) -> str:
-    told = " | ".join(f"{of(cost):.1f}" for of in MEASURES.values())
-    return f"| {size} | {told} | {cost.cpu / size * 1000:.1f} |"
+    cells = " | ".join(f"{of(cost):.1f}" for of in MEASURES.values())
+    return f"| {size} | {cells} | {cost.cpu / size * 1000:.1f} |"
 
 
 def fit(what: str, costs: dict[int, Cost]) -> str:

@@ -1,7 +1,7 @@
 """The server that noevict sets up against the distribution's own, on one host: redis-benchmark and BullMQ.
 
 Rounds are interleaved and begin with another server each time; one server at a time is under load. Its data lie on
-this machine's disk, where those of other lab hosts lie in memory: an fsync costs what it costs there.
+this machine's disk, while the disks of other lab hosts lie in memory: an fsync costs what it costs there.
 """
 
 import statistics

@@ -24,7 +24,7 @@ def measure(hosts: int, seconds: int) -> list[str]:
         "",
         "| | CPU, % | MB |",
         "|---|---|---|",
-        _row("health alone", hosts, seconds, []),
+        _row("only health", hosts, seconds, []),
         _row("with the lengths of two queues", hosts, seconds, QUEUES),
     ]
 

@@ -31,7 +31,7 @@ CANARIES = ("/root/canary", "/root/canaries/one", "/root/canaries/redis.conf", "
 FAN_CLOEXEC, FAN_NONBLOCK, FAN_CLASS_CONTENT = 1, 2, 4
 FAN_MARK_ADD, FAN_OPEN_PERM, FAN_ONDIR, FAN_ALLOW = 1, 0x10000, 0x40000000, 1
 CHANGED = 0x2 | 0x4 | 0x100 | 0x200 | 0x40 | 0x80 | 0x400 | 0x800
-SAID = {0x2: "written to", 0x4: "given another owner or mode", 0x400: "removed", 0x800: "moved",
+EVENTS = {0x2: "written to", 0x4: "given another owner or mode", 0x400: "removed", 0x800: "moved",
         0x100: "given a file", 0x200: "rid of a file", 0x40: "rid of a file", 0x80: "given a file"}  # fmt: skip
 # Where the server's user, or noevict, has a reason to change something; all else in /etc and /root stays as it was.
 OURS = re.compile(
@@ -75,7 +75,7 @@ def describe(pid: int) -> str:
 
 
 class Watch:
-    """Every event on root's canaries, as the kernel tells it to this machine; of an open also whose it is."""
+    """Every event on root's canaries, as the kernel reports it to this machine; of an open also whose it is."""
 
     def __init__(self, host: Host) -> None:
         self.seen: set[str] = set()
@@ -122,7 +122,7 @@ class Watch:
                 while events:
                     number, mask, _, length = struct.unpack("iIII", events[:16])
                     events = events[16 + length :]
-                    what = next((word for bit, word in SAID.items() if mask & bit), None)
+                    what = next((word for bit, word in EVENTS.items() if mask & bit), None)
                     if what and number in self._paths:
                         self.seen.add(f"root's {self._paths[number]} was {what}")
         os.close(self._changes)
@@ -143,13 +143,13 @@ def root_files(host: Host) -> dict[str, tuple[object, ...]]:
                         content = hashlib.sha256(path.read_bytes()).hexdigest()
                     elif stat.S_ISLNK(about.st_mode):
                         content = str(path.readlink())
-                    shown = "/" + str(path.relative_to(host.root))
-                    found[shown] = (oct(about.st_mode), about.st_uid, about.st_gid, content)
+                    displayed = "/" + str(path.relative_to(host.root))
+                    found[displayed] = (oct(about.st_mode), about.st_uid, about.st_gid, content)
     return found
 
 
 def owned(host: Host) -> set[str]:
-    """Files of the server's user, or of its group and writable for it, where it should have none."""
+    """Files of the server's user, or of its group and writable for it, that should have none."""
     users = "-user redis -o -user valkey" if "valkey:" in host.read("/etc/passwd") else "-user redis"
     upper = host.directory / "upper"
     ids = {int(line.split(":")[2]) for line in (host.root / "etc/passwd").read_text().splitlines()
@@ -169,9 +169,9 @@ def owned(host: Host) -> set[str]:
 
 def processes(host: Host) -> dict[str, str]:
     """By id: root's, but for the host's own services and the kernel's."""
-    shown = host.run("ps -eo pid=,uid=,args= -ww").stdout.splitlines()
+    displayed = host.run("ps -eo pid=,uid=,args= -ww").stdout.splitlines()
     found = {}
-    for line in shown:
+    for line in displayed:
         pid, uid, words = line.split(None, 2)
         if not re.match(r"/sbin/init|/lib/systemd|/usr/lib/systemd|\(sd-pam\)|sshd|/usr/s?bin/sshd|ps |/usr/bin/dbus|"
                         r"\[|runuser|/bin/sh -c ps", words):  # fmt: skip
@@ -195,8 +195,8 @@ class Attack:
         for path in (Path(__file__).parent / "attacker").glob("*.py"):
             host.write(f"{PROGRAM}/{path.name}", path.read_text(), 0o644)
         host.run(f"rm -f {FOUND}")
-        shown = f"systemctl show {LAYOUTS[self.engine].unit} -p MainPID --value"
-        pid = host.run(shown).stdout.strip() if self.inside else "0"
+        displayed = f"systemctl show {LAYOUTS[self.engine].unit} -p MainPID --value"
+        pid = host.run(displayed).stdout.strip() if self.inside else "0"
         enter = ("nsenter", "-t", str(host.leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w")
         argv = (*enter, "python3", "-m", "attacker", self.engine, FOUND, MARK, pid, *self.roles)
         process = subprocess.Popen(
@@ -262,9 +262,9 @@ class Attack:
 
 
 def clear(host: Host) -> None:
-    """As an admin does who is told of it: no link, pipe or litter stays in the server's directories.
+    """As an admin does who was informed of it: no link, pipe or litter stays in the server's directories.
 
-    Those of both engines: a change of the engine may have been refused.
+    The directories of both engines: a change of the engine may have been refused.
     """
     places = " ".join(f"{each.etc} {each.data} {each.logs} /run/{name}" for name, each in LAYOUTS.items())
     tls = [f"{each.etc}/tls" for each in LAYOUTS.values()]

@@ -150,7 +150,7 @@ KITS = {
 }
 
 
-# Where no server is installed yet, data is a reason to do nothing; a server that starts without its files is one that
+# If no server is installed yet, data is a reason to do nothing; a server that starts without its files is one that
 # the attacker has stopped.
 STOPS_THE_SERVER = {"aof", "manifest", "names", "fifos", "log", "log is a link", "pid"}
 LEFT_OUT = {
@@ -187,7 +187,7 @@ RARE = {
 
 
 def attack(stage: Stage, kind: Kind, kits: Sequence[Kit]) -> tuple[Result, list[list[str]]]:
-    """The command, each host with its kit beside it. What it said, and what was won on each host."""
+    """The command, each host with its kit beside it. What it printed, and what was won on each host."""
     kind.prepare(stage)
     bare, name = kind.prepare is without_package, next(name for name, each in KINDS.items() if each is kind)
     attacks = [
@@ -206,10 +206,10 @@ def attack(stage: Stage, kind: Kind, kits: Sequence[Kit]) -> tuple[Result, list[
         done = stage.checkout.run(*kind.command, timeout=SECONDS)
     if kind.prepare is engine_due:
         stage.settings["redis_engine"] = "valkey"
-    return done, [[*each.won, *told(done, each.host)] for each in attacks]
+    return done, [[*each.won, *reported(done, each.host)] for each in attacks]
 
 
-def told(done: Result, host: Host) -> list[str]:
+def reported(done: Result, host: Host) -> list[str]:
     """What its own output shows of a forged look, of root's files, or of names that a terminal obeys."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.output)
     won = []
@@ -230,7 +230,7 @@ def heal(stage: Stage) -> None:
     """What was moved or planted goes, as an admin would do it, and the next run repairs the rest.
 
     A server that its attacker had stopped may just be coming back by itself: then the run says "run again". One that
-    could not write to its directory before this run says that its last rewrite failed: it is told to do it again.
+    could not write to its directory before this run says that its last rewrite failed: make it do so again.
     """
     for host in stage.hosts:
         clear(host)
@@ -240,7 +240,7 @@ def heal(stage: Stage) -> None:
             # Of a server that runs on, what it wrote into a trap is in its memory still.
             with suppress(redis.RedisError, AssertionError), admin(stage.checkout, host) as client:
                 client.bgrewriteaof()
-                wait_for("files written anew", lambda client=client: is_idle(client))
+                wait_for("files rewritten", lambda client=client: is_idle(client))
         done = stage.checkout.run(*DEPLOY)
         if not re.search("run again|aof_last_bgrewrite_status: should be ok", done.output):
             break

@@ -68,7 +68,7 @@ done
 def slow_loading(host: Host, engine: EngineName = "redis", stopped: float = 0.4) -> Iterator[None]:
     """In the block a server that is being started is stopped for so many seconds after each few thousandths of one.
 
-    After a reboot too. With 0.4 seconds loading takes some 50 times as long; less where the machine has much to do.
+    After a reboot too. With 0.4 seconds loading takes some 50 times as long; less if the machine has much to do.
     """
     wants = f"/etc/systemd/system/{LAYOUTS[engine].unit}.wants"
     host.write("/etc/slow-loading", with_names(SLOWLY, engine).replace("STOPPED", str(stopped)))
@@ -91,14 +91,14 @@ class Deploy:
         self.process = checkout.start(*DEPLOY)
         self.so_far: list[str] = []
 
-    def until(self, said: str) -> "Deploy":
-        """Until a line of it matches. Raises AssertionError where it ends without one."""
+    def until(self, pattern: str) -> "Deploy":
+        """Until a line of it matches. Raises AssertionError if it ends without one."""
         assert self.process.stderr
         for line in self.process.stderr:
             self.so_far.append(line)
-            if re.search(said, line):
+            if re.search(pattern, line):
                 return self
-        raise AssertionError(f"it never said {said!r}: {''.join(self.so_far)}")
+        raise AssertionError(f"it never printed {pattern!r}: {''.join(self.so_far)}")
 
     def finish(self) -> Result:
         """Of its end, which must be a good one."""

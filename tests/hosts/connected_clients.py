@@ -146,10 +146,10 @@ class Connected:
 
     def take_errors(self) -> list[str]:
         """What went wrong since they were asked last."""
-        told = [error for client in self.everyone for error in client.errors]
+        reported = [error for client in self.everyone for error in client.errors]
         for client in self.everyone:
             client.errors.clear()
-        return told
+        return reported
 
     def wait_for_more(self) -> None:
         """Until each has done something once more, or noticed that it cannot."""

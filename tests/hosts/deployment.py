@@ -46,7 +46,7 @@ def assert_clean(checkout: Checkout) -> None:
 
 @dataclass(frozen=True)
 class ManagedFile:
-    """What stat and sha256sum tell of it."""
+    """What stat and sha256sum print about it."""
 
     sha256: str
     owner: str
@@ -55,12 +55,12 @@ class ManagedFile:
 
 
 def managed_files(host: Host, engine: EngineName = "redis") -> dict[str, ManagedFile]:
-    """Every file that noevict promises to manage. Raises LabError where one is missing."""
+    """Every file that noevict promises to manage. Raises LabError if one is missing."""
     names = LAYOUTS[engine]
     tls = (f"{names.tls}/{name}" for name in ("ca.crt", "server.crt", "server.key"))
     paths = (names.conf, names.aclfile, *tls, names.dropin, "/etc/sysctl.d/60-noevict.conf")
-    told = host.run(f"stat -c '%U:%G %a %y' {' '.join(paths)}; sha256sum {' '.join(paths)}").stdout
-    lines = told.splitlines()
+    reported = host.run(f"stat -c '%U:%G %a %y' {' '.join(paths)}; sha256sum {' '.join(paths)}").stdout
+    lines = reported.splitlines()
     stats, sums = lines[: len(paths)], lines[len(paths) :]
     files = {}
     for path, stat, digest in zip(paths, stats, sums, strict=True):
@@ -85,7 +85,7 @@ class Fleet:
         return next(host for host in self.hosts if host.name == name)
 
     def list_hosts(self, each: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> None:
-        """Their hosts.yml, with these settings for all of them; ``each``, by the host's name, for one alone."""
+        """Their hosts.yml, with these settings for all of them; ``each``, by the host's name, for only one."""
         own = {
             host.name: {"redis_engine": engine_of(host), **(each or {}).get(host.name, {})}
             for host in self.hosts
@@ -94,7 +94,7 @@ class Fleet:
 
 
 def host_password(checkout: Checkout, host: Host, user: str) -> str:
-    """What `noevict url` has, where hosts.yml names the host so."""
+    """What `noevict url` has, if hosts.yml names the host so."""
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None
     return secrets.known_host(host.name).password(user)
@@ -115,7 +115,7 @@ def connect(
         "decode_responses": True,
         "socket_timeout": 10,
         "socket_connect_timeout": 10,
-        "retry": Retry(NoBackoff(), 0),  # what a test sees is what the server said first
+        "retry": Retry(NoBackoff(), 0),  # what a test sees is the server's first answer
     }
     return redis.Redis(**(standing | options))
 
@@ -156,7 +156,7 @@ def write_settings(checkout: Checkout, group: str = "redis", **settings: Any) ->
 
 
 def is_idle(client: "redis.Redis") -> bool:
-    """Whether no append-only files are being written anew."""
+    """Whether no append-only files are being rewritten."""
     info = client.info("persistence")
     return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 

@@ -1,4 +1,4 @@
-"""Every directive of a server changed by hand: live, in its redis.conf, and where a start alone reads it."""
+"""Every directive of a server changed by hand: live, in its redis.conf, and where only a start reads it."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from noevict.redisconf.parser import parse
 from noevict.settings.model import build_settings
 from tests.server.directive_values import edges
 
-# Changed alone by other drifts, or not at all.
+# Changed only by other drifts, or not at all.
 NOT_LIVE = {
     "requirepass": "changes the user default too",
     "activedefrag": "Debian's servers are built without it",
@@ -24,7 +24,7 @@ NOT_LIVE = {
     **dict.fromkeys(("tls-client-cert-file", "tls-client-key-file"), "together: TOGETHER"),
     **dict.fromkeys(("bind", "tls-port"), "last: the way in changes with them"),
 }
-# A server takes these in one CONFIG SET alone.
+# A server takes these only in one CONFIG SET.
 TOGETHER = (
     "tls-cert-file ETC/mine/server.crt tls-key-file ETC/mine/server.key tls-ca-cert-file ETC/mine/ca.crt",
     "tls-client-cert-file ETC/mine/server.crt tls-client-key-file ETC/mine/server.key",
@@ -42,7 +42,7 @@ CHOSEN = {
     "cluster-announce-client-ipv4": "10.1.2.3",
     "cluster-announce-client-ipv6": "fd00::3",
 }
-# What a start alone reads, and a server starts with. Of the others dir and its like are refused (keys would not be
+# What only a start reads, and a server starts with. Of the others dir and its like are refused (keys would not be
 # found), the unit's command line wins over the file, and its SystemCallFilter kills a server with others.
 AT_START = {
     "databases": "32",
@@ -70,7 +70,7 @@ AT_START = {
 
 @functools.cache
 def wanted(server: Server) -> dict[str, str]:
-    """What CONFIG GET tells of a server of ours (name as it is written there), but for memory and addresses."""
+    """What CONFIG GET returns from a server of ours (name as it is written there), but for memory and addresses."""
     settings = build_settings("a host", {"redis_engine": server.engine})
     layout = LAYOUTS[server.engine]
     asked = conf.wanted(settings, layout, server, maxmemory=1 << 20, bind=("127.0.0.1",), systemd=True)
@@ -108,7 +108,7 @@ def other_value(name: str, found: Measured, server: Server) -> str:
 
 
 def all_live(server: Server) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(by hand, told): each directive that CONFIG SET changes, changed."""
+    """(by hand, reported): each directive that CONFIG SET changes, changed."""
     values = {
         name: other_value(name, found, server)
         for name, found in measured(server, live=True)
@@ -120,12 +120,12 @@ def all_live(server: Server) -> tuple[tuple[str, ...], tuple[str, ...]]:
         *(f'redis: CONFIG SET {name} "{value}"' for name, value in values.items()),
         *(f"redis: CONFIG SET {words}" for words in last),
     )
-    told = (*values, *(name for words in last for name in words.split()[::2]))
-    return commands, tuple(written(name, server) for name in told)
+    reported = (*values, *(name for words in last for name in words.split()[::2]))
+    return commands, tuple(written(name, server) for name in reported)
 
 
 def all_at_start(server: Server) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(by hand, told): in the file, and the server restarted with them."""
+    """(by hand, reported): in the file, and the server restarted with them."""
     names = [name for name, _ in measured(server, live=False) if name in AT_START]
     lines = [f"{written(name, server)} {AT_START[name]}" for name in names]
     drop = "|".join(line.split()[0] for line in lines)
@@ -134,15 +134,17 @@ def all_at_start(server: Server) -> tuple[tuple[str, ...], tuple[str, ...]]:
         *(f"echo '{line}' >>CONF" for line in lines),
         "systemctl restart UNIT",
     )
-    told = [told for name in names for told in (f"CONF: {written(name, server)}", written(name, server))]
-    return commands, tuple(told)
+    reported = [
+        reported for name in names for reported in (f"CONF: {written(name, server)}", written(name, server))
+    ]
+    return commands, tuple(reported)
 
 
 def all_lines(server: Server) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(by hand, told): every line of the file changed, and one added for each directive that has none."""
+    """(by hand, reported): every line of the file changed, and one added for each directive that has none."""
     there = in_file(server)
-    told_at_start = {"rename-command", "loadmodule"}  # have drifts of their own
-    added = sorted({*table(), "a-new-one"} - set(there) - told_at_start)
+    only_at_start = {"rename-command", "loadmodule"}  # have drifts of their own
+    added = sorted({*table(), "a-new-one"} - set(there) - only_at_start)
     commands = (
         "sed -i -E 's/^([a-z][a-z-]*) .*/\\1 changed/' CONF",
         *(f"echo '{name} mine' >>CONF" for name in added),

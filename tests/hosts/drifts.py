@@ -1,4 +1,4 @@
-"""The drifts that noevict promises to see and repair: what is done by hand, and what is then told to differ."""
+"""The drifts that noevict promises to see and repair: what is done by hand, and what is then reported to differ."""
 
 from dataclasses import dataclass, field
 
@@ -16,15 +16,15 @@ INTRUDER = "intruder on nopass sanitize-payload ~* &* +@all"
 
 @dataclass(frozen=True)
 class Drift:
-    """``manual_changes`` as ``apply_changes`` takes it. ``told``: what differs, by name, and nothing else.
+    """``manual_changes`` as ``apply_changes`` takes it. ``reported``: what differs, by name, and nothing else.
 
-    ``restarts``: whether the server is another process once it is repaired. ``kept``: keys set by hand with it.
+    ``restarts``: whether the server is a new process once it is repaired. ``kept``: keys set by hand with it.
     ``kind``: the host it is for; without one, any.
     """
 
     id: str
     manual_changes: tuple[str, ...]
-    told: tuple[str, ...]
+    reported: tuple[str, ...]
     restarts: bool = False
     kept: dict[str, str] = field(default_factory=dict)
     kind: Kind | None = None

@@ -34,21 +34,21 @@ def scrape(host: Host) -> list[Sample]:
 
 
 def scrape_elsewhere(host: Host, target: str, **more: str) -> str:
-    """What it tells whoever asks it about another server, or for other keys."""
+    """What it answers whoever asks it about another server, or for other keys."""
     words = "".join(f"&{name.replace('_', '-')}={quote(value)}" for name, value in more.items())
     return ask(host, f"/scrape?target={quote(target)}{words}")
 
 
 def value(samples: list[Sample], name: str, **labels: str) -> float | None:
-    """Of the first sample of that name that has these labels; None where there is none."""
+    """Of the first sample of that name that has these labels; None if there is none."""
     found = (number for each, has, number in samples if each == name and labels.items() <= has.items())
     return next(found, None)
 
 
 def process(host: Host) -> str:
     """Another one after each start of the exporter."""
-    shown = host.run(f"systemctl show {UNIT} -p MainPID,ExecMainStartTimestampMonotonic").stdout
-    return "" if "MainPID=0" in shown else shown
+    printed = host.run(f"systemctl show {UNIT} -p MainPID,ExecMainStartTimestampMonotonic").stdout
+    return "" if "MainPID=0" in printed else printed
 
 
 def exporter_files(host: Host) -> set[str]:

@@ -2,8 +2,8 @@
 """A redis-server that lies: it stands in place of the real one on a host, and answers one command as no Redis would.
 
 Everything else it hands to the real server, which it runs on a socket. /etc/hostile says in its first line to which
-command it lies, in its second how; where a command is only sent when something is due, it tells of something due.
-Standard library alone: it runs with the host's own Python.
+command it lies, in its second how; if a command is only sent when something is due, it reports something due.
+Only the standard library: it runs with the host's own Python.
 """
 
 import os
@@ -21,7 +21,7 @@ REAL, SOCKET, SAYS = "/usr/bin/redis-server.real", "/run/redis/real.sock", "/etc
 INJECTION = b"\x1b[2J\x1b]0;owned\x07$(touch /tmp/canary)`touch /tmp/canary`\n"
 """What a terminal and a shell would obey."""
 
-# What the real one would tell of being run so, and what is due where a lie needs something due.
+# What the real one would report of being run so, and what is due if a lie needs something due.
 AS_ASKED = {"tls-port": "6379", "unixsocket": "", "unixsocketperm": "0", "supervised": "systemd"}
 DUE = {"CONFIG SET": {"hz": "77"}, "INFO persistence": {"appendonly": "no"}}
 
@@ -78,10 +78,10 @@ def packed(words: list[str]) -> bytes:
 
 
 def edited(words: list[str], answer: bytes, about: str) -> bytes:
-    """What the real one answered, with what it should tell instead."""
+    """What the real one answered, with what it should report instead."""
     if words[:2] == ["CONFIG", "GET"] and answer[:1] == b"*":
-        told = texts(answer)
-        pairs = dict(zip(told[::2], told[1::2], strict=True)) | AS_ASKED | DUE.get(about, {})
+        reported = texts(answer)
+        pairs = dict(zip(reported[::2], reported[1::2], strict=True)) | AS_ASKED | DUE.get(about, {})
         return packed([text for pair in pairs.items() for text in pair])
     if words == ["ACL", "LIST"] and about == "MULTI":
         return packed([*texts(answer), "user stranger on nopass sanitize-payload ~* &* +@all"])
@@ -100,8 +100,8 @@ def serve(client: socket.socket, context: ssl.SSLContext) -> None:
         while True:
             request = theirs.item()
             words = texts(request)
-            said = " ".join(words)
-            if said == about or (about != "INFO" and said.startswith(f"{about} ")):
+            printed = " ".join(words)
+            if printed == about or (about != "INFO" and printed.startswith(f"{about} ")):
                 for data in LIES[how]():
                     tls.sendall(data)
                 if how == "an end":

@@ -47,18 +47,18 @@ def apply_changes(
     checkout: Checkout, host: Host, commands: Sequence[str], engine: EngineName = "redis"
 ) -> None:
     """Each command, as root on the host; behind "redis: " as user admin of its server, behind "immutable: " and
-    "mutable: " the bit of a file, behind "certificate: " how the one in place, and loaded, is to be."""
+    "mutable: " the bit of a file, behind "certificate: " how the one in place, and loaded, should be."""
     for command in commands:
-        told = with_names(command, engine)
-        if told.startswith(REDIS):
+        reported = with_names(command, engine)
+        if reported.startswith(REDIS):
             with admin(checkout, host) as client:
-                client.execute_command(*shlex.split(told.removeprefix(REDIS)))
-        elif told.startswith((IMMUTABLE, MUTABLE)):
-            set_immutable(host, told.partition(": ")[2], on=told.startswith(IMMUTABLE))
-        elif told.startswith(CERTIFICATE):
-            place_certificate(checkout, host, engine, told.removeprefix(CERTIFICATE))
+                client.execute_command(*shlex.split(reported.removeprefix(REDIS)))
+        elif reported.startswith((IMMUTABLE, MUTABLE)):
+            set_immutable(host, reported.partition(": ")[2], on=reported.startswith(IMMUTABLE))
+        elif reported.startswith(CERTIFICATE):
+            place_certificate(checkout, host, engine, reported.removeprefix(CERTIFICATE))
         else:
-            host.run(told)
+            host.run(reported)
 
 
 def set_immutable(host: Host, path: str, *, on: bool) -> None:
@@ -165,15 +165,15 @@ def file_states(host: Host) -> set[str]:
     )
     # What the server itself writes changes by itself: of its data the names are enough, and dump.rdb comes by itself
     # 300 seconds after a hundred writes.
-    shown = r"-name dump.rdb -o -path '/var/lib/[rv]*' -printf '%p %u %m\n' -o -printf '%p %i %T@ %u %m\n'"
-    found = host.run(f"find {below} -path /etc/ssl -prune -o {shown} 2>/dev/null || true")
+    query = r"-name dump.rdb -o -path '/var/lib/[rv]*' -printf '%p %u %m\n' -o -printf '%p %i %T@ %u %m\n'"
+    found = host.run(f"find {below} -path /etc/ssl -prune -o {query} 2>/dev/null || true")
     return set(found.stdout.splitlines())
 
 
 def process_identity(host: Host, engine: EngineName) -> str:
     """Another one after each start of the server; without a MainPID while it is down."""
-    shown = f"systemctl show {LAYOUTS[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
-    return host.run(f"{shown} | grep -v =0 || true").stdout
+    query = f"systemctl show {LAYOUTS[engine].unit} -p MainPID,ExecMainStartTimestampMonotonic"
+    return host.run(f"{query} | grep -v =0 || true").stdout
 
 
 def wait_until_loaded(checkout: Checkout, host: Host) -> None:

@@ -18,7 +18,7 @@ ENOUGH = threading.Event()  # never set: to wait for is to hang
 
 
 class Lets(paramiko.ServerInterface):
-    """Anybody in; ``does`` with a command's channel. Channels are opened and commands taken unless told not to."""
+    """Anybody in; ``does`` with a command's channel. ``opens``, ``takes``: whether it accepts channels, commands."""
 
     def __init__(
         self, *, opens: bool = True, takes: bool = True, does: "Callable[[Any], object] | None" = None

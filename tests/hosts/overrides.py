@@ -13,16 +13,17 @@ RELOAD = "systemctl daemon-reload"
 
 @dataclass(frozen=True)
 class Override:
-    """``manual_changes``, ``undo``: as ``apply_changes`` takes it. ``told``: words of the line about it.
+    """``manual_changes``, ``undo``: as ``apply_changes`` takes it. ``reported``: words of the line about it.
 
-    ``alone``: nothing else is repaired beside it, for a change would end half way. ``at_once``: a first look knows.
+    ``only_repair``: nothing else is repaired beside it, for a change would end half way.
+    ``at_once``: a first look knows.
     """
 
     id: str
     manual_changes: tuple[str, ...]
-    told: str
+    reported: str
     undo: tuple[str, ...]
-    alone: bool = False
+    only_repair: bool = False
     at_once: bool = True
 
 
@@ -43,7 +44,7 @@ def immutable(path: str, change: str = "") -> Override:
         (*filter(None, [change]), f"immutable: {path}"),
         f"{path}: cannot be changed, not even by root: take its immutable bit off (chattr -i)",
         (f"mutable: {path}",),
-        alone=True,
+        only_repair=True,
     )
 
 

@@ -59,13 +59,14 @@ class Managed:
         self.apt("update")
 
     def version(self, package: str = "") -> str:
-        shown = self.host.run(f"dpkg-query -W -f '${{Version}}' {package or self.packages[0]}")
-        return shown.stdout
+        printed = self.host.run(f"dpkg-query -W -f '${{Version}}' {package or self.packages[0]}")
+        return printed.stdout
 
 
 @dataclass(frozen=True)
 class Upgrade:
-    """``told``: the drift that there is then, and nothing else. ``installed``: how the package's version ends after it.
+    """``reported``: the drift that there is then, and nothing else.
+    ``installed``: how the package's version ends after it.
 
     ``restarts``: whether the run that follows starts the server again (the package's own restart came before it).
     ``again``: whether its own release's next package comes after it.
@@ -73,7 +74,7 @@ class Upgrade:
 
     id: str
     happens: Callable[[Managed], object]
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     installed: str = NEWER
     restarts: bool = False
     suite: str = "bookworm"
@@ -176,7 +177,7 @@ def release_upgraded_but_held(on: Managed) -> None:
 
 
 def release_upgraded_without_a_restart(on: Managed) -> None:
-    """As where a policy forbids it."""
+    """As if a policy forbids it."""
     policy = "#!/bin/sh\ncase $1 in redis-server*) exit 101; esac\n"
     on.host.write("/usr/sbin/policy-rc.d", policy, 0o755)
     release_upgraded(on)

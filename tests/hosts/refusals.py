@@ -1,4 +1,4 @@
-"""What noevict leaves alone on a host, each told in one line that says what to do."""
+"""What noevict leaves alone on a host, each reported in one line that says what to do."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +13,12 @@ class Refusal:
     """A host that is as it should not be.
 
     ``start``: "bare", "foreign" (the distribution's server) or "managed" (by noevict). ``conf``: lines of the foreign
-    redis.conf; ``manual_changes``: what is done before the run, as ``apply_changes`` takes it. ``told``: how the
+    redis.conf; ``manual_changes``: what is done before the run, as ``apply_changes`` takes it. ``reported``: how the
     line begins.
     """
 
     id: str
-    told: str
+    reported: str
     start: str = "foreign"
     conf: tuple[str, ...] = ()
     manual_changes: tuple[str, ...] = ()

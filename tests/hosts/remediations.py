@@ -24,7 +24,7 @@ class Remediation:
 REMEDIATIONS = (
     Remediation("live values", ("redis: CONFIG SET hz 77 maxmemory-policy volatile-lru timeout 300",)),
     Remediation("AOF turned on", ("redis: CONFIG SET appendonly no",)),
-    Remediation("AOF files written anew", ("rm -r DATA/appendonlydir",)),
+    Remediation("AOF files rewritten", ("rm -r DATA/appendonlydir",)),
     Remediation("certificate", ("rm ETC/tls/server.crt",)),
     Remediation("key and certificate", ("rm -r ETC/tls",)),
     Remediation(

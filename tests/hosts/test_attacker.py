@@ -77,7 +77,7 @@ def test_an_attacker_beside_a_take_over_wins_nothing(boot: Boot, attacked: Check
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_what_was_won_once_is_won_no_more(lab: Lab, attacked: Checkout, name: str) -> None:
+def test_what_was_won_once_is_not_won_again(lab: Lab, attacked: Checkout, name: str) -> None:
     assert play(lab, attacked, KNOWN[name]) == []
 
 

@@ -41,7 +41,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Big:
-    """A host with a server of somebody else's, RDB alone, and so many MiB of keys, that was taken over."""
+    """A host with a server of somebody else's, RDB only, and so many MiB of keys, that was taken over."""
 
     size: Size
     host: Host
@@ -62,7 +62,7 @@ class Big:
         assert restarts(self.host, self.layout) == 0
 
     def deploy_over_slow_loading(self) -> Result:
-        """The loading is as fast as ever once the run has said that it waits for it."""
+        """The loading is as fast as ever once the run has reported that it waits for it."""
         with slow_loading(self.host, self.size.engine):
             going = Deploy(self.checkout).until(LOADING)
         return going.finish()
@@ -74,7 +74,7 @@ def restarts(host: Host, layout: Layout) -> int:
 
 
 def waited(done: Result, host: Host) -> list[str]:
-    """What a run told of the loading it waited for."""
+    """What a run reported of the loading it waited for."""
     return [line for line in lines_about(done, host) if re.search(LOADING, line)]
 
 
@@ -136,7 +136,7 @@ def test_a_restart_waits_for_the_loading_and_does_its_writing_while_clients_are_
 
 
 def logged(big: Big, words: str) -> int:
-    """How often its server said so."""
+    """How often its server logged that."""
     return big.host.read(big.layout.logfile).count(words)
 
 
@@ -149,9 +149,9 @@ def test_what_comes_while_it_loads_after_a_reboot_waits_or_says_so(big: Big) -> 
         dry = big.checkout.run("pyinfra", "--dry", "inventory", "deploy.py")
         going = Deploy(big.checkout).until(LOADING)
     done = going.finish()
-    told = r"is loading its data, \d+ of \d+ MiB: nothing is changed before that is done"
-    assert (drift.returncode, len(re.findall(told, drift.stderr))) == (0, 1), drift
-    assert (dry.returncode, "due:" in dry.output, len(re.findall(told, dry.output))) == (0, False, 1), dry
+    reported = r"is loading its data, \d+ of \d+ MiB: nothing is changed before that is done"
+    assert (drift.returncode, len(re.findall(reported, drift.stderr))) == (0, 1), drift
+    assert (dry.returncode, "due:" in dry.output, len(re.findall(reported, dry.output))) == (0, False, 1), dry
     assert changes(done) == 0, done
     assert [
         line
@@ -231,12 +231,12 @@ BEYOND = r"is loading its data: (9[5-9]|[1-9]\d\d) s"
 
 
 def loading_for(host: Host) -> float:
-    """How many seconds its server has been starting; 0 where it is not."""
+    """How many seconds its server has been starting; 0 if it is not."""
     names = "-p ActiveState -p InactiveExitTimestampMonotonic"
-    told = host.run(f"systemctl show redis-server {names}; cut -d. -f1 /proc/uptime").stdout.split()
-    found = dict(line.split("=") for line in told[:-1])
+    reported = host.run(f"systemctl show redis-server {names}; cut -d. -f1 /proc/uptime").stdout.split()
+    found = dict(line.split("=") for line in reported[:-1])
     since = int(found["InactiveExitTimestampMonotonic"]) / 1e6
-    return int(told[-1]) - since if found["ActiveState"] == "activating" else 0
+    return int(reported[-1]) - since if found["ActiveState"] == "activating" else 0
 
 
 @pytest.mark.long

@@ -210,7 +210,7 @@ def test_a_ca_made_with_plain_openssl_serves_and_is_watched(checkout: Checkout, 
     deploy(checkout)
     assert_clean(checkout)
     assert checkout.run("noevict", "status").returncode == 0
-    # Of another CA: nothing is changed, and the reason is said.
+    # Of another CA: nothing is changed, and the reason is reported.
     before = in_place(host)
     run(["openssl", "req", "-x509", *new, "-keyout", "ca.key", "-out", "plain-ca.crt", "-subj", "/CN=ours"])
     done = deploy(checkout, code=1)

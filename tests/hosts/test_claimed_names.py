@@ -38,7 +38,7 @@ def sign_as_before(fleet: Fleet, host: Host, *names: str) -> None:
         client.config_set("tls-cert-file", f"{tls(host)}/server.crt")
 
 
-def test_the_names_of_a_neighbour_are_not_signed_are_told_and_go_with_the_next_certificate(
+def test_the_names_of_a_neighbour_are_not_signed_are_reported_and_go_with_the_next_certificate(
     fleet: Fleet,
 ) -> None:
     one, two = fleet["one"], fleet["two"]
@@ -47,7 +47,7 @@ def test_the_names_of_a_neighbour_are_not_signed_are_told_and_go_with_the_next_c
 
     one.run(f"hostname two && ip addr add {ADDRESS}/32 dev host0")
     sign_as_before(fleet, one, "two", ADDRESS)
-    # Of one host alone too: whose a name is does not depend on who is looked at.
+    # Of only one host too: whose a name is does not depend on who is looked at.
     drift = fleet.checkout.run("noevict", "drift", "one")
     assert drift.returncode == 2, drift
     assert f"covers {ADDRESS}, which is two's" in drift.output, drift

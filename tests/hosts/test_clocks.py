@@ -1,4 +1,4 @@
-"""The controller's clock is wrong, and those of hosts and clients are right: nothing is signed for another time."""
+"""The controller's clock is wrong, hosts' and clients' clocks are right: nothing is signed for another time."""
 
 import ssl
 
@@ -14,7 +14,7 @@ from tests.lab.host import Host
 from tests.lab.machine import ensure_packages
 
 YEAR = "365d"
-# libfaketime moves the wall clock alone: gevent's timers go by the monotonic one.
+# libfaketime moves only the wall clock: gevent's timers go by the monotonic one.
 FAKED = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
@@ -32,7 +32,7 @@ def certificate(host: Host) -> x509.Certificate:
     return x509.load_pem_x509_certificate(ssl.get_server_certificate((host.address, 6379)).encode())
 
 
-def told(done: Result, host: Host, words: str = "while the clocks differ") -> set[str]:
+def reported(done: Result, host: Host, words: str = "while the clocks differ") -> set[str]:
     return {line for line in lines_about(done, host) if words in line}
 
 
@@ -49,14 +49,14 @@ def test_a_wrong_clock_signs_nothing_and_the_right_one_finds_all_as_it_was(
     # Before there is a CA: one that begins in a year would be refused by all clients until then.
     for offset in "+365d", "-365d":
         done = at(checkout, offset)
-        assert (done.returncode, len(told(done, host))) == (1, 1), done
+        assert (done.returncode, len(reported(done, host))) == (1, 1), done
         assert not checkout.secrets.exists(), done
         assert "Traceback" not in done.output, done
         assert not host.run("command -v redis-server || true").stdout
     done = at(checkout, "-50m")
     assert done.returncode == 0, done
     assert_clean(checkout)
-    before, server, shown = managed_files(host), run_id(checkout, host), certificate(host)
+    before, server, served = managed_files(host), run_id(checkout, host), certificate(host)
     for offset in "+1h", "-1h", "+365d":
         # After a year 31 days of the certificate are left: it is not due.
         done = at(checkout, offset)
@@ -65,9 +65,9 @@ def test_a_wrong_clock_signs_nothing_and_the_right_one_finds_all_as_it_was(
         done = at(checkout, offset)
         # A CA that is not valid yet by this clock signs nothing either.
         words = "fleet's CA is valid from" if offset == "-365d" else "while the clocks differ"
-        assert (done.returncode, len(told(done, host, words))) == (1, 1), done
+        assert (done.returncode, len(reported(done, host, words))) == (1, 1), done
         assert "Traceback" not in done.output, done
-    assert (run_id(checkout, host), certificate(host)) == (server, shown)
+    assert (run_id(checkout, host), certificate(host)) == (server, served)
     after = managed_files(host)
     assert {path for path in after if after[path] != before[path]} <= {"/etc/redis/redis.conf"}  # its mtime
     with connect(checkout, host) as client:

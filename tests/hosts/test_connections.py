@@ -39,7 +39,7 @@ def test_a_user_with_sudo_provisions_as_root_would(checkout: Checkout, boot: Boo
     assert_clean(checkout)
 
 
-def test_a_user_without_sudo_is_told_what_is_missing(checkout: Checkout, boot: Boot) -> None:
+def test_for_a_user_without_sudo_what_is_missing_is_reported(checkout: Checkout, boot: Boot) -> None:
     [host] = boot("trixie")
     checkout.list_hosts([host], user="admin", _sudo=False)
     done = deploy(checkout, code=1)
@@ -116,7 +116,7 @@ def test_the_machine_itself_under_the_shipped_hosts_file(checkout: Checkout, boo
 
 
 @pytest.mark.parametrize("gone", ["no such name", "nobody there", "hangs up"])
-def test_a_host_that_cannot_be_reached_fails_alone(checkout: Checkout, boot: Boot, gone: str) -> None:
+def test_a_host_that_cannot_be_reached_fails_and_no_other(checkout: Checkout, boot: Boot, gone: str) -> None:
     [host] = boot("trixie")
     with socket.create_server(("127.0.0.1", 0)) as server:
         where = {
@@ -136,11 +136,11 @@ def test_a_host_that_cannot_be_reached_fails_alone(checkout: Checkout, boot: Boo
     assert drift.returncode == 1, drift
     assert [line for line in drift.stderr.splitlines() if line.startswith("gone: ")], drift
     assert "Traceback" not in drift.output, drift
-    told = drift.json["hosts"][host.name]
-    assert (told["failure"], told["drift"], told["faults"]) == ([], [], [])
+    reported = drift.json["hosts"][host.name]
+    assert (reported["failure"], reported["drift"], reported["faults"]) == ([], [], [])
 
 
-def test_a_host_whose_programs_answer_nonsense_fails_alone(checkout: Checkout, boot: Boot) -> None:
+def test_a_host_whose_programs_answer_nonsense_fails_and_no_other(checkout: Checkout, boot: Boot) -> None:
     odd, host = boot("trixie", "bookworm")
     odd.write("/usr/local/bin/openssl", "#!/bin/sh\necho hello\n", mode=0o755)
     checkout.list_hosts([odd, host])

@@ -1,4 +1,4 @@
-"""What differs from the settings is told by --dry and `noevict drift`, repaired by the next run, and then clean.
+"""What differs from the settings is reported by --dry and `noevict drift`, repaired by the next run, and then clean.
 
 Each drift has a host of its own; all hosts go through each step together.
 """
@@ -148,26 +148,26 @@ def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 
 
-def test_drift_is_told_by_name_and_nothing_else_is(story: Story, subject: Subject) -> None:
-    told = {change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]}
-    assert told == {with_names(what, subject.engine) for what in subject.drift.told}
+def test_drift_is_reported_by_name_and_nothing_else_is(story: Story, subject: Subject) -> None:
+    reported = {change["what"] for change in story.drift.json["hosts"][subject.host.name]["drift"]}
+    assert reported == {with_names(what, subject.engine) for what in subject.drift.reported}
 
 
-def test_drift_tells_whether_the_repair_restarts_a_running_server(story: Story, subject: Subject) -> None:
-    told = story.drift.json["hosts"][subject.host.name]["restarts"]
-    assert told == (subject.drift.restarts and "MainPID=" in subject.process_identity)
+def test_drift_reports_whether_the_repair_restarts_a_running_server(story: Story, subject: Subject) -> None:
+    reported = story.drift.json["hosts"][subject.host.name]["restarts"]
+    assert reported == (subject.drift.restarts and "MainPID=" in subject.process_identity)
 
 
-def test_dry_tells_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
+def test_dry_reports_the_same_and_nothing_is_changed(story: Story, subject: Subject) -> None:
     lines = lines_about(story.dry, subject.host)
-    for what in subject.drift.told:
+    for what in subject.drift.reported:
         assert [line for line in lines if line.startswith(f"due: {with_names(what, subject.engine)}: ")], (
             lines
         )
     assert subject.file_states["looks"] == subject.file_states["drift"]
 
 
-def test_the_next_run_repairs_it_and_restarts_only_where_nothing_less_does(
+def test_the_next_run_repairs_it_and_restarts_only_if_nothing_less_does(
     story: Story, subject: Subject
 ) -> None:
     lines = lines_about(story.repair, subject.host)
@@ -197,7 +197,7 @@ def test_all_hosts_are_as_wanted_in_the_end(story: Story) -> None:
     assert story.drift_again.returncode == 0, story.drift_again
 
 
-def test_no_password_is_told_whatever_was_done_by_hand(story: Story) -> None:
+def test_no_password_is_printed_whatever_was_done_by_hand(story: Story) -> None:
     """A server in which AUTH is renamed repeats the whole command."""
     secrets = Secrets.load(story.checkout.secrets)
     assert secrets is not None

@@ -36,8 +36,8 @@ EVIL = "<script>alert(1)</script>"
 RIGHT, WRONG = "as wanted", "not as wanted"
 NONE = "\N{EN DASH}"
 LIVE, BOTH = "changed in the running server", "changed in the running server; the file is put right"
-# What is told of each: wanted, in the file, live, repair.
-TOLD: dict[str, dict[str, tuple[str, str, str, str]]] = {
+# What is reported of each: wanted, in the file, live, repair.
+REPORTED: dict[str, dict[str, tuple[str, str, str, str]]] = {
     "several": {
         "maxmemory-policy": ("noeviction", "volatile-lru", "volatile-lru", f"{BOTH} no restart"),
         "hz": ("10", "77", "77", f"{BOTH} no restart"),
@@ -65,7 +65,7 @@ TOLD: dict[str, dict[str, tuple[str, str, str, str]]] = {
 
 @dataclass
 class Story:
-    """What was told while the hosts had drifted, and the servers that ran then."""
+    """What was reported while the hosts had drifted, and the servers that ran then."""
 
     checkout: Checkout
     hosts: dict[str, Host]
@@ -99,14 +99,14 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     return Story(checkout, hosts, junit, html, read_page(html.read_text()), runs)
 
 
-@pytest.mark.parametrize("at", TOLD)
-def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired(story: Story, at: str) -> None:
-    told = {row[0]: tuple(row[1:]) for row in story.page.hosts[story.hosts[at].name][1:]}
+@pytest.mark.parametrize("at", REPORTED)
+def test_the_page_shows_what_is_wanted_in_the_file_live_and_how_it_is_repaired(story: Story, at: str) -> None:
+    reported = {row[0]: tuple(row[1:]) for row in story.page.hosts[story.hosts[at].name][1:]}
     engine = HOSTS[at][1]
-    for what, cells in TOLD[at].items():
-        assert told[with_names(what, engine)] == cells
+    for what, cells in REPORTED[at].items():
+        assert reported[with_names(what, engine)] == cells
     if at == "live":
-        wanted, in_file, live, repair = told["maxmemory"]
+        wanted, in_file, live, repair = reported["maxmemory"]
         assert (in_file, live, repair) == (wanted, "1024mb", f"{LIVE} no restart")
 
 
@@ -118,7 +118,7 @@ def test_the_page_lists_all_hosts_worst_first(story: Story) -> None:
     assert [row[3] for row in listed.values()] == ["no", NONE, "yes", "no", NONE]
     assert listed[names["several"]][0].startswith("Redis 8.0")
     assert listed[names["live"]][0].startswith("Valkey 8.1")
-    assert listed[names["several"]][2] == str(len(TOLD["several"]))
+    assert listed[names["several"]][2] == str(len(REPORTED["several"]))
 
 
 def test_junit_has_a_test_for_each_host(story: Story) -> None:
@@ -141,11 +141,11 @@ def test_junit_has_a_test_for_each_host(story: Story) -> None:
 def test_no_secret_is_in_what_is_handed_on(story: Story) -> None:
     secrets = Secrets.load(story.checkout.secrets)
     assert secrets is not None
-    told = story.junit.output + story.html.read_text()
+    reported = story.junit.output + story.html.read_text()
     for user, password in secrets.passwords.items():
-        assert password not in told, user
+        assert password not in reported, user
     own = secrets.known_host("redis").digests(("admin", "app", "health", "exporter"))
-    assert not [digest for digest in own.values() if digest in told]
+    assert not [digest for digest in own.values() if digest in reported]
     assert stat.S_IMODE(story.html.stat().st_mode) == 0o600
 
 
@@ -155,16 +155,16 @@ def test_a_browser_shows_the_page_and_finds_nothing_wrong_with_it(story: Story, 
     page, picture = story.html.absolute().as_uri(), tmp_path / "page.png"
     options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}")
     logged = ("--enable-logging=stderr", "--log-level=0", f"--screenshot={picture}", "--window-size=390,2000")
-    said = run("sh", "-c", '"$@" 2>&1', "sh", "chromium", *options, *logged, page, timeout=180)
-    assert "CONSOLE" not in said, said
+    printed = run("sh", "-c", '"$@" 2>&1', "sh", "chromium", *options, *logged, page, timeout=180)
+    assert "CONSOLE" not in printed, printed
     assert picture.read_bytes().startswith(b"\x89PNG")
-    shown = run("chromium", *options, "--dump-dom", page, timeout=180)
-    assert read_page(shown[shown.index("<html") :]).rows == story.page.rows
+    displayed = run("chromium", *options, "--dump-dom", page, timeout=180)
+    assert read_page(displayed[displayed.index("<html") :]).rows == story.page.rows
 
 
 def test_the_table_at_a_terminal_fits_and_has_colours_unless_they_are_not_wanted(story: Story) -> None:
     names = [host.name for host in story.hosts.values()]
-    told = {}
+    reported = {}
     for colour in ({"TERM": "xterm-256color"}, {"TERM": "xterm-256color", "NO_COLOR": "1"}):
         command = ("noevict", "drift", *names)
         env = story.checkout.environment(colour)
@@ -172,37 +172,37 @@ def test_the_table_at_a_terminal_fits_and_has_colours_unless_they_are_not_wanted
             seat.read_until("hosts as wanted", 120)
             seat.read_until("\n", 10)
             assert seat.process.wait(timeout=30) == 2
-        told["NO_COLOR" in colour] = seat.shown
-    assert re.search(r"\x1b\[[0-9;]*31m *volatile-lru", told[False])
-    assert not re.search(r"\x1b\[[0-9;]*3\dm", told[True])
-    for shown in told.values():
-        bare, end, _ = re.sub(r"\x1b\[[0-9;]*m", "", shown).partition("1 of 4 hosts as wanted")
+        reported["NO_COLOR" in colour] = seat.displayed
+    assert re.search(r"\x1b\[[0-9;]*31m *volatile-lru", reported[False])
+    assert not re.search(r"\x1b\[[0-9;]*3\dm", reported[True])
+    for displayed in reported.values():
+        bare, end, _ = re.sub(r"\x1b\[[0-9;]*m", "", displayed).partition("1 of 4 hosts as wanted")
         assert end
         assert max(map(len, bare.splitlines())) <= 100
 
 
-def test_status_tells_the_same_hosts_from_outside_with_the_drift_last_seen(story: Story) -> None:
+def test_status_shows_the_same_hosts_from_outside_with_the_drift_last_seen(story: Story) -> None:
     story.checkout.run("noevict", "drift", story.hosts["fine"].name)
     done = story.checkout.run("noevict", "status")
     assert done.returncode == 2, done
     head, *rows = done.stdout.split("\n\n")[0].splitlines()
-    told = {row.split()[0]: row for row in rows}
+    reported = {row.split()[0]: row for row in rows}
     names = {at: host.name for at, host in story.hosts.items()}
-    assert [*told][:2] == [names["stopped"], names["live"]]
-    assert {at: told[name].split()[1] for at, name in names.items()} == {
+    assert [*reported][:2] == [names["stopped"], names["live"]]
+    assert {at: reported[name].split()[1] for at, name in names.items()} == {
         "several": "healthy",
         "live": "unhealthy",
         "stopped": "stopped",
         "fine": "healthy",
     }
-    drift = {at: told[name][head.index("DRIFT") :].split(",")[0] for at, name in names.items()}
+    drift = {at: reported[name][head.index("DRIFT") :].split(",")[0] for at, name in names.items()}
     assert drift == {"several": "10", "live": "3", "stopped": "3", "fine": "none"}
     assert f"{names['several']}: Redis eviction policy is 'volatile-lru'" in done.stdout
     assert f"{names['live']}: TLS: the certificate is not accepted" in done.stdout
     assert f"{names['stopped']}: refuses connections: nothing listens there" in done.stdout
 
 
-def test_the_next_run_restarts_what_the_page_said_and_nothing_else(story: Story) -> None:
+def test_the_next_run_restarts_what_the_page_named_and_nothing_else(story: Story) -> None:
     """The last test: it repairs."""
     deploy(story.checkout)
     restarted = [

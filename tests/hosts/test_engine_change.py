@@ -65,15 +65,15 @@ class Move:
     systemd: bool = True
 
 
-RDB_ALONE = {"redis_appendonly": False, "redis_save": "3600 1"}
+ONLY_RDB = {"redis_appendonly": False, "redis_save": "3600 1"}
 MOVES = {
     "seven": Move(),
-    "seven-rdb": Move(before=RDB_ALONE, after=RDB_ALONE),
-    "seven-rdb-to-aof": Move(before=RDB_ALONE),
-    "seven-aof-to-rdb": Move(after=RDB_ALONE),
+    "seven-rdb": Move(before=ONLY_RDB, after=ONLY_RDB),
+    "seven-rdb-to-aof": Move(before=ONLY_RDB),
+    "seven-aof-to-rdb": Move(after=ONLY_RDB),
     "seven-stopped": Move(manual_changes=("systemctl stop UNIT",)),
-    "seven-rdb-stopped": Move(before=RDB_ALONE, manual_changes=("systemctl stop UNIT",)),
-    "seven-no-save": Move(before=RDB_ALONE, manual_changes=('redis: CONFIG SET save ""',)),
+    "seven-rdb-stopped": Move(before=ONLY_RDB, manual_changes=("systemctl stop UNIT",)),
+    "seven-no-save": Move(before=ONLY_RDB, manual_changes=('redis: CONFIG SET save ""',)),
     "seven-init": Move(systemd=False),
     "eight": Move(8, after=COMMANDS),
     "eight-commands-before": Move(8, before=COMMANDS, after=COMMANDS),
@@ -127,7 +127,7 @@ def test_data_of_another_user_is_not_handed_over_and_the_old_server_has_it_back(
     with admin(checkout, host) as client:
         fill(client, COUNT)
         client.bgrewriteaof()
-        wait_for("files written anew", lambda: is_idle(client))
+        wait_for("files rewritten", lambda: is_idle(client))
     host.run("systemctl stop redis-server && chown daemon /var/lib/redis/appendonlydir/*.base.rdb")
     checkout.list_hosts([host], redis_engine="valkey")
     done = deploy(checkout, code=1)
@@ -146,11 +146,11 @@ def host(request: pytest.FixtureRequest, story: Story) -> Host:
     return story.hosts[request.param]
 
 
-def test_the_change_is_told_first_and_nothing_is_done_by_dry(story: Story, host: Host) -> None:
-    told = [line for line in lines_about(story.dry, host) if line.startswith("due: the engine: ")]
+def test_the_change_is_reported_first_and_nothing_is_done_by_dry(story: Story, host: Host) -> None:
+    reported = [line for line in lines_about(story.dry, host) if line.startswith("due: the engine: ")]
     release = "8.0.2" if host.name.startswith("eight") else "7.0.15"
     keys = ", not running" if host.name.endswith("stopped") else f", {COUNT + 6} keys"
-    assert told == [f"due: the engine: Redis {release}{keys} → Valkey, with all its keys [engine]"]
+    assert reported == [f"due: the engine: Redis {release}{keys} → Valkey, with all its keys [engine]"]
     assert story.unchanged
 
 
@@ -163,8 +163,8 @@ def test_all_keys_come_along(story: Story, host: Host) -> None:
 def test_the_old_server_is_stopped_and_will_not_start_and_its_data_is_kept(host: Host) -> None:
     assert host.run("pidof redis-server", check=False).stdout == ""
     if MOVES[host.name].systemd:
-        told = host.run("systemctl is-enabled redis-server valkey-server", check=False).stdout
-        assert told == "disabled\nenabled\n"
+        reported = host.run("systemctl is-enabled redis-server valkey-server", check=False).stdout
+        assert reported == "disabled\nenabled\n"
     there = set(host.run("ls /var/lib/redis").stdout.split())
     assert not there & {"dump.rdb", "appendonlydir"}
     assert [name for name in there if ".moved-" in name]
@@ -235,7 +235,7 @@ def test_clients_that_write_meanwhile_lose_no_acknowledged_write(checkout: Check
             assert_filled(client, COUNT)
 
 
-def test_where_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_host_is_touched(
+def test_if_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_host_is_touched(
     checkout: Checkout, boot: Boot
 ) -> None:
     hosts = boot("trixie", "trixie", "trixie")
@@ -311,9 +311,9 @@ def test_a_server_whose_data_is_of_a_later_release_is_left_alone_until_that_is_b
         timeout=120,
         check=False,
     )
-    told = "Redis 7.0.15 does not read its data, which is in RDB version 12: install the release that wrote it again"
+    line = "Redis 7.0.15 does not read its data, which is in RDB version 12: install the release that wrote it again"
     done = deploy(checkout, code=1)
-    assert [line for line in lines_about(done, host) if line.startswith(told)], done
+    assert [each for each in lines_about(done, host) if each.startswith(line)], done
     host.run("DEBIAN_FRONTEND=noninteractive apt-get install -qy redis-server redis-tools", timeout=120)
     deploy(checkout)
     assert_clean(checkout)

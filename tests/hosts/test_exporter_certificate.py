@@ -1,4 +1,4 @@
-"""The exporter's client certificate: as short as the others, renewed by runs of deploys/monitoring.py alone."""
+"""The exporter's client certificate: as short as the others, renewed only by runs of deploys/monitoring.py."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ def ends(host: Host) -> datetime:
     return x509.load_pem_x509_certificate(host.read(CERTIFICATE).encode()).not_valid_after_utc
 
 
-def test_a_long_or_ending_one_is_told_by_deploys_and_renewed_with_its_key(
+def test_a_long_or_ending_one_is_reported_by_deploys_and_renewed_with_its_key(
     boot: Boot, checkout: Checkout
 ) -> None:
     [host] = boot("trixie")

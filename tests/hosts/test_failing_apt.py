@@ -1,4 +1,4 @@
-"""apt cannot do what is asked of it: its host fails alone and says why, and the next run finishes."""
+"""apt cannot do what is asked of it: only its host fails and says why, and the next run finishes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def rebuild(script: str) -> Callable[[Host], None]:
 
 
 def index(host: Host) -> None:
-    """What its source says of its packages, told anew."""
+    """Write the index of its package source again."""
     host.run(
         "cd /opt/debs && for deb in *.deb; do dpkg-deb -f $deb && "
         'echo "Filename: ./$deb" && echo "Size: $(stat -c %s $deb)" && '
@@ -83,10 +83,10 @@ FRONTEND, LISTS = "/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"
 
 @dataclass(frozen=True)
 class Case:
-    """``told``: what its line has in it; "" for what is no failure. ``mend``: what its admin does about it."""
+    """``reported``: what its line has in it; "" for what is no failure. ``mend``: what its admin does about it."""
 
     begin: Callable[[Host], None]
-    told: str = ""
+    reported: str = ""
     mend: Sequence[str] = ()
 
 
@@ -135,7 +135,7 @@ CASES = {
 }
 
 
-def test_each_failure_of_apt_is_told_by_its_host_alone_and_once_mended_the_next_run_finishes(
+def test_each_failure_of_apt_is_reported_only_by_its_host_and_once_mended_the_next_run_finishes(
     boot: Boot, checkout: Checkout
 ) -> None:
     names = [*CASES, "good"]
@@ -144,12 +144,12 @@ def test_each_failure_of_apt_is_told_by_its_host_alone_and_once_mended_the_next_
         case.begin(hosts[name])
     checkout.list_hosts(hosts.values())
     done = checkout.run(*DEPLOY)
-    failing = [name for name, case in CASES.items() if case.told]
+    failing = [name for name, case in CASES.items() if case.reported]
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(failing), done
     assert (done.returncode, "Traceback" in done.output) == (1, False), done
     for name in failing:
         lines = lines_about(done, hosts[name])
-        assert len([line for line in lines if CASES[name].told in line]) == 1, (name, lines)
+        assert len([line for line in lines if CASES[name].reported in line]) == 1, (name, lines)
         assert serving(hosts[name]) == "", done
     for name in names:
         if name not in failing:

@@ -1,4 +1,4 @@
-"""A host is gone, hangs, or its sudo says no: it fails alone, in time, and loses nothing."""
+"""A host is gone, hangs, or its sudo says no: only it fails, in time, and loses nothing."""
 
 import os
 import signal
@@ -22,15 +22,15 @@ PASSWORD = "a pass'word $of admin"
 
 
 def begin(checkout: Checkout, until: str) -> "subprocess.Popen[str]":
-    """A run that has just said so."""
+    """A run that has just printed that."""
     process = checkout.start(*DEPLOY)
     assert process.stderr
-    told = []
+    reported = []
     for line in process.stderr:
-        told.append(line)
+        reported.append(line)
         if until in line:
             return process
-    raise AssertionError(f"it never said {until!r}: {''.join(told)}")
+    raise AssertionError(f"it never printed {until!r}: {''.join(reported)}")
 
 
 def finished(process: "subprocess.Popen[str]", seconds: float) -> Result:
@@ -51,7 +51,7 @@ class Gone:
 
 
 def each_sshd(host: Host, signal_name: str) -> None:
-    # The kernel goes on acknowledging what is sent to a process that is stopped.
+    # The kernel continues to acknowledge what is sent to a process that is stopped.
     host.run(f"pkill -{signal_name} -x 'sshd|sshd-session'", check=False)
 
 
@@ -69,7 +69,7 @@ GONE = {
 }
 
 
-def test_hosts_that_vanish_in_the_middle_of_a_run_fail_alone_and_in_time(
+def test_only_hosts_that_vanish_in_the_middle_of_a_run_fail_and_in_time(
     boot: Boot, checkout: Checkout
 ) -> None:
     names = [*GONE, "good"]
@@ -129,19 +129,21 @@ def asks(host: Host) -> None:
     host.run(f"echo 'admin ALL=(ALL) ALL' >{SUDOERS}; chpasswd", input=f"admin:{PASSWORD}\n")
 
 
-def test_a_sudo_that_asks_for_a_password_is_told_and_works_with_one(boot: Boot, checkout: Checkout) -> None:
+def test_a_sudo_that_asks_for_a_password_is_reported_and_works_with_one(
+    boot: Boot, checkout: Checkout
+) -> None:
     host, other = boot("bookworm", "trixie")
     asks(host)
     checkout.list_hosts([host, other], user="admin")
     done = checkout.run(*DEPLOY)
     assert (done.returncode, done.json["results"]["failed_hosts"]) == (1, [host.name]), done
-    told = (
+    reported = (
         "sudo wants a password: allow sudo without one (NOPASSWD) to the user that noevict logs in as, or set "
         "_sudo_password (its hazard: see README)"
     )
-    assert told in lines_about(done, host), done
+    assert reported in lines_about(done, host), done
     drift = checkout.run("noevict", "drift")
-    assert f"{host.name}: {told}" in drift.stderr.splitlines(), drift
+    assert f"{host.name}: {reported}" in drift.stderr.splitlines(), drift
     for password, fine in (("wrong", False), (PASSWORD, True)):
         checkout.list_hosts([host, other], user="admin", each={host.name: {"_sudo_password": password}})
         done = checkout.run(*DEPLOY)
@@ -167,7 +169,7 @@ DENIALS = {
 
 
 @pytest.mark.parametrize("denial", sample(list(DENIALS), "but for one program"))
-def test_a_sudo_that_is_denied_is_told(boot: Boot, checkout: Checkout, denial: str) -> None:
+def test_a_sudo_that_is_denied_is_reported(boot: Boot, checkout: Checkout, denial: str) -> None:
     host, other = boot("trixie", "bookworm")
     host.write(SUDOERS, DENIALS[denial])
     checkout.list_hosts([host, other], user="admin")

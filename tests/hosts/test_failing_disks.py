@@ -1,4 +1,4 @@
-"""A disk that is full, or that nothing can be written to: that host fails, alone and with a line; nothing is half done.
+"""A disk that is full, or that nothing can be written to: only that host fails, and with a line; nothing is half done.
 
 How much is free decides which write fails: the hosts have a little more each, so that every write is the first one that
 fails on some host.
@@ -31,7 +31,7 @@ OF_AN_INSTALLATION = (0, 16, 64, 256, 1024, 4096, 8192, 12288)
 
 @dataclass
 class Story:
-    """Hosts whose disks were filled, one run over them all, and what it said."""
+    """Hosts whose disks were filled, one run over them all, and its output."""
 
     hosts: list[Host]
     done: Result
@@ -46,8 +46,10 @@ def without_a_trace(done: Result) -> None:
     """Every host that failed says why, in words."""
     assert "Traceback" not in done.output, done
     for name in done.json["results"]["failed_hosts"]:
-        told = [line for line in done.output.splitlines() if f"[{name}]" in line]
-        assert [line for line in told if " failed: " in line or "KiB free, a restart needs" in line], told
+        reported = [line for line in done.output.splitlines() if f"[{name}]" in line]
+        assert [line for line in reported if " failed: " in line or "KiB free, a restart needs" in line], (
+            reported
+        )
 
 
 def test_a_remediation_on_a_full_disk_fails_whole_or_not_at_all(boot: Boot, checkout: Checkout) -> None:
@@ -107,7 +109,7 @@ def test_a_server_that_cannot_write_its_append_only_files_is_not_restarted(
     with admin(checkout, host) as client:
         fill(client, KEYS)
         full(host, 0)
-        # Redis hears of a full disk with its next write there, and takes no more then.
+        # Redis hears of a full disk with its next write there, and then takes no further write.
         wait_for("writes are refused", lambda: gets_misconf(client))
     server = run_id(checkout, host)
     checkout.list_hosts([host], redis_config={"databases": 32})

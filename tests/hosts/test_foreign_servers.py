@@ -74,7 +74,7 @@ TAKEOVER = {"redis_takeover": True}
 CASES = (
     Refusal(
         "a source install",
-        TAKEN.format("0.0.0.0")  # noqa: S104 - told, not bound
+        TAKEN.format("0.0.0.0")  # noqa: S104 - reported, not bound
         + "redis_6379.service, port 6379, data in /srv/6379, configuration /etc/6379.conf: stop and disable it "
         f"(systemctl disable --now redis_6379.service); {MOVES}",
         manual_changes=(*SOURCE, "systemctl enable --now redis_6379", LISTENS),
@@ -225,7 +225,7 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
 @pytest.mark.parametrize("case", CASES, ids=lambda each: each.id)
 def test_it_is_refused_by_name_and_nothing_is_changed(story: Story, case: Refusal) -> None:
     lines = lines_about(story.run, story.hosts[case.id])
-    assert [line for line in lines if line.startswith(case.told)], lines
+    assert [line for line in lines if line.startswith(case.reported)], lines
     assert "open-sesame" not in story.run.output
     assert story.after[case.id] == story.before[case.id]
     assert story.run.returncode == 1

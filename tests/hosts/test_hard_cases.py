@@ -32,7 +32,7 @@ def forget_admin(checkout: Checkout) -> None:
     users.write_text("".join(line for line in users.open() if not line.startswith("host_secret:")))
 
 
-def test_a_server_that_does_not_take_our_admin_is_restarted_where_append_only_files_hold_its_keys(
+def test_a_server_that_does_not_take_our_admin_is_restarted_if_append_only_files_hold_its_keys(
     host: Host, checkout: Checkout
 ) -> None:
     forget_admin(checkout)
@@ -41,7 +41,7 @@ def test_a_server_that_does_not_take_our_admin_is_restarted_where_append_only_fi
     assert_clean(checkout)
 
 
-def test_a_server_that_does_not_take_our_admin_is_left_alone_where_a_restart_may_lose_keys(
+def test_a_server_that_does_not_take_our_admin_is_left_alone_if_a_restart_may_lose_keys(
     host: Host, checkout: Checkout
 ) -> None:
     write_settings(checkout, redis_appendonly=False)

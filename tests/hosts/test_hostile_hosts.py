@@ -25,11 +25,11 @@ GOOD = "good"
 
 @dataclass(frozen=True)
 class Strange:
-    """``program``, which a look runs, does that (sh) on a host; ``told``: what the line about it has in it."""
+    """``program``, which a look runs, does that (sh) on a host; ``reported``: what the line about it has in it."""
 
     program: str
     does: str
-    told: str
+    reported: str
 
 
 OCTAL = "".join(f"\\{ord(character):03o}" for character in ESCAPES)
@@ -50,7 +50,7 @@ PROGRAMS = {
     "a dpkg-query without end": Strange("dpkg-query", "exec yes", "printed more than 4 MiB"),
 }  # fmt: skip
 HANDSHAKE = "SSH error (the host accepted the connection, but the SSH handshake was not done after 30 s)"
-TOLD = {
+REPORTED = {
     "never says a word": HANDSHAKE,
     "pours before its banner": "the host sends data without end before the login",
     "has a banner of escapes": "\\x1b]0;owned\\x07\\x1b[2J",
@@ -103,12 +103,12 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
 
 @pytest.mark.parametrize("case", [*PROGRAMS, *SERVERS])
 def test_such_a_host_fails_with_a_line_of_its_own(story: Story, case: str) -> None:
-    told = PROGRAMS[case].told if case in PROGRAMS else TOLD[case]
+    reported = PROGRAMS[case].reported if case in PROGRAMS else REPORTED[case]
     assert name(case) in story.deploy.json["results"]["failed_hosts"], story.deploy
     lines = re.findall(rf"(?m)^ *\[{name(case)}\] +(.*)$", story.deploy.output)
-    assert [line for line in lines if told in line], story.deploy
+    assert [line for line in lines if reported in line], story.deploy
     failures = [line for line in story.drift.stderr.splitlines() if line.startswith(f"{name(case)}: ")]
-    assert [line for line in failures if told in line], story.drift
+    assert [line for line in failures if reported in line], story.drift
 
 
 def test_the_host_beside_them_is_done(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""A server that lies, in each state of a run: its host fails, clearly and alone, and the run's memory is bounded."""
+"""A server that lies, in each state of a run: only its host fails, clearly, and the run's memory is bounded."""
 
 import re
 import sys
@@ -62,7 +62,7 @@ def run_measured(checkout: Checkout, *command: str) -> tuple[Result, int]:
 
 
 @pytest.mark.parametrize("lie", sample(hostile_server.LIES, "a text without end"))
-def test_a_server_that_lies_fails_its_host_alone(fleet: Fleet, lie: object) -> None:
+def test_a_server_that_lies_fails_only_its_host(fleet: Fleet, lie: object) -> None:
     how = next(name for name, value in hostile_server.LIES.items() if value is lie)
     honest, *liars = fleet.hosts
     for host in liars:

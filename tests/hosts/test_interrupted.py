@@ -191,13 +191,13 @@ def assert_kept(checkout: Checkout, host: Host, scenario: Scenario) -> None:
 
 
 def finish(checkout: Checkout) -> None:
-    """Run again; once more where a command of the killed run was still at work on a host."""
+    """Run again; once more if a command of the killed run was still at work on a host."""
     done = checkout.run(*DEPLOY)
     if done.returncode:
         at_work = r"changed since looked at \(.*\): run again|is being changed by a command of an earlier run: wait .*"
         failed = done.json["results"]["failed_hosts"]
-        told = re.findall(rf"^ +\[(\S+)\] +(?:{at_work})$", done.output, re.MULTILINE)
-        assert sorted(failed) == sorted(told), done
+        reported = re.findall(rf"^ +\[(\S+)\] +(?:{at_work})$", done.output, re.MULTILINE)
+        assert sorted(failed) == sorted(reported), done
         deploy(checkout)
 
 
@@ -221,7 +221,7 @@ def test_a_host_that_is_killed_fails_in_time_and_is_finished_by_the_next_run(
     inject_faults(checkout, replace(cut, nspawn=host._nspawn))
     with probing_ports([host], inside=False, pause=0.1) as answers:
         done = checkout.run(*DEPLOY, timeout=240)
-        # pyinfra prints no JSON where no host is left.
+        # pyinfra prints no JSON if no host is left.
         assert done.returncode == 1, done
         assert [line for line in lines_about(done, host) if "the connection to the host broke" in line], done
         stop_injecting(checkout)

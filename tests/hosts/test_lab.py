@@ -42,7 +42,7 @@ def test_a_look_without_ssh_sees_the_same_host(host: Host) -> None:
     assert host.run("hostname; id -un", user="admin").stdout.split() == [host.name, "admin"]
 
 
-def test_a_failing_command_is_told_with_its_output(host: Host) -> None:
+def test_a_failing_command_is_reported_with_its_output(host: Host) -> None:
     with pytest.raises(LabError, match=rf"{host.name}: exit 3.*\nwhy"):
         host.ssh("echo why >&2; exit 3")
     assert host.ssh("exit 3", check=False).returncode == 3
@@ -153,7 +153,7 @@ def test_a_checkout_runs_its_own_noevict_with_a_home_of_its_own(checkout: Checko
     assert not checkout.secrets.exists()
 
 
-def test_a_command_that_hangs_is_ended_and_told(checkout: Checkout) -> None:
+def test_a_command_that_hangs_is_ended_and_reported(checkout: Checkout) -> None:
     with pytest.raises(AssertionError, match="not done after 1 s: sh -c"):
         checkout.run("sh", "-c", "echo begun; sleep 600", timeout=1)
 
@@ -179,10 +179,10 @@ def test_a_lab_for_people_outlives_its_command_and_leaves_nothing(tmp_path: Path
     where = tmp_path / "lab"
     command = (sys.executable, "-m", "tests.lab")
     options = ("--dir", str(where), "--hosts", "1", "--suite", "bookworm")
-    told = subprocess.run(
+    reported = subprocess.run(
         (*command, "up", *options), cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    ssh = next(line.split() for line in told.stdout.splitlines() if line.strip().startswith("ssh"))
+    ssh = next(line.split() for line in reported.stdout.splitlines() if line.strip().startswith("ssh"))
     answer = subprocess.run((*ssh, "hostname"), capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("bookworm-")
     again = subprocess.run(

@@ -58,12 +58,12 @@ def lease(host: Host, address: str) -> None:
 def accepted_at(host: Host, address: str) -> bool:
     """Whether a client of the fleet's CA gets through TLS there, by that address."""
     etc = "/etc/valkey" if host.name == "valkey" else "/etc/redis"
-    told = host.run(
+    reported = host.run(
         f"openssl s_client -connect {address}:6379 -verify_ip {address} -verify_return_error -CAfile {etc}/tls/ca.crt "
         "</dev/null 2>&1",
         check=False,
     )
-    return "Verify return code: 0 (ok)" in told.stdout
+    return "Verify return code: 0 (ok)" in reported.stdout
 
 
 def test_a_lease_and_another_one_are_bound_live_and_the_certificate_covers_them(fleet: Fleet) -> None:

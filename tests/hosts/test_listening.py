@@ -16,7 +16,7 @@ SUITES = {"bookworm": "bookworm", "trixie": "trixie", "valkey": "trixie"}
 
 @pytest.fixture(scope="module")
 def fleet(boot_for_module: Boot, checkout_for_module: Checkout) -> Fleet:
-    """Hosts that are told to listen on an address that they do not have."""
+    """Hosts whose settings let them listen on an address that they do not have."""
     hosts = boot_for_module(*(Spec(suite, name=name) for name, suite in SUITES.items()))
     fleet = Fleet(checkout_for_module, hosts)
     fleet.list_hosts({host.name: {"redis_bind": f"127.0.0.1 -::1 {host.address} -{LATER}"} for host in hosts})
@@ -26,8 +26,8 @@ def fleet(boot_for_module: Boot, checkout_for_module: Checkout) -> Fleet:
 
 def listened_on(host: Host) -> set[str]:
     """The addresses of port 6379, as ss prints them."""
-    told = host.run("ss -Hltn 'sport = :6379'").stdout
-    return {line.split()[3].rpartition(":")[0] for line in told.splitlines()}
+    reported = host.run("ss -Hltn 'sport = :6379'").stdout
+    return {line.split()[3].rpartition(":")[0] for line in reported.splitlines()}
 
 
 def test_an_optional_address_that_comes_later_is_drift_and_is_bound_live(fleet: Fleet) -> None:

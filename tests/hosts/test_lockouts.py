@@ -31,7 +31,7 @@ class Closed:
 
     suite: str
     manual_changes: tuple[str, ...]
-    told: str
+    reported: str
     advice: str
     cli: str = ""
 
@@ -86,7 +86,7 @@ def put_takeover(checkout: Checkout, name: str, value: str) -> None:
     users.write_text(f"takeover: {{{name}: {value}}}\n")
 
 
-def test_a_server_that_keeps_noevict_out_is_told_with_what_lets_it_in(
+def test_a_server_that_keeps_noevict_out_is_reported_with_what_lets_it_in(
     closed: dict[str, Host], checkout_for_module: Checkout
 ) -> None:
     checkout = checkout_for_module
@@ -95,8 +95,8 @@ def test_a_server_that_keeps_noevict_out_is_told_with_what_lets_it_in(
     shut = checkout.run("noevict", "drift")
     for name, host in closed.items():
         line = f"{name}: Redis is running but could not be looked at: "
-        [told] = [each for each in shut.stderr.splitlines() if each.startswith(line)]
-        assert CLOSED[name].told in told, shut
+        [reported] = [each for each in shut.stderr.splitlines() if each.startswith(line)]
+        assert CLOSED[name].reported in reported, shut
         host.run(CLOSED[name].advice)
     put_takeover(checkout, "limited", "{user: all, password: all}")
     wait_for("they answer", lambda: "could not be looked at" not in checkout.run("noevict", "drift").stderr)
@@ -168,8 +168,8 @@ def test_the_last_words_begin_with_the_servers_own_fatal_line(
         host.run(f"systemctl start {names.unit}", check=False)
         failed = f"systemctl is-failed {names.unit}"
         wait_for("systemd gives up", lambda command=failed: not host.run(command, check=False).returncode)
-        told = host.run("bash -s", input=words).stdout.splitlines()
-        assert first in told[0], told
-        assert second in told[1], told
-        assert len(told) <= 4, told
-        assert not [line for line in told if names.unit in line], told
+        reported = host.run("bash -s", input=words).stdout.splitlines()
+        assert first in reported[0], reported
+        assert second in reported[1], reported
+        assert len(reported) <= 4, reported
+        assert not [line for line in reported if names.unit in line], reported

@@ -119,13 +119,13 @@ def test_a_server_that_started_empty_beside_its_keys_is_never_as_wanted(
     host.run("systemctl kill -s KILL redis-server; systemctl stop redis-server")
     host.run("mv /var/lib/redis/appendonlydir /root/ && systemctl start redis-server")
     before = host.run("sha256sum /var/lib/redis/dump.rdb").stdout
-    told = r"has 0 keys, and /var/lib/redis/dump.rdb, from before its start, has 2005 that do not expire: copy it"
+    reported = r"has 0 keys, and /var/lib/redis/dump.rdb, from before its start, has 2005 that do not expire: copy it"
     checkout.list_hosts([host], redis_config={"databases": 32})
     server = run_id(checkout, host)
-    refused(checkout, host, told)
+    refused(checkout, host, reported)
     drift = checkout.run("noevict", "drift")
     assert drift.returncode != 0, drift
-    assert re.search(told, drift.output), drift
+    assert re.search(reported, drift.output), drift
     assert (host.run("sha256sum /var/lib/redis/dump.rdb").stdout, run_id(checkout, host)) == (before, server)
     # What its documentation says to do.
     host.run(
@@ -167,7 +167,7 @@ DAMAGE = "printf 'damaged' | dd of=$(ls {path}) bs=1 seek={at} conv=notrunc stat
 INCR = "/var/lib/redis/appendonlydir/*.incr.aof"
 
 
-def test_damaged_append_only_files_are_written_anew_before_a_restart(boot: Boot, checkout: Checkout) -> None:
+def test_damaged_append_only_files_are_rewritten_before_a_restart(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("bookworm")
     provision(checkout, host, 500, **NO_SAVES)
     host.run(DAMAGE.format(path=INCR, at=3000))
@@ -177,7 +177,7 @@ def test_damaged_append_only_files_are_written_anew_before_a_restart(boot: Boot,
     assert_clean(checkout)
 
 
-def test_without_room_to_write_them_anew_damaged_ones_are_not_started_with(
+def test_without_room_to_rewrite_them_damaged_ones_are_not_started_with(
     boot: Boot, checkout: Checkout
 ) -> None:
     [host] = boot(Spec("trixie", memory=2000))
@@ -219,9 +219,9 @@ def test_a_server_whose_start_would_fail_is_not_stopped(boot: Boot, checkout: Ch
         client.save()
     server = run_id(checkout, host)
     checkout.list_hosts([host], redis_config={"databases": 32})
-    for harm, mend, told in NOT_AGAIN.values():
+    for harm, mend, reported in NOT_AGAIN.values():
         apply_changes(checkout, host, (harm,))
-        refused(checkout, host, told.replace("DATA", "/var/lib/redis"))
+        refused(checkout, host, reported.replace("DATA", "/var/lib/redis"))
         assert run_id(checkout, host) == server
         apply_changes(checkout, host, (mend,))
     # This one is put right.

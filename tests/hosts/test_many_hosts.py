@@ -1,4 +1,4 @@
-"""Fifty hosts at once: what the controller needs for them, and that one that is down is that one alone."""
+"""Fifty hosts at once: what the controller needs for them, and that one that is down is the only one to fail."""
 
 import pytest
 

@@ -30,7 +30,7 @@ from tests.lab.host import Host
 
 MIB = 1 << 20
 MEMORY = {"tiny": 256, "valkey": 256, "huge": 3 << 19, "changing": 2000, "full": 2000}
-# A word that the server tells as another.
+# A word that the server reports as another.
 SETTINGS = {"huge": {"redis_config": {"oom-score-adj": "relative"}}}
 
 
@@ -64,8 +64,8 @@ def test_memory_that_grew_or_shrank_since_the_last_run_is_drift(fleet: Fleet) ->
     for mib, share in ((4000, 3200), (1000, 800), (2000, 1600)):
         host.set_memory(mib)
         drift = checkout.run("noevict", "drift", "changing", "--json")
-        told = [change["what"] for change in drift.json["hosts"]["changing"]["drift"]]
-        assert (drift.returncode, told) == (2, ["maxmemory", "/etc/redis/redis.conf: maxmemory"])
+        reported = [change["what"] for change in drift.json["hosts"]["changing"]["drift"]]
+        assert (drift.returncode, reported) == (2, ["maxmemory", "/etc/redis/redis.conf: maxmemory"])
         deploy(checkout)
         assert maxmemory(fleet, "changing") == share
         assert checkout.run("noevict", "drift", "changing").returncode == 0
@@ -91,7 +91,7 @@ def test_a_limit_of_the_unit_counts(fleet: Fleet) -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """Files below /sys/fs/cgroup, and the MiB that are then told for a host of 2000. SERVICE: the unit's group."""
+    """Files below /sys/fs/cgroup, and the MiB that are then reported for a host of 2000. SERVICE: the unit's group."""
 
     id: str
     files: dict[str, str]
@@ -143,10 +143,10 @@ def looked_at(host: Host, files: dict[str, str], before: str = "true", after: st
     inside = f"mount --bind {tree} /sys/fs/cgroup && exec bash -s"
     host.run(before)
     try:
-        told = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
+        reported = host.run(f"unshare --mount --propagation private sh -c '{inside}'", input=look)
     finally:
         host.run(after)
-    [found] = parse_facts(told.stdout.splitlines())
+    [found] = parse_facts(reported.stdout.splitlines())
     return found
 
 
@@ -172,7 +172,7 @@ STOPPED = (
 def test_of_a_unit_that_does_not_run_the_limits_are_those_it_will_have(
     fleet: Fleet, name: str, limits: Limits
 ) -> None:
-    """Not those of the group that the look runs in."""
+    """Not the values of the group that the look runs in."""
     host = fleet[name]
     groups = {line.split(":", 2)[2] for line in host.run("cat /proc/self/cgroup").stdout.splitlines()}
     files = {f"{group.strip('/')}/memory.max": "1048576" for group in groups if group.strip("/")}
@@ -248,14 +248,14 @@ def test_a_full_host_refuses_writes_which_fails_it_and_changes_nothing(fleet: Fl
         done = deploy(fleet.checkout, code=1)
         assert done.json["results"]["failed_hosts"] == [host.name], done
         assert changes(done) == 0, done
-        told = r"writes are refused: memory is full, 2\d\d of 204 MiB with noeviction"
-        assert [line for line in lines_about(done, host) if re.match(told, line)], done
+        reported = r"writes are refused: memory is full, 2\d\d of 204 MiB with noeviction"
+        assert [line for line in lines_about(done, host) if re.match(reported, line)], done
         client.delete("big", "bigger")
         assert client.set("small", "1")
     assert_clean(fleet.checkout)
 
 
-def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(fleet: Fleet) -> None:
+def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_reported(fleet: Fleet) -> None:
     host, checkout = fleet["tiny"], fleet.checkout
     with admin(checkout, host) as client:
         copied = copy_while_saving(client, 80) // MIB
@@ -277,7 +277,7 @@ def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(fl
 
 
 def copy_while_saving(client: "redis.Redis", mib: int) -> int:
-    """Write so many MiB anew while an RDB is made of them; the bytes that were copied for it, as INFO tells."""
+    """Overwrite so many MiB while an RDB is made of them; the bytes that were copied for it, as INFO reports."""
     # Below the size of a page: a child gives larger values back once they are saved.
     names = [f"mine:{number}" for number in range(mib << 9)]
     write_all(client, names, "1" * 2048)

@@ -52,10 +52,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Drift:
-    """What is done by hand, what is then told to be due, and whether the exporter is another process after."""
+    """What is done by hand, what is then reported as due, and whether the exporter is a new process after."""
 
     manual_changes: tuple[str, ...]
-    told: tuple[str, ...]
+    reported: tuple[str, ...]
     restarts: bool = False
     kind: str = "trixie"
 
@@ -200,7 +200,7 @@ def test_on_debian_12_every_key_of_a_queue_has_its_length(story: Story) -> None:
     assert list(lengths.values()) == [1, 0, 0, 0]
 
 
-def test_what_debian_13s_leaves_out_is_said(story: Story) -> None:
+def test_what_debian_13s_leaves_out_is_reported(story: Story) -> None:
     """oliver006/redis_exporter#1008: the keys behind the first that is not there."""
     lines = lines_about(story.first, story.hosts["nothing on trixie"])
     assert [line for line in lines if "does not export the lengths of queues after" in line], lines
@@ -215,32 +215,32 @@ def test_redis_refused_the_exporter_nothing_but_the_arguments_of_slow_commands(s
 
 
 @pytest.mark.parametrize("name", DRIFTS)
-def test_drift_is_told_by_dry_and_nothing_is_changed(story: Story, name: str) -> None:
+def test_drift_is_reported_by_dry_and_nothing_is_changed(story: Story, name: str) -> None:
     lines = [line for line in lines_about(story.dry, story.hosts[name]) if line.startswith("due: ")]
-    for what in DRIFTS[name].told:
+    for what in DRIFTS[name].reported:
         assert [line for line in lines if line.startswith(f"due: {what}: ")], lines
-    assert bool(lines) == bool(DRIFTS[name].told)
+    assert bool(lines) == bool(DRIFTS[name].reported)
     assert story.files[name][0] == story.files[name][1]
 
 
 @pytest.mark.parametrize("name", DRIFTS)
-def test_the_next_run_repairs_it_and_restarts_it_only_where_due(story: Story, name: str) -> None:
+def test_the_next_run_repairs_it_and_restarts_it_only_if_due(story: Story, name: str) -> None:
     lines = lines_about(story.repair, story.hosts[name])
     assert verified(lines), lines
-    assert bool(changed_operations(story.repair, story.hosts[name])) == bool(DRIFTS[name].told)
+    assert bool(changed_operations(story.repair, story.hosts[name])) == bool(DRIFTS[name].reported)
     repaired, later = story.after[name]
     assert (repaired != story.before[name]) == DRIFTS[name].restarts
     assert repaired == later != ""
 
 
-def test_the_run_after_is_clean_on_all_hosts_and_writes_nothing_anew(story: Story) -> None:
+def test_the_run_after_is_clean_on_all_hosts_and_rewrites_nothing(story: Story) -> None:
     assert story.repair.returncode == 0, story.repair
     assert (story.again.returncode, changes(story.again)) == (0, 0), story.again
     assert "due:" not in story.again.output
     assert (story.checkout.root / "state/prometheus/targets.json").read_text() == story.targets
 
 
-def test_prometheus_is_told_of_every_host(story: Story) -> None:
+def test_prometheus_knows_of_every_host(story: Story) -> None:
     assert targets(story.checkout) == {
         host.name: {
             "targets": [f"{host.address}:9121"],
@@ -264,7 +264,7 @@ def test_prometheus_is_told_of_every_host(story: Story) -> None:
 
 @pytest.fixture
 def prometheus(story: Story, tmp_path: Path) -> Iterator[Prometheus]:
-    """Debian's own, told of nothing but the two files."""
+    """Debian's own, configured with nothing but the two files."""
     state = story.checkout.root / "state/prometheus"
     found = {"files": [str(state / "targets.json")], "refresh_interval": "1s"}
     jobs = {"whatever": {"file_sd_configs": [found]}}

@@ -1,4 +1,4 @@
-"""deploys/monitoring.py: no secret shows, nothing is open, a host fails alone, what was interrupted is finished."""
+"""deploys/monitoring.py: no secret shows, nothing is open, only that host fails, what was interrupted is finished."""
 
 import re
 import signal
@@ -138,11 +138,11 @@ def test_whoever_reaches_its_port_gets_neither_its_password_nor_keys_nor_values(
     for host in hosts:
         with admin(checkout, host) as client:
             client.set("session:1", "a secret of a user's")
-        told = scrape_elsewhere(host, "rediss://localhost:6379", check_keys="*", count_keys="db0=*")
-        assert "redis_up 1" in told
-        assert "session:1" not in told
-        told = scrape_elsewhere(host, "rediss://localhost:6379", check_single_keys="session:1")
-        assert "a secret" not in told
+        reported = scrape_elsewhere(host, "rediss://localhost:6379", check_keys="*", count_keys="db0=*")
+        assert "redis_up 1" in reported
+        assert "session:1" not in reported
+        reported = scrape_elsewhere(host, "rediss://localhost:6379", check_single_keys="session:1")
+        assert "a secret" not in reported
         heard = heard_from(host)
         assert heard, "it came"
         assert b"AUTH" not in heard
@@ -171,7 +171,7 @@ def heard_from(host: Host) -> bytes:
     return heard
 
 
-def test_a_host_that_is_not_ready_fails_alone_and_the_list_keeps_what_is_not_looked_at(
+def test_only_a_host_that_is_not_ready_fails_and_the_list_keeps_what_is_not_looked_at(
     boot: Boot, monitored: tuple[Checkout, Host, Host]
 ) -> None:
     checkout, old, new = monitored
@@ -226,7 +226,7 @@ def test_a_run_waits_for_nobody_and_a_clean_one_takes_no_lock(
     assert changes(monitor(checkout)) == 0
 
 
-def test_what_an_admin_put_against_it_is_told_and_left(monitored: tuple[Checkout, Host, Host]) -> None:
+def test_what_an_admin_put_against_it_is_reported_and_left(monitored: tuple[Checkout, Host, Host]) -> None:
     checkout, old, new = monitored
     path = f"{DROPIN.rpartition('/')[0]}/override.conf"
     new.write(path, "[Service]\nEnvironment=REDIS_USER=default\n")
@@ -288,7 +288,7 @@ def test_other_settings_are_followed_and_only_then_it_restarts(
     assert (changes(again), [process(host) for host in (old, new)]) == (0, before)
 
 
-def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_told(
+def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_reported(
     monitored: tuple[Checkout, Host, Host],
 ) -> None:
     checkout, old, new = monitored
@@ -312,7 +312,7 @@ def test_a_new_password_is_handed_over_and_a_user_that_may_too_little_is_told(
     assert refused, done
 
 
-def test_a_port_that_another_program_has_is_told_and_nothing_is_changed(
+def test_a_port_that_another_program_has_is_reported_and_nothing_is_changed(
     monitored: tuple[Checkout, Host, Host],
 ) -> None:
     checkout, old, new = monitored
@@ -334,7 +334,7 @@ def test_a_port_that_another_program_has_is_told_and_nothing_is_changed(
     assert exporter_files(new) == before
 
 
-def test_a_host_that_is_let_go_keeps_its_exporter_and_is_told_how_to_remove_it(
+def test_a_host_that_is_let_go_keeps_its_exporter_and_how_to_remove_it_is_reported(
     boot: Boot, checkout: Checkout
 ) -> None:
     [host] = boot("trixie")

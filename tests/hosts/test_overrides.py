@@ -52,8 +52,8 @@ class Subject:
     hz: dict[str, str] = field(default_factory=dict)  # changed by hand beside it: after two runs; in the end
 
     @property
-    def told(self) -> str:
-        return with_names(self.override.told, "redis")
+    def reported(self) -> str:
+        return with_names(self.override.reported, "redis")
 
 
 @dataclass
@@ -125,26 +125,26 @@ def subject(request: pytest.FixtureRequest, story: Story) -> Subject:
     return story.subjects[request.param]
 
 
-def test_it_is_told_by_drift_and_dry(story: Story, subject: Subject) -> None:
+def test_drift_and_dry_report_it(story: Story, subject: Subject) -> None:
     looks = (story.drift, story.drift_after) if subject.override.at_once else (story.drift_after,)
     for drift in looks:
         lines = [line for line in drift.stdout.splitlines() if line.startswith(f"{subject.host.name} ")]
-        assert [line for line in lines if subject.told in line], drift
+        assert [line for line in lines if subject.reported in line], drift
     dry = lines_about(story.dry, subject.host)
-    told = [line for line in dry if line.startswith(subject.told)]
-    assert bool(told) == subject.override.at_once, dry
+    reported = [line for line in dry if line.startswith(subject.reported)]
+    assert bool(reported) == subject.override.at_once, dry
 
 
 def test_it_fails_its_host_in_every_run_and_is_left(story: Story, subject: Subject) -> None:
     for done in story.runs:
         lines = lines_about(done, subject.host)
         assert subject.host.name in done.json["results"]["failed_hosts"]
-        assert [line for line in lines if line.startswith(subject.told)], lines
+        assert [line for line in lines if line.startswith(subject.reported)], lines
 
 
 def test_beside_it_everything_is_repaired_or_nothing_is_changed(subject: Subject) -> None:
-    assert subject.hz["after"] == ("50" if subject.override.alone else "10")
-    if subject.override.alone:
+    assert subject.hz["after"] == ("50" if subject.override.only_repair else "10")
+    if subject.override.only_repair:
         assert subject.file_states["after"] == subject.file_states["before"]
 
 
@@ -194,31 +194,31 @@ def fine(boot_for_module: Boot, checkout_for_module: Checkout) -> Fine:
 @pytest.mark.parametrize("name", FINE)
 def test_what_somebody_put_there_that_contradicts_nothing_is_no_drift(fine: Fine, name: str) -> None:
     host = fine.hosts[name]
-    told = fine.drift.json["hosts"][host.name]
-    assert told == {
+    reported = fine.drift.json["hosts"][host.name]
+    assert reported == {
         "urgency": "healthy",
         "writesRefused": False,
         "failure": [],
         "drift": [],
         "restarts": False,
         "faults": [],
-        "notices": told["notices"],
+        "notices": reported["notices"],
     }
     assert "No changes" in lines_about(fine.run, host), lines_about(fine.run, host)
-    # CONFIG REWRITE, at the end of each run, makes redis.conf and its directory anew.
+    # CONFIG REWRITE, at the end of each run, replaces redis.conf, and so changes its directory.
     server, there = fine.before[name]
     assert {line for line in file_states(host) ^ there if not line.startswith("/etc/redis")} == set()
     assert run_id(fine.checkout, host) == server
 
 
-def test_one_machine_under_two_names_is_told_and_left(boot: Boot, checkout: Checkout) -> None:
+def test_one_machine_under_two_names_is_reported_and_left(boot: Boot, checkout: Checkout) -> None:
     mine, other = boot("trixie", "bookworm")
     checkout.list_hosts([mine, other])
     once = checkout.hosts_yml.read_text()
     entry = once[once.index(f"  {mine.name}:") : once.index(f"  {other.name}:")]
     twice = once + entry.replace(mine.name, "the-same")
 
-    def is_told(done: Result) -> bool:
+    def is_reported(done: Result) -> bool:
         lines = [
             f"is the same machine as {mine.name}: list it once",
             "is the same machine as the-same: list it once",
@@ -227,7 +227,7 @@ def test_one_machine_under_two_names_is_told_and_left(boot: Boot, checkout: Chec
 
     checkout.hosts_yml.write_text(twice)
     done = checkout.run(*DEPLOY)
-    assert (done.returncode, is_told(done)) == (1, True), done
+    assert (done.returncode, is_reported(done)) == (1, True), done
     assert sorted(done.json["results"]["failed_hosts"]) == sorted([mine.name, "the-same"])
     assert mine.run("ls /etc/redis", check=False).returncode != 0
     checkout.hosts_yml.write_text(once)
@@ -236,7 +236,11 @@ def test_one_machine_under_two_names_is_told_and_left(boot: Boot, checkout: Chec
     before = run_id(checkout, mine), managed_files(mine)
     checkout.hosts_yml.write_text(twice)
     done = checkout.run(*DEPLOY)
-    assert (done.returncode, is_told(done), "No changes" in lines_about(done, other)) == (1, True, True), done
+    assert (done.returncode, is_reported(done), "No changes" in lines_about(done, other)) == (
+        1,
+        True,
+        True,
+    ), done
     drift = checkout.run("noevict", "drift")
-    assert (drift.returncode, is_told(drift)) == (1, True), drift
+    assert (drift.returncode, is_reported(drift)) == (1, True), drift
     assert (run_id(checkout, mine), managed_files(mine)) == before

@@ -19,13 +19,13 @@ def url(checkout: Checkout, host: Host, user: str) -> str:
 
 
 def connect(checkout: Checkout, address: str) -> "redis.Redis":
-    """What a test sees is what the server said first."""
+    """What a test sees is the server's first answer."""
     ca = str(checkout.secrets / "ca.crt")
     return redis.Redis.from_url(address, ssl_ca_certs=ca, socket_timeout=10, retry=Retry(NoBackoff(), 0))
 
 
 class Clients:
-    """Five clients of a host that connect anew all the time, and one that never does."""
+    """Five clients of a host that reconnect all the time, and one that never does."""
 
     def __init__(self, checkout: Checkout, host: Host) -> None:
         self._checkout, self._host = checkout, host
@@ -61,8 +61,10 @@ class Clients:
 
 
 def connected_as(user: str, checkout: Checkout, host: Host) -> list[int]:
-    told = checkout.run("noevict", "cli", host.name, "--user", "admin", "CLIENT", "LIST").stdout
-    return [int(line.split()[0].removeprefix("id=")) for line in told.splitlines() if f"user={user} " in line]
+    reported = checkout.run("noevict", "cli", host.name, "--user", "admin", "CLIENT", "LIST").stdout
+    return [
+        int(line.split()[0].removeprefix("id=")) for line in reported.splitlines() if f"user={user} " in line
+    ]
 
 
 def test_the_password_of_app_changes_by_way_of_a_second_user(boot: Boot, checkout: Checkout) -> None:

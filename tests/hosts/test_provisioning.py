@@ -86,7 +86,7 @@ def calls(checkout: Checkout, host: Host, command: str) -> int:
         return int(client.info("commandstats").get(f"cmdstat_{command}", {}).get("calls", 0))
 
 
-def test_dry_tells_what_would_change_and_changes_nothing_anywhere(checkout: Checkout, boot: Boot) -> None:
+def test_dry_reports_what_would_change_and_changes_nothing_anywhere(checkout: Checkout, boot: Boot) -> None:
     hosts = boot("bookworm", "trixie")
     checkout.list_hosts(hosts, each={hosts[1].name: {"redis_engine": "valkey"}})
     before = files_of(checkout), [disk_of(host) for host in hosts]

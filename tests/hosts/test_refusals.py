@@ -87,19 +87,19 @@ def refusal(request: pytest.FixtureRequest) -> Refusal:
     return BY_ID[request.param]
 
 
-def test_a_host_to_be_left_alone_is_told_in_one_line(story: Story, refusal: Refusal) -> None:
+def test_a_host_to_be_left_alone_is_reported_in_one_line(story: Story, refusal: Refusal) -> None:
     lines = lines_about(story.run, story.hosts[refusal.id])
     aside = ("Connected", "looking at the host: ", "Ready: ", "Error: executed 0")
     reasons = {line for line in lines if not line.startswith(aside)}
     assert len(reasons) == 1, lines
-    assert reasons.pop().startswith(refusal.told), lines
+    assert reasons.pop().startswith(refusal.reported), lines
 
 
-def test_drift_tells_it_too(story: Story, refusal: Refusal) -> None:
+def test_drift_reports_it_too(story: Story, refusal: Refusal) -> None:
     host = story.hosts[refusal.id].name
-    told = re.findall(rf"^{host}: (.*)$", story.drift.stderr, re.MULTILINE)
-    assert len(told) == 1, told
-    assert told[0].startswith(refusal.told)
+    reported = re.findall(rf"^{host}: (.*)$", story.drift.stderr, re.MULTILINE)
+    assert len(reported) == 1, reported
+    assert reported[0].startswith(refusal.reported)
 
 
 def test_nothing_is_changed_there_nor_stopped(story: Story, refusal: Refusal) -> None:

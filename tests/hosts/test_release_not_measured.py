@@ -1,4 +1,4 @@
-"""A release that noevict's table of directives does not know: its own server tells its defaults."""
+"""A release that noevict's table of directives does not know: its own server reports its defaults."""
 
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import admin, assert_clean, deploy

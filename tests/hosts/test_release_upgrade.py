@@ -105,8 +105,8 @@ def test_power_that_fails_in_the_middle_is_named_and_loses_nothing(on: Managed) 
     on.host.run(command)
 
     def unpacked() -> bool:
-        shown = on.host.run("dpkg-query -W -f '${db:Status-Status} ${Version}' redis-server").stdout
-        return shown.startswith("unpacked 5:8.")
+        printed = on.host.run("dpkg-query -W -f '${db:Status-Status} ${Version}' redis-server").stdout
+        return printed.startswith("unpacked 5:8.")
 
     wait_for("its server is unpacked", unpacked, 300)
     with admin(on.checkout, on.host) as client:
@@ -144,7 +144,7 @@ class NotTaken:
     ("name", "case"),
     {"maxmemory-samples": NotTaken(100, False), "io-threads-do-reads": NotTaken(True, True)}.items(),
 )
-def test_a_value_that_the_new_release_does_not_take_is_said_before_and_after(
+def test_a_value_that_the_new_release_does_not_take_is_reported_before_and_after(
     name: str, case: NotTaken, on: Managed
 ) -> None:
     on.checkout.list_hosts([on.host], **(SETTINGS | {"redis_config": {name: case.value}}))
@@ -154,8 +154,8 @@ def test_a_value_that_the_new_release_does_not_take_is_said_before_and_after(
     drift = on.checkout.run("noevict", "drift")
     assert drift.returncode == 1, drift
     assert f"redis_config: {name}: should be " in drift.output, drift
-    shown = on.host.run("systemctl show -P SubState redis-server").stdout.strip()
-    assert (shown == "running") == case.starts
+    printed = on.host.run("systemctl show -P SubState redis-server").stdout.strip()
+    assert (printed == "running") == case.starts
     on.checkout.list_hosts([on.host], **SETTINGS)
     deploy(on.checkout)
     assert_clean(on.checkout)
@@ -163,7 +163,7 @@ def test_a_value_that_the_new_release_does_not_take_is_said_before_and_after(
 
 
 @pytest.mark.long
-def test_a_server_taken_over_whose_package_is_no_longer_to_be_had_is_told_that_dpkg_will_ask(
+def test_that_dpkg_will_ask_is_reported_for_a_server_taken_over_whose_package_is_gone(
     boot: Boot, checkout: Checkout
 ) -> None:
     [host] = boot("bookworm")
@@ -172,7 +172,7 @@ def test_a_server_taken_over_whose_package_is_no_longer_to_be_had_is_told_that_d
         fill(client, KEYS)
     checkout.list_hosts([host], redis_takeover=True)
     taken_over = Managed(checkout, host, "redis")
-    taken_over.release()  # and the archive has that alone, as Debian's has
+    taken_over.release()  # and the archive has only that, as Debian's has
     host.run("rm /etc/apt/sources.list && apt-get update -q")
     done = deploy(checkout)
     assert "the next upgrade of redis-server may ask about /etc/redis/redis.conf" in done.output, done

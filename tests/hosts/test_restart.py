@@ -56,11 +56,11 @@ def assert_keys(checkout: Checkout, *hosts: Host) -> None:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Settings that are right in form, and that no server starts with; ``told``: what the line about it has in it."""
+    """Settings that are right in form, and that no server starts with; ``reported``: words of the line about it."""
 
     id: str
     settings: dict[str, Any]
-    told: str
+    reported: str
 
 
 BEFORE = (
@@ -79,7 +79,7 @@ def test_what_would_not_start_is_found_before_anything_is_changed(
     checkout.list_hosts([host], **unusable.settings)
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    assert [line for line in lines_about(done, host) if unusable.told in line], done
+    assert [line for line in lines_about(done, host) if unusable.reported in line], done
     # The certificate comes first: the new configuration is tested with it. Its link gives the directory another time.
     changed_operations = {line for line in file_states(host) ^ before if "/tls" not in line}
     directory = {(path, inode, *access) for path, inode, _, *access in map(str.split, changed_operations)}
@@ -116,8 +116,8 @@ FAILING = "[Service]\nExecStartPre=+/usr/bin/test ! -e /etc/fails\n"
 
 def unit(host: Host) -> str:
     """Its state and, behind a slash, what that is in detail."""
-    told = host.run("systemctl show redis-server -p ActiveState,SubState --value").stdout
-    return "/".join(told.split())
+    reported = host.run("systemctl show redis-server -p ActiveState,SubState --value").stdout
+    return "/".join(reported.split())
 
 
 def fails_again_and_again(host: Host) -> None:
@@ -169,7 +169,7 @@ def test_a_server_that_fails_again_and_again_is_kept_down_while_it_is_changed(
     assert_keys(checkout, host)
 
 
-def test_a_server_that_failed_again_and_again_goes_on_so_after_a_run_that_fails(
+def test_a_server_that_failed_again_and_again_continues_so_after_a_run_that_fails(
     checkout: Checkout, host: Host
 ) -> None:
     before = files_of_redis(host)
@@ -189,7 +189,9 @@ def files_of_redis(host: Host) -> str:
     return host.run("cd /etc/redis && stat -c '%n %U %G %a' * && sha256sum redis.conf users.acl").stdout
 
 
-def test_a_first_start_that_fails_is_told_and_mended_by_the_next_run(boot: Boot, checkout: Checkout) -> None:
+def test_a_first_start_that_fails_is_reported_and_mended_by_the_next_run(
+    boot: Boot, checkout: Checkout
+) -> None:
     [host] = boot("bookworm")
     checkout.list_hosts([host], **NOWHERE)
     done = checkout.run(*DEPLOY)
@@ -211,8 +213,8 @@ def test_after_one_host_that_does_not_come_back_no_other_is_restarted(boot: Boot
     [failed] = [host for host in hosts if "Redis runs again, with its old configuration" in lines[host.name]]
     others = [host for host in hosts if host is not failed]
     for host in others:
-        told = f"not restarted: {failed.name} did not come back; fix that first"
-        assert told in lines[host.name], done
+        reported = f"not restarted: {failed.name} did not come back; fix that first"
+        assert reported in lines[host.name], done
         assert run_id(checkout, host) == before[host.name][0]
     assert {host.name: files_of_redis(host) for host in hosts} == {
         name: file_states for name, (_, file_states) in before.items()
@@ -266,7 +268,7 @@ def test_the_second_of_five_does_not_come_back_and_the_three_after_it_are_not_re
             host.run("systemctl daemon-reload")
         done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
-    # The third start is that of the second host with its old configuration.
+    # The third start is the start of the second host with its old configuration.
     first, second, back = (next(host for host in hosts if host.address == address) for address in asked)
     assert first is not second is back
     assert sorted(done.json["results"]["failed_hosts"]) == sorted(h.name for h in hosts if h is not first)
@@ -275,8 +277,8 @@ def test_the_second_of_five_does_not_come_back_and_the_three_after_it_are_not_re
     assert "Redis runs again, with its old configuration" in lines_about(done, second), done
     for host in hosts:
         if host not in (first, second):
-            told = f"not restarted: {second.name} did not come back; fix that first"
-            assert told in lines_about(done, host), done
+            reported = f"not restarted: {second.name} did not come back; fix that first"
+            assert reported in lines_about(done, host), done
             assert run_id(checkout, host) == before[host.name]
     assert_keys(checkout, *hosts)
     for host in hosts:
@@ -301,8 +303,8 @@ def test_hosts_are_restarted_one_after_the_other(boot: Boot, checkout: Checkout)
 def down(host: Host) -> tuple[int, int]:
     """When its server went down and came up again last, in microseconds of the clock all hosts share."""
     names = ("ActiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
-    told = host.run(f"systemctl show redis-server -p {','.join(names)}").stdout
-    found = dict(line.split("=") for line in told.split())
+    reported = host.run(f"systemctl show redis-server -p {','.join(names)}").stdout
+    found = dict(line.split("=") for line in reported.split())
     return int(found[names[0]]), int(found[names[1]])
 
 
@@ -315,9 +317,9 @@ def test_a_server_that_cannot_save_is_not_restarted(checkout: Checkout, host: Ho
 
     wait_for("the save fails", failed)
     server = run_id(checkout, host)
-    told = "rdb_last_bgsave_status: should be ok, is err"
+    reported = "rdb_last_bgsave_status: should be ok, is err"
     done = checkout.run(*DEPLOY)
-    assert (done.returncode, told in lines_about(done, host)) == (1, True), done
+    assert (done.returncode, reported in lines_about(done, host)) == (1, True), done
     checkout.list_hosts([host], redis_config={"databases": 32})
     done = checkout.run(*DEPLOY)
     assert done.returncode == 1, done
@@ -349,11 +351,11 @@ def test_aof_is_turned_off_and_on_without_a_restart_and_without_losing_a_key(
             assert_filled(client, KEYS)
 
 
-def test_a_server_with_rdb_alone_loses_nothing_in_a_restart(boot: Boot, checkout: Checkout) -> None:
+def test_a_server_with_only_rdb_loses_nothing_in_a_restart(boot: Boot, checkout: Checkout) -> None:
     hosts = boot("bookworm", "trixie")
     provision(checkout, *hosts, redis_appendonly=False, redis_save="3600 1")
     for host in hosts:
-        # A stop alone would write nothing.
+        # A stop by itself would write nothing.
         apply_changes(checkout, host, ('redis: CONFIG SET save ""',))
     checkout.list_hosts(hosts, redis_appendonly=False, redis_save="3600 1", redis_config={"databases": 32})
     deploy(checkout)

@@ -111,9 +111,9 @@ def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
         deploy(checkout)
         host.run(f"systemctl restart {LAYOUTS[engine].unit}")
         assert_clean(checkout)
-    told = [answer for answer in answers if " b" in answer and not answer.endswith(" b''")]
-    assert told, answers  # it was asked while it served
-    assert all(answer.startswith("tls b'-NOAUTH") for answer in told), answers
+    reported = [answer for answer in answers if " b" in answer and not answer.endswith(" b''")]
+    assert reported, answers  # it was asked while it served
+    assert all(answer.startswith("tls b'-NOAUTH") for answer in reported), answers
 
 
 @contextmanager

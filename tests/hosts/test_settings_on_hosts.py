@@ -63,7 +63,7 @@ def listening(host: Host) -> set[str]:
     return {line.split()[3] for line in lines}
 
 
-def test_it_listens_on_loopback_and_private_addresses_alone(fleet: Fleet) -> None:
+def test_it_listens_only_on_loopback_and_private_addresses(fleet: Fleet) -> None:
     for number, host in enumerate(fleet.hosts, 1):
         assert "172.17.0.1" in host.run("ip address").stdout
         ula = ULA.format(number).partition("/")[0]
@@ -88,7 +88,7 @@ def test_addresses_that_are_named_are_bound_and_no_others_without_a_restart(flee
     assert_clean(fleet.checkout)
 
 
-def test_loopback_alone_is_reached_through_ssh(fleet: Fleet) -> None:
+def test_only_loopback_is_reached_through_ssh(fleet: Fleet) -> None:
     fleet.list_hosts(redis_bind="127.0.0.1")
     deploy(fleet.checkout)
     assert_clean(fleet.checkout)
@@ -152,7 +152,7 @@ def test_directives_that_can_be_are_changed_live(fleet: Fleet) -> None:
     assert_clean(fleet.checkout)
 
 
-def test_a_directive_read_at_start_alone_takes_one_restart_that_loses_nothing(fleet: Fleet) -> None:
+def test_a_directive_read_only_at_start_takes_one_restart_that_loses_nothing(fleet: Fleet) -> None:
     for host in fleet.hosts:
         with admin(fleet.checkout, host) as client:
             client.mset({f"job:{number}": "x" for number in range(1000)})

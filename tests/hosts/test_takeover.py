@@ -1,4 +1,4 @@
-"""A Redis that somebody else set up: refused with a report, taken over when told to, and no key is ever lost."""
+"""A Redis that somebody else set up: refused with a report, taken over on request, and no key is ever lost."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Foreign:
 
 
 def put_takeover(checkout: Checkout, password: str) -> None:
-    """As the report tells to: the password of old into secrets/users.yml, secrets/ made where it is missing."""
+    """As the report says: the old password into secrets/users.yml, secrets/ made if it is missing."""
     checkout.secrets.mkdir(mode=0o700, exist_ok=True)
     users = checkout.secrets / "users.yml"
     users.touch(mode=0o600)
@@ -138,7 +138,7 @@ def test_a_server_with_a_password_is_taken_over_once_it_is_known(boot: Boot, che
     assert_clean(checkout)
 
 
-def test_a_takeover_is_offered_to_its_own_host_alone_as_the_user_that_it_names(
+def test_a_takeover_is_offered_only_to_its_own_host_as_the_user_that_it_names(
     boot: Boot, checkout: Checkout
 ) -> None:
     """One server has ACL users, of which one is called as ours is, and ``default`` is off; another has a password."""

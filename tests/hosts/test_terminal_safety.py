@@ -1,4 +1,4 @@
-"""Words meant to be obeyed, in what hosts tell and in what users name: shown or kept byte for byte, never run."""
+"""Words meant to be obeyed, in what hosts print and in what users name: shown or kept byte for byte, never run."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ from tests.lab.host import Host
 CONF, TLS = "/etc/redis/redis.conf", "/etc/redis/tls"
 DROPINS = "/etc/systemd/system/redis-server.service.d"
 CLEAR = "\x1b[2J"
-SAID_BY_A_SCRIPT = CLEAR.replace("\x1b", "?")  # no command's output has more of it
+PRINTED_BY_A_SCRIPT = CLEAR.replace("\x1b", "?")  # no command's output has more of it
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Word:
     """Where it stands, and how a run repeats what clears a screen; "" is not at all."""
 
     put: Callable[[Checkout, Host], object]
-    told: str = one_line(CLEAR)
+    reported: str = one_line(CLEAR)
 
 
 def as_admin(*command: str) -> Callable[[Checkout, Host], object]:
@@ -71,26 +71,26 @@ WORDS = {
     "acl-key": Word(as_admin("ACL SETUSER", "app", "resetkeys", f"~{INJECTION.replace(' ', '-')}")),
     "live-value": Word(as_admin("CONFIG SET", "masteruser", INJECTION)),
     "file-value": Word(on_host(f"cat >>{CONF}", f"syslog-ident {json.dumps(INJECTION)}\n".replace("\\u00", "\\x"))),
-    "file-bytes": Word(on_host(f"cat >>{CONF}", f"# {INJECTION}\n{INJECTION} {INJECTION}\n"), told=""),
-    "file-long": Word(on_host(f"cat >>{CONF}", f"# {'x' * 2**20}\nsyslog-ident {'y' * 2**20}\n"), told=""),
+    "file-bytes": Word(on_host(f"cat >>{CONF}", f"# {INJECTION}\n{INJECTION} {INJECTION}\n"), reported=""),
+    "file-long": Word(on_host(f"cat >>{CONF}", f"# {'x' * 2**20}\nsyslog-ident {'y' * 2**20}\n"), reported=""),
     "os-release": Word(
         on_host("cat >/etc/os-release", f"ID={shlex.quote(INJECTION)}\nVERSION_ID=12\n"),
-        SAID_BY_A_SCRIPT,
+        PRINTED_BY_A_SCRIPT,
     ),
-    "hostname": Word(on_host("python3 -", f"import socket\nsocket.sethostname({INJECTION!r}[:60])\n"), told=""),
+    "hostname": Word(on_host("python3 -", f"import socket\nsocket.sethostname({INJECTION!r}[:60])\n"), reported=""),
     "drop-in": Word(
         on_host(f"cat >{DROPINS}/{shlex.quote('zz-' + INJECTION.replace('/', '-'))}.conf && systemctl daemon-reload",
-                "[Service]\nLimitNOFILE=9999\n"), told=""),
-    "lock": Word(locked, SAID_BY_A_SCRIPT),
+                "[Service]\nLimitNOFILE=9999\n"), reported=""),
+    "lock": Word(locked, PRINTED_BY_A_SCRIPT),
     "last-words": Word(
         on_host(f"cat >{DROPINS}/a.conf && systemctl daemon-reload && systemctl stop redis-server && "
                 f"printf '%s\\n' {shlex.quote(f'fatal error {INJECTION}')} >>/var/log/redis/redis-server.log",
-                "[Service]\nExecStartPre=/bin/false\n"), told=""),
-    "certificate": Word(on_host(f"cat >{TLS}/server.crt", certificate_of(INJECTION[:60])), told=""),
+                "[Service]\nExecStartPre=/bin/false\n"), reported=""),
+    "certificate": Word(on_host(f"cat >{TLS}/server.crt", certificate_of(INJECTION[:60])), reported=""),
     "no-certificate": Word(
         on_host(f"cat >{TLS}/server.crt", f"-----BEGIN CERTIFICATE-----\n{INJECTION}\n-----END CERTIFICATE-----\n"),
-        told=""),
-    "no-ca": Word(on_host(f"cat >{TLS}/ca.crt", INJECTION * 9999), told=""),
+        reported=""),
+    "no-ca": Word(on_host(f"cat >{TLS}/ca.crt", INJECTION * 9999), reported=""),
 }  # fmt: skip
 
 
@@ -118,19 +118,19 @@ def story(boot_for_module: Boot, checkout_for_module: Checkout) -> Story:
     return Story({host.name: host for host in hosts}, tuple(checkout.run(*command) for command in commands))
 
 
-def test_nothing_that_a_host_tells_is_obeyed(story: Story) -> None:
+def test_nothing_that_a_host_prints_is_obeyed(story: Story) -> None:
     drift, as_json, dry, run = story.runs
     assert (drift.returncode, as_json.returncode, run.returncode) == (1, 1, 1), (drift, run)
-    for told in (drift.output, as_json.stderr, dry.stderr, run.stderr):
-        assert_terminal_safe(story.hosts.values(), told)
+    for reported in (drift.output, as_json.stderr, dry.stderr, run.stderr):
+        assert_terminal_safe(story.hosts.values(), reported)
     assert as_json.stdout.isascii()
     assert "\x1b" not in as_json.stdout
 
 
-@pytest.mark.parametrize("name", [name for name, word in WORDS.items() if word.told])
-def test_what_is_told_of_it_is_escaped(story: Story, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, word in WORDS.items() if word.reported])
+def test_what_is_printed_of_it_is_escaped(story: Story, name: str) -> None:
     lines = lines_about(story.runs[-1], story.hosts[name])
-    assert any(WORDS[name].told in line for line in lines), lines
+    assert any(WORDS[name].reported in line for line in lines), lines
 
 
 def test_hosts_whose_words_are_drift_are_repaired(story: Story) -> None:
@@ -177,5 +177,5 @@ def test_files_of_any_name_and_values_of_any_text_arrive_as_they_are(tmp_path: P
             assert client.config_get("syslog-ident") == {"syslog-ident": TEXT}
             keys = {name: set(client.acl_getuser(name)["keys"]) for name in ("shop", "rules")}
         assert keys == {"shop": {f"~{PATTERN}", f"~{QUOTED}"}, "rules": {f"~{QUOTED}"}}
-    for told in (*(done.stderr for done in runs), drift.output):
-        assert_terminal_safe([redis, valkey], told)
+    for reported in (*(done.stderr for done in runs), drift.output):
+        assert_terminal_safe([redis, valkey], reported)

@@ -14,7 +14,7 @@ from tests.lab.machine import ensure_packages
 
 HOSTS = {"redis-7": "bookworm", "redis-8": "trixie", "valkey": "trixie"}
 
-# Forward secrecy and authenticated encryption alone: what Mozilla's intermediate list has for a key on a curve, and
+# Forward secrecy and authenticated encryption only: what Mozilla's intermediate list has for a key on a curve, and
 # the three of TLS 1.3.
 GOOD_CIPHERS = {
     "ECDHE-ECDSA-AES128-GCM-SHA256",

@@ -37,7 +37,7 @@ def ended(process: subprocess.Popen[str]) -> Result:
 
 @contextmanager
 def stopped(checkout: Checkout, moment: str, when: str = "before") -> Iterator[subprocess.Popen[str]]:
-    """A run that has stopped at that moment, as by Ctrl-Z; it goes on after the block."""
+    """A run that has stopped at that moment, as by Ctrl-Z; it continues after the block."""
     inject_faults(checkout, Fault(moment, when, signal=signal.SIGSTOP))
     process = checkout.start(*DEPLOY)
     try:
@@ -54,7 +54,7 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def assert_told(done: Result, host: Host, line: str) -> None:
+def assert_reported(done: Result, host: Host, line: str) -> None:
     """A run that failed on that host, with this line (a pattern)."""
     assert done.returncode == 1, done
     assert not [each for each in lines_about(done, host) if each.startswith("verified: ")], done
@@ -84,7 +84,7 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_who_does(boot: Boot, c
         before = file_states(host)
         assert checkout.run("pyinfra", "--dry", "inventory", "deploy.py").returncode == 0
         assert file_states(host) == before
-    assert_told(second, host, HELD.format(pid=first.pid))
+    assert_reported(second, host, HELD.format(pid=first.pid))
     assert second.json["results"]["failed_hosts"] == [host.name]
     assert [line for line in lines_about(second, other) if line.startswith("verified: ")], second
     done = ended(first)
@@ -127,7 +127,7 @@ def test_an_owner_that_wakes_up_after_its_lock_was_lost_changes_nothing_more(
         )
         before, server = file_states(host), run_id(checkout, host)
     done = ended(first)
-    assert_told(done, host, LOST)
+    assert_reported(done, host, LOST)
     assert file_states(host) == before
     assert (run_id(checkout, host), config(checkout, host, "maxclients")) == (server, {"maxclients": "7000"})
     assert_clean(checkout)
@@ -139,7 +139,7 @@ def test_an_owner_that_wakes_up_to_a_free_lock_changes_nothing_more(boot: Boot, 
     with stopped(checkout, "request") as first:
         give_up(host)
         before = file_states(host)
-    assert_told(ended(first), host, LOST)
+    assert_reported(ended(first), host, LOST)
     assert file_states(host) == before
     deploy(checkout)
     assert_clean(checkout)
@@ -152,7 +152,7 @@ def test_a_stopped_owner_loses_its_lock_after_90_seconds(boot: Boot, checkout: C
     with stopped(checkout, "packages", "after") as first:
         wait_for("the lock is given up", lambda: not holder(host), 150)
         deploy(checkout)
-    assert_told(ended(first), host, LOST)
+    assert_reported(ended(first), host, LOST)
     assert_clean(checkout)
 
 
@@ -193,12 +193,12 @@ def test_a_host_that_changed_since_it_was_looked_at_is_left_for_the_next_run(
         start_new_session=True,
     )
     assert asking.stdout
-    told = ""
-    while "Detected changes displayed above" not in told:
-        told += (more := asking.stdout.read(1))
-        assert more, told
+    reported = ""
+    while "Detected changes displayed above" not in reported:
+        reported += (more := asking.stdout.read(1))
+        assert more, reported
     apply_changes(checkout, host, ("redis: CONFIG SET maxclients 5000",))
-    output = told + asking.communicate("\n", timeout=60)[0]
+    output = reported + asking.communicate("\n", timeout=60)[0]
     done = Result(command, asking.returncode, output, "")
     assert done.returncode == 1, done
     assert "changed since it was looked at (config): run again" in lines_about(done, host), done
@@ -228,7 +228,7 @@ def test_runs_that_change_nothing_take_no_lock(boot: Boot, checkout: Checkout) -
 NewCheckout = Callable[[], Checkout]
 
 
-def test_while_an_operator_is_at_work_one_with_other_secrets_is_told_who(
+def test_while_an_operator_is_at_work_one_with_other_secrets_learns_who(
     boot: Boot, new_checkout: NewCheckout
 ) -> None:
     [host] = boot("trixie")
@@ -239,7 +239,7 @@ def test_while_an_operator_is_at_work_one_with_other_secrets_is_told_who(
         before = file_states(host)
         second = theirs.run(*DEPLOY)
         assert file_states(host) == before
-    assert_told(second, host, f"{HELD.format(pid=first.pid)}|{OTHERS}")
+    assert_reported(second, host, f"{HELD.format(pid=first.pid)}|{OTHERS}")
     assert not theirs.secrets.exists()
     done = ended(first)
     assert done.returncode == 0, done
@@ -257,10 +257,10 @@ def test_of_two_operators_who_start_at_once_one_has_the_host(boot: Boot, new_che
     assert sorted(done.returncode for done in ends) == [0, 1], ends
     won = [done.returncode for done in ends].index(0)
     pid = started[won].pid
-    assert_told(ends[1 - won], host, f"{HELD.format(pid=pid)}|{CHANGED}|{OTHERS}")
+    assert_reported(ends[1 - won], host, f"{HELD.format(pid=pid)}|{CHANGED}|{OTHERS}")
     assert_clean(both[won])
     refused = both[1 - won].run(*DEPLOY)
-    assert_told(refused, host, OTHERS)
+    assert_reported(refused, host, OTHERS)
     ca = Certificate.parse((both[won].secrets / "ca.crt").read_text())
     assert ca
     assert ca.fingerprint in refused.output
@@ -277,13 +277,13 @@ def test_of_two_runs_of_one_checkout_that_start_at_once_each_host_is_done_by_one
         did = [any(line.startswith("verified: ") for line in lines_about(done, host)) for done in ends]
         assert sorted(did) == [False, True], (host.name, *ends)
         other = HELD.format(pid=started[did.index(True)].pid)
-        assert_told(ends[did.index(False)], host, f"{other}|{CHANGED}")
+        assert_reported(ends[did.index(False)], host, f"{other}|{CHANGED}")
     assert Secrets.load(checkout.secrets)
     assert_clean(checkout)
 
 
 @pytest.mark.long
-def test_a_run_that_began_before_there_were_secrets_goes_on_with_those_there_by_now(
+def test_a_run_that_began_before_there_were_secrets_continues_with_those_there_by_now(
     boot: Boot, checkout: Checkout
 ) -> None:
     host, other = boot("trixie", "bookworm")
@@ -295,6 +295,6 @@ def test_a_run_that_began_before_there_were_secrets_goes_on_with_those_there_by_
     checkout.list_hosts([host, other])
     done = ended(second)
     assert [line for line in lines_about(done, other) if line.startswith("verified: ")], done
-    assert_told(done, host, CHANGED)
+    assert_reported(done, host, CHANGED)
     assert (checkout.secrets / "ca.crt").read_text() == made
     assert_clean(checkout)

@@ -72,16 +72,16 @@ def odd(boot_for_module: Boot, checkout_for_module: Checkout) -> Fleet:
 
 def test_they_are_odd(odd: Fleet) -> None:
     for host in odd.hosts:
-        shown = host.ssh("umask; command -v sysctl; ls /nowhere", user=user_of(host), check=False)
-        assert shown.stdout.splitlines() in (["time to say hello", "0077"], ["time to say hello", "077"]), (
-            shown
+        printed = host.ssh("umask; command -v sysctl; ls /nowhere", user=user_of(host), check=False)
+        assert printed.stdout.splitlines() in (["time to say hello", "0077"], ["time to say hello", "077"]), (
+            printed
         )
-        assert shown.stderr.startswith("last login: never\n"), shown
-        assert "Datei oder Verzeichnis nicht gefunden" in shown.stderr, shown
+        assert printed.stderr.startswith("last login: never\n"), printed
+        assert "Datei oder Verzeichnis nicht gefunden" in printed.stderr, printed
 
 
-def test_what_sudo_wants_is_told_in_one_line_whatever_its_language(odd: Fleet) -> None:
-    told = {
+def test_what_sudo_wants_is_reported_in_one_line_whatever_its_language(odd: Fleet) -> None:
+    reported = {
         "sudo wants a password: allow sudo without one (NOPASSWD)": {},
         "sudo rejects the password given as _sudo_password": {
             "_sudo_password": "wrong",
@@ -91,7 +91,7 @@ def test_what_sudo_wants_is_told_in_one_line_whatever_its_language(odd: Fleet) -
             "_sudo_password": PASSWORD
         },
     }
-    for line, settings in told.items():
+    for line, settings in reported.items():
         list_hosts(odd, **settings)
         done = odd.checkout.run("noevict", "drift", "sudo")
         assert done.returncode == 1, done

@@ -77,7 +77,7 @@ def story(request: pytest.FixtureRequest, boot_for_module: Boot, checkout_for_mo
 
 
 def seen(subject: Subject) -> str:
-    """Its run_id; "" where it is not one of ours that runs."""
+    """Its run_id; "" if it is not one of ours that runs."""
     try:
         return run_id(subject.on.checkout, subject.on.host)
     except redis.ConnectionError:
@@ -93,16 +93,16 @@ every_upgrade = pytest.mark.parametrize("id", sample(BY_ID.keys(), *CHOSEN))
 
 
 @every_upgrade
-def test_what_is_due_is_told_and_nothing_else_is(story: Story, subject: Subject) -> None:
-    told = {change["what"] for change in story.drift.json["hosts"][subject.on.host.name]["drift"]}
-    assert told == {with_names(what, subject.on.engine) for what in subject.upgrade.told}
+def test_what_is_due_is_reported_and_nothing_else_is(story: Story, subject: Subject) -> None:
+    reported = {change["what"] for change in story.drift.json["hosts"][subject.on.host.name]["drift"]}
+    assert reported == {with_names(what, subject.on.engine) for what in subject.upgrade.reported}
 
 
 @every_upgrade
-def test_the_next_run_makes_it_so_and_restarts_only_where_it_must(story: Story, subject: Subject) -> None:
+def test_the_next_run_makes_it_so_and_restarts_only_if_it_must(story: Story, subject: Subject) -> None:
     lines = lines_about(story.repair, subject.on.host)
     assert subject.on.host.name not in story.repair.json["results"]["failed_hosts"], lines
-    assert bool(changed_operations(story.repair, subject.on.host)) == bool(subject.upgrade.told), lines
+    assert bool(changed_operations(story.repair, subject.on.host)) == bool(subject.upgrade.reported), lines
     assert subject.restarted == subject.upgrade.restarts
     assert subject.on.version().endswith(subject.upgrade.installed)
     assert subject.on.host.run("dpkg --audit").stdout == ""

@@ -40,26 +40,26 @@ def record(checkout: Checkout, host: Host) -> dict[str, Any]:
     return found
 
 
-def test_what_happens_to_a_fleet_is_told_to_whoever_watches(
+def test_what_happens_to_a_fleet_is_shown_to_whoever_watches(
     hosts: list[Host], checkout: Checkout, service: Service
 ) -> None:
     one, other = hosts
     for host in hosts:
-        told = service.health(host.name)
-        assert told["status"] == "healthy", told
-        assert (told["drift"]["by"], told["drift"]["differences"], told["drift"]["failure"]) == (
+        reported = service.health(host.name)
+        assert reported["status"] == "healthy", reported
+        assert (reported["drift"]["by"], reported["drift"]["differences"], reported["drift"]["failure"]) == (
             "deploy",
             0,
             None,
         )
-        assert told["queues"]["email"]["wait"] == 0
-        assert told["certificateDaysLeft"] > 390
-        assert told["persistence"]["aofEnabled"]
+        assert reported["queues"]["email"]["wait"] == 0
+        assert reported["certificateDaysLeft"] > 390
+        assert reported["persistence"]["aofEnabled"]
     with admin(checkout, one) as client:
         client.config_set("maxmemory-policy", "volatile-lru")
-    told = service.get("/health/redis").json
-    assert (told["status"], told["evictionPolicy"]) == ("healthy", "volatile-lru")
-    assert "'volatile-lru'" in told["warning"]
+    reported = service.get("/health/redis").json
+    assert (reported["status"], reported["evictionPolicy"]) == ("healthy", "volatile-lru")
+    assert "'volatile-lru'" in reported["warning"]
     assert checkout.run("noevict", "drift").returncode == 2
     assert (record(checkout, one)["drift"]["by"], record(checkout, one)["drift"]["differences"]) == (
         "drift",
@@ -73,11 +73,13 @@ def test_what_happens_to_a_fleet_is_told_to_whoever_watches(
         1,
     )
     deploy(checkout)
-    told = service.get("/health/redis").json
-    assert "warning" not in told
-    assert told["hosts"][one.name]["drift"]["differences"] == 0
+    reported = service.get("/health/redis").json
+    assert "warning" not in reported
+    assert reported["hosts"][one.name]["drift"]["differences"] == 0
     other.kill()
-    wait_for("a host that is gone is told", lambda: service.health(other.name)["status"] == "unhealthy", 60)
+    wait_for(
+        "a host that is gone is reported", lambda: service.health(other.name)["status"] == "unhealthy", 60
+    )
     assert service.health(one.name)["status"] == "healthy"
     assert checkout.run("noevict", "drift").returncode == 1
     assert record(checkout, other)["drift"]["differences"] is None
@@ -118,7 +120,7 @@ def test_a_backup_is_on_record_and_a_look_that_changes_nothing_leaves_none(
     assert {path.stem for path in (checkout.root / "other.state").glob("*.json")} == {
         host.name for host in hosts
     }
-    # Where it cannot be written, the runs themselves do their work.
+    # If it cannot be written, the runs themselves do their work.
     for path in (checkout.root / "state").iterdir():
         path.unlink()
     (checkout.root / "state").rmdir()

@@ -92,7 +92,7 @@ def test_a_server_that_was_stopped_or_killed_is_started(fleet: Fleet) -> None:
     assert_clean(fleet.checkout)
 
 
-def test_a_disabled_service_is_enabled_and_goes_on_running(fleet: Fleet) -> None:
+def test_a_disabled_service_is_enabled_and_keeps_running(fleet: Fleet) -> None:
     before = run_ids(fleet)
     for host in fleet.hosts:
         host.run(f"update-rc.d {engine(host).package} disable")

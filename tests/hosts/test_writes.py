@@ -2,12 +2,12 @@
 
 What an acknowledgement is worth, with ``appendfsync everysec``: before the reply is sent, the write is in the server's
 memory and in its buffer of the append-only file, which is handed to the kernel before replies are sent (only while a
-sync of the disk goes on may it wait, for two seconds at most). Synced to the disk it is once a second. So it survives
+sync of the disk lasts may it wait, for two seconds at most). Synced to the disk it is once a second. So it survives
 a clean stop, at which the server writes the buffer out and syncs before it exits, whatever the age of the write; that
 is what a restart by noevict is, and these tests demand that nothing at all is lost over one. It mostly survives the
 server being killed, and not always a power cut: up to two seconds are lost then, by Redis's own contract and not by
 noevict; ``redis_appendfsync = "always"`` is for those who cannot bear that. A server without AOF (one that is taken
-over, as it is found) keeps acknowledged writes in memory alone until AOF is turned on: from that moment on they are in
+over, as it is found) keeps acknowledged writes only in memory until AOF is turned on: from that moment on they are in
 the append-only files, of which the first holds everything before, and the stop is a clean one all the same.
 
 A write without an acknowledgement may or may not have been made. Clients here make it again, as job queues do.
@@ -117,8 +117,8 @@ def test_only_a_restart_is_felt(story: Story, remediation: Remediation, host: Ho
         assert {writer.kind: writer.ended for writer in outcome.writers} == dict.fromkeys(KINDS, 1)
         assert {error for writer in outcome.writers for error in writer.errors} <= OF_A_RESTART
     else:
-        told = {writer.kind: (writer.ended, writer.errors) for writer in outcome.writers}
-        assert told == dict.fromkeys(KINDS, (0, set()))
+        reported = {writer.kind: (writer.ended, writer.errors) for writer in outcome.writers}
+        assert reported == dict.fromkeys(KINDS, (0, set()))
 
 
 def test_old_clients_of_a_server_that_is_taken_over_lose_no_write(boot: Boot, checkout: Checkout) -> None:

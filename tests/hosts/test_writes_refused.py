@@ -1,4 +1,4 @@
-"""A server that takes no writes fails its run, and its host alone: nothing is rolled back, and no other host waits."""
+"""A server that takes no writes fails its run, and only its host: nothing is rolled back, and no other host waits."""
 
 import json
 import re
@@ -133,7 +133,7 @@ def test_a_full_server_fails_its_run_with_all_else_done_and_the_remedy_is_the_co
     assert checkout.run("noevict", "status").returncode == 0
 
 
-def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
+def test_what_was_refused_since_the_last_run_is_reported_once(fleet: Fleet) -> None:
     full, checkout = fleet["full"], fleet.checkout
     deploy(checkout)
     before = record(fleet, full)["refusals"]
@@ -144,14 +144,14 @@ def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
                 client.set("more", "1")
     apply_changes(checkout, full, ("redis: CONFIG SET maxmemory 96mb",))
     when = before["at"][:19].replace("T", " ")
-    told = f"writes were refused: 2 commands got OOM since {when} UTC. If it continues: raise its "
+    reported = f"writes were refused: 2 commands got OOM since {when} UTC. If it continues: raise its "
     status = checkout.run("noevict", "status", "full")
-    assert (status.returncode, f"full: {told}" in status.stdout) == (2, True), status
+    assert (status.returncode, f"full: {reported}" in status.stdout) == (2, True), status
     assert record(fleet, full)["refusals"] == before
     verify = ("pyinfra", "-y", "--json", "inventory", "deploys/verify.py")
     done = checkout.run(*verify)
     assert (done.returncode, failed(done)) == (1, ["full"]), done
-    assert all(line.startswith(told) for line in refusals(done, full)), done
+    assert all(line.startswith(reported) for line in refusals(done, full)), done
     assert record(fleet, full)["refusals"]["counts"]["OOM"] == before["counts"].get("OOM", 0) + 2
     assert checkout.run(*verify).returncode == 0
     assert checkout.run("noevict", "status", "full").returncode == 0
@@ -159,7 +159,7 @@ def test_what_was_refused_since_the_last_run_is_told_once(fleet: Fleet) -> None:
     assert_clean(checkout)
 
 
-def test_a_disk_that_is_mounted_read_only_is_told_as_what_it_is_and_shown(fleet: Fleet) -> None:
+def test_a_disk_that_is_mounted_read_only_is_reported_as_what_it_is_and_shown(fleet: Fleet) -> None:
     full, checkout = fleet["full"], fleet.checkout
     deploy(checkout)
     found = record(fleet, full)["disk"]
@@ -188,7 +188,7 @@ def test_a_disk_that_is_mounted_read_only_is_told_as_what_it_is_and_shown(fleet:
     assert record(fleet, full)["disk"]["read_only"] is False
 
 
-def test_a_full_disk_is_told_as_what_it_does_to_clients(boot: Boot, checkout: Checkout) -> None:
+def test_a_full_disk_is_reported_as_what_it_does_to_clients(boot: Boot, checkout: Checkout) -> None:
     [host] = boot(Spec("trixie", disk=128))
     checkout.list_hosts([host])
     deploy(checkout)

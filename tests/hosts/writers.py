@@ -52,7 +52,7 @@ class Transaction:
 
 
 class Script:
-    """A job added as BullMQ does it: with EVALSHA, EVAL where the server does not know the script (any more)."""
+    """A job added as BullMQ does it: with EVALSHA, EVAL if the server does not know the script (any more)."""
 
     def write(self, client: "redis.Redis", name: str, number: int) -> None:
         assert client.register_script(ADD_JOB)(keys=[f"bull:{name}:"], args=[number]) == str(number)

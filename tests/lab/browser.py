@@ -13,7 +13,7 @@ from tests.lab.machine import BROWSER, ensure_packages
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Installed where it is missing; a test that asks for it is skipped where that cannot be done, but with CI=true."""
+    """Installed if it is missing; a test that asks for it is skipped if that cannot be done, but with CI=true."""
     if shutil.which("chromium") is None:
         if os.geteuid() != 0 and not os.environ.get("CI"):
             pytest.skip("needs Debian's package chromium, or root to install it")

@@ -23,7 +23,7 @@ def hierarchies() -> list[Path]:
 
 
 def create(name: str) -> list[Path]:
-    """The groups of that name, new where there are none."""
+    """The groups of that name, new if there are none."""
     groups = [hierarchy / name for hierarchy in hierarchies()]
     for group in groups:
         group.mkdir(exist_ok=True)

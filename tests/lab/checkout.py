@@ -39,7 +39,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """Stdout as JSON. Raises AssertionError with all output where it is none."""
+        """Stdout as JSON. Raises AssertionError with all output if it is none."""
         try:
             return json.loads(self.stdout)
         except ValueError as error:
@@ -103,7 +103,7 @@ class Checkout:
             yield cls(Path(directory))
 
     def list_hosts(self, hosts: Iterable[Host], **data: Any) -> Path:
-        """Writes its hosts.yml; see ``write_hosts_yml`` for what can be said about the hosts."""
+        """Writes its hosts.yml; see ``write_hosts_yml`` for what can be set for the hosts."""
         return write_hosts_yml(self.hosts_yml, hosts, **data)
 
     def write(self, name: str, text: str) -> Path:
@@ -137,7 +137,7 @@ class Checkout:
     def run(self, *command: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Result:
         """``run("pyinfra", "-y", "--json", "inventory", "deploy.py")``: to its end, whatever the exit code.
 
-        Raises AssertionError with what it said so far after that many seconds.
+        Raises AssertionError with its output so far after that many seconds.
         """
         process = self.start(*command, env=env)
         try:

@@ -57,7 +57,7 @@ def mount(directory: Path, suite: str, size: int | None = None) -> Path:
     upper, work, root = (directory / name for name in ("upper", "work", "root"))
     for path in (upper, work, root):
         path.mkdir(parents=True)
-        path.chmod(0o755)  # upper's mode is that of the host's /
+        path.chmod(0o755)  # upper's mode is the mode of the host's /
     options = f"lowerdir={image(suite)},upperdir={upper},workdir={work}"
     run("mount", "-t", "overlay", "-o", options, f"noevict-{directory.name}", root)
     return root
@@ -103,9 +103,9 @@ def prepare(root: Path, spec: Spec, name: str, address: str, key: str) -> str:
 
 def meminfo(mib: int) -> str:
     """This machine's /proc/meminfo, with that many MiB as the total and nine tenths of them available."""
-    told = {"MemTotal": mib * 1024, "MemFree": mib * 1024 * 9 // 10, "MemAvailable": mib * 1024 * 9 // 10}
+    reported = {"MemTotal": mib * 1024, "MemFree": mib * 1024 * 9 // 10, "MemAvailable": mib * 1024 * 9 // 10}
     lines = []
     for line in Path("/proc/meminfo").read_text().splitlines():
         name = line.partition(":")[0]
-        lines.append(f"{name + ':':<16}{told[name]:>8} kB" if name in told else line)
+        lines.append(f"{name + ':':<16}{reported[name]:>8} kB" if name in reported else line)
     return "\n".join(lines) + "\n"

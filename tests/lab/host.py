@@ -58,7 +58,7 @@ class Host:
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Over SSH, as users come (one connection is kept for each user). Raises LabError on a failure,
-        unless told not to check."""
+        unless ``check`` is false."""
         return self._call((*self.way_in(user), "--", command), command, check, input, timeout)
 
     def way_in(self, user: str = "root", *options: str) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class Host:
         return self.journal("ssh").count("server_input_channel_open: ctype")
 
     def set_memory(self, mib: int) -> None:
-        """Its /proc/meminfo tells that much RAM from now on, after reboots too."""
+        """Its /proc/meminfo reports that much RAM from now on, after reboots too."""
         self.write(disk.MEMINFO, meminfo(mib))
         self.run("umount /proc/meminfo 2>/dev/null; systemctl restart lab-memory.service")
 
@@ -147,7 +147,7 @@ class Host:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def start(self) -> None:
-        """Boots it; ``wait_ready`` tells when it can be reached."""
+        """Boots it; ``wait_ready`` returns when it can be reached."""
         join = "".join(f"echo 0 > {group}/cgroup.procs;" for group in cgroups.create(self.machine))
         command = (
             *("sh", "-c", RUN.format(join=join), "sh", "--quiet", "-D", str(self.root)),

@@ -21,7 +21,7 @@ class Lab:
     """Boots hosts and clears them away, at the latest when this process ends.
 
     With ``kept``, a directory, the hosts outlive the process and stay until ``down`` takes them, or until a lab
-    that starts later finds that directory gone. Raises LabError where the machine cannot have a lab.
+    that starts later finds that directory gone. Raises LabError if the machine cannot have a lab.
     """
 
     def __init__(self, kept: Path | None = None) -> None:
@@ -46,7 +46,7 @@ class Lab:
     def boot(self, *hosts: str | Spec, **options: Any) -> list[Host]:
         """Boots them side by side and returns when users can log in to all.
 
-        A release's name alone is a Spec of it with the options: ``boot("trixie", memory=2000)``.
+        A release's name by itself is a Spec of it with the options: ``boot("trixie", memory=2000)``.
         """
         specs = [Spec(host, **options) if isinstance(host, str) else host for host in hosts]
         booted = [self._add(spec) for spec in specs]

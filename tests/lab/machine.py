@@ -55,8 +55,8 @@ def locked(path: Path) -> Iterator[None]:
 def missing(packages: Sequence[str]) -> list[str]:
     """Those that dpkg does not have installed."""
     query = ("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages)
-    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
-    return [package for package in packages if f"{package} installed" not in shown.splitlines()]
+    printed = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    return [package for package in packages if f"{package} installed" not in printed.splitlines()]
 
 
 def ensure_packages(packages: Sequence[str] = PACKAGES) -> None:

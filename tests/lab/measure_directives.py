@@ -66,7 +66,7 @@ def _set(running: Running, name: str, value: str) -> str:
 
 
 def _start(binary: Binary, name: str, value: str) -> str:
-    """What a server says that is started with this value; empty where it goes on running."""
+    """What a server says that is started with this value; empty if it keeps running."""
     with tempfile.TemporaryDirectory(prefix="noevict-") as directory:
         command = binary.command("--port", "0", "--unixsocket", f"{directory}/s", f"--{name}", value)
         try:
@@ -79,7 +79,7 @@ def _start(binary: Binary, name: str, value: str) -> str:
 
 
 def _change(answer: str) -> str:
-    """live, restart (immutable) or protected (dir: a restart too, unless a server is told otherwise)."""
+    """live, restart (immutable) or protected (dir: a restart too, unless a server allows it live)."""
     found = re.search(r"can't set (immutable|protected) config", answer)
     return {"immutable": "restart", "protected": "protected"}[found[1]] if found else "live"
 
@@ -100,9 +100,9 @@ def _kind(ask: Callable[[str], str]) -> str:
 
 
 def _range(ask: Callable[[str], str], lowest: str) -> tuple[str, str]:
-    """The range a server tells when asked for too little or too much, else what it took.
+    """The range a server reports when asked for too little or too much, else what it took.
 
-    Some take only half of what they tell (an unsigned size is read as a signed number): HIGHEST ends it.
+    Some take only half of what they report (an unsigned size is read as a signed number): HIGHEST ends it.
     """
     for value in (lowest, HIGHEST):
         if found := re.search(r"between (-?\d+) and (\d+) inclusive", ask(value)):

@@ -27,7 +27,7 @@ def release_newer(
     """Publishes these packages again, as ``host`` would get them from its source, with a higher version.
 
     ``appended``: path -> text put at the end of that file, in whichever of the packages has it. ``first``: maintainer
-    script (``postinst``) -> lines of shell that it begins with, in the first package alone. Nothing is installed.
+    script (``postinst``) -> lines of shell that it begins with, in the first package only. Nothing is installed.
     Raises LabError.
     """
     place = host.root / PLACE

@@ -56,7 +56,7 @@ class Prometheus:
         return json.loads(answer)["data"]
 
     def query(self, expr: str) -> list[dict[str, Any]] | None:
-        """The series an expression has now; None where it has none."""
+        """The series an expression has now; None if it has none."""
         return self.ask("query", query=expr)["result"] or None
 
     def names(self) -> set[str]:
@@ -94,8 +94,8 @@ def running(
     command: Sequence[str], directory: Path, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[None]:
     """The program, until the block ends; it must not end before. What it says is a file in the directory."""
-    said = directory / f"{re.sub('[^a-z]', '', Path(command[3]).name)}.log"
-    with said.open("wb") as log:
+    log_file = directory / f"{re.sub('[^a-z]', '', Path(command[3]).name)}.log"
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *command],
             env=os.environ | dict(environment),
@@ -105,7 +105,7 @@ def running(
         )
     try:
         yield
-        assert process.poll() is None, said.read_text()[-2000:]
+        assert process.poll() is None, log_file.read_text()[-2000:]
     finally:
         process.terminate()
         process.wait(20)

@@ -12,7 +12,7 @@ CHUNK = 65536
 class Proxy:
     """Listens on a free port of loopback, ``port``, for as long as the block lasts, and carries to ``target``.
 
-    ``seconds``: what a round trip takes longer. ``round_trips``: how often, over all connections, a client went on
+    ``seconds``: what a round trip takes longer. ``round_trips``: how often, over all connections, a client continued
     after an answer: the connection itself is one.
     """
 

@@ -54,7 +54,7 @@ class Binary:
 
     @property
     def root(self) -> Path:
-        """Where it lies unpacked (unpacked now where it is not yet)."""
+        """Where it lies unpacked (unpacked now if it is not yet)."""
         return unpacked(self.suite)
 
     def command(self, *arguments: str) -> list[str]:
@@ -63,7 +63,7 @@ class Binary:
 
     @property
     def server(self) -> Server:
-        """Engine and release, as the program itself tells them."""
+        """Engine and release, as the program itself prints them."""
         return _server(self)
 
 
@@ -85,8 +85,8 @@ def loaded(root: Path, program: str, *arguments: str) -> list[str]:
 
 @functools.cache
 def _server(binary: Binary) -> Server:
-    told = subprocess.run(binary.command("--version"), capture_output=True, text=True, check=True).stdout
-    return Server.parse(binary.engine, re.sub(r".*?\bv=", "", told))
+    reported = subprocess.run(binary.command("--version"), capture_output=True, text=True, check=True).stdout
+    return Server.parse(binary.engine, re.sub(r".*?\bv=", "", reported))
 
 
 @functools.cache
@@ -143,7 +143,7 @@ def free_port() -> int:
 
 
 def tls_conf(files: os.PathLike[str]) -> str:
-    """Lines of redis.conf for a server that speaks TLS alone, on a port that is free, with these files."""
+    """Lines of redis.conf for a server that speaks only TLS, on a port that is free, with these files."""
     return f"""port 0
 tls-port {free_port()}
 tls-cert-file "{files}/server.crt"
@@ -173,7 +173,7 @@ def gone(pid: int) -> bool:
 
 
 class StartFailed(AssertionError):
-    """The server ended before it answered; the text is what it said."""
+    """The server ended before it answered; the text is what it printed."""
 
 
 class Running:
@@ -222,7 +222,7 @@ class Running:
         return self.binary.server
 
     def option(self, name: str) -> str | None:
-        """A directive's value as the arguments, else the file, give it, unquoted; None where neither does."""
+        """A directive's value as the arguments, else the file, give it, unquoted; None if neither does."""
         if f"--{name}" in self.arguments:
             return self.arguments[self.arguments.index(f"--{name}") + 1]
         text = self.conf.read_text() if self.conf.exists() else ""
@@ -231,7 +231,7 @@ class Running:
 
     @property
     def port(self) -> int:
-        """The plaintext port, 0 where there is none."""
+        """The plaintext port, 0 if there is none."""
         return int(self.option("port") or 6379)
 
     @property
@@ -243,7 +243,7 @@ class Running:
         return self.option("unixsocket")
 
     def client(self, **arguments: Any) -> "redis.Redis":
-        """A client: on the unix socket where there is one, else the plaintext port, else the TLS port."""
+        """A client: on the unix socket if there is one, else the plaintext port, else the TLS port."""
         where: dict[str, Any] = {"host": "127.0.0.1"}
         if self.socket:
             where = {"unix_socket_path": self.socket}
@@ -255,7 +255,7 @@ class Running:
             "decode_responses": True,
             "protocol": 2,
             "socket_timeout": 20,
-            "retry": Retry(NoBackoff(), 0),  # what a test sees is what the server said first
+            "retry": Retry(NoBackoff(), 0),  # what a test sees is the server's first answer
         }
         return redis.Redis(**(standing | where | self._client | arguments))
 
@@ -273,19 +273,19 @@ class Running:
 
     def launch(self) -> None:
         """Start it, and no more."""
-        said = (self.directory / "stdout").open("wb")
+        printed = (self.directory / "stdout").open("wb")
         # setpriv: no server outlives a test run that is killed.
         command = ["setpriv", "--pdeathsig", "KILL", *self.binary.command(*self.arguments)]
-        with said:
+        with printed:
             self._process = subprocess.Popen(
-                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
             )
         self._pid = self._process.pid
         self.redis = self.client()
 
     def _answers(self) -> bool:
         if self._process.poll() not in {None, 0}:
-            raise StartFailed(f"{self.binary.id}: {self.said()}")
+            raise StartFailed(f"{self.binary.id}: {self.printed()}")
         try:
             return bool(self.redis.ping())
         except redis.BusyLoadingError:
@@ -295,14 +295,14 @@ class Running:
         except (redis.ConnectionError, redis.TimeoutError):
             return False
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """What it printed and logged, the last 2000 characters of each."""
         logfile = self.option("logfile")
         paths = [self.directory / "stdout", *([self.directory / logfile] if logfile else [])]
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in paths if path.is_file())
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the process by its id and wait until it is gone (SIGKILL where it does not go in 20 s)."""
+        """End the process by its id and wait until it is gone (SIGKILL if it does not end in 20 s)."""
         if self._pid is None:
             return
         if hasattr(self, "redis"):
@@ -322,7 +322,7 @@ class Running:
         self.start()
 
     def stop(self) -> None:
-        """End it (SIGKILL: nothing is saved) and remove its directory, where it was made here."""
+        """End it (SIGKILL: nothing is saved) and remove its directory, if it was made here."""
         self.end(signal.SIGKILL)
         if self._made:
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -17,28 +17,28 @@ from tests.lab.machine import LabError
 
 
 class Terminal:
-    """A command at a terminal of its own. ``shown``: all that it wrote there so far."""
+    """A command at a terminal of its own. ``displayed``: all that it wrote there so far."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
-        self.process, self.shown = process, ""
+        self.process, self.displayed = process, ""
         self._ours = ours
 
     def read_until(self, end: str, seconds: float) -> str:
-        """What comes, up to ``end`` or to where the command is done. Raises LabError where neither comes in time."""
+        """What comes, up to ``end`` or to the end of the command. Raises LabError if neither comes in time."""
         deadline, found = time.monotonic() + seconds, ""
         while end not in found and (more := self.read(deadline)):
             found += more
         return found
 
     def read(self, deadline: float) -> str:
-        """What comes next; nothing where the command is done. Raises LabError where that does not come in time."""
+        """What comes next; nothing if the command is done. Raises LabError if that does not come in time."""
         if not select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise LabError(f"not done in time at the terminal:\n{self.shown}")
+            raise LabError(f"not done in time at the terminal:\n{self.displayed}")
         try:
             more = os.read(self._ours, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
             return ""
-        self.shown += more
+        self.displayed += more
         return more
 
     def resize(self, columns: int, rows: int) -> None:
@@ -79,14 +79,14 @@ def terminal(
 def at_terminal(host: Host, command: str, answers: Mapping[str, str], seconds: float = 300) -> str:
     """All that the command showed. ``answers``: the end of a question -> what is typed, as often as it is asked.
 
-    Raises LabError where it fails, or is not done after that many seconds (it asked something else, then).
+    Raises LabError if it fails, or is not done after that many seconds (it asked something else, then).
     """
     with terminal(*host.way_in("root", "-tt"), "--", command) as seat:
         _talk(seat, answers, time.monotonic() + seconds)
         code = seat.process.wait(timeout=10)
     if code:
-        raise LabError(f"{host.name}: exit {code}: {command}\n{seat.shown}")
-    return seat.shown
+        raise LabError(f"{host.name}: exit {code}: {command}\n{seat.displayed}")
+    return seat.displayed
 
 
 def _talk(seat: Terminal, answers: Mapping[str, str], deadline: float) -> None:

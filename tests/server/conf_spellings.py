@@ -104,7 +104,7 @@ def _limits(draw: st.DrawFn, value: str) -> list[list[str]]:
 
 @st.composite
 def lines(draw: st.DrawFn, names: Sequence[str], kind: Kind, value: str) -> list[str]:
-    """Lines that say the value, under any of the names; perhaps after one that said something else."""
+    """Lines that say the value, under any of the names; perhaps after one that set something else."""
     made = [
         draw(blanks).join(
             (draw(cased(draw(st.sampled_from(names)))), *[draw(quoted(word)) for word in words])

@@ -29,7 +29,7 @@ def _not_here() -> set[str]:
 # A server with a socket is asked over it: a test of its own has that.
 NOT_TRIED = {"unixsocket", *_not_here()}
 
-# Values where the server takes only some texts, or numbers that a test machine can bear.
+# Values of directives for which the server takes only some texts, or numbers that a test machine can bear.
 CHOSEN: dict[str, tuple[str, ...]] = {
     "activedefrag": ("no",),  # Debian's servers have another jemalloc, and say so
     "tls-ciphers": ("ECDHE+AESGCM", "HIGH:!aNULL", ""),
@@ -134,7 +134,7 @@ _UNITS = st.builds("{}{}".format, st.integers(1, 10**4), st.sampled_from(["kb", 
 
 
 def strategy(name: str, kind: Kind) -> st.SearchStrategy[bool | int | str]:
-    """Any value that the kind allows (the chosen ones, where a server takes only some)."""
+    """Any value that the kind allows (the chosen ones, if a server takes only some)."""
     found: st.SearchStrategy[bool | int | str]
     match kind:
         case _ if name in CHOSEN:

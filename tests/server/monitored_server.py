@@ -42,22 +42,22 @@ def scraped_server(binary: Binary, suite: str) -> Iterator[Scraped]:
         records.write_exporter(state, {HOST: now + timedelta(days=300)})
         service = Service(directory, "--interval", "1")
         stack.callback(service.end)
-        told = _told_to_the_exporter(site, server)
-        stack.enter_context(prometheus.running(prometheus.exporter(suite), directory, told))
-        exporter = told["REDIS_EXPORTER_WEB_LISTEN_ADDRESS"]
+        environment = _exporter_settings(site, server)
+        stack.enter_context(prometheus.running(prometheus.exporter(suite), directory, environment))
+        exporter = environment["REDIS_EXPORTER_WEB_LISTEN_ADDRESS"]
         labels = target_labels(HOST, Settings())
         jobs = {
             "hosts": {"static_configs": [{"targets": [exporter], "labels": labels}]},
             "noevict": {"static_configs": [{"targets": [service.url.removeprefix("http://")]}]},
         }
-        told_by = stack.enter_context(prometheus.scraping(suite, directory, RULES, jobs, "1s"))
-        under = Scraped(server, exporter, told_by.address)
+        monitor = stack.enter_context(prometheus.scraping(suite, directory, RULES, jobs, "1s"))
+        under = Scraped(server, exporter, monitor.address)
         wait_for("both are scraped", lambda: under.query("noevict_up == 1 and on (host) redis_up == 1"), 60)
         yield under
 
 
-def _told_to_the_exporter(site: Site, server: Running) -> dict[str, str]:
-    """What deploys/monitoring.py tells it, as far as its metrics go."""
+def _exporter_settings(site: Site, server: Running) -> dict[str, str]:
+    """The exporter's environment, as deploys/monitoring.py writes it, as far as its metrics go."""
     return {
         "REDIS_ADDR": f"rediss://localhost:{server.tls_port}",
         "REDIS_USER": USER,

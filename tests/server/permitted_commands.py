@@ -20,9 +20,9 @@ def dry_run(server: Running, catalogue: Catalogue, user: str) -> Callable[[], se
     """Asks the server which of all its commands the user may run, on keys named ``0``."""
     connection = server.redis.connection_pool.get_connection()
     connection.send_command("COMMAND")
-    told = [each for top in connection.read_response() for each in (top, *top[9])]
+    reported = [each for top in connection.read_response() for each in (top, *top[9])]
     server.redis.connection_pool.release(connection)
-    arity = {name.lower(): number for name, number, *_rest in told}
+    arity = {name.lower(): number for name, number, *_rest in reported}
     names = sorted(catalogue.commands - FREE)
     calls = [[*name.split("|"), *["0"] * 20][: abs(arity[name])] for name in names]
 

@@ -84,7 +84,7 @@ class Site:
         return running
 
     def add(self, name: str, port: int, **data: Any) -> None:
-        """A host without a server of its own: where it is another's, that takes this one's passwords too."""
+        """A host without a server of its own: if it is another host's, that takes this one's passwords too."""
         self.hosts[name] = {"ssh_hostname": "127.0.0.1", "redis_port": port, **data}
         (self.directory / "hosts.yml").write_text(yaml.safe_dump({"redis": self.hosts}))
         for server in (each for each in self.servers if each.tls_port == port):

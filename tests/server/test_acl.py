@@ -36,7 +36,7 @@ def names(found: Iterable[AclDifference]) -> set[str]:
 
 OTHER = hashlib.sha256(b"another").hexdigest()
 
-# One thing done by hand, and what is then told of whom.
+# One thing done by hand, and what is then reported of whom.
 TAMPERINGS: dict[str, tuple[tuple[str, ...], tuple[str, str]]] = {
     "a user added": (("SETUSER", "eve", "on", "nopass", "~*", "+@all"), ("eve", "extra")),
     "a user removed": (("DELUSER", "viewer"), ("viewer", "missing")),
@@ -104,12 +104,12 @@ def test_each_tampering_is_one_difference_and_its_repair_disconnects_nobody_else
     listener.subscribe("old")
     assert listener.get_message(timeout=5)["type"] == "subscribe"
     before = {name: client.client_id() for name, client in clients.items()}
-    for what, (command, told) in TAMPERINGS.items():
-        if told[1] == "payload" and managed.server >= Server("valkey", (9, 0, 0)):
+    for what, (command, reported) in TAMPERINGS.items():
+        if reported[1] == "payload" and managed.server >= Server("valkey", (9, 0, 0)):
             continue  # it takes the word and forgets it
         managed.redis.execute_command("ACL", *command)
         found = compare(managed, catalogue)
-        assert [(each.user, each.aspect) for each in found] == [told], what
+        assert [(each.user, each.aspect) for each in found] == [reported], what
         with managed.redis.pipeline(transaction=True) as pipeline:
             for repair in repair_commands(wanted_users(SETTING, DIGESTS, managed.server), names(found)):
                 pipeline.execute_command(*repair)
@@ -149,7 +149,7 @@ def test_a_user_that_is_to_go_can_repair_all_users(server: Running) -> None:
     assert differences(wanted, as_user(server, "admin").acl_list(), catalogue) == ()
 
 
-def test_databases_are_compared_where_users_have_them(binary: Binary, managed: Running) -> None:
+def test_databases_are_compared_if_users_have_them(binary: Binary, managed: Running) -> None:
     if binary.server.engine == "redis" or binary.server.version < (9, 1, 0):
         with pytest.raises(redis.ResponseError, match="Syntax error"):
             managed.redis.execute_command("ACL", "SETUSER", "app", "db=1")

@@ -57,9 +57,9 @@ def arrive(
     running = start_server(binary, None, "--aclfile", str(file), directory=short_path)
     try:
         assert running.redis.acl_users() == sorted(["admin", "shop", *profiles.BUILT_IN])
-        told = running.redis.acl_getuser("shop")
-        assert set(told["keys"]) == {f"~{key}" for key in keys or ["*"]}
-        assert set(told["channels"]) == {f"&{channel}" for channel in channels or ["*"]}
+        reported = running.redis.acl_getuser("shop")
+        assert set(reported["keys"]) == {f"~{key}" for key in keys or ["*"]}
+        assert set(reported["channels"]) == {f"&{channel}" for channel in channels or ["*"]}
         pipeline = running.redis.pipeline(transaction=False)
         for question in Catalogue.QUESTIONS:
             pipeline.execute_command(*question)

@@ -21,7 +21,7 @@ NODE = [
 
 def work(server: Running, tls_files: Path, *command: str | Path, package: str = "") -> dict[str, Any]:
     """What a client's script counted; it must print that and nothing else."""
-    told = {
+    reported = {
         "package": package,
         "host": "localhost",
         "port": server.tls_port,
@@ -31,7 +31,7 @@ def work(server: Running, tls_files: Path, *command: str | Path, package: str = 
     }
     done = subprocess.run(
         [*map(str, command)],
-        input=json.dumps(told),
+        input=json.dumps(reported),
         env=os.environ | {"NODE_PATH": str(client_installs.node_modules(bullmq.HERE)) if package else ""},
         capture_output=True,
         text=True,

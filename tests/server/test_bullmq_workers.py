@@ -1,4 +1,4 @@
-"""What a queue's keys tell of its workers: what the alert about queues without consumers relies on."""
+"""What a queue's keys show of its workers: what the alert about queues without consumers relies on."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def test_jobs_of_a_killed_worker_stay_active_and_its_mark_of_life_ends(
     assert worker.stdin
     assert worker.stdout
     try:
-        with worker.stdin as told:
-            told.write(json.dumps({"package": package, "host": "127.0.0.1", "port": port}))
+        with worker.stdin as reported:
+            reported.write(json.dumps({"package": package, "host": "127.0.0.1", "port": port}))
         assert worker.stdout.readline() == "taken\n"
         wait_for("the worker's mark of life", lambda: server.redis.strlen("bull:email:stalled-check"))
         assert (

@@ -84,7 +84,7 @@ def target(etc: Path) -> str:
 
 
 def pair(etc: Path) -> str | None:
-    """The public key of what a server would start with; None where there is nothing. Fails where it is no pair."""
+    """The public key of what a server would start with; None if there is nothing. Fails if it is no pair."""
     tls = etc / "tls"
     if not tls.exists():
         return None

@@ -1,4 +1,4 @@
-"""The client against real servers, over TLS as a client is: who is let in, which certificate, what a look tells."""
+"""The client against real servers, over TLS as a client is: who is let in, which certificate, what a look returns."""
 
 import functools
 import hashlib
@@ -124,7 +124,7 @@ def write_tls(where: Path, ca: authority.Authority, names: tuple[str, ...], now:
 # --- real servers: who is let in --------------------------------------------------------------------------------
 
 
-def test_admin_logs_in_over_tls_and_others_are_told_apart(serve: Serve) -> None:
+def test_admin_logs_in_over_tls_and_others_are_distinguished(serve: Serve) -> None:
     served = serve(OFF)
     with closing(served.connect()) as connection:
         assert connection.execute_command("ACL WHOAMI") == "admin"
@@ -166,10 +166,10 @@ def test_a_password_for_a_server_that_has_none_is_no_way_in(
         connect(opener, password="a guess")
 
 
-def test_a_server_that_knows_no_auth_is_told_without_the_password_that_it_repeats(serve: Serve) -> None:
+def test_a_server_that_knows_no_auth_is_reported_without_the_password_that_it_repeats(serve: Serve) -> None:
     served = serve(OFF, "rename-command AUTH mine")
-    told = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.|the password was not accepted)$"
-    with pytest.raises((redis.ResponseError, redis.AuthenticationError), match=told) as refused:
+    reported = r"^(ERR unknown command .AUTH.|NOAUTH Authentication required.|the password was not accepted)$"
+    with pytest.raises((redis.ResponseError, redis.AuthenticationError), match=reported) as refused:
         served.connect()
     assert ADMIN not in str(refused.value)
 
@@ -197,7 +197,7 @@ def fault(served: Served, **options: object) -> str | None:
     return certificate_fault(refused.value)
 
 
-def test_a_certificate_of_another_ca_or_for_another_name_is_not_accepted_and_the_reason_is_told(
+def test_a_certificate_of_another_ca_or_for_another_name_is_not_accepted_and_the_reason_is_reported(
     serve: Serve,
 ) -> None:
     served = serve(OFF, names=("localhost", "10.1.2.3"))
@@ -213,7 +213,7 @@ def test_an_expired_certificate_is_not_accepted(serve: Serve) -> None:
     assert fault(served) == "certificate has expired"
 
 
-def test_an_unchecked_look_tells_which_certificate_is_served(serve: Serve) -> None:
+def test_an_unchecked_look_reports_which_certificate_is_served(serve: Serve) -> None:
     served = serve(OFF, now=NOW - timedelta(days=90), days=30)
     with closing(served.connect(context=unchecked(), name="whoever")) as connection:
         live = gather_facts(connection, Reach.TLS, user="admin", port=1, untrusted="certificate has expired")
@@ -254,18 +254,18 @@ def test_plaintext_where_tls_is_wanted_and_tls_where_plaintext_is_are_errors_in_
 # --- real servers: the look --------------------------------------------------------------------------------------
 
 
-def test_a_look_tells_what_the_server_tells_and_no_password(serve: Serve) -> None:
+def test_a_look_returns_what_the_server_reports_and_no_password(serve: Serve) -> None:
     served = serve(OFF)
     running = served.running
     running.redis.set("a key", "1")
     running.redis.execute_command("SELECT", 3)
     live = served.look()
-    told = running.redis.config_get("*")
-    secret = {name for name, value in told.items() if value == MASTER}
+    reported = running.redis.config_get("*")
+    secret = {name for name, value in reported.items() if value == MASTER}
     assert {"masterauth"} <= secret
     assert {name: live.config[name] for name in secret} == dict.fromkeys(secret, "(set)")
     assert {name: value for name, value in live.config.items() if name not in secret} == {
-        name: value for name, value in told.items() if name not in secret
+        name: value for name, value in reported.items() if name not in secret
     }
     assert live.config["maxmemory"] == str(100 << 20)
     assert list(live.acl) == running.redis.acl_list()
@@ -309,7 +309,7 @@ def test_no_password_is_in_what_is_printed_of_a_client(serve: Serve) -> None:
         assert ADMIN not in f"{connection!r} {connection.connection_pool!r} {connection.wire!r}"
 
 
-def test_a_connection_that_the_server_closed_is_an_error_or_made_anew(serve: Serve) -> None:
+def test_a_connection_that_the_server_closed_is_an_error_or_made_again(serve: Serve) -> None:
     served = serve(OFF)
     with closing(served.connect()) as connection:
         number = connection.execute_command("CLIENT ID")
@@ -366,13 +366,13 @@ class Direct:
         return live
 
 
-def test_a_direct_connection_carries_a_password_only_where_the_certificate_is_trusted(serve: Serve) -> None:
+def test_a_direct_connection_carries_a_password_only_if_the_certificate_is_trusted(serve: Serve) -> None:
     direct = Direct(serve(OFF))
     assert direct.look("none").user == "admin"
     assert (direct.ways, direct.asked) == (["direct"], [])
 
 
-def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(
+def test_a_certificate_that_is_not_trusted_is_looked_at_only_through_ssh(
     serve: Serve, short_path: Path
 ) -> None:
     direct = Direct(serve(OFF, now=NOW - timedelta(days=90), days=30))
@@ -389,7 +389,7 @@ def test_a_certificate_that_is_not_trusted_is_looked_at_through_ssh_alone(
     assert (direct.look("none").user, direct.asked) == ("admin", [])
 
 
-def test_plaintext_is_looked_at_through_ssh_alone(start_server: StartServer, binary: Binary) -> None:
+def test_plaintext_is_looked_at_only_through_ssh(start_server: StartServer, binary: Binary) -> None:
     running = start_server(
         binary, f"port {free_port()}\nsave 3600 1\nrequirepass {MASTER}\n", client={"password": MASTER}
     )
@@ -399,7 +399,7 @@ def test_plaintext_is_looked_at_through_ssh_alone(start_server: StartServer, bin
     assert set(direct.ways) == {"tunnel"}
 
 
-def test_the_password_of_a_take_over_is_not_told_to_a_server_of_ours(
+def test_the_password_of_a_take_over_is_not_sent_to_a_server_of_ours(
     start_server: StartServer, binary: Binary
 ) -> None:
     running = start_server(
@@ -408,7 +408,7 @@ def test_the_password_of_a_take_over_is_not_told_to_a_server_of_ours(
     assert Direct(Served(running, authority.make_ca(NOW))).look("answer -NOAUTH").reach is Reach.REFUSED
 
 
-def test_the_fleets_password_is_not_told_to_a_server_that_noevict_did_not_set_up(
+def test_the_fleets_password_is_not_sent_to_a_server_that_noevict_did_not_set_up(
     start_server: StartServer, binary: Binary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = start_server(

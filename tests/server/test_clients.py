@@ -1,7 +1,7 @@
 """docs/clients.md: the lines that a user copies there connect each client, which does its work as user ``app``.
 
 What is run is the page's own text. Behind Node's lines stands the program of tests/server/clients that uses them; to
-those of Python and Ruby they are the module ``tasks``.
+of Python and Ruby they are the module ``tasks``.
 """
 
 import os

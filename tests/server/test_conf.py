@@ -46,7 +46,7 @@ def managed(binary: Binary, start_server: StartServer, tls_files: Path, short_pa
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_rendered_file_starts_is_what_config_get_tells_and_survives_config_rewrite(
+def test_the_rendered_file_starts_is_what_config_get_returns_and_survives_config_rewrite(
     case: str, binary: Binary, start_server: StartServer, tls_files: Path, short_path: Path
 ) -> None:
     asked, systemd = CASES[case]
@@ -70,34 +70,34 @@ def test_a_plaintext_port_answers_beside_tls(
     assert server.rewritten() == server.text
 
 
-def test_every_directive_the_server_tells_is_in_the_table_and_has_a_default(managed: Managed) -> None:
-    told = managed.running.redis.config_get("*")
+def test_every_directive_the_server_reports_is_in_the_table_and_has_a_default(managed: Managed) -> None:
+    reported = managed.running.redis.config_get("*")
     server = managed.running.server
     found = table.defaults(server)
     assert found is not None
-    unknown = [name for name in told if table.find(name) is None]
+    unknown = [name for name in reported if table.find(name) is None]
     assert unknown == []
-    names = {directive.name_on(server) for name in told if (directive := table.find(name))}
-    assert names <= told.keys()
+    names = {directive.name_on(server) for name in reported if (directive := table.find(name))}
+    assert names <= reported.keys()
     assert names - found.keys() == {"dir"}
 
 
-def test_the_defaults_are_those_of_a_fresh_server(binary: Binary, start_server: StartServer) -> None:
+def test_a_fresh_server_has_the_same_defaults(binary: Binary, start_server: StartServer) -> None:
     fresh = start_server(binary, f"port {free_port()}\n").redis.config_get("*")
     again = "a new minor release: python -m tests.lab.measure_directives"
     assert table.portable(fresh, binary.server) == table.defaults(binary.server), again
 
 
 def test_the_old_and_the_new_name_of_a_directive_are_one(managed: Managed) -> None:
-    told = managed.running.redis.config_get("*")
+    reported = managed.running.redis.config_get("*")
     pairs = [
         (name, directive.name_on(managed.running.server))
-        for name in told
+        for name in reported
         if (directive := table.find(name)) and directive.name_on(managed.running.server) != name
     ]
     assert len(pairs) > 15
     for name, modern in pairs:
-        assert told[name] == told[modern], (name, modern)
+        assert reported[name] == reported[modern], (name, modern)
 
 
 def _other_value(name: str, managed: Managed) -> str:
@@ -137,7 +137,7 @@ def test_what_is_changed_by_hand_is_that_difference_and_gone_when_set_back(manag
         assert managed.rewritten() == managed.text, name
 
 
-def test_a_password_set_by_hand_is_a_difference_that_does_not_tell_it(managed: Managed) -> None:
+def test_a_password_set_by_hand_is_a_difference_that_does_not_show_it(managed: Managed) -> None:
     name = "primaryauth" if managed.running.server.engine == "valkey" else "masterauth"
     managed.running.redis.config_set(name, "hunter2")
     assert managed.differences() == (Difference(name, "not set", "set"),)

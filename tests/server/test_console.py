@@ -29,7 +29,7 @@ NOW = datetime.now(UTC)
 
 @dataclass
 class Host:
-    """`cache-1`, and what talks to it. ``password`` is that of user app."""
+    """`cache-1`, and what talks to it. ``password`` is user app's."""
 
     site: Site
     server: Running
@@ -124,7 +124,7 @@ def test_a_status_longer_than_64_kib_comes_whole_and_the_next_reply_is_the_next_
 
 
 @pytest.mark.parametrize(
-    ("words", "typed", "said"),
+    ("words", "typed", "printed"),
     [
         (["FLUSHALL"], b"", b"cache-1: NOPERM "),
         ([], b'PING\nGET "a\n', b"a quote should be closed, is not\n"),
@@ -133,17 +133,17 @@ def test_a_status_longer_than_64_kib_comes_whole_and_the_next_reply_is_the_next_
     ],
 )
 def test_an_error_is_a_line_on_stderr_and_exit_code_1(
-    host: Host, words: list[str], typed: bytes, said: bytes
+    host: Host, words: list[str], typed: bytes, printed: bytes
 ) -> None:
     done = host.run(*words, typed=typed)
     assert (done.returncode, done.stdout) == (1, b"PONG\n" if b"PING" in typed else b"")
-    assert done.stderr.startswith(said), done.stderr
+    assert done.stderr.startswith(printed), done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
 def test_at_a_terminal_the_prompt_knows_the_database_and_the_transaction(host: Host) -> None:
     with host.prompt() as seat:
-        for typed, shown in (
+        for typed, displayed in (
             ("SELECT 3", "OK\r\ncache-1[3]> "),
             ("MULTI", "OK\r\ncache-1[3](TX)> "),
             ("INCR counter", "QUEUED\r\ncache-1[3](TX)> "),
@@ -153,18 +153,18 @@ def test_at_a_terminal_the_prompt_knows_the_database_and_the_transaction(host: H
             ("GET 'a", "a quote should be closed, is not\r\ncache-1> "),
         ):
             seat.type(f"{typed}\n")
-            assert shown in seat.read_until(shown, 20)
+            assert displayed in seat.read_until(displayed, 20)
         seat.type("exit\n")
         assert seat.process.wait(20) == 0
 
 
-def test_ctrl_c_ends_what_waits_and_the_next_reply_is_that_of_the_next_command(host: Host) -> None:
+def test_ctrl_c_ends_what_waits_and_the_next_reply_answers_the_next_command(host: Host) -> None:
     with host.prompt() as seat:
         seat.type("BLPOP nothing 0\n")
         wait_for("it waits", lambda: host.server.redis.info("clients")["blocked_clients"] == 1)
         seat.process.send_signal(signal.SIGINT)
         seat.read_until("cache-1> ", 20)
-        assert "interrupted: whether BLPOP was done is not known" in seat.shown
+        assert "interrupted: whether BLPOP was done is not known" in seat.displayed
         seat.type("SUBSCRIBE news\n")
         seat.read_until("3) (integer) 1", 20)
         host.server.redis.publish("news", "\x1b[2Jgood")
@@ -200,7 +200,7 @@ def test_a_lost_connection_is_made_again_for_the_next_command_and_none_is_sent_t
         host.server.redis.client_kill_filter(_type="normal", skipme=True)
         seat.type("INCR lost\n")
         seat.read_until("cache-1> ", 20)
-        assert "cache-1: the connection ended: whether INCR was done is not known" in seat.shown
+        assert "cache-1: the connection ended: whether INCR was done is not known" in seat.displayed
         seat.type("GET lost\n")
         assert "(nil)" in seat.read_until("cache-1> ", 20)
 
@@ -214,10 +214,10 @@ def test_no_password_is_in_the_list_of_processes_nor_in_a_file(host: Host) -> No
             assert host.password.encode() not in (about / name).read_bytes()
         seat.type("\x1b[A\n")  # what was typed before is there, as long as the prompt is
         seat.read_until("cache-1> ", 20)
-        assert seat.shown.count("(error) ") == 2
+        assert seat.displayed.count("(error) ") == 2
         seat.type("quit\n")
         assert seat.process.wait(20) == 0
-    assert host.password not in seat.shown
+    assert host.password not in seat.displayed
     assert [str(path) for path in host.home.rglob("*") if path.is_file()] == []
 
 

@@ -81,7 +81,7 @@ class Served:
         return start_managed(self.start_server, self.binary, self.directory, self.tls_files, asked, **how)
 
     def stays(self, asked: Settings, **how: Any) -> None:
-        """A server with these settings tells them all, and leaves its file as it is."""
+        """A server with these settings reports them all, and leaves its file as it is."""
         server = self.start(asked, **how)
         try:
             assert server.differences() == (), asked.redis_config

@@ -1,4 +1,4 @@
-"""`noevict serve` under whoever reaches its port, and under servers that are not well-behaved: it goes on polling."""
+"""`noevict serve` under whoever reaches its port, and under servers that are not well-behaved: it keeps polling."""
 
 import http.client
 import os
@@ -64,7 +64,7 @@ def goes_on(server: Running) -> None:
 
 @contextmanager
 def flood(service: Service, sent: bytes, number: int = CONNECTIONS) -> Iterator[list[socket.socket]]:
-    """So many connections, each with ``sent`` said; those that are hung up on are there too."""
+    """So many connections, each having sent ``sent``; the ones that the server closed are there too."""
     with ExitStack() as stack:
         made = []
         for _ in range(number):

@@ -37,7 +37,7 @@ class Run:
 
 @pytest.fixture
 def late(server: Running) -> Iterator["redis.Redis"]:
-    """Its client; the server, with a key, goes on in a while."""
+    """Its client; the server, with a key, continues after a while."""
     server.redis.set("key", "value")
     client = server.client(socket_timeout=LATE / 4)
     assert client.ping()

@@ -1,4 +1,4 @@
-"""What noevict counts on where an address comes later: how servers bind, asked of each release.
+"""What noevict counts on if an address comes later: how servers bind, asked of each release.
 
 The server runs in a network of its own, so that addresses can come and go; its client comes by a unix socket.
 """

@@ -29,8 +29,8 @@ def test_pip_without_its_index_is_one_line_with_what_to_do(tmp_path: Path) -> No
         check=False,
         timeout=120,
     )
-    said = [line for line in done.stderr.splitlines() if not line.startswith(("+ ", "make: "))]
-    assert (done.returncode, len(said)) == (2, 1), done.stderr
-    assert said[0].startswith(
+    printed = [line for line in done.stderr.splitlines() if not line.startswith(("+ ", "make: "))]
+    assert (done.returncode, len(printed)) == (2, 1), done.stderr
+    assert printed[0].startswith(
         "pip cannot reach its package index: connect this machine, or set HTTPS_PROXY or"
     )

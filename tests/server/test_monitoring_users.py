@@ -49,7 +49,7 @@ def test_a_monitoring_user_may_what_it_asks_and_nothing_else(managed: Running, u
 
 REFUSED = (
     *(("health", "GET job"), ("exporter", "SET job x"), ("exporter", "UNLINK job")),
-    # The exporter tells whoever reaches its port what it is asked for.
+    # The exporter answers whoever reaches its port.
     *(("exporter", "GET job"), ("exporter", "SCAN 0"), ("exporter", "LRANGE job 0 -1")),
 )
 

@@ -17,7 +17,7 @@ from tests.server.test_watch import NOW, fill_memory
 
 QUEUES = ["email", "shop:invoices"]
 SECONDS = 30_000  # of the browser, for anything
-CHANGED = "ERR_NETWORK_CHANGED"  # an interface came or went on this machine, and Chromium begins anew
+CHANGED = "ERR_NETWORK_CHANGED"  # an interface came or went on this machine, and Chromium starts again
 # The names of the hosts, as the page has them now.
 NAMES = "[...document.querySelectorAll('#hosts > li h2')].map((each) => each.textContent)"
 
@@ -67,7 +67,7 @@ def context(browser: Browser, watched: Watched, request: pytest.FixtureRequest) 
     made.on(
         "request", lambda asked: asked.url.startswith(f"{watched.service.url}/") or strange.append(asked.url)
     )
-    made.on("console", lambda said: CHANGED in said.text or strange.append(said.text))
+    made.on("console", lambda printed: CHANGED in printed.text or strange.append(printed.text))
     made.on("weberror", lambda error: strange.append(str(error.error)))
     yield made
     made.close()
@@ -111,8 +111,8 @@ def test_the_page_has_all_there_is_to_see_the_worst_first(page: Page) -> None:
     assert "Refuses connections: nothing listens there" in texts(page, "c-dead")
     assert "of maxmemory used" in texts(page, "b-full")
     well = texts(page, "a-well").split("\n")
-    for said in ("healthy", "noeviction", "none lately", "89 days", "none runbook", "not looked for yet"):
-        assert said in well
+    for printed in ("healthy", "noeviction", "none lately", "89 days", "none runbook", "not looked for yet"):
+        assert printed in well
     queue = page.locator("li[data-name='a-well'] tbody tr")
     assert [row.split() for row in queue.all_inner_texts()] == [
         ["email", "no", "worker", "runbook", "3", "0", "0", "0"],
@@ -129,7 +129,7 @@ def test_the_page_has_all_there_is_to_see_the_worst_first(page: Page) -> None:
         "3 jobs waiting",
     ]
     assert page.locator(".badge").all_inner_texts() == ["stopped", "degraded", "healthy", "healthy"]
-    assert page.locator("#rows").count() == 0  # of few hosts there are cards alone
+    assert page.locator("#rows").count() == 0  # of few hosts there are only cards
 
 
 @pytest.mark.parametrize("context", [{"java_script_enabled": False}], ids=["no JavaScript"], indirect=True)
@@ -152,8 +152,8 @@ def test_a_change_shows_by_itself_and_is_read_out(page: Page, watched: Watched) 
     page.locator("li[data-name='a-well'].degraded").wait_for()
     page.locator("h1", has_text="1 unhealthy, 2 degraded, 1 healthy").wait_for()
     assert page.evaluate(NAMES)[-1] == "d-well"
-    said = page.locator("[role=status]").inner_text()
-    assert said.startswith("a-well is degraded. Memory: ")
+    printed = page.locator("[role=status]").inner_text()
+    assert printed.startswith("a-well is degraded. Memory: ")
     watched.well.redis.config_set("maxmemory", before)
     page.locator("li[data-name='a-well'].healthy").wait_for()
     assert page.title() == "1 unhealthy, 1 degraded, 2 healthy · noevict"
@@ -208,7 +208,7 @@ def test_a_screen_reader_finds_hosts_by_their_headings_and_figures_in_words(page
     assert page.locator("html").get_attribute("lang") == "en"
 
 
-def shown(page: Page, where: str = "#hosts") -> list[str]:
+def visible(page: Page, where: str = "#hosts") -> list[str]:
     names = f"[...document.querySelectorAll('{where} > [data-name]')].filter((it) => !it.hidden)"
     found: list[str] = page.evaluate(f"{names}.map((it) => it.dataset.name)")
     return found
@@ -232,22 +232,22 @@ def test_without_javascript_each_figure_is_a_link_to_its_hosts(page: Page) -> No
 def test_hosts_are_filtered_and_found_while_the_page_stays_live(page: Page, watched: Watched) -> None:
     page.locator("#live", has_text="Live").wait_for()
     page.locator("#overview a", has_text="not healthy").click()
-    assert shown(page) == ["c-dead", "b-full"]
+    assert visible(page) == ["c-dead", "b-full"]
     assert page.url.endswith("/?show=unhealthy")
     page.evaluate("window.old = document.querySelector('#hosts > li:last-child')")
     wait_for("a newer card is in its place", lambda: page.evaluate("!window.old.isConnected"))
-    assert shown(page) == ["c-dead", "b-full"]
+    assert visible(page) == ["c-dead", "b-full"]
     page.locator("#search").fill("full 127.0.0.1")
-    assert shown(page) == ["b-full"]
+    assert visible(page) == ["b-full"]
     assert page.locator("#shown").inner_text() == "1 of 4 hosts shown. Show all"
     page.reload()
     page.locator("#live", has_text="Live").wait_for()
-    assert (shown(page), page.locator("#search").input_value()) == (["b-full"], "full 127.0.0.1")
+    assert (visible(page), page.locator("#search").input_value()) == (["b-full"], "full 127.0.0.1")
     page.locator("#shown a").click()
-    assert (len(shown(page)), page.locator("#search").input_value()) == (4, "")
+    assert (len(visible(page)), page.locator("#search").input_value()) == (4, "")
     assert page.url == f"{watched.service.url}/"
     page.locator("#search").fill("nowhere")
-    assert shown(page) == []
+    assert visible(page) == []
     assert page.locator("#shown").inner_text().startswith("0 of 4 hosts shown.")
 
 
@@ -384,9 +384,9 @@ def test_of_many_hosts_there_is_a_table_beside_the_cards(browser: Browser, schem
             context.set_default_timeout(SECONDS)
             page = opened(context)
             page.locator("#live", has_text="Live").wait_for()
-            assert shown(page, "#rows") == shown(page)
-            assert len(shown(page)) == 31
-            assert shown(page)[:7] == [f"h{number:02}" for number in range(4, 31, 4)]
+            assert visible(page, "#rows") == visible(page)
+            assert len(visible(page)) == 31
+            assert visible(page)[:7] == [f"h{number:02}" for number in range(4, 31, 4)]
             wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
             assert wide[0] <= wide[1]
             pane = page.evaluate("(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])"
@@ -402,21 +402,21 @@ def test_of_many_hosts_there_is_a_table_beside_the_cards(browser: Browser, schem
             inside = "(it) => it.getBoundingClientRect().bottom > 0 && it.getBoundingClientRect().top < innerHeight"
             wait_for("it is in sight", lambda: card.evaluate(inside))
             page.locator("#search").fill("h1")
-            assert len(shown(page)) == len(shown(page, "#rows")) == 10
+            assert len(visible(page)) == len(visible(page, "#rows")) == 10
             del site.hosts["h30"]
             site.add("h29", port)  # 30 are no longer many
             page.locator("#rows").wait_for(state="detached")
-            assert len(shown(page)) == 10
+            assert len(visible(page)) == 10
             site.add("h30", port)
             page.locator("#rows > tr").nth(30).wait_for(state="attached")
-            assert (len(shown(page)), shown(page, "#rows")) == (10, shown(page))
+            assert (len(visible(page)), visible(page, "#rows")) == (10, visible(page))
             context.close()
             assert service.end() == 0
         finally:
             site.stop()
 
 
-def test_the_page_is_told_in_a_policy_to_load_nothing_from_elsewhere(watched: Watched) -> None:
+def test_a_policy_forbids_the_page_to_load_anything_from_elsewhere(watched: Watched) -> None:
     answer = watched.service.get("/")
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'")

@@ -82,7 +82,7 @@ async def hang_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
 
 
 async def say_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """The end of TLS, and then that of TCP."""
+    """The end of TLS, and then the end of TCP."""
     await reader.read(4096)
     writer.close()
     await writer.wait_closed()
@@ -97,7 +97,7 @@ async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWrite
 class Stranger:
     id: str
     talk: Talk
-    said: str  # is in the reason
+    printed: str  # is in the reason
 
 
 STRANGERS = (
@@ -121,7 +121,7 @@ STRANGERS = (
 
 
 @pytest.mark.parametrize("case", STRANGERS, ids=lambda case: case.id)
-def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) -> None:
+def test_a_stranger_gets_an_error_of_one_line_and_in_time(site: Site, case: Stranger) -> None:
     password = site.password("health", "a").encode()
 
     repeated = {
@@ -135,9 +135,9 @@ def test_a_stranger_is_told_in_a_line_and_in_time(site: Site, case: Stranger) ->
             return await asker(site).poll()
 
     found = asyncio.run(look())
-    if case.said:
+    if case.printed:
         assert found.failure is not None
-        assert case.said in found.failure
+        assert case.printed in found.failure
         assert found.failure.isprintable()
         assert password.decode()[:8] not in found.failure
         assert judge(found).status is Status.UNHEALTHY
@@ -166,7 +166,7 @@ def test_a_connection_closed_while_a_task_waits_for_it_leaves_nothing_behind(sit
     assert asyncio.run(asyncio.wait_for(talk(), 30)) == b"+PONG\r\n"
 
 
-def test_plaintext_where_tls_should_be_is_told(site: Site) -> None:
+def test_plaintext_instead_of_tls_is_reported(site: Site) -> None:
     async def look() -> Poll:
         async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"-ERR Protocol error\r\n")
@@ -179,7 +179,7 @@ def test_plaintext_where_tls_should_be_is_told(site: Site) -> None:
     assert asyncio.run(look()).failure == "TLS: what answers does not speak it"
 
 
-def test_a_server_that_asks_for_a_certificate_that_we_were_not_told_of_is_told(site: Site) -> None:
+def test_a_server_that_asks_for_a_certificate_that_we_do_not_have_is_reported(site: Site) -> None:
     site.start("a", BINARIES[0]).redis.config_set("tls-auth-clients", "yes")
     found = asyncio.run(asker(site).poll())
     assert found.failure is not None
@@ -206,7 +206,7 @@ def test_a_host_with_a_certificate_of_the_users_own_is_checked_by_its_ca(site: S
             Access(site.directory).check(read_endpoints(site.directory)[0])
 
 
-def test_a_name_that_is_not_known_is_told(site: Site) -> None:
+def test_a_name_that_is_not_known_is_reported(site: Site) -> None:
     site.add("a", 1)
     site.add("a", 1, ssh_hostname="no.such.name.invalid")
     found = asyncio.run(asker(site).poll())
@@ -276,14 +276,14 @@ def test_whoever_asks_does_not_wait_for_a_host_that_does_not_answer(site: Site) 
         fleet.hosts["a"].asker.poll = silence  # type: ignore[method-assign]
         server.redis.config_set("maxmemory-policy", "allkeys-lru")
         await asyncio.wait_for(fleet.refresh(fleet.hosts), 60)
-        told = [str(view.health.policy) for view in fleet.views()]
-        return never.is_set(), told
+        reported = [str(view.health.policy) for view in fleet.views()]
+        return never.is_set(), reported
 
     assert asyncio.run(ask()) == (False, ["noeviction", "allkeys-lru"])
 
 
 def test_a_name_server_that_is_silent_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a name there is one lookup at a time, however often it is asked for; others go on."""
+    """Of a name there is one lookup at a time, however often it is asked for; others continue."""
     asked, silent = [], threading.Event()
 
     def getaddrinfo(name: str, *_args: object, **_how: object) -> list[tuple[object, ...]]:

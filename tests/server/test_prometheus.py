@@ -36,15 +36,17 @@ def test_each_alert_fires_when_it_should_and_is_quiet_when_it_should_be(suite: s
 
 
 def test_what_an_alert_says_is_filled_in(tmp_path: Path) -> None:
-    """By promtool, told to expect none: what it got instead it prints, annotations and all."""
+    """By promtool, which expects none: it prints what it got instead, annotations and all."""
     for name in (RULES.name, *CASES):
         tests = yaml.safe_load(RULES.with_name(name).read_text())
         if name in CASES:
             tests["tests"] = [asked for case in tests["tests"] if (asked := expecting_none(case))]
         (tmp_path / name).write_text(yaml.safe_dump(tests))
     command = prometheus.promtool("bookworm", "test", "rules", *(tmp_path / name for name in CASES))
-    told = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    got = re.findall(r'Labels:\{alertname="(\w+)".*\n\s+Annotations:(\{.*\})', told.stdout + told.stderr)
+    reported = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    got = re.findall(
+        r'Labels:\{alertname="(\w+)".*\n\s+Annotations:(\{.*\})', reported.stdout + reported.stderr
+    )
     rules = yaml.safe_load(RULES.read_text())["groups"]
     assert {alert for alert, _ in got} == {
         rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule

@@ -16,7 +16,7 @@ Written = dict[str, Path]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Binary's id -> a directory with its dump.rdb and its append-only files, which are commands alone."""
+    """Binary's id -> a directory with its dump.rdb and its append-only files, which are only commands."""
     found = {}
     for binary in BINARIES:
         directory = tmp_path_factory.mktemp(binary.id)
@@ -44,7 +44,7 @@ def test_each_release_writes_the_version_in_the_table(binary: Binary, written: W
 
 
 @pytest.mark.parametrize("writer", BINARIES, ids=lambda writer: f"of-{writer.id}")
-def test_a_release_loads_an_rdb_of_another_where_the_table_says_so(
+def test_a_release_loads_an_rdb_of_another_if_the_table_says_so(
     binary: Binary, writer: Binary, written: Written, start_server: StartServer, tmp_path: Path
 ) -> None:
     shutil.copy(written[writer.id] / "dump.rdb", tmp_path)
@@ -56,7 +56,7 @@ def test_a_release_loads_an_rdb_of_another_where_the_table_says_so(
 
 
 @pytest.mark.parametrize("writer", BINARIES, ids=lambda writer: f"of-{writer.id}")
-def test_every_release_loads_append_only_files_that_are_commands_alone(
+def test_every_release_loads_append_only_files_of_commands_only(
     binary: Binary, writer: Binary, written: Written, start_server: StartServer, tmp_path: Path
 ) -> None:
     shutil.copytree(written[writer.id] / "appendonlydir", tmp_path / "appendonlydir")

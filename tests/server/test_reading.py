@@ -24,7 +24,7 @@ Say = Callable[[Binary, str], dict[str, str] | None]
 
 @pytest.fixture
 def say(start_server: StartServer, short_path: Path) -> Say:
-    """Starts a server on a text: what CONFIG GET tells, or None where the server refuses the text."""
+    """Starts a server on a text: what CONFIG GET returns, or None if the server refuses the text."""
 
     def start(binary: Binary, text: str) -> dict[str, str] | None:
         (short_path / "data").mkdir(exist_ok=True)
@@ -35,8 +35,8 @@ def say(start_server: StartServer, short_path: Path) -> Say:
         except StartFailed:
             return None
         try:
-            told: dict[str, str] = running.client(encoding_errors="backslashreplace").config_get("*")
-            return told
+            reported: dict[str, str] = running.client(encoding_errors="backslashreplace").config_get("*")
+            return reported
         finally:
             running.end(signal.SIGKILL)
 
@@ -75,23 +75,23 @@ def test_very_many_words(binary: Binary, say: Say, word: str) -> None:
 def read_alike(binary: Binary, say: Say, word: str) -> None:
     """In the one directive that takes any text at all. What the server refuses need only be read without a failure."""
     text = f"hz 11\nmasterauth {word}\nhz 12\n"
-    read, told = parse(text), say(binary, text)
-    if told is not None:
-        assert together("masterauth", read["masterauth"]) == told["masterauth"], word
-        assert (read["hz"], told["hz"]) == (["11", "12"], "12")
+    read, reported = parse(text), say(binary, text)
+    if reported is not None:
+        assert together("masterauth", read["masterauth"]) == reported["masterauth"], word
+        assert (read["hz"], reported["hz"]) == (["11", "12"], "12")
 
 
 def test_the_packages_own_file_is_read_as_its_server_reads_it(binary: Binary, say: Say) -> None:
     text = (binary.root / f"etc/{binary.engine}/{binary.engine}.conf").read_text()
     here = re.sub(r"/var/(lib|log)/(redis|valkey)", "{directory}/data", text)
-    told = say(binary, here.replace("daemonize yes", "daemonize no"))
-    assert told is not None
+    reported = say(binary, here.replace("daemonize yes", "daemonize no"))
+    assert reported is not None
     read = {name: together(name, lines) for name, lines in parse(text).items()}
     assert len(read) > 20
     for name in read.keys() - {"dir", "logfile", "pidfile", "daemonize", "port", "include"}:
         directive = table.find(name)
         assert directive is not None, name
-        assert values.same(name, read[name], told[directive.name_on(binary.server)]), name
+        assert values.same(name, read[name], reported[directive.name_on(binary.server)]), name
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_very_many_texts_that_mean_the_same(managed: Managed, data: st.DataObjec
 
 
 def means_the_same(managed: Managed, data: st.DataObject) -> None:
-    """To the server and to noevict; and where one value is another, that one is told and no other."""
+    """To the server and to noevict; and if one value differs, only that one is reported."""
     server, running = managed.running.server, managed.running
     known = running.redis.config_get("*")
     wanted, other = (_wanted(managed, data) for _ in range(2))

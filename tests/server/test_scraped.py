@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard, over what Debian's exporters of both releases really tell of real servers."""
+"""The alert rules and the dashboard, over what Debian's exporters of both releases really export of real servers."""
 
 import json
 import re
@@ -28,7 +28,7 @@ RELEASES = {
     for suite in ("bookworm", "trixie")
 }
 METRIC = re.compile(r"\b(?:redis|noevict)_[a-z_]+\b")
-# What a server alone has none of: its names are held in test_names_of_a_cluster below.
+# What a single server has none of: its names are held in test_names_of_a_cluster below.
 # From records of runs, which are not made here.
 RECORDED = {"noevict_data_disk_free_bytes", "noevict_data_disk_size_bytes"}
 CLUSTER = {"redis_cluster_state", "redis_cluster_slots_fail", "redis_cluster_slots_pfail"}
@@ -75,7 +75,7 @@ def in_prometheus(expr: str) -> str:
     return expr.replace("$host", ".*").replace("$__rate_interval", "10s")
 
 
-# --- what can be done to a server, and the alert that must tell it -------------------------------------------------
+# --- what can be done to a server, and the alert that must report it -------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def fail_to_rewrite(server: Running) -> None:
 
 
 def turn_clients_away(server: Running) -> None:
-    """And leave at once: the exporter, too, comes anew each time."""
+    """And leave at once: the exporter, too, connects again each time."""
     server.redis.config_set("maxclients", 12)
     with ExitStack() as clients, suppress(redis.ConnectionError):
         for _ in range(20):
@@ -181,27 +181,27 @@ TROUBLES = {
 
 def test_the_alerts_see_what_is_done_to_a_server(under: Scraped) -> None:
     for alert, trouble in TROUBLES.items():
-        [series] = wait_for(f"{alert} sees it", partial(_told, under, rules()[alert], trouble), 60)
+        [series] = wait_for(f"{alert} sees it", partial(_reported, under, rules()[alert], trouble), 60)
         assert series["metric"]["host"] == HOST
         trouble.undo(under.server)
 
 
-def _told(under: Scraped, expr: str, trouble: Trouble) -> list[dict[str, Any]] | None:
+def _reported(under: Scraped, expr: str, trouble: Trouble) -> list[dict[str, Any]] | None:
     trouble.do(under.server)
     return under.query(expr)
 
 
 def test_a_policy_changed_by_hand_fires_at_once_and_is_over_at_once(under: Scraped) -> None:
     under.server.redis.config_set("maxmemory-policy", "allkeys-lru")
-    told = wait_for("the alert fires", lambda: under.firing(HOST).get("RedisEvictionPolicy"))
-    assert told["summary"] == f"The eviction policy of {HOST} is allkeys-lru"
+    reported = wait_for("the alert fires", lambda: under.firing(HOST).get("RedisEvictionPolicy"))
+    assert reported["summary"] == f"The eviction policy of {HOST} is allkeys-lru"
     under.server.redis.config_set("maxmemory-policy", "noeviction")
     wait_for("the alert is over", lambda: "RedisEvictionPolicy" not in under.firing(HOST))
 
 
-def test_every_metric_that_rules_and_dashboard_name_is_told(under: Scraped) -> None:
+def test_every_metric_that_rules_and_dashboard_name_is_exported(under: Scraped) -> None:
     named = {name for expr in [*rules().values(), *expressions().values()] for name in METRIC.findall(expr)}
-    wait_for("an error of a client", lambda: _told(under, "redis_errors_total", Trouble(fill_up)))
+    wait_for("an error of a client", lambda: _reported(under, "redis_errors_total", Trouble(fill_up)))
     make_room(under.server)
     assert len(named) > 40
     assert named - under.names() - CLUSTER - RECORDED == set()
@@ -210,7 +210,7 @@ def test_every_metric_that_rules_and_dashboard_name_is_told(under: Scraped) -> N
 def test_every_panel_of_the_dashboard_shows_something(under: Scraped) -> None:
     fill(under.server)
     for panel, expr in expressions().items():
-        wait_for(f"{panel}: {expr}", partial(_told, under, expr, Trouble(grow)), 60)
+        wait_for(f"{panel}: {expr}", partial(_reported, under, expr, Trouble(grow)), 60)
 
 
 def grow(server: Running) -> None:
@@ -232,7 +232,7 @@ def test_a_run_reads_what_the_exporter_sends(under: Scraped) -> None:
     assert 10 * max(map(len, text.split("\n"))) < scrape.LONGEST_LINE
 
 
-def test_lengths_of_queues_are_told_by_whichever_exporter(under: Scraped) -> None:
+def test_lengths_of_queues_are_reported_by_either_exporter(under: Scraped) -> None:
     """By `noevict serve`: 1.69 stops at the first key that is not there."""
     under.server.redis.delete(*(queues.key(QUEUE, state) for state in queues.STATES))
     under.server.redis.lpush(queues.key(QUEUE, "wait"), "1", "2")

@@ -66,7 +66,7 @@ def test_it_ends_though_a_host_is_frozen_and_a_client_waits(site: Site) -> None:
     frozen = site.start("a", BINARIES[0])
     service = Service(site.directory, "--interval", "1")
     os.kill(frozen.pid, signal.SIGSTOP)
-    wait_for("it is told", lambda: service.health("a")["status"] == "unhealthy")
+    wait_for("it is reported", lambda: service.health("a")["status"] == "unhealthy")
     with socket.create_connection(service.address) as waiting:
         waiting.sendall(b"GET /livez HTTP/1.1\r\n")
         assert service.end() == 0
@@ -86,20 +86,20 @@ def test_a_cache_at_its_maxmemory_is_well_and_one_that_refuses_writes_is_not(
     server.config_set("maxmemory", server.info("memory")["used_memory"] - 100_000)
     server.set("one", "more")
     wait_for("keys are evicted", lambda: service.health("cache")["evictedKeysLastHour"])
-    told = service.health("cache")
-    assert (told["status"], told["writesRefused"]) == ("healthy", False), told
-    assert told["usedMemoryPercent"] > 90
+    reported = service.health("cache")
+    assert (reported["status"], reported["writesRefused"]) == ("healthy", False), reported
+    assert reported["usedMemoryPercent"] > 90
     server.config_set("maxmemory-policy", "volatile-lru")  # no key expires: nothing can be evicted
     server.config_set("maxmemory", 1)
     with pytest.raises(redis.OutOfMemoryError):
         server.set("one", "more")
-    wait_for("it is told", lambda: service.get("/health/redis/cache").code == 503)
+    wait_for("it is reported", lambda: service.get("/health/redis/cache").code == 503)
     assert "1 command got OOM in the last minute" in service.health("cache")["error"]
     assert service.end() == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         (("--port", "{taken}"), "--port {taken}: should be free to listen on: address already in use"),
         (("--host", "203.0.113.1"), "--host 203.0.113.1 --port 8080: should be free to listen on: "),
@@ -110,13 +110,13 @@ def test_a_cache_at_its_maxmemory_is_well_and_one_that_refuses_writes_is_not(
         (("--interval", "soon"), "'soon' is not a valid integer"),
     ],
 )
-def test_what_it_cannot_do_is_one_line(site: Site, arguments: tuple[str, ...], said: str) -> None:
+def test_what_it_cannot_do_is_one_line(site: Site, arguments: tuple[str, ...], printed: str) -> None:
     site.add("a", 1)
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
         done = run(site, "serve", *(each.replace("{taken}", taken) for each in arguments))
     assert (done.returncode, done.stdout) == (1, "")
-    assert said.replace("{taken}", taken) in done.stderr
+    assert printed.replace("{taken}", taken) in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -141,7 +141,7 @@ def test_secrets_that_are_missing_or_incomplete_are_one_line(site: Site) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_user_of_monitoring_that_is_off_is_told_at_the_start(site: Site) -> None:
+def test_a_user_of_monitoring_that_is_off_is_reported_at_the_start(site: Site) -> None:
     site.add("a", 1, redis_users={"health": "off"})
     done = run(site, "serve", "--port", "0")
     assert (done.returncode, done.stderr) == (
@@ -150,13 +150,13 @@ def test_a_user_of_monitoring_that_is_off_is_told_at_the_start(site: Site) -> No
     )
 
 
-def test_a_password_that_a_run_makes_anew_is_taken_up(site: Site) -> None:
+def test_a_password_that_a_run_replaces_is_taken_up(site: Site) -> None:
     server = site.start("a", BINARIES[0])
     service = Service(site.directory, "--interval", "1")
     new = derive_password("made-by-the-next-deploy", "health", derive_id("made-by-the-next-deploy", "a"))
     server.redis.execute_command("ACL", "SETUSER", "health", "resetpass", f">{new}")
     server.redis.execute_command("CLIENT", "KILL", "USER", "health")
-    wait_for("it is told", lambda: "password" in service.health("a").get("error", ""))
+    wait_for("it is reported", lambda: "password" in service.health("a").get("error", ""))
     users = site.directory / "secrets/users.yml"
     old = site.secrets.passwords["host_secret"]
     users.write_text(users.read_text().replace(old, "made-by-the-next-deploy"))
@@ -179,7 +179,7 @@ def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site:
     good = (site.directory / "hosts.yml").read_text()
     (site.directory / "hosts.yml").write_text(good.replace("redis_port", "redis_prot"))
     wait_for(
-        "the mistake is told", lambda: "not applied: a: redis_prot: should be" in service.log.read_text()
+        "the mistake is reported", lambda: "not applied: a: redis_prot: should be" in service.log.read_text()
     )
     assert hosts() == ["a", "b"]
     (site.directory / "hosts.yml").write_text(good)

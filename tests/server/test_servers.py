@@ -9,9 +9,9 @@ from tests.server.conftest import StartServer
 
 
 def test_every_release_runs_and_says_the_version_it_is(server: Running) -> None:
-    told = server.redis.info("server")
-    assert server.server.engine == told.get("server_name", "redis")
-    version = told.get("valkey_version", told["redis_version"])
+    reported = server.redis.info("server")
+    assert server.server.engine == reported.get("server_name", "redis")
+    version = reported.get("valkey_version", reported["redis_version"])
     assert ".".join(map(str, server.server.version)) == version
 
 

@@ -98,22 +98,22 @@ def test_the_worst_come_first_and_the_exit_code_says_that_not_all_are_well(fleet
     assert "\x1b" not in done.stdout
 
 
-def test_hosts_that_are_named_are_asked_alone(fleet: Fleet) -> None:
+def test_only_hosts_that_are_named_are_asked(fleet: Fleet) -> None:
     done = fleet.status("cache-1", "evicts")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("2 of 2 hosts healthy, 1 may evict\n")
     assert fleet.status("full").returncode == 2
 
 
-def test_writes_that_were_refused_since_the_last_run_are_told(fleet: Fleet) -> None:
+def test_writes_that_were_refused_since_the_last_run_are_reported(fleet: Fleet) -> None:
     """By the count that the run kept; without one only what is so now counts. status itself keeps nothing."""
     server, state = fleet.servers["cache-1"].redis, fleet.site.directory / "state"
     server.config_set("maxmemory", 1)
     with pytest.raises(redis.OutOfMemoryError):
         server.set("a", 1)
-    told = fleet.status("cache-1")
-    assert "cache-1: writes are refused: memory is full, " in told.stdout
-    assert "got OOM" not in told.stdout
+    reported = fleet.status("cache-1")
+    assert "cache-1: writes are refused: memory is full, " in reported.stdout
+    assert "got OOM" not in reported.stdout
     server.config_set("maxmemory", "200mb")
     assert fleet.status("cache-1").returncode == 0
     assert not state.exists()
@@ -124,9 +124,9 @@ def test_writes_that_were_refused_since_the_last_run_are_told(fleet: Fleet) -> N
         before = replace(kept, counts={**kept.counts, "OOM": count})
         records.write_drift(state, {"cache-1": Drift(NOW, "drift", 0)}, {"cache-1": {"refusals": before}})
         files = {path.name: path.read_bytes() for path in state.iterdir()}
-        told = fleet.status("cache-1", "--json")
-        assert (told.returncode, json.loads(told.stdout)["writesRefused"]) == (code, code == 2)
-        assert ("1 command got OOM since 20" in told.stdout) is (code == 2)
+        reported = fleet.status("cache-1", "--json")
+        assert (reported.returncode, json.loads(reported.stdout)["writesRefused"]) == (code, code == 2)
+        assert ("1 command got OOM since 20" in reported.stdout) is (code == 2)
         assert {path.name: path.read_bytes() for path in state.iterdir()} == files
     server.config_resetstat()
     assert fleet.status("cache-1").returncode == 0
@@ -135,16 +135,20 @@ def test_writes_that_were_refused_since_the_last_run_are_told(fleet: Fleet) -> N
     state.rmdir()
 
 
-def test_a_save_that_failed_where_it_stops_writes_is_told_at_once(fleet: Fleet) -> None:
+def test_a_failed_save_that_stops_writes_is_reported_at_once(fleet: Fleet) -> None:
     server = fleet.servers["cache-1"]
     (server.directory / "data/dump.rdb").mkdir()
     server.redis.config_set("save", "3600 1")
     server.redis.bgsave()
     wait_for("it has failed", lambda: server.redis.info("persistence")["rdb_last_bgsave_status"] == "err")
-    told = fleet.status("cache-1")
-    assert told.returncode == 2
-    assert "cache-1: writes are refused: the last RDB save failed; it answers MISCONF. Free" in told.stdout
-    assert "deploys/verify.py --limit cache-1 (docs/runbooks/persistence.md#redissavefailed)" in told.stdout
+    reported = fleet.status("cache-1")
+    assert reported.returncode == 2
+    assert (
+        "cache-1: writes are refused: the last RDB save failed; it answers MISCONF. Free" in reported.stdout
+    )
+    assert (
+        "deploys/verify.py --limit cache-1 (docs/runbooks/persistence.md#redissavefailed)" in reported.stdout
+    )
     server.redis.config_set("save", "")
     (server.directory / "data/dump.rdb").rmdir()
     server.redis.bgsave()
@@ -171,10 +175,10 @@ def test_json_is_what_the_service_answers_for_several_hosts(fleet: Fleet) -> Non
     finally:
         service.end()
     done = fleet.status("--json")
-    told = json.loads(done.stdout)
+    reported = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (2, "")
-    assert told.keys() == served.keys()
-    assert list(told["hosts"]) == list(served["hosts"])
+    assert reported.keys() == served.keys()
+    assert list(reported["hosts"]) == list(served["hosts"])
     same = (
         "status",
         "stopped",
@@ -185,16 +189,16 @@ def test_json_is_what_the_service_answers_for_several_hosts(fleet: Fleet) -> Non
         "role",
         "version",
     )
-    for name, host in told["hosts"].items():
+    for name, host in reported["hosts"].items():
         assert host.keys() == served["hosts"][name].keys()
         assert [host[key] for key in same] == [served["hosts"][name][key] for key in same]
-    alone = json.loads(fleet.status("cache-1", "--json").stdout)
-    assert list(alone["hosts"]) == ["cache-1"]
+    single = json.loads(fleet.status("cache-1", "--json").stdout)
+    assert list(single["hosts"]) == ["cache-1"]
 
 
-def test_no_password_is_told(fleet: Fleet) -> None:
-    told = "".join(fleet.status(*how).stdout for how in ((), ("--json",)))
-    assert not [user for user, password in fleet.site.secrets.passwords.items() if password in told]
+def test_no_password_is_printed(fleet: Fleet) -> None:
+    reported = "".join(fleet.status(*how).stdout for how in ((), ("--json",)))
+    assert not [user for user, password in fleet.site.secrets.passwords.items() if password in reported]
 
 
 def test_many_dead_hosts_cost_no_more_than_one(fleet: Fleet) -> None:
@@ -223,9 +227,9 @@ def test_many_dead_hosts_cost_no_more_than_one(fleet: Fleet) -> None:
 # --watch
 
 
-def screen(shown: str) -> str:
+def screen(displayed: str) -> str:
     """What is on the screen last, without colours."""
-    last = shown.replace("\r", "").rpartition("\x1b[H")[2]
+    last = displayed.replace("\r", "").rpartition("\x1b[H")[2]
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", last)
 
 
@@ -237,8 +241,8 @@ def watch(fleet: Fleet, *arguments: str, columns: int = 200, rows: int = 40):
 
 def wait_for_screen(seat: Terminal, pattern: str, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not re.search(pattern, screen(seat.shown)):
-        assert seat.read(deadline), f"ended without {pattern!r} on:\n{screen(seat.shown)}"
+    while not re.search(pattern, screen(seat.displayed)):
+        assert seat.read(deadline), f"ended without {pattern!r} on:\n{screen(seat.displayed)}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -266,10 +270,10 @@ def test_watch_shows_a_change_and_ends_cleanly(fleet: Fleet, number: signal.Sign
 def test_watch_fits_into_a_small_terminal_and_exits_with_how_it_was(fleet: Fleet) -> None:
     with watch(fleet, columns=40, rows=8) as seat:
         wait_for_screen(seat, r"\d+ more lines")
-        lines = screen(seat.shown).splitlines()
+        lines = screen(seat.displayed).splitlines()
         assert len(lines) <= 8
         assert max(map(len, lines)) <= 40
-        assert "frozen  unhealthy" in screen(seat.shown)
+        assert "frozen  unhealthy" in screen(seat.displayed)
         seat.resize(200, 40)
         wait_for_screen(seat, r"HOST +STATUS(?s:.*)2 of 5 hosts healthy, 1 degraded, 2 unhealthy")
         seat.process.send_signal(signal.SIGINT)
@@ -283,14 +287,14 @@ def test_watch_ends_at_once_while_hosts_are_still_asked(fleet: Fleet) -> None:
         seat.process.send_signal(signal.SIGINT)
         seat.read_until("\0", 30)
         assert seat.process.wait(30) == 2
-        assert "Traceback" not in seat.shown
+        assert "Traceback" not in seat.displayed
 
 
-def test_watch_tells_a_mistake_before_it_takes_the_screen(fleet: Fleet) -> None:
+def test_watch_reports_a_mistake_before_it_takes_the_screen(fleet: Fleet) -> None:
     with watch(fleet, "cache-2") as seat:
         seat.read_until("\0", 30)
         assert seat.process.wait(30) == 1
-    assert seat.shown.splitlines() == [
+    assert seat.displayed.splitlines() == [
         "'cache-2': should be a host in hosts.yml (did you mean cache-1?), is not"
     ]
 

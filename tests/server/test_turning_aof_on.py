@@ -41,7 +41,7 @@ class Run:
 
     server: Running
     moment: Callable[[str], None] = lambda _: None
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     memory: int = 1 << 40
     writes: int = 0
     wanted: str = ""  # redis.conf
@@ -87,13 +87,13 @@ class Run:
         return done.stdout.splitlines()
 
     def log(self, line: str) -> None:
-        self.told.append(line)
+        self.reported.append(line)
 
     warn = log
 
 
 class Moments:
-    """A client that tells of its commands."""
+    """A client that records its commands."""
 
     def __init__(self, client: "redis.Redis", moment: Callable[[str], None]) -> None:
         self._client, self._moment = client, moment
@@ -213,7 +213,7 @@ def test_files_of_before_are_kept_and_nothing_else_is_left(start_server: StartSe
     write_append_only_files(run)
     [kept] = server.directory.glob("appendonlydir.kept-*")
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
-    assert run.told == [f"append-only files of an earlier time are kept in {kept}"]
+    assert run.reported == [f"append-only files of an earlier time are kept in {kept}"]
     names = sorted(path.name for path in (server.directory / "appendonlydir").iterdir())
     assert [name.rpartition(".")[2] for name in names] == ["rdb", "aof", "manifest"], names
     assert "Z-" not in " ".join(names)
@@ -248,8 +248,8 @@ def test_a_first_rewrite_that_fails_turns_aof_off_again(start_server: StartServe
 
 def test_without_room_nothing_is_written(start_server: StartServer, binary: Binary) -> None:
     server = turned_off(start_server, binary)
-    told = r"^AOF stays off: 0 MiB of memory are free, .*, then run again$"
-    with pytest.raises(NoevictError, match=told):
+    reported = r"^AOF stays off: 0 MiB of memory are free, .*, then run again$"
+    with pytest.raises(NoevictError, match=reported):
         write_append_only_files(Run(server, memory=1 << 20))  # type: ignore[arg-type]
     assert not (server.directory / "dump.rdb").exists()
     assert server.redis.config_get("appendonly") == {"appendonly": "no"}
@@ -274,7 +274,7 @@ def in_its_place(conf: Path, which: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["missing", "link", "fifo"])
-def test_a_configuration_that_is_no_file_is_written_anew(start_server: StartServer, which: str) -> None:
+def test_a_configuration_that_is_no_file_is_rewritten(start_server: StartServer, which: str) -> None:
     server = turned_off(start_server, BINARIES[0])
     conf = server.conf
     run: Any = Run(server, wanted=conf.read_text())
@@ -331,7 +331,7 @@ def test_keys_are_counted_that_do_not_expire(start_server: StartServer, binary: 
     client.select(3)
     client.set("key", "value")
     client.save()
-    # That of the second database is not at the beginning: it is not for the first one to say that there are none.
+    # The second database is not at the beginning: the first one cannot show that there are no keys.
     assert counted(dump) == ["keys unknown"]
     client.delete("key")
     client.save()

@@ -1,6 +1,6 @@
 """`noevict serve` over real servers: each status by bringing it about, and what it must never do.
 
-One service watches a host for each case, of one release; what is then said of each is asked over HTTP.
+One service watches a host for each case, of one release; what is then reported of each is asked over HTTP.
 """
 
 import os
@@ -31,7 +31,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @dataclass(frozen=True)
 class Case:
-    """How a host comes to a status, and what is then said; ``back``: how it becomes healthy again."""
+    """How a host comes to a status, and what is then reported; ``back``: how it becomes healthy again."""
 
     id: str
     bring_about: Callable[[Site, Running], object]
@@ -268,8 +268,10 @@ def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
 def says(service: Service, host: str, status: str, check: str, why: str) -> Callable[[], bool]:
     def look() -> bool:
         answer = service.get(f"/health/redis/{host}")
-        told = answer.json
-        if told["status"] != status or (check and why not in told["checks"].get(check, {}).get("detail", "")):
+        reported = answer.json
+        if reported["status"] != status or (
+            check and why not in reported["checks"].get(check, {}).get("detail", "")
+        ):
             return False
         assert answer.code == (503 if status == "unhealthy" else 200)
         return True
@@ -278,11 +280,11 @@ def says(service: Service, host: str, status: str, check: str, why: str) -> Call
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_each_status_is_told_once_it_is_so_and_no_longer(watched: Watched, case: Case) -> None:
+def test_each_status_is_reported_while_it_lasts_and_no_longer(watched: Watched, case: Case) -> None:
     server, service = watched.servers[case.host], watched.service
     wait_for("it is well at first", says(service, case.host, "healthy", "", ""))
     case.bring_about(watched.site, server)
-    wait_for(f"{case.status} is told", says(service, case.host, case.status, case.check, case.why))
+    wait_for(f"{case.status} is reported", says(service, case.host, case.status, case.check, case.why))
     if case.status == "unhealthy":
         assert case.why in service.health(case.host)["error"]
     if case.check == "writes":
@@ -305,10 +307,10 @@ def test_a_wrong_policy_is_a_warning_with_the_next_answer(watched: Watched) -> N
     for policy in ("volatile-lru", "allkeys-lfu", "noeviction"):
         server.redis.config_set("maxmemory-policy", policy)
         for path in ("/health/redis/well", "/health/redis"):
-            told = service.get(path).json
-            assert told["evictionPolicy"] == policy, told
-            assert ("warning" in told) is (policy != "noeviction")
-            assert f"'{policy}'" in told.get("warning", "'noeviction'")
+            reported = service.get(path).json
+            assert reported["evictionPolicy"] == policy, reported
+            assert ("warning" in reported) is (policy != "noeviction")
+            assert f"'{policy}'" in reported.get("warning", "'noeviction'")
         assert service.health("well")["status"] == "healthy"
 
 
@@ -328,8 +330,8 @@ def test_a_host_that_is_not_listed_is_not_found(watched: Watched) -> None:
 
 
 def test_a_server_that_asks_for_a_certificate_gets_one(watched: Watched) -> None:
-    told = watched.service.health("asks")
-    assert told["status"] == "healthy", told
+    reported = watched.service.health("asks")
+    assert reported["status"] == "healthy", reported
 
 
 def test_queues_are_counted_by_their_real_keys(watched: Watched) -> None:
@@ -344,9 +346,9 @@ def test_queues_are_counted_by_their_real_keys(watched: Watched) -> None:
         "shop:invoices": {**nothing, "failed": 1},
     }
     server.set("bull:email:paused", "no list")
-    told = watched.service.health("well")
-    assert told["status"] == "healthy"
-    assert "bull:email:paused: WRONGTYPE" in told["queues"]["error"]
+    reported = watched.service.health("well")
+    assert reported["status"] == "healthy"
+    assert "bull:email:paused: WRONGTYPE" in reported["queues"]["error"]
     server.delete("bull:email:paused")
 
 
@@ -355,9 +357,9 @@ def test_a_poll_leaves_nothing_in_the_acl_log_and_a_lost_connection_is_no_failur
     server.redis.acl_log_reset()
     for _ in range(5):
         kill_clients(server)
-        told = service.health("well")
-        assert told["status"] == "healthy", told
-        assert "error" not in told["queues"]
+        reported = service.health("well")
+        assert reported["status"] == "healthy", reported
+        assert "error" not in reported["queues"]
     assert server.redis.acl_log() == []
 
 
@@ -376,21 +378,21 @@ def samples(service: Service, host: str) -> dict[str, float]:
     }
 
 
-def test_metrics_tell_what_the_exporter_cannot_know(watched: Watched) -> None:
+def test_metrics_report_what_the_exporter_cannot_know(watched: Watched) -> None:
     service, state = watched.service, records.locate(watched.site.directory)
-    told = samples(service, "well")
+    reported = samples(service, "well")
     queues = {"noevict_queue_jobs", "noevict_queue_workers_seen"}
-    assert set(told) - queues == {"noevict_up", "noevict_certificate_not_after_timestamp_seconds"}
-    days = (told["noevict_certificate_not_after_timestamp_seconds"] - NOW.timestamp()) / 86400
+    assert set(reported) - queues == {"noevict_up", "noevict_certificate_not_after_timestamp_seconds"}
+    days = (reported["noevict_certificate_not_after_timestamp_seconds"] - NOW.timestamp()) / 86400
     assert 89 < days < 91
     assert samples(service, "nobody") == {"noevict_up": 0}
     records.write_drift(state, {"well": records.Drift(NOW, "drift", 3)})
     records.write_backup(state, ["well"], NOW)
     wait_for("what a run left behind shows", lambda: samples(service, "well").get("noevict_drift") == 3)
-    told = samples(service, "well")
-    assert told["noevict_last_look_failed"] == 0
-    assert told["noevict_last_look_timestamp_seconds"] == NOW.timestamp()
-    assert told["noevict_last_backup_timestamp_seconds"] == NOW.timestamp()
+    reported = samples(service, "well")
+    assert reported["noevict_last_look_failed"] == 0
+    assert reported["noevict_last_look_timestamp_seconds"] == NOW.timestamp()
+    assert reported["noevict_last_backup_timestamp_seconds"] == NOW.timestamp()
     assert service.health("well")["drift"]["differences"] == 3
     records.write_drift(state, {"well": records.Drift(NOW, "deploy", None, "is a replica")})
     wait_for(
@@ -410,8 +412,8 @@ def test_no_secret_is_in_any_answer_or_in_the_log_or_on_the_command_line(watched
         "/readyz",
     ]
     process = Path(f"/proc/{service.process.pid}")
-    told = [*(service.get(path).text for path in paths), service.log.read_text()]
-    told += [(process / name).read_text() for name in ("cmdline", "environ")]
+    reported = [*(service.get(path).text for path in paths), service.log.read_text()]
+    reported += [(process / name).read_text() for name in ("cmdline", "environ")]
     found = Secrets.load(site.directory / "secrets")
     assert found is not None
     secrets = [
@@ -420,5 +422,7 @@ def test_no_secret_is_in_any_answer_or_in_the_log_or_on_the_command_line(watched
         *(site.password(user, host) for host in site.hosts for user in PER_HOST),
         *found.ca.key_pem.split(),
     ]
-    assert [secret for secret in secrets if len(secret) > 20 and any(secret in text for text in told)] == []
+    assert [
+        secret for secret in secrets if len(secret) > 20 and any(secret in text for text in reported)
+    ] == []
     assert "Traceback" not in service.log.read_text()

@@ -20,8 +20,8 @@ def report_of(host: Managed, name: str = "cache-1", **more: Any) -> Report:
     """Of a captured host, as ``noevict drift`` makes one."""
     plan = host.plan
     made = findings(plan, host.state)
-    said = (plan.refusals, plan.changes, plan.faults, plan.notices, made, plan.blocked, str(host.server))
-    return Report(name, *said, **more)
+    printed = (plan.refusals, plan.changes, plan.faults, plan.notices, made, plan.blocked, str(host.server))
+    return Report(name, *printed, **more)
 
 
 def report_with(text: str) -> Report:
@@ -40,7 +40,7 @@ def read_xml(document: str) -> ElementTree.Element:
 @dataclass
 class Page(HTMLParser):
     """``tags``: each element's start, with its attributes, and end. ``rows``: the texts of each table row's cells;
-    ``hosts``: those of each host's own table, by host. ``text``: all that is to be read."""
+    ``hosts``: the rows of each host's own table, by host. ``text``: all that is to be read."""
 
     tags: list[tuple[Any, ...]] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)

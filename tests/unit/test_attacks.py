@@ -80,9 +80,9 @@ ANY_VALUE = st.one_of(
 )
 
 
-def assert_bounded(told: list[str]) -> None:
-    assert told
-    for line in told:
+def assert_bounded(reported: list[str]) -> None:
+    assert reported
+    for line in reported:
         assert line.isprintable(), ascii(line[:200])
         assert len(line) <= BOUND
 
@@ -91,7 +91,7 @@ def assert_bounded(told: list[str]) -> None:
 @example("x" * MEGABYTE)
 @example("\x1b" * MEGABYTE)
 @example("  TLS: what is indented stays so")
-def test_whatever_is_told_is_one_line_that_a_terminal_shows(text: str) -> None:
+def test_whatever_is_printed_is_one_line_that_a_terminal_shows(text: str) -> None:
     assert_bounded([one_line(text)])
     assert one_line(text) == text or not text.isprintable() or len(text) > 1000
     assert NoevictError(text, text).lines == (one_line(text),) * 2
@@ -275,7 +275,7 @@ def test_a_name_for_clients_is_one_that_a_certificate_can_hold(text: str) -> Non
     assert normalise(text) is not None
 
 
-# What a host tells
+# What a host prints
 
 
 @given(
@@ -285,12 +285,12 @@ def test_a_name_for_clients_is_one_that_a_certificate_can_hold(text: str) -> Non
 def test_a_look_with_evil_in_it_is_a_state_or_one_clear_error(
     name: str, edits: list[tuple[int, str]]
 ) -> None:
-    told = list(lines(name))
+    reported = list(lines(name))
     for place, evil in edits:
-        key, _, value = told[place % (len(told) - 1)].partition(" ")
-        told[place % (len(told) - 1)] = f"{key} {evil}{value}"
+        key, _, value = reported[place % (len(reported) - 1)].partition(" ")
+        reported[place % (len(reported) - 1)] = f"{key} {evil}{value}"
     try:
-        parse_facts(told)
+        parse_facts(reported)
     except NoevictError as refused:
         assert_bounded(list(refused.lines))
 
@@ -339,10 +339,10 @@ def test_an_evil_argument_is_answered_in_a_bounded_line(
 ) -> None:
     before = sorted(path for path in root.rglob("*") if path.name != "clients")
     assert run([*command, EVIL[evil]]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert_bounded(told.err.rstrip("\n").split("\n"))
-    assert len(told.err.splitlines()) == 1
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert_bounded(reported.err.rstrip("\n").split("\n"))
+    assert len(reported.err.splitlines()) == 1
     assert sorted(path for path in root.rglob("*") if path.name != "clients") == before
 
 
@@ -377,7 +377,7 @@ def test_secrets_in_a_directory_that_everybody_writes_in_are_refused(root: Path)
 
 
 def test_another_name_of_a_secret_opens_it_to_nobody(root: Path, tmp_path: Path) -> None:
-    """A hard link: owner and mode are the file's own, and what is written anew is another file."""
+    """A hard link: owner and mode are the file's own, and a rewrite makes a new file."""
     users, other = root / "secrets/users.yml", tmp_path / "other"
     other.hardlink_to(users)
     before = other.read_text()
@@ -402,7 +402,7 @@ def test_a_link_in_secrets_to_what_is_no_file_is_refused_in_one_line(root: Path,
     targets = {"nowhere": "nowhere", "itself": file, "a directory": "/etc", "a device": "/dev/null"}
     path.symlink_to(targets[to])
     if (file, to) == ("ca.crt", "nowhere"):
-        assert Secrets.load(root / "secrets") is None  # as where there is none: `create` then refuses
+        assert Secrets.load(root / "secrets") is None  # as if there is none: `create` then refuses
         return
     with pytest.raises(NoevictError) as refused:
         Secrets.load(root / "secrets")

@@ -42,7 +42,7 @@ def imported(path: Path) -> Iterator[str]:
 IMPORTS = {module: {name for name in imported(path) if name} for module, path in MODULES.items()}
 
 
-def test_imports_of_packages_are_seen_as_those_of_modules_are(tmp_path: Path) -> None:
+def test_imports_of_packages_are_seen_as_imports_of_modules_are(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
         "from noevict import operations\nfrom noevict.monitor import web\nfrom noevict.errors import E\n"

@@ -194,6 +194,6 @@ with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(
 """
 
 
-def test_a_connection_is_not_asked_all_the_time_whether_it_was_closed_and_tells_when_it_is() -> None:
+def test_a_connection_is_not_asked_all_the_time_whether_it_was_closed_and_reports_when_it_is() -> None:
     done = subprocess.run([sys.executable, "-c", POLLS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

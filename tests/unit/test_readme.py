@@ -34,11 +34,11 @@ def code(text: str) -> str:
 
 def test_the_table_of_settings_has_every_one_with_its_default() -> None:
     rows = re.findall(r"(?m)^\| `(redis_\w+)` \| `([^`]+)` \|", README)
-    told = {name: ast.literal_eval(default) for name, default in rows}
+    documented = {name: ast.literal_eval(default) for name, default in rows}
     manual = runpy.run_path(str(PROJECT / "group_data/all.py"))
     defaults = {name: value for name, value in manual.items() if name.startswith("redis_")}
-    assert list(told) == list(dict.fromkeys(told))
-    assert told == defaults
+    assert list(documented) == list(dict.fromkeys(documented))
+    assert documented == defaults
 
 
 @pages
@@ -58,7 +58,7 @@ def test_every_make_target_named_is_there(page: Path) -> None:
     assert set(re.findall(rf"{START}make ([a-z-]+)", code(page.read_text()))) <= targets
 
 
-def test_the_readme_tells_the_two_commands() -> None:
+def test_the_readme_names_the_two_commands() -> None:
     assert "`make deploy`" in README
     assert "`make test`" in README
 

@@ -39,6 +39,21 @@ def test_no_word_of_the_dialect_is_used(path: Path) -> None:
     ] == []
 
 
+# The two commonest words of the dialect stay out of tests too.
+TEST_DIALECT = re.compile(r"(?:\b|_)(?:told|anew)(?:\b|_)", re.I)
+TESTS = [
+    path
+    for folder in ("tests", "benchmarks")
+    for path in sorted((PROJECT / folder).rglob("*.py"))
+    if path != Path(__file__)
+]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_no_test_uses_a_word_of_the_dialect(path: Path) -> None:
+    assert [line for line in path.read_text().splitlines() if TEST_DIALECT.search(line)] == []
+
+
 # Words that the code does without too, in names, comments, docstrings and messages.
 CODE_DIALECT = re.compile(
     r"(?:\b|_)(?:told|said|tells?|anew|twin)(?:\b|_)|\b(?:goes on|is to be|are to be)\b", re.I

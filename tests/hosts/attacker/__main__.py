@@ -44,7 +44,7 @@ PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CLONE_NEWNS = 24, 38, 0x20000
 
 
 def swap(path: Path, traps: tuple[Callable[[Path], None], ...]) -> Iterator[None]:
-    """Between what is there and a trap, and back; where nothing is there, the trap comes and goes."""
+    """Between what is there and a trap, and back; if nothing is there, the trap comes and goes."""
     for number in itertools.count():
         side = path.with_name(f".swapped-{path.name}-{os.getpid()}-{number % 2}")
         remove(side)
@@ -160,7 +160,7 @@ ROLES: dict[str, Callable[[], Iterator[None]]] = {
 
 
 def play(role: str) -> None:
-    """Until SIGTERM, which ends it where it has put everything back."""
+    """Until SIGTERM, which ends it once it has put everything back."""
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     acts = ROLES[role]()

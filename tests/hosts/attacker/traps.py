@@ -66,7 +66,7 @@ def fifo(path: Path) -> None:
 
 
 def hard_link(path: Path) -> None:
-    """To a file of root's, where this kernel lets a stranger make one."""
+    """To a file of root's, if this kernel lets a stranger make one."""
     try:
         os.link("/etc/passwd", path)
     except OSError:

@@ -19,9 +19,9 @@ async def until(what: str, look: Any) -> None:
 
 
 async def main() -> dict[str, Any]:
-    told = json.load(sys.stdin)
-    connection = {key: told[key] for key in ("host", "port", "username", "password")}
-    connection |= {"ssl": True, "ssl_ca_certs": told["ca"]}
+    reported = json.load(sys.stdin)
+    connection = {key: reported[key] for key in ("host", "port", "username", "password")}
+    connection |= {"ssl": True, "ssl_ca_certs": reported["ca"]}
     queue = Queue("port", {"connection": connection})
     errors: list[str] = []
 

@@ -65,7 +65,7 @@ async function main() {
   const paused = await queue.isPaused();
   await queue.resume();
   await late.waitUntilFinished(events, 30000);
-  await until('the late job is told', () => completed.has(late.id));
+  await until('the late job is reported', () => completed.has(late.id));
 
   const workers = (await queue.getWorkers()).length;
   const metrics = (await queue.getMetrics('completed')).meta.count;

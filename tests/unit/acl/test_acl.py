@@ -14,7 +14,7 @@ from noevict.acl.profiles import PROFILES, User, render_acl, rules_for, user_nam
 from noevict.acl.rules import CATEGORIES, Catalogue, Selector, canonical, kind, words
 from noevict.acl.validation import user_problems
 from noevict.engines.engine import Server
-from tests.unit.looks.captured import told
+from tests.unit.looks.captured import reported
 from tests.unit.looks.managed import managed
 
 REDIS_7 = Server("redis", (7, 0, 15))
@@ -158,7 +158,7 @@ def test_replies_are_text_or_bytes_and_as_many_as_the_questions() -> None:
 def test_the_questions_are_about_every_category_that_servers_have() -> None:
     *categories, everything = Catalogue.QUESTIONS
     assert everything == ("COMMAND LIST",)
-    assert categories == [("ACL CAT", name) for name in told("valkey")["categories"]]
+    assert categories == [("ACL CAT", name) for name in reported("valkey")["categories"]]
 
 
 def test_a_selector_is_one_word() -> None:
@@ -286,8 +286,8 @@ def test_a_word_only_newer_servers_know_is_left_out_for_older_ones() -> None:
 
 
 def test_a_repr_shows_no_digest() -> None:
-    shown = repr(wanted_users({}, DIGESTS, REDIS_7))
-    assert not any(value in shown for value in DIGESTS.values())
+    displayed = repr(wanted_users({}, DIGESTS, REDIS_7))
+    assert not any(value in displayed for value in DIGESTS.values())
 
 
 def test_the_acl_file_has_one_user_a_line_by_name_and_no_comment() -> None:
@@ -308,7 +308,7 @@ def test_every_profile_says_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("profile", ["app", "exporter", "health", "readonly"])
 def test_what_a_profile_allows_on_redis_8_is_the_golden_list(profile: str) -> None:
-    """``UPDATE_GOLDEN=1 pytest`` writes them anew."""
+    """``UPDATE_GOLDEN=1 pytest`` rewrites them."""
     catalogue = managed("trixie").state.live.catalogue
     assert catalogue is not None
     allows = Selector.read(words(rules_for(profile, Server("redis", (8, 0, 2)))), catalogue)
@@ -546,13 +546,13 @@ def test_each_tampering_is_one_difference_and_its_repair_is_that_user(
     pattern: str, instead: str, subject: str, wanted: str, found: str
 ) -> None:
     tampered = re.sub(pattern, instead, render_acl(USERS), count=1)
-    (told,) = differences(USERS, tampered.splitlines(), SMALL)
-    assert str(told) == f"user {subject}: should be {wanted}, got {found}"
-    assert not re.search("[0-9a-f]{64}", str(told))
-    first, *also = repair_commands(USERS, [told.user])
-    assert also == ([("CLIENT", "KILL", "USER", "default")] if told.user == "default" else [])
+    (reported,) = differences(USERS, tampered.splitlines(), SMALL)
+    assert str(reported) == f"user {subject}: should be {wanted}, got {found}"
+    assert not re.search("[0-9a-f]{64}", str(reported))
+    first, *also = repair_commands(USERS, [reported.user])
+    assert also == ([("CLIENT", "KILL", "USER", "default")] if reported.user == "default" else [])
     made = {user.name: ("ACL", "SETUSER", user.name, "reset", *user.words) for user in USERS}
-    assert first == made.get(told.user, ("ACL", "DELUSER", "eve"))
+    assert first == made.get(reported.user, ("ACL", "DELUSER", "eve"))
 
 
 @pytest.mark.parametrize(

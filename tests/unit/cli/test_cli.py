@@ -73,9 +73,9 @@ def mistake(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
     def of(*arguments: str) -> str:
         assert run(arguments) == 1
-        told = capsys.readouterr()
-        assert told.out == ""
-        (line,) = told.err.splitlines()
+        reported = capsys.readouterr()
+        assert reported.out == ""
+        (line,) = reported.err.splitlines()
         return line
 
     return of
@@ -172,7 +172,7 @@ def test_unsafe_secrets_are_refused(secrets: Secrets, mistake: Any) -> None:
     assert "should have mode 0600" in mistake("url", "cache-2")
 
 
-def test_a_mistake_in_hosts_yml_or_settings_is_told_as_everywhere(root: Path, mistake: Any) -> None:
+def test_a_mistake_in_hosts_yml_or_settings_is_reported_as_everywhere(root: Path, mistake: Any) -> None:
     (root / "hosts.yml").write_text("redis:\n  cache-1: {redis_port: 99999}\n")
     assert mistake("url", "cache-1") == (
         "cache-1: redis_port: should be a port from 1 to 65535, got 99999 (hosts.yml:2)"
@@ -237,7 +237,7 @@ def test_before_the_first_deploy_there_is_no_client_certificate(root: Path, mist
     assert not (root / "secrets").exists()
 
 
-# noevict drift; what it tells is tested on hosts
+# noevict drift; what it reports is tested on hosts
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def drift(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (("--format", "yaml"), "'yaml'"),
     ],
 )
-def test_a_mistake_about_the_report_is_told_before_a_host_is_looked_at(
+def test_a_mistake_about_the_report_is_reported_before_a_host_is_looked_at(
     at_nobody: Path, arguments: tuple[str, ...], line: str
 ) -> None:
     done = drift(at_nobody, *arguments)

@@ -12,7 +12,7 @@ NO_CONFIG = "Command # 1 (CONFIG GET *) of pipeline caused error: unknown comman
 
 def alert(reason: str) -> redis.ConnectionError:
     """As redis-py raises what a server answered to a handshake."""
-    cause = ssl.SSLError(1, f"[SSL: {reason}] told by the server")
+    cause = ssl.SSLError(1, f"[SSL: {reason}] sent by the server")
     cause.reason = reason
     error = redis.ConnectionError("Error 1 connecting")
     error.__cause__ = cause
@@ -34,7 +34,9 @@ def test_a_server_that_refuses_our_certificate_wants_one_of_its_own_ca(reason: s
         (redis.exceptions.NoPermissionError("User ops has no permissions"), "User ops has no permissions: name a "),
     ],
 )  # fmt: skip
-def test_commands_that_are_not_there_for_us_are_told_with_the_next_step(error: Exception, words: str) -> None:
+def test_commands_that_are_not_there_for_us_are_reported_with_the_next_step(
+    error: Exception, words: str
+) -> None:
     assert with_advice(error).startswith(words)
 
 
@@ -42,5 +44,5 @@ def test_commands_that_are_not_there_for_us_are_told_with_the_next_step(error: E
     "error",
     [alert("WRONG_VERSION_NUMBER"), redis.TimeoutError("timed out"), redis.ResponseError("MASTERDOWN")],
 )
-def test_anything_else_is_told_as_it_is(error: Exception) -> None:
+def test_anything_else_is_reported_as_it_is(error: Exception) -> None:
     assert with_advice(error) == str(error)

@@ -192,7 +192,7 @@ def test_a_command_is_words_of_any_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "shown"),
+    ("answer", "displayed"),
     [
         (
             "ERR unknown command 'AUTH', with args beginning with: 'app' 's3cret'",
@@ -205,6 +205,6 @@ def test_a_command_is_words_of_any_bytes() -> None:
         ("WRONGPASS invalid", "WRONGPASS invalid"),
     ],
 )
-def test_a_password_that_is_repeated_is_hidden(answer: str, shown: str) -> None:
-    assert without_password(answer, "s3cret") == shown
+def test_a_password_that_is_repeated_is_hidden(answer: str, displayed: str) -> None:
+    assert without_password(answer, "s3cret") == displayed
     assert without_password("NOAUTH", "") == "NOAUTH"

@@ -1,4 +1,4 @@
-"""The alert rules: each tells people what to do and where to read on, and each has its tests."""
+"""The alert rules: each says what to do and where to read on, and each has its tests."""
 
 import re
 from pathlib import Path
@@ -38,10 +38,10 @@ def test_an_alert_says_how_grave_it_is_what_it_means_and_what_to_do(alert: str) 
     rule = rules()[alert]
     assert rule["labels"] == {"severity": rule["labels"]["severity"]}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-    told = rule["annotations"]
-    assert set(told) == {"summary", "description", "action", "runbook_url"}
-    assert all(told.values())
-    assert "$labels.host" in told["summary"] or alert in {"RedisTargetsAbsent", "NoevictServeDown"}
+    reported = rule["annotations"]
+    assert set(reported) == {"summary", "description", "action", "runbook_url"}
+    assert all(reported.values())
+    assert "$labels.host" in reported["summary"] or alert in {"RedisTargetsAbsent", "NoevictServeDown"}
 
 
 @alerts
@@ -93,7 +93,7 @@ def test_numbers_of_a_series_are_in_quotes() -> None:
         assert all(isinstance(series["values"], str) for series in case["input_series"]), case["name"]
 
 
-def test_every_test_of_an_alert_is_of_one_that_is_there() -> None:
+def test_every_test_of_an_alert_names_an_alert_that_exists() -> None:
     assert {case["name"].split()[0] for case in cases()} == set(rules())
 
 
@@ -111,9 +111,9 @@ def test_the_links_lead_where_the_setting_says_and_nothing_else_changes() -> Non
 def test_one_file_of_rules_has_one_base_of_links() -> None:
     same, other = Settings(), Settings(redis_runbooks="https://a.example/")
     assert runbooks_of({"a": same, "b": same}) == "docs/runbooks"
-    with pytest.raises(NoevictError) as told:
+    with pytest.raises(NoevictError) as reported:
         runbooks_of({"a": same, "b": other})
-    assert told.value.lines == (
+    assert reported.value.lines == (
         "b: redis_runbooks: should be the same for all hosts, 'docs/runbooks', got 'https://a.example/'",
     )
 

@@ -1,4 +1,4 @@
-"""The exporter beside Redis: where it listens, what it is told, what is due of it, what Prometheus reads."""
+"""The exporter beside Redis: where it listens, how it is configured, what is due, what Prometheus reads."""
 
 import hashlib
 import json
@@ -69,7 +69,7 @@ LISTEN: Mapping[str, tuple[str, str, str]] = {
     "loopback of IPv6 alone": ("::1", "cache-1", "::1"),
     "one that is there though it may be missing": ("127.0.0.1 -10.0.0.5", "cache-1", "10.0.0.5"),
     "not one that is missing": ("127.0.0.1 -10.9.9.9", "10.9.9.9", "127.0.0.1"),
-    "one that no look tells": ("127.0.0.1 10.9.9.9", "cache-1", "10.9.9.9"),
+    "one that no look reports": ("127.0.0.1 10.9.9.9", "cache-1", "10.9.9.9"),
     "all": ("* -::*", "10.0.0.5", ""),
     "all, in numbers": ("0.0.0.0 ::", "cache-1", ""),
     "all of IPv4: no address of IPv6": ("*", "cache-1", "10.0.0.5"),
@@ -123,7 +123,7 @@ def test_it_asks_redis_by_a_name_that_the_certificate_covers(
     assert redis_name(bind.split(), "cache-1", certificate) == name
 
 
-# --- what it is told -------------------------------------------------------------------------------------------
+# --- its configuration -------------------------------------------------------------------------------------------
 
 
 def a_target(name: str = "bookworm", *, systemd: int = 252, **settings: Any) -> WantedExporter:
@@ -134,7 +134,7 @@ def a_target(name: str = "bookworm", *, systemd: int = 252, **settings: Any) -> 
 
 @pytest.mark.parametrize("name", ["bookworm", "valkey"])
 def test_the_drop_in_is_the_golden_one(name: str) -> None:
-    """``UPDATE_GOLDEN=1 pytest`` writes them anew."""
+    """``UPDATE_GOLDEN=1 pytest`` rewrites them."""
     queues = ["email", "{bull}:a,b = 100%", 'shop:"ä"']
     target = a_target(name, systemd=252 if name == "bookworm" else 257, redis_queues=queues)
     text, golden = target.file(DROPIN).content, GOLDEN / f"prometheus-redis-exporter.conf-{name}"
@@ -143,7 +143,7 @@ def test_the_drop_in_is_the_golden_one(name: str) -> None:
     assert text == golden.read_text()
 
 
-def test_the_password_is_in_one_file_of_roots_and_for_its_own_redis_alone() -> None:
+def test_the_password_is_in_one_file_of_roots_and_only_for_its_own_redis() -> None:
     target = a_target(redis_port=7000)
     holders = [file for file in target.files if "pass word" in (file.content or "")]
     assert [(file.path, file.owner, file.group, file.mode) for file in holders] == [
@@ -161,10 +161,10 @@ def test_the_password_is_in_one_file_of_roots_and_for_its_own_redis_alone() -> N
 def test_a_queue_of_any_name_is_one_word_that_the_exporter_reads_back(names: list[str]) -> None:
     queues = [name for name in names if ":" not in name]
     target = a_target(redis_queues=queues)
-    told = target.environment.get("REDIS_EXPORTER_CHECK_SINGLE_KEYS", "")
-    assert not set(told) & set(" \"'\\$\t\n{}")
+    reported = target.environment.get("REDIS_EXPORTER_CHECK_SINGLE_KEYS", "")
+    assert not set(reported) & set(" \"'\\$\t\n{}")
     # As Go's url.QueryUnescape does.
-    keys = [unquote_plus(part.partition("=")[2]) for part in told.split(",") if part]
+    keys = [unquote_plus(part.partition("=")[2]) for part in reported.split(",") if part]
     assert keys == list(target.keys)
     assert {f"bull:{name}:{state}" for name in queues for state in ("wait", "active", "failed")} <= set(keys)
 
@@ -256,7 +256,7 @@ def but_unit(**properties: str) -> FoundExporter:
     return replace(WANTED, unit={**WANTED.unit, **properties})
 
 
-def but_told(**words: str) -> FoundExporter:
+def but_reported(**words: str) -> FoundExporter:
     return replace(WANTED, environment={**WANTED.environment, **words})
 
 
@@ -319,8 +319,8 @@ DUE: Mapping[str, tuple[FoundExporter, list[str]]] = {
     "no drop-in": (but_file(DROPIN, gone=True), [f"[file] {DROPIN}"]),
     "another password in use": (but_handed(**{"passwords.json": "0"}), [f"[restart] {PASSWORDS}"]),
     "another CA in use": (but_handed(**{"ca.crt": "0"}), [f"[restart] {CA}"]),
-    "told otherwise": (but_told(REDIS_USER="default"), ["[restart] REDIS_USER"]),
-    "told more": (but_told(REDIS_PASSWORD="(hidden)"), ["[restart] REDIS_PASSWORD"]),
+    "another user": (but_reported(REDIS_USER="default"), ["[restart] REDIS_USER"]),
+    "a password too many": (but_reported(REDIS_PASSWORD="(hidden)"), ["[restart] REDIS_PASSWORD"]),
     "started with arguments": (replace(WANTED, started="0"), [f"[restart] arguments of {PACKAGE}"]),
     "a certificate that ends soon": (
         replace(WANTED, certificate=OLD, key_digest=OLD_DIGEST),
@@ -342,7 +342,7 @@ DUE: Mapping[str, tuple[FoundExporter, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", DUE)
-def test_what_is_due_is_told_by_name_and_nothing_else_is(case: str) -> None:
+def test_what_is_due_is_reported_by_name_and_nothing_else_is(case: str) -> None:
     found, due = DUE[case]
     made = plan(found)
     assert (made.refusals, made.faults) == ((), ())
@@ -369,7 +369,7 @@ FAULTS: Mapping[str, tuple[FoundExporter, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_what_overrides_ours_is_told_and_not_fought_by_restarts(case: str) -> None:
+def test_what_overrides_ours_is_reported_and_not_fought_by_restarts(case: str) -> None:
     found, words = FAULTS[case]
     made = plan(found)
     assert made.changes == ()
@@ -391,7 +391,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_changed(found: FoundExpor
     assert made.changes == ()
 
 
-def test_more_queues_than_a_process_can_be_told_are_refused() -> None:
+def test_more_queues_than_a_process_can_be_given_are_refused() -> None:
     queues = [f"a queue with a rather long name, number {number}" for number in range(300)]
     target = a_target(redis_queues=queues)
     made = make_plan(WANTED, target, CA_OF_OURS, NOW)
@@ -399,7 +399,7 @@ def test_more_queues_than_a_process_can_be_told_are_refused() -> None:
     assert not make_plan(WANTED, a_target(redis_queues=queues[:150]), CA_OF_OURS, NOW).refusals
 
 
-def test_loopback_alone_and_arguments_that_are_read_no_more_are_said() -> None:
+def test_only_loopback_and_arguments_that_are_not_read_any_more_are_reported() -> None:
     assert plan(WANTED).notices == ()
     assert "listens only on loopback" in plan(WANTED, listen="127.0.0.1").notices[0]
     assert "ARGS in /etc/default" in plan(replace(WANTED, arguments=True)).notices[0]
@@ -530,11 +530,11 @@ def test_a_redis_whose_users_wait_for_a_deploy_is_none_to_monitor_yet(
         managed=True, layout=host.layout, found=host.state, settings=host.settings,
         plan=host.plan, secrets=host.secrets, context=SimpleNamespace(now=host.now),
     )  # fmt: skip
-    told = not_yet(run)
+    reported = not_yet(run)
     if refused is None:
-        assert told == ()
+        assert reported == ()
     else:
-        assert [line.startswith(refused) and line.endswith(": run deploy.py first") for line in told] == [
+        assert [line.startswith(refused) and line.endswith(": run deploy.py first") for line in reported] == [
             True
         ]
 
@@ -559,7 +559,7 @@ def test_the_log_of_an_exporter_that_does_not_answer_is_read_without_a_complaint
     with pytest.raises(NoevictError, match=r"\(it answers 500\): its log says nothing$"):
         scrape._scrape_until_it_answers(exporter)
     [text] = sent
-    # A journal of two lines, where one tells why; no file of a log is asked for.
+    # A journal of two lines, and one says why; no file of a log is asked for.
     journal = "journalctl() { printf 'level=error cannot bind\\nfine\\n'; }"
     on_systemd = f"{journal}\nsystemctl() {{ :; }}\n{text}".replace("/run/systemd/system", "/")
     done = subprocess.run(["bash", "-c", on_systemd], capture_output=True, text=True, check=False)

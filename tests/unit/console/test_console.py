@@ -31,7 +31,7 @@ def test_what_follows_host_and_options_is_the_command(line: str, user: str, comm
 
 
 @pytest.mark.parametrize(
-    ("reply", "shown", "sent"),
+    ("reply", "displayed", "sent"),
     [
         (SimpleString(b"OK"), "OK", b"OK"),
         (SimpleString(b"\x1b[2J"), "\\x1b[2J", b"\x1b[2J"),
@@ -49,8 +49,8 @@ def test_what_follows_host_and_options_is_the_command(line: str, user: str, comm
         ([0] * 10, "\n".join(f"{n:2}) (integer) 0" for n in range(1, 11)), b"\n".join([b"0"] * 10)),
     ],
 )
-def test_a_reply_is_readable_or_raw(reply: Reply, shown: str, sent: bytes) -> None:
-    assert (readable(reply), raw(reply)) == (shown, sent)
+def test_a_reply_is_readable_or_raw(reply: Reply, displayed: str, sent: bytes) -> None:
+    assert (readable(reply), raw(reply)) == (displayed, sent)
 
 
 def test_lines_for_people_are_lines_and_nothing_that_a_terminal_obeys() -> None:

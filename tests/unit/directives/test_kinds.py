@@ -24,7 +24,7 @@ ALIKE = Words(("no", "yes", "relative"), alike=(("relative", "yes"),))
 LIMITS = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"
 SIXTEEN = " ".join(f"10.0.0.{number}" for number in range(16))
 
-# Kind, text, its canonical form; None where it is no value of this kind.
+# Kind, text, its canonical form; None if it is no value of this kind.
 VALUES: list[tuple[Kind, str, str | None]] = [
     (Bool(), "Yes", "yes"),
     (Bool(), "no", "no"),
@@ -253,7 +253,7 @@ def test_safe_are_the_characters_of_ascii_that_can_be_seen_but_for_quotes_and_ba
         ("1\u212ab", None),  # the Kelvin sign, a k in lower case
     ],
 )
-def test_the_units_of_sizes_are_those_of_the_servers(text: str, size: int | None) -> None:
+def test_sizes_have_the_same_units_as_in_the_servers(text: str, size: int | None) -> None:
     if size is None:
         with pytest.raises(ValueError, match="not a value of this kind"):
             memory(text)

@@ -8,7 +8,7 @@ from noevict.directives.table import find, table
 
 
 def test_names_and_uses_are_the_golden_list() -> None:
-    """``UPDATE_GOLDEN=1 pytest`` writes it anew."""
+    """``UPDATE_GOLDEN=1 pytest`` rewrites it."""
     text = ""
     for row in table().values():
         if row.aliases or row.use != "plain":

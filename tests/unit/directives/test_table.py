@@ -52,7 +52,7 @@ def server_named(text: str) -> Server:
         ("loadmodule", "x.so", "left out: modules are not supported"),
     ],
 )
-def test_a_mistake_in_redis_config_is_told_what_it_should_be(
+def test_a_mistake_in_redis_config_is_reported_with_what_it_should_be(
     name: str, value: object, should_be: str
 ) -> None:
     assert table.problem(name, value) == should_be
@@ -76,10 +76,10 @@ def test_a_mistake_in_redis_config_is_told_what_it_should_be(
     ],
 )
 def test_passwords_and_roles_are_refused_without_repeating_the_value(name: str, word: str) -> None:
-    told = table.problem(name, "hunter2")
-    assert told is not None
-    assert word in told
-    assert "hunter2" not in told
+    reported = table.problem(name, "hunter2")
+    assert reported is not None
+    assert word in reported
+    assert "hunter2" not in reported
 
 
 @pytest.mark.parametrize("evil", ["a\nb", "a\rb", "a\0b", "a\x7fb", "a\tb", 'a"b', "a\\b", "é", "a\u2028b"])
@@ -161,7 +161,7 @@ def test_two_names_of_one_directive_are_found_out() -> None:
     assert table.twice(["hz", "timeout"]) == ()
 
 
-def test_what_changes_live_is_told_per_server() -> None:
+def test_what_changes_live_is_reported_per_server() -> None:
     assert table.changes_live("maxmemory", REDIS_7)
     assert not table.changes_live("io-threads", VALKEY_8)
     assert table.changes_live("io-threads", VALKEY_9)
@@ -190,7 +190,7 @@ def test_a_release_is_read_as_the_nearest_one_that_was_measured(release: str, ne
     assert table.nearest_measured(server_named(release)) == server_named(nearest)
 
 
-def test_what_came_after_a_release_is_told_oldest_first() -> None:
+def test_what_came_after_a_release_is_reported_oldest_first() -> None:
     assert table.measured_after(REDIS_7) == (REDIS_8, server_named("redis 8.0.6"))
     assert table.measured_after(server_named("redis 8.0.6")) == ()
     assert table.measured_after(server_named("valkey 8.0.0")) == (VALKEY_8, VALKEY_9)

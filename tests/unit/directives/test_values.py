@@ -44,7 +44,7 @@ VALKEY = Server("valkey", (8, 1, 1))
         ("a-module.option", "x  y", "x  y"),
     ],
 )
-def test_the_canonical_form_is_what_config_get_tells(name: str, value: object, canonical: str) -> None:
+def test_the_canonical_form_is_what_config_get_returns(name: str, value: object, canonical: str) -> None:
     assert values.canonical(name, value) == canonical
 
 
@@ -133,7 +133,7 @@ def test_a_size_as_written_is_the_same_number_of_bytes(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "texts", "shown"),
+    ("name", "texts", "displayed"),
     [
         ("maxmemory", ["1gb", "1677721600"], ["1024mb", "1600mb"]),
         ("maxmemory", ["0", "2gb"], ["0", "2gb"]),
@@ -145,5 +145,5 @@ def test_a_size_as_written_is_the_same_number_of_bytes(size: int) -> None:
         ("nobody-knows-it", ["1gb", "1073741824"], ["1gb", "1073741824"]),
     ],
 )
-def test_values_that_are_compared_have_one_unit(name: str, texts: list[str], shown: list[str]) -> None:
-    assert values.side_by_side(name, texts) == shown
+def test_values_that_are_compared_have_one_unit(name: str, texts: list[str], displayed: list[str]) -> None:
+    assert values.side_by_side(name, texts) == displayed

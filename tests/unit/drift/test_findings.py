@@ -101,12 +101,12 @@ def test_a_long_value_is_shown_whole() -> None:
     assert long not in str(host.plan.changes)
 
 
-def test_where_the_file_is_gone_live_values_stand_alone() -> None:
+def test_if_the_file_is_gone_there_are_only_live_values() -> None:
     host = managed("trixie").but_file(CONF, gone=True).but(conf=None).but_config(hz="77")
     assert found_on(host)["hz"].file == FoundValue("no file", False)
 
 
-def test_where_the_server_is_down_the_file_stands_alone() -> None:
+def test_if_the_server_is_down_there_are_only_values_of_the_file() -> None:
     host = rewritten(managed("trixie"), "maxmemory-policy noeviction", "maxmemory-policy allkeys-lru")
     finding = found_on(host.but({"reach": Reach.NOT_RUNNING}))["maxmemory-policy"]
     assert (finding.file, finding.live) == (
@@ -118,10 +118,10 @@ def test_where_the_server_is_down_the_file_stands_alone() -> None:
 def test_no_secret_of_the_file_or_the_server_is_shown() -> None:
     text = "requirepass hunter2\nsome-module-password hunter2\nuser eve on >hunter2\n"
     host = managed("trixie").but_file(CONF, sha256=OTHER).but(conf=f"{managed('trixie').state.conf}{text}")
-    shown = found_on(host.but_config(requirepass="hunter2"))
-    assert {"requirepass", "some-module-password", "user"} <= shown.keys()
-    assert "hunter2" not in repr(shown)
-    assert shown["requirepass"].file == shown["requirepass"].live == FoundValue("set", False)
+    displayed = found_on(host.but_config(requirepass="hunter2"))
+    assert {"requirepass", "some-module-password", "user"} <= displayed.keys()
+    assert "hunter2" not in repr(displayed)
+    assert displayed["requirepass"].file == displayed["requirepass"].live == FoundValue("set", False)
 
 
 BESIDE: dict[str, tuple[Callable[[Managed], Managed], str, FoundValue | None, FoundValue | None]] = {
@@ -167,7 +167,7 @@ BESIDE: dict[str, tuple[Callable[[Managed], Managed], str, FoundValue | None, Fo
 
 
 @pytest.mark.parametrize("case", BESIDE)
-def test_what_is_no_directive_is_told_by_the_place_it_is_in(case: str) -> None:
+def test_what_is_no_directive_is_reported_by_the_place_it_is_in(case: str) -> None:
     change, what, file, live = BESIDE[case]
     finding = found_on(change(managed("trixie")))[what]
     assert (finding.file, finding.live, finding.restarts) == (file, live, False)

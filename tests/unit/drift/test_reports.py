@@ -1,4 +1,4 @@
-"""``noevict drift`` told: the table, JSON, JUnit XML and the page of HTML."""
+"""What ``noevict drift`` prints: the table, JSON, JUnit XML and the page of HTML."""
 
 import io
 import json
@@ -72,26 +72,26 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_in_a_pipe_a_row_is_one_line_however_long_it_is_and_has_no_colour() -> None:
     long = Report("cache-1", changes=(Change(Part.DIRECTIVE, "x" * 200, How.RESTART, "y" * 200, "z" * 200),))
-    told = table(io.StringIO(), long, FAULTY, FINE)
-    head, row, fault, empty, end = told.splitlines()
+    reported = table(io.StringIO(), long, FAULTY, FINE)
+    head, row, fault, empty, end = reported.splitlines()
     assert re.split(" {2,}", head) == ["HOST", "WHAT", "IS", "SHOULD BE", "HOW"]
     assert re.split(" {2,}", row) == ["cache-1", "x" * 200, "y" * 200, "z" * 200, "restart"]
     assert re.split(" {2,}", fault) == ["cache-4", "/etc/redis: cannot be changed", "by hand"]
     assert (empty, end) == ("", "1 of 3 hosts as wanted")
-    assert told.isascii()
-    assert "\x1b" not in told
-    assert all(line == line.rstrip() for line in told.splitlines())
+    assert reported.isascii()
+    assert "\x1b" not in reported
+    assert all(line == line.rstrip() for line in reported.splitlines())
 
 
-def test_where_nothing_differs_the_table_is_a_line() -> None:
+def test_if_nothing_differs_the_table_is_a_line() -> None:
     assert table(io.StringIO(), FINE) == "1 of 1 hosts as wanted\n"
     assert table(io.StringIO(), FINE, GONE) == "1 of 2 hosts as wanted, 1 failed\n"
 
 
 def test_a_terminal_gets_colours_and_rows_that_fit() -> None:
-    told = table(Terminal(), report_of(drifted(), "cache-1.eu-central.example.com"), FAULTY)
-    bare = re.sub(r"\x1b\[[0-9;]*m", "", told)
-    assert bare != told
+    reported = table(Terminal(), report_of(drifted(), "cache-1.eu-central.example.com"), FAULTY)
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", reported)
+    assert bare != reported
     assert max(map(len, bare.splitlines())) <= 80
     assert "volatile-lru" in bare
     assert bare.isprintable() or set(filter(lambda c: not c.isprintable(), bare)) == {"\n"}
@@ -112,16 +112,16 @@ def test_colours_are_where_they_are_wanted(case: str, monkeypatch: pytest.Monkey
     out, variables, coloured = COLOURS[case]
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    told = table(out(), report_of(drifted()))
-    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", told)) == coloured
-    assert "\x1b[2J" not in told
+    reported = table(out(), report_of(drifted()))
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", reported)) == coloured
+    assert "\x1b[2J" not in reported
 
 
 @PATIENT
 @given(ANY_TEXT, st.booleans())
 def test_a_terminal_obeys_nothing_of_a_report(text: str, terminal: bool) -> None:
-    told = table(Terminal() if terminal else io.StringIO(), report_with(text))
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", told).split("\n"):
+    reported = table(Terminal() if terminal else io.StringIO(), report_with(text))
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", reported).split("\n"):
         assert line.isprintable(), ascii(line)
 
 
@@ -129,10 +129,10 @@ def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     reports = urgent_first([FINE, report_of(drifted()), GONE, REFUSING])
-    told = table(io.StringIO(), *reports).splitlines()
-    assert re.split(" {2,}", told[1]) == ["cache-7", "writes", "refused", "accepted", "now"]
-    assert REFUSING.writes not in "".join(told)
-    assert told[-1] == "1 of 4 hosts as wanted, 1 refuses writes, 1 failed"
+    reported = table(io.StringIO(), *reports).splitlines()
+    assert re.split(" {2,}", reported[1]) == ["cache-7", "writes", "refused", "accepted", "now"]
+    assert REFUSING.writes not in "".join(reported)
+    assert reported[-1] == "1 of 4 hosts as wanted, 1 refuses writes, 1 failed"
     data = as_data(reports)
     assert (data["writesRefused"], data["drift"]) == (True, True)
     assert data["hosts"]["cache-7"]["writesRefused"] is True
@@ -162,8 +162,8 @@ def test_a_host_that_refuses_writes_is_first_and_red_in_every_form(
 
 def test_a_terminal_has_room_for_the_drift_of_a_host_that_refuses_writes() -> None:
     sentence = f"writes are refused: memory is full. {'Raise its redis_maxmemory. ' * 10}"
-    told = table(Terminal(), report_of(drifted(), writes=sentence))
-    rows = re.sub(r"\x1b\[[0-9;]*m", "", told).splitlines()
+    reported = table(Terminal(), report_of(drifted(), writes=sentence))
+    rows = re.sub(r"\x1b\[[0-9;]*m", "", reported).splitlines()
     assert re.split(" {2,}", rows[1].strip()) == ["cache-1", "writes", "refused", "accepted", "now"]
     assert re.split(" {2,}", rows[2].strip())[0] == "maxmemory-policy"
 
@@ -260,7 +260,7 @@ def test_the_page_needs_and_runs_nothing() -> None:
     assert ("meta", ("http-equiv", "Content-Security-Policy"), policy) in starts
 
 
-def test_the_page_tells_what_is_wanted_in_the_file_live_and_how_it_is_repaired() -> None:
+def test_the_page_shows_what_is_wanted_in_the_file_live_and_how_it_is_repaired() -> None:
     page = page_of(report_of(drifted()))
     rows = {row[0]: row[1:] for row in page.rows}
     assert rows["What"] == ["Wanted", "In the file", "Live", "Repair"]
@@ -284,7 +284,7 @@ def test_the_worst_hosts_come_first_and_each_says_whether_it_restarts() -> None:
         ["cache-2", "Redis 8.0.2", "drift", "1", "no"],
         ["cache-9", NONE, "as wanted", "0", NONE],
     ]
-    for said in (
+    for printed in (
         "and more",
         "/etc/redis: cannot be changed",
         "12 keys were evicted",
@@ -292,7 +292,7 @@ def test_the_worst_hosts_come_first_and_each_says_whether_it_restarts() -> None:
         "The repair restarts the server, once.",
         "There is nothing that a run could repair.",
     ):
-        assert said in page.text
+        assert printed in page.text
 
 
 def test_a_host_on_which_nothing_is_repaired_says_so() -> None:
@@ -311,12 +311,12 @@ def test_any_text_is_shown_and_nothing_else_comes_of_it(text: str) -> None:
     evil, plain = page_of(report_with(text)), page_of(report_with("harmless"))
     assert evil.tags == plain.tags
     assert evil.css == plain.css
-    shown = {cell for row in evil.rows for cell in row}
-    assert one_line(text) in shown
+    displayed = {cell for row in evil.rows for cell in row}
+    assert one_line(text) in displayed
     assert as_html([report_with(text)], NOW).encode()
 
 
-def test_the_page_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_page_is_written_whole_and_only_for_its_owner(tmp_path: Path) -> None:
     file = tmp_path / "drift.html"
     file.write_text("of another day")
     file.chmod(0o644)
@@ -394,9 +394,9 @@ def test_a_stopped_server_comes_before_a_wrong_value_in_every_form(
 
 def test_a_terminal_shows_a_stopped_server_unlike_any_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    told = table(io.StringIO(), stopped("down"))
-    assert "\x1b[1;37;41mnot running\x1b[0m" in told
-    assert told.count("\x1b[1;37;41m") == 1
+    reported = table(io.StringIO(), stopped("down"))
+    assert "\x1b[1;37;41mnot running\x1b[0m" in reported
+    assert reported.count("\x1b[1;37;41m") == 1
 
 
 def test_there_is_one_order_and_none_is_as_urgent_as_a_server_that_serves_nobody() -> None:
@@ -418,16 +418,16 @@ def test_there_is_one_order_and_none_is_as_urgent_as_a_server_that_serves_nobody
 def test_failures_and_notices_go_to_stderr_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
     for form in ("table", "json", "junit"):
         print_reports(all_kinds(), form, NOW)
-        told = capsys.readouterr()
-        assert told.err.splitlines() == [
+        reported = capsys.readouterr()
+        assert reported.err.splitlines() == [
             "cache-3: cannot be reached: no route to host",
             "cache-3: and more",
             "cache-4: 12 keys were evicted",
         ]
-        assert told.out.endswith("\n")
+        assert reported.out.endswith("\n")
 
 
-def test_json_tells_the_plan_and_whether_a_repair_restarts() -> None:
+def test_json_has_the_plan_and_whether_a_repair_restarts() -> None:
     data = as_data(all_kinds())
     assert (data["drift"], data["failed"]) == (True, True)
     host = data["hosts"]["cache-1"]

@@ -42,7 +42,7 @@ BOTH = {
 
 
 @pytest.mark.parametrize("name", REDIS)
-def test_names_and_places_are_those_of_debians_packages(name: str) -> None:
+def test_names_and_places_match_debians_packages(name: str) -> None:
     assert getattr(LAYOUTS["redis"], name) == REDIS[name]
     valkey = REDIS[name].replace("redis", "valkey").replace("Redis", "Valkey")
     assert getattr(LAYOUTS["valkey"], name) == valkey
@@ -87,7 +87,7 @@ def test_what_has_no_three_numbers_is_no_release(text: str) -> None:
         Server.parse("redis", text)
 
 
-def test_a_release_is_told_by_its_engines_title() -> None:
+def test_a_release_is_named_by_its_engines_title() -> None:
     assert str(Server("redis", (8, 0, 2))) == "Redis 8.0.2"
     assert str(Server("valkey", (9, 1, 10))) == "Valkey 9.1.10"
 

@@ -1,4 +1,4 @@
-"""The paths of a server on its host: those of the package, and of a second server beside it."""
+"""The paths of a server on its host: of the package's server, and of a second server beside it."""
 
 from dataclasses import replace
 

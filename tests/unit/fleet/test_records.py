@@ -157,7 +157,7 @@ def test_a_time_without_an_offset_is_utc_and_a_failure_is_one_line(tmp_path: Pat
     assert found["c"].drift == Drift(NOW, "drift", None, "a\\nb\\x1b[2J")
 
 
-def test_where_it_cannot_be_written_one_line_says_so(tmp_path: Path) -> None:
+def test_if_it_cannot_be_written_one_line_says_so(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(NoevictError, match="state: cannot be made: File exists"):
         records.write_backup(tmp_path / "state", ["a"], NOW)

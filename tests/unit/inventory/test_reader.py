@@ -62,7 +62,7 @@ def test_group_data_leaves_out_what_it_imports_and_keeps_arguments(tmp_path: Pat
     assert fleet.data("a") == {"_sudo": True, "redis_port": 6001}
 
 
-def test_group_data_gives_what_all_names_where_it_is_there(tmp_path: Path) -> None:
+def test_group_data_gives_what_all_names_if_it_is_there(tmp_path: Path) -> None:
     fleet = fleet_of(tmp_path, "r:\n  a:\n", r="__all__ = ['redis_port']\nredis_port = 1\nx = 2\n")
     assert fleet.data("a") == {"redis_port": 1}
 

@@ -101,7 +101,7 @@ def test_only_groups_of_the_hosts_file_become_groups(tmp_path: Path) -> None:
     ]
 
 
-def test_the_keys_are_those_of_pyinfra() -> None:
+def test_the_keys_match_pyinfras() -> None:
     assert set(CONNECTOR_KEYS) == set(get_type_hints(SSHConnector.data_cls))
     left_out = {"name", "_if", "_retry_until"}
     assert set(ARGUMENTS) == {name for name, _ in all_global_arguments()} - left_out

@@ -1,6 +1,6 @@
-"""``python -m tests.unit.looks.capture``: looks at real hosts anew, for when the look prints something else.
+"""``python -m tests.unit.looks.capture``: looks at real hosts again, for when the look prints something else.
 
-NAME.txt is what the look prints; NAME.json what the host's server tells: CONFIG GET *, ACL LIST, INFO and its
+NAME.txt is what the look prints; NAME.json what the host's server reports: CONFIG GET *, ACL LIST, INFO and its
 catalogue of commands. Root, and half a minute.
 """
 
@@ -41,7 +41,9 @@ def main() -> None:
             look = look_script((LAYOUTS[engine], LAYOUTS[engine].other), (6379, 0))
             (HERE / f"{name}.txt").write_text(hosts[name].run("bash -s", input=look).stdout)
             if name != "fresh":
-                (HERE / f"{name}.json").write_text(json.dumps(told(checkout, hosts[name]), indent=0) + "\n")
+                (HERE / f"{name}.json").write_text(
+                    json.dumps(reported(checkout, hosts[name]), indent=0) + "\n"
+                )
 
 
 def provision(checkout: Checkout, hosts: dict[str, Host]) -> None:
@@ -56,8 +58,8 @@ def provision(checkout: Checkout, hosts: dict[str, Host]) -> None:
     assert done.returncode == 0, done
 
 
-def told(checkout: Checkout, host: Host) -> dict[str, object]:
-    """What ``client.gather_facts`` is told, in JSON's types."""
+def reported(checkout: Checkout, host: Host) -> dict[str, object]:
+    """What ``client.gather_facts`` reads, in JSON's types."""
     secrets = Secrets.load(checkout.secrets)
     assert secrets is not None
     connection = client.connect(

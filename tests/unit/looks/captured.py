@@ -26,7 +26,7 @@ OF_THE_MACHINE = {
     "package", "process", "machine", "memtotal", "overcommit", "somaxconn", "sysctl",
     "later", "address", "held", "nonlocal4", "nonlocal6", "first-port", "ipv6", "id", "generation",
 }  # fmt: skip
-"""The keys of the machine's section; all others are in that of a server."""
+"""The keys of the machine's section; all others are in a server's section."""
 PASSWORDS = {name: f"password-of-{name}" for name in ("admin", "app", "exporter", "health")}
 
 
@@ -37,8 +37,8 @@ def lines(name: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def told(name: str) -> dict[str, Any]:
-    """What its server told: ``config``, ``acl``, ``info``, ``commands``, ``categories``."""
+def reported(name: str) -> dict[str, Any]:
+    """What its server reported: ``config``, ``acl``, ``info``, ``commands``, ``categories``."""
     found: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
     return found
 

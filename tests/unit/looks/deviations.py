@@ -258,8 +258,8 @@ KERNEL: Cases = {
 
 def unit(live: Reach | None = None, **properties: str) -> Callable[[Managed], Managed]:
     def change(host: Managed) -> Managed:
-        told = None if live is None else {"reach": live, "user": "", "server": None, "certificate": None}
-        return host.but(told, unit={**host.state.unit, **properties})
+        reported = None if live is None else {"reach": live, "user": "", "server": None, "certificate": None}
+        return host.but(reported, unit={**host.state.unit, **properties})
 
     return change
 
@@ -367,7 +367,7 @@ LIVE: Cases = {
     "a port without TLS": (lambda host: host.but_config(port="6380"), (("live", "port", "6380", "0"),)),
     "AOF off": (lambda host: host.but_config(appendonly="no"), (("live", "appendonly", "no", "yes"),)),
     "no RDB": (lambda host: host.but_config(save=""), (("live", "save", '""', "3600 1 300 100 60 10000"),)),
-    "a password that is not told": (
+    "a password that is not reported": (
         lambda host: host.but_config(requirepass="(set)"),
         (("live", "requirepass", "set", "not set"),),
     ),

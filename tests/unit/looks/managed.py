@@ -1,4 +1,4 @@
-"""A provisioned host, as the plan sees it: its captured look, what its server told, the secrets it was made with."""
+"""A provisioned host, as the plan sees it: its captured look, its server's report, the secrets it was made with."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ from noevict.secrets.passwords import HOST_SECRET
 from noevict.secrets.store import Secrets
 from noevict.server.live import Live, Reach
 from noevict.settings.model import Settings, build_settings
-from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, read_one, told
+from tests.unit.looks.captured import HOSTS, PASSWORDS, edited, read_one, reported
 
 MACHINE = {field.name for field in dataclasses.fields(MachineState)}
 
@@ -90,7 +90,7 @@ class Managed:
         return self.but({"info": {**self.state.live.info, **info}})
 
     def but_acl(self, *lines: str, without: str = "") -> "Managed":
-        """With these lines for or beside those of ACL LIST, by user; without that user."""
+        """With these lines for or beside the lines of ACL LIST, by user; without that user."""
         users = {line.split()[1]: line for line in (*self.state.live.acl, *lines)}
         users.pop(without, None)
         return self.but({"acl": tuple(users.values())})
@@ -109,7 +109,7 @@ def managed(name: str, **settings: Any) -> Managed:
     is as that noevict would have left it: files by their digests, redis.conf, live values, ACL users."""
     asked = build_settings(name, {"redis_engine": HOSTS[name], **settings})
     state = replace(
-        read_one(edited(name)), candidate=".".join(map(str, server_of(told(name)["info"]).version))
+        read_one(edited(name)), candidate=".".join(map(str, server_of(reported(name)["info"]).version))
     )
     bare = Managed(
         name,
@@ -121,7 +121,7 @@ def managed(name: str, **settings: Any) -> Managed:
     assert bare.secrets.host is not None
     state = replace(state, machine=replace(state.machine, id=bare.secrets.host.id))
     bare = replace(bare, state=state)
-    target, found = bare.target, told(name)
+    target, found = bare.target, reported(name)
     certificate = Certificate.parse(state.certificate or "")
     assert certificate is not None
     live = Live(
@@ -152,7 +152,7 @@ def fresh(name: str = "fresh", **settings: Any) -> Managed:
 
 
 def _secrets(name: str, state: InstanceState | None) -> Secrets:
-    """With the CA of the host, where there is one. Its key is another one: no plan signs anything."""
+    """With the CA of the host, if there is one. Its key differs: no plan signs anything."""
     ca = make_ca(datetime.now(UTC))
     if state is not None and state.ca is not None:
         ca = Authority(x509.load_pem_x509_certificate(state.ca.encode()), ca.key)

@@ -50,9 +50,9 @@ def test_a_private_address_is_bound(device: str, address: str) -> None:
         [*OTHERS.values(), *PUBLIC, "10.2.0.1", "10.10.0.1", "192.168.0.9", "fd00::2", "fd00::10"]
     )
 )
-def test_the_order_of_addresses_does_not_depend_on_the_hosts(told: list[str]) -> None:
+def test_the_order_of_addresses_does_not_depend_on_the_hosts(reported: list[str]) -> None:
     devices = {address: device for device, address in OTHERS.items()}
-    found = private_addresses(tuple(Address(devices.get(each, "eth0"), each) for each in told))
+    found = private_addresses(tuple(Address(devices.get(each, "eth0"), each) for each in reported))
     assert found == ("10.2.0.1", "10.10.0.1", "192.168.0.9", "fd00::2", "fd00::10")
 
 

@@ -18,7 +18,7 @@ def test_a_section_has_each_key_s_values_in_order_and_a_text_line_by_line() -> N
     assert ("conf" in facts, "none" in facts) == (True, False)
 
 
-def test_a_fact_is_said_once() -> None:
+def test_a_fact_is_shown_once() -> None:
     facts = Section(["id a", "id b", "uid 0"])
     assert (facts.one("uid"), facts.one("none"), facts.one("none", "0")) == ("0", "", "0")
     with pytest.raises(ValueError, match="too many"):

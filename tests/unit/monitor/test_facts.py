@@ -201,7 +201,7 @@ def test_a_figure_has_a_label_for_people() -> None:
     assert [Fact(name, "").label for name in (FactName.UP, FactName.DRIFT)] == ["Up", "Drift"]
 
 
-def test_there_are_shorter_words_where_there_is_less_room() -> None:
+def test_there_are_shorter_words_if_there_is_less_room() -> None:
     assert Fact(FactName.DRIFT, "the look failed", short="failed").brief == "failed"
     assert Fact(FactName.DRIFT, "none").brief == "none"
 

@@ -183,7 +183,7 @@ def test_the_worst_of_several_reasons_counts() -> None:
     assert judge(replace(WELL, info=info), 5).status is UNHEALTHY
 
 
-# --- what programs are told ---
+# --- what programs read ---
 
 
 def test_the_answer_is_in_the_form_that_dashboards_read() -> None:
@@ -223,7 +223,7 @@ def test_another_policy_is_a_warning_in_the_words_that_dashboards_know() -> None
     )
 
 
-def test_of_several_hosts_the_worst_decides_and_each_is_told() -> None:
+def test_of_several_hosts_the_worst_decides_and_each_is_reported() -> None:
     dead = Poll(NOW, failure="no answer in 2 s")
     full = replace(WELL, info={**FINE, "used_memory": "199000000"})
     refusing = replace(WELL, info=FULL)
@@ -243,7 +243,7 @@ def test_of_several_hosts_the_worst_decides_and_each_is_told() -> None:
     assert HTTP_STATUS == {HEALTHY: 200, DEGRADED: 200, UNHEALTHY: 503}
 
 
-def test_where_nothing_is_known_the_three_keys_are_there_and_say_so() -> None:
+def test_if_nothing_is_known_the_three_keys_are_there_and_say_so() -> None:
     for answer in (
         host_answer(view(Poll(NOW, failure="hangs up"))),
         fleet_answer([view(Poll(NOW, failure="hangs up"))]),
@@ -253,11 +253,11 @@ def test_where_nothing_is_known_the_three_keys_are_there_and_say_so() -> None:
         assert answer["error"].endswith("hangs up")
 
 
-def test_what_runs_left_behind_is_told() -> None:
+def test_what_runs_left_behind_is_reported() -> None:
     look = Drift(NOW, "deploy", 0)
     answer = host_answer(view(WELL, record=Record(look, NOW - timedelta(hours=1))))
-    told = {"at": "2026-01-15T10:30:00.000Z", "by": "deploy", "differences": 0, "failure": None}
-    assert (answer["drift"], answer["lastBackup"]) == (told, "2026-01-15T09:30:00.000Z")
+    reported = {"at": "2026-01-15T10:30:00.000Z", "by": "deploy", "differences": 0, "failure": None}
+    assert (answer["drift"], answer["lastBackup"]) == (reported, "2026-01-15T09:30:00.000Z")
 
 
 # --- any answer at all ---
@@ -312,7 +312,7 @@ def test_a_number_of_info_is_whole_and_not_below_nothing(text: str) -> None:
 
 
 @given(POLLS, st.integers(0, 10**9))
-def test_any_answer_is_a_status_with_its_reasons_and_can_be_told(poll: Poll, evicted: int) -> None:
+def test_any_answer_is_a_status_with_its_reasons_and_can_be_reported(poll: Poll, evicted: int) -> None:
     health = judge(poll, evicted)
     assert health.status is max((check.status for check in health.checks.values()), key=lambda s: s.rank)
     assert poll.failure is None or health.status is UNHEALTHY
@@ -325,21 +325,21 @@ def test_any_answer_is_a_status_with_its_reasons_and_can_be_told(poll: Poll, evi
 # --- evictions, from a counter that restarts ---
 
 
-def told(evicted: int, run: str = "a", up: int = 86400) -> dict[str, str]:
+def reported(evicted: int, run: str = "a", up: int = 86400) -> dict[str, str]:
     return {"evicted_keys": str(evicted), "run_id": run, "uptime_in_seconds": str(up)}
 
 
-def test_evictions_of_before_the_first_look_count_where_the_server_is_younger_than_an_hour() -> None:
+def test_evictions_before_the_first_look_count_if_the_server_is_younger_than_an_hour() -> None:
     old, young = Evictions(), Evictions()
-    old.add(10000, told(50))
-    young.add(10000, told(50, up=1800))
+    old.add(10000, reported(50))
+    young.add(10000, reported(50, up=1800))
     assert (old.lately(10000), young.lately(10000)) == (0, 50)
 
 
 def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
     seen = Evictions()
     for now, counter in ((0, 10), (5, 10), (10, 13), (1000, 14)):
-        seen.add(now, told(counter))
+        seen.add(now, reported(counter))
     assert seen.lately(1000) == 4
     assert seen.lately(HOUR + 9) == 4
     assert seen.lately(HOUR + 10) == 1
@@ -348,27 +348,29 @@ def test_evictions_count_for_an_hour_from_when_they_were_seen() -> None:
 
 def test_a_restart_and_a_reset_of_the_counter_lose_no_eviction_and_invent_none() -> None:
     seen = Evictions()
-    seen.add(0, told(100))
-    seen.add(5, told(102))
-    seen.add(10, told(0, run="b", up=3))
+    seen.add(0, reported(100))
+    seen.add(5, reported(102))
+    seen.add(10, reported(0, run="b", up=3))
     assert seen.lately(10) == 2
-    seen.add(15, told(7, run="b", up=8))
-    seen.add(20, told(1, run="b", up=13))  # CONFIG RESETSTAT, and one more
+    seen.add(15, reported(7, run="b", up=8))
+    seen.add(20, reported(1, run="b", up=13))  # CONFIG RESETSTAT, and one more
     assert seen.lately(20) == 2 + 7 + 1
-    seen.add(25, told(5, run="c", up=1))
+    seen.add(25, reported(5, run="c", up=1))
     assert seen.lately(25) == 15
     seen.add(30, {})  # no answer
     assert seen.lately(30) == 15
 
 
 @given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 9)), max_size=30))
-def test_of_a_counter_that_only_rises_the_rise_of_the_last_hour_is_told(steps: list[tuple[int, int]]) -> None:
+def test_of_a_counter_that_only_rises_the_rise_of_the_last_hour_is_reported(
+    steps: list[tuple[int, int]],
+) -> None:
     seen, now, counter, rises = Evictions(), 0, 0, []
-    seen.add(0, told(0))
+    seen.add(0, reported(0))
     for passed, rise in steps:
         now, counter = now + passed, counter + rise
         rises.append((now, rise))
-        seen.add(now, told(counter))
+        seen.add(now, reported(counter))
     assert seen.lately(now) == sum(rise for at, rise in rises if at > now - HOUR)
 
 

@@ -35,8 +35,8 @@ def fleet() -> list[Card]:
 
 def test_the_line_counts_hosts_and_each_figure_shows_those_it_counts() -> None:
     made = fleet()
-    told = figures(made)
-    assert [(each.text, each.show) for each in told] == [
+    reported = figures(made)
+    assert [(each.text, each.show) for each in reported] == [
         ("6 hosts", "all"),
         ("2 not healthy", "unhealthy"),
         ("1 full", "full"),
@@ -45,7 +45,7 @@ def test_the_line_counts_hosts_and_each_figure_shows_those_it_counts() -> None:
         ("1 with drift", "drift"),
         ("14 jobs waiting", "jobs"),
     ]
-    assert {each.show: [one.name for one in made if Filter(each.show).shows(one)] for each in told} == {
+    assert {each.show: [one.name for one in made if Filter(each.show).shows(one)] for each in reported} == {
         "all": [each.name for each in made],
         "unhealthy": ["full", "dead"],
         "full": ["full"],
@@ -67,9 +67,9 @@ def test_the_line_says_what_there_is_none_of_and_what_is_not_known() -> None:
     ]
     silent = view(Poll(NOW, failure="gone"))
     silent = replace(silent, target=replace(silent.target, queues=("email",)))
-    told = [each.text for each in figures([card(silent, NOW)])]
-    assert "no certificate seen" in told
-    assert told[-1] == "0 jobs waiting, 1 host not known"
+    reported = [each.text for each in figures([card(silent, NOW)])]
+    assert "no certificate seen" in reported
+    assert reported[-1] == "0 jobs waiting, 1 host not known"
     ended = card(view(replace(WELL, certificate_ends=NOW - timedelta(hours=1)), "a"), NOW)
     assert ("next certificate: expired, a", Severity.BAD) in [
         (each.text, each.severity) for each in figures([ended])
@@ -102,8 +102,8 @@ def test_every_check_has_a_runbook_and_what_has_none_leads_to_the_first() -> Non
     assert runbooks.link("something new", "docs/runbooks") == "docs/runbooks/README"
 
 
-def links(shown: Card) -> set[str]:
-    return set(re.findall(r'class="runbook" href="docs/runbooks/([^"]*)"', render_card(shown, "host-0")))
+def links(displayed: Card) -> set[str]:
+    return set(re.findall(r'class="runbook" href="docs/runbooks/([^"]*)"', render_card(displayed, "host-0")))
 
 
 def test_each_warning_links_to_its_runbook() -> None:

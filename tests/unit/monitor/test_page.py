@@ -1,4 +1,4 @@
-"""What the page shows of a host: the words and figures, and any text at all where a text can come from outside."""
+"""What the page shows of a host: the words and figures, and any text at all if a text can come from outside."""
 
 import re
 from dataclasses import replace
@@ -27,8 +27,8 @@ COUNTS = {"wait": 3, "paused": 1, "prioritized": 10, "active": 2, "delayed": 0, 
 
 def values(of: View) -> dict[str, str]:
     """The figures of its card."""
-    shown = card(of, NOW)
-    return {fact.label: shown.value(fact) for fact in shown.facts}
+    displayed = card(of, NOW)
+    return {fact.label: displayed.value(fact) for fact in displayed.facts}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_there_is_no_line_before_there_is_a_past_to_speak_of() -> None:
     few: list[float | None] = [None] * (POINTS - LEAST_POINTS)
     assert path([*few, None, *[50.0] * (LEAST_POINTS - 1)], 100) == ""
     assert path([*few, *[50.0] * LEAST_POINTS], 100).count("M") == 1
-    shown = card(replace(view(WELL), lines={"memory": [*few, 50.0]}), NOW)
-    assert 'class="line"' not in render_card(shown, "host-0")
+    displayed = card(replace(view(WELL), lines={"memory": [*few, 50.0]}), NOW)
+    assert 'class="line"' not in render_card(displayed, "host-0")
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_a_card_has_the_figures_with_their_ages() -> None:
 def test_a_host_that_refuses_writes_is_first_and_says_why() -> None:
     full = view(replace(WELL, info={**FINE, "used_memory": FINE["maxmemory"]}), "full")
     gone = view(Poll(NOW, failure="no answer in 2 s"), "gone")
-    shown = sorted((card(each, NOW) for each in (gone, view(WELL), full)), key=rank)
-    assert [each.name for each in shown] == ["full", "gone", "cache-1"]
-    assert shown[0].status == "unhealthy"
-    assert shown[0].urgency == "refuses writes"
-    assert shown[0].reasons[0].about == "writes"
-    assert shown[0].reasons[0].text.startswith("writes are refused: memory is full, 191 of 191 MiB with ")
-    assert "pyinfra inventory deploy.py --limit full " in shown[0].reasons[0].text
-    made = render_card(shown[0], "host-0")
+    displayed = sorted((card(each, NOW) for each in (gone, view(WELL), full)), key=rank)
+    assert [each.name for each in displayed] == ["full", "gone", "cache-1"]
+    assert displayed[0].status == "unhealthy"
+    assert displayed[0].urgency == "refuses writes"
+    assert displayed[0].reasons[0].about == "writes"
+    assert displayed[0].reasons[0].text.startswith("writes are refused: memory is full, 191 of 191 MiB with ")
+    assert "pyinfra inventory deploy.py --limit full " in displayed[0].reasons[0].text
+    made = render_card(displayed[0], "host-0")
     assert '<p class="reason">Writes are refused: ' in made
     assert 'class="host unhealthy refuses-writes"' in made
     assert '<strong class="badge">refuses writes</strong>' in made
@@ -137,8 +137,8 @@ def test_a_cache_that_evicts_is_not_counted_as_full() -> None:
 
 def test_what_is_not_as_it_should_be_has_its_class_and_its_runbook() -> None:
     bad = replace(WELL, info={**FINE, "maxmemory_policy": "volatile-lru", "used_memory": "170000000"})
-    shown = card(view(bad, evicted=7, record=Record(Drift(NOW - HOUR, "drift", 2), NOW)), NOW)
-    made = render_card(shown, "host-0")
+    displayed = card(view(bad, evicted=7, record=Record(Drift(NOW - HOUR, "drift", 2), NOW)), NOW)
+    made = render_card(displayed, "host-0")
     for line in (
         '<div class="warn"><dt>Policy</dt><dd>volatile-lru</dd></div>',
         '<div class="bad"><dt>Evicted</dt><dd>7 in the last hour</dd></div>',
@@ -148,25 +148,25 @@ def test_what_is_not_as_it_should_be_has_its_class_and_its_runbook() -> None:
         '<div class="memory over">',
     ):
         assert line in made
-    row = render_row(shown, "host-0")
+    row = render_row(displayed, "host-0")
     for cell in ('class="policy warn"', 'class="evicted bad"', 'class="backup"', 'class="percent warn"'):
         assert cell in row
     assert '<div class="memory">' in render_card(card(view(WELL), NOW), "host-0")
 
 
 def test_a_host_that_does_not_answer_shows_why_and_what_is_on_record() -> None:
-    shown = card(view(Poll(NOW, failure="no answer in 2 s")), NOW)
-    assert shown.reasons == (Reason("no answer in 2 s", "answer"),)
-    assert (shown.memory, shown.trends, shown.queues) == (None, (), ())
-    assert [fact.label for fact in shown.facts] == ["Backup", "Drift"]
+    displayed = card(view(Poll(NOW, failure="no answer in 2 s")), NOW)
+    assert displayed.reasons == (Reason("no answer in 2 s", "answer"),)
+    assert (displayed.memory, displayed.trends, displayed.queues) == (None, (), ())
+    assert [fact.label for fact in displayed.facts] == ["Backup", "Drift"]
 
 
 def test_a_dead_host_says_so_once() -> None:
     why = "no answer in 2 s"
-    shown = card(view(Poll(NOW, failure=why, queues_failure=why)), NOW)
-    assert render_card(shown, "host-0").lower().count(why) == 1
-    alone = card(view(replace(WELL, queues_failure="user exporter may not")), NOW)
-    assert "Queues: user exporter may not" in render_card(alone, "host-0")
+    displayed = card(view(Poll(NOW, failure=why, queues_failure=why)), NOW)
+    assert render_card(displayed, "host-0").lower().count(why) == 1
+    only_queues = card(view(replace(WELL, queues_failure="user exporter may not")), NOW)
+    assert "Queues: user exporter may not" in render_card(only_queues, "host-0")
 
 
 def test_a_stopped_server_is_called_that_and_comes_before_any_other() -> None:
@@ -197,17 +197,17 @@ def test_all_jobs_that_wait_for_a_worker_are_counted_as_waiting() -> None:
     assert queue.counts == (("wait", 14), ("active", 2), ("delayed", 0), ("failed", 5))
 
 
-def test_jobs_that_no_worker_takes_are_told_and_so_is_memory_without_a_limit() -> None:
+def test_jobs_that_no_worker_takes_are_reported_and_so_is_memory_without_a_limit() -> None:
     waiting = {"email": COUNTS, "done": dict.fromkeys(COUNTS, 0), "busy": COUNTS}
     seen = {"email": False, "done": False, "busy": True}
-    shown = card(view(replace(WELL, queues=waiting, workers=seen)), NOW)
-    assert [(queue.name, queue.abandoned) for queue in shown.queues] == [
+    displayed = card(view(replace(WELL, queues=waiting, workers=seen)), NOW)
+    assert [(queue.name, queue.abandoned) for queue in displayed.queues] == [
         ("email", True),
         ("done", False),
         ("busy", False),
     ]
-    assert shown.odd
-    assert render_card(shown, "host-0").count("no worker") == 1
+    assert displayed.odd
+    assert render_card(displayed, "host-0").count("no worker") == 1
     endless = card(view(replace(WELL, info={**FINE, "maxmemory": "0"})), NOW)
     assert (endless.unlimited, endless.odd, endless.percent) == (True, True, None)
     assert endless.memory is not None
@@ -228,7 +228,7 @@ def test_the_worst_host_comes_first() -> None:
         view(dead, "dead"),
     ]
     cards = [card(each, NOW) for each in views]
-    assert [shown.name for shown in sorted(cards, key=rank)] == [
+    assert [displayed.name for displayed in sorted(cards, key=rank)] == [
         "dead",
         "full",
         "policy",
@@ -259,7 +259,7 @@ class Tags(HTMLParser):
     | st.sampled_from(["<script>alert(1)</script>", '" onload="x', "{{ 7*7 }}"])
 )
 def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
-    def shown(word: str) -> str:
+    def displayed(word: str) -> str:
         named = f"~{word}"  # where some words mean something to the page: noeviction, all, drift
         info = {**FINE, "maxmemory_policy": named, "redis_version": word}
         poll = replace(WELL, info=info, queues={word: COUNTS}, queues_failure=word, failure=word)
@@ -268,4 +268,4 @@ def test_any_text_from_outside_is_text_on_the_page(text: str) -> None:
         line = render_overview(figures([each]), Filter(named, word))
         return render_card(each, "host-0") + render_row(each, "host-0") + line
 
-    assert Tags(shown(text)).tags == Tags(shown("harmless")).tags
+    assert Tags(displayed(text)).tags == Tags(displayed("harmless")).tags

@@ -34,9 +34,9 @@ def test_1024_files_are_enough_for_fifty_hosts_and_all_clients() -> None:
 def test_every_address_is_answered_to(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
 ) -> None:
-    shown = f"[{address}]" if address.version == 6 else str(address)
-    assert NAMES.allow(shown)
-    assert NAMES.allow(f"{shown}:{port}")
+    displayed = f"[{address}]" if address.version == 6 else str(address)
+    assert NAMES.allow(displayed)
+    assert NAMES.allow(f"{displayed}:{port}")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``noevict status`` on a terminal and in a pipe: what is seen of hosts, whatever they told."""
+"""``noevict status`` on a terminal and in a pipe: what is shown of hosts, whatever they reported."""
 
 import io
 import re
@@ -64,7 +64,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-def shown(*views: View, columns: int = 0) -> str:
+def displayed(*views: View, columns: int = 0) -> str:
     """In a pipe, or on a terminal of so many columns; colours are left out."""
     out = Terminal() if columns else io.StringIO()
     console = console_for(out)
@@ -76,7 +76,7 @@ def shown(*views: View, columns: int = 0) -> str:
 
 def table(*views: View) -> dict[str, dict[str, str]]:
     """Host -> column -> cell, in a pipe."""
-    head, *rows = shown(*views).split("\n\n", maxsplit=1)[0].splitlines()
+    head, *rows = displayed(*views).split("\n\n", maxsplit=1)[0].splitlines()
     columns = {found[0]: found.start() for found in re.finditer(r"\S+", head)}
     ends = dict(zip(columns, [*[*columns.values()][1:], None], strict=True))
     cells = [{name: row[at : ends[name]].strip() for name, at in columns.items()} for row in rows]
@@ -129,7 +129,7 @@ CELLS: dict[str, tuple[View, str, str]] = {
 
 
 @pytest.mark.parametrize("case", CELLS)
-def test_a_figure_is_told_in_a_few_words(case: str) -> None:
+def test_a_figure_is_shown_in_a_few_words(case: str) -> None:
     host, column, cell = CELLS[case]
     assert table(host)["cache-1"][column] == cell
 
@@ -161,8 +161,8 @@ def test_the_worst_come_first_and_below_it_is_why() -> None:
         view("queues", queues_failure="user exporter may not"),
     )
     assert list(table(*hosts)) == ["gone", "fuller", "full", "evicts", "fine", "last-look", "queues"]
-    *_, said = shown(*hosts).split("\n\n")
-    assert said.splitlines() == [
+    *_, printed = displayed(*hosts).split("\n\n")
+    assert printed.splitlines() == [
         "gone: no answer in 2 s",
         "fuller: memory: 99.0 % of maxmemory used",
         "full: memory: 93.0 % of maxmemory used",
@@ -175,10 +175,10 @@ def test_the_worst_come_first_and_below_it_is_why() -> None:
 
 
 def test_a_host_that_refuses_writes_is_first_with_the_reason_and_the_command_to_type() -> None:
-    told = shown(view("a"), gone(), view("full", {"used_memory": str(GIB)})).splitlines()
-    assert told[1].startswith("full  ")
-    assert re.split(" {2,}", told[1])[1] == "refuses writes"
-    reason = told[told.index("") + 1]
+    reported = displayed(view("a"), gone(), view("full", {"used_memory": str(GIB)})).splitlines()
+    assert reported[1].startswith("full  ")
+    assert re.split(" {2,}", reported[1])[1] == "refuses writes"
+    reason = reported[reported.index("") + 1]
     assert reason.startswith("full: writes are refused: memory is full, 1024 of 1024 MiB with noeviction. ")
     assert "pyinfra inventory deploy.py --limit full " in reason
 
@@ -191,7 +191,7 @@ def test_columns_that_nobody_has_anything_in_are_left_out() -> None:
 def test_that_a_host_has_no_backup_is_always_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = view("kept", record=Record(backup=NOW - timedelta(hours=3)))
     assert [row["BACKUP"] for row in table(kept, view("bare")).values()] == ["3h ago", "none"]
-    assert "backup none" in shown(view("bare"), columns=40)
+    assert "backup none" in displayed(view("bare"), columns=40)
     monkeypatch.setenv("FORCE_COLOR", "1")
     out = io.StringIO()
     print_lines(console_for(out), Screen(fleet_answer([view("bare")]), NOW))
@@ -202,13 +202,13 @@ def test_a_dead_host_says_so_once() -> None:
     look = Record(Drift(NOW - timedelta(hours=3), "drift", None, "cannot be reached: no route to host"))
     why = "no answer in 2 s"
     dead = View(Endpoint("gone", "127.0.0.1", 6379), judge(Poll(NOW, failure=why, queues_failure=why)), look)
-    told = shown(dead)
-    assert told.count("gone") == 2  # in the table, and why
-    assert told.count(why) == 1
-    assert "look for drift" not in told
+    reported = displayed(dead)
+    assert reported.count("gone") == 2  # in the table, and why
+    assert reported.count(why) == 1
+    assert "look for drift" not in reported
     assert table(dead)["gone"]["DRIFT"] == "failed, 3h ago"
     assert "QUEUES" not in table(dead)["gone"]
-    narrow = shown(dead, columns=40)
+    narrow = displayed(dead, columns=40)
     assert (narrow.count(why), narrow.count("not read")) == (1, 0)
 
 
@@ -223,7 +223,7 @@ def test_a_stopped_server_comes_first_and_is_called_that(monkeypatch: pytest.Mon
         ("evicts", "healthy"),
     ]
     assert [host["stopped"] for host in fleet_answer(views)["hosts"].values()] == [None, False, True]
-    assert shown(*views).endswith("1 of 3 hosts healthy, 2 unhealthy, 1 may evict\n")
+    assert displayed(*views).endswith("1 of 3 hosts healthy, 2 unhealthy, 1 may evict\n")
     monkeypatch.setenv("FORCE_COLOR", "1")
     out = io.StringIO()
     print_lines(console_for(out), Screen(fleet_answer(views), NOW))
@@ -234,15 +234,15 @@ def test_a_stopped_server_comes_first_and_is_called_that(monkeypatch: pytest.Mon
 def test_everything_is_seen_on_a_terminal_of_any_width(columns: int) -> None:
     record = Record(Drift(NOW - timedelta(hours=3), "drift", 4), NOW - timedelta(days=2))
     hosts = (view(queues=QUEUES, record=record), view("full", {"used_memory": str(GIB - 1)}), gone())
-    told = shown(*hosts, columns=columns)
-    assert max(map(len, told.splitlines())) <= columns
-    words = " ".join(told.split())
+    reported = displayed(*hosts, columns=columns)
+    assert max(map(len, reported.splitlines())) <= columns
+    words = " ".join(reported.split())
     for each in (
         *("cache-1", "healthy", "degraded", "unhealthy", "25.0 %", "noeviction", "89 days", "2d ago"),
         *("12 wait, 3 active, 1 failed", "empty", "no answer in 2 s", "1 of 3 hosts healthy"),
         *("4, 3h ago", "100.0 %", "RDB 5m ago"),
     ):
-        assert each in words, told
+        assert each in words, reported
 
 
 def test_a_terminal_without_unicode_gets_a_bar_all_the_same() -> None:
@@ -262,8 +262,8 @@ def test_a_terminal_obeys_nothing_that_a_host_says(
     info: dict[str, str], name: str, why: str, columns: int
 ) -> None:
     looked = Record(Drift(NOW, "drift", None, why))
-    told = shown(
+    reported = displayed(
         view(name, info, queues={name: QUEUES["email"]}, record=looked), gone(why, why), columns=columns
     )
-    for line in told.split("\n"):
+    for line in reported.split("\n"):
         assert line.isprintable(), ascii(line)

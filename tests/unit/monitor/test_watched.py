@@ -1,4 +1,4 @@
-"""One host that is polled: what it refused in the last minute, and that nothing it tells is another's failure."""
+"""One host that is polled: what it refused in the last minute, and that nothing it reports makes another host fail."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -31,9 +31,9 @@ FAILED = Poll(NOW, failure="no answer")
 
 
 @pytest.mark.parametrize(
-    ("polls", "told"),
+    ("polls", "reported"),
     [
-        # What was counted before the first poll that told is not known to be of late.
+        # What was counted before the first poll that was answered is not known to be of late.
         ([(0, poll(0, 9))], None),
         ([(0, FAILED), (5, poll(5, 50000))], None),
         ([(0, poll(0, None)), (5, poll(5, 50000))], None),
@@ -55,14 +55,14 @@ FAILED = Poll(NOW, failure="no answer")
     ],
 )
 def test_what_was_refused_since_it_was_polled_counts_for_a_minute(
-    polls: list[tuple[float, Poll]], told: str | None
+    polls: list[tuple[float, Poll]], reported: str | None
 ) -> None:
     host = watched()
     for now, each in polls:
         host._take(each, 1000 + now)
     check = host.health.checks["writes"]
-    assert (told or "refusals before this look are not known") in check.detail
-    assert (check.status is Status.UNHEALTHY) == (told is not None and "OOM" in told)
+    assert (reported or "refusals before this look are not known") in check.detail
+    assert (check.status is Status.UNHEALTHY) == (reported is not None and "OOM" in reported)
 
 
 @pytest.mark.parametrize("value", [str(10**15), str(2**63 - 1), "9" * 19, "9" * 5000, "-1", "x"])
@@ -70,7 +70,7 @@ def test_what_was_refused_since_it_was_polled_counts_for_a_minute(
     "field",
     ["uptime_in_seconds", "errorstat_OOM", "used_memory", "maxmemory", "rdb_last_save_time", "evicted_keys"],
 )
-def test_no_number_that_a_server_tells_is_more_than_its_own_failure(field: str, value: str) -> None:
+def test_no_number_that_a_server_reports_is_more_than_its_own_failure(field: str, value: str) -> None:
     host = watched()
     host._take(poll(0, 1), 1000)
     host._take(
@@ -96,5 +96,5 @@ def test_a_host_that_cannot_be_shown_has_a_card_that_says_so(monkeypatch: pytest
     monkeypatch.setattr(html, "card", fail_once)
     host = watched()
     host._take(poll(0, 1), 1000)
-    shown = html._card(View(host.target, host.health))
-    assert [reason.text for reason in shown.reasons] == ["could not be shown: OverflowError"]
+    displayed = html._card(View(host.target, host.health))
+    assert [reason.text for reason in displayed.reasons] == ["could not be shown: OverflowError"]

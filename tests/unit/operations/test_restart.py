@@ -38,7 +38,7 @@ def test_the_files_of_before_are_put_back() -> None:
     assert refused() == ["putting the old configuration back"]
 
 
-def test_the_refusal_is_told_if_they_cannot_be_put_back() -> None:
+def test_the_refusal_is_reported_if_they_cannot_be_put_back() -> None:
     assert refused(gone=True) == ["putting the old configuration back"]
 
 
@@ -87,7 +87,7 @@ BACK = "putting the old configuration back"
             ["state", BACK, "hold"],
             ["the old configuration is back, and Redis is stopped as it was"],
         ),
-        # One that systemd tried to start goes on as it did.
+        # One that systemd tried to start continues as it did.
         (
             Stopped("failed", "failed", failing=True),
             ["state", BACK, "start"],

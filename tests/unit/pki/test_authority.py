@@ -117,7 +117,7 @@ def test_openssl_verifies_them_in_strict_mode(tmp_path: Path) -> None:
 # What is made
 
 
-def test_a_ca_lasts_ten_years_from_an_hour_ago_and_is_told_from_others() -> None:
+def test_a_ca_lasts_ten_years_from_an_hour_ago_and_is_distinguished_from_others() -> None:
     certificate = CA.certificate
     assert certificate.not_valid_before_utc == NOW - timedelta(hours=1)
     assert certificate.not_valid_after_utc == NOW + timedelta(days=3653)
@@ -394,10 +394,10 @@ def test_the_fingerprint_and_the_keys_digest_are_those_openssl_shows(tmp_path: P
     public = ["openssl", "pkey", "-in", tmp_path / "key", "-pubout", "-outform", "DER"]
     digest = hashlib.sha256(subprocess.check_output(public)).hexdigest()
     assert digest == CACHE.certificate.key_digest
-    shown = subprocess.check_output(
+    printed = subprocess.check_output(
         ["openssl", "x509", "-in", tmp_path / "crt", "-noout", "-fingerprint", "-sha256"], text=True
     )
-    assert shown.strip().partition("=")[2] == CACHE.certificate.fingerprint
+    assert printed.strip().partition("=")[2] == CACHE.certificate.fingerprint
 
 
 # Names

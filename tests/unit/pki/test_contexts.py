@@ -63,7 +63,7 @@ def test_one_context_is_made_for_the_whole_run_and_another_for_another_ca_or_cer
     ],
     ids=["unchecked", "checked", "kept"],
 )
-def test_a_certificate_of_its_own_is_shown_where_a_server_asks_for_one(tmp_path: Path, make) -> None:
+def test_a_certificate_of_its_own_is_shown_if_a_server_asks_for_one(tmp_path: Path, make) -> None:
     server = server_context(tmp_path, CACHE.pem, CACHE.key)
     server.load_verify_locations(cadata=CA.certificate_pem)
     server.verify_mode = ssl.CERT_REQUIRED
@@ -72,7 +72,7 @@ def test_a_certificate_of_its_own_is_shown_where_a_server_asks_for_one(tmp_path:
         handshake(server, make(None), "localhost")
 
 
-def test_what_a_client_would_not_accept_is_told_in_words() -> None:
+def test_what_a_client_would_not_accept_is_reported_in_words() -> None:
     client = contexts.client_context(CA_PEM)
     assert contexts.refusal(client, CACHE.pem + CACHE.key, "localhost") is None
     assert contexts.refusal(client, OWN, "localhost") == "unsuitable certificate purpose"
@@ -81,7 +81,7 @@ def test_what_a_client_would_not_accept_is_told_in_words() -> None:
     )  # no key: OpenSSL has no word for it
     old = contexts.client_context(CA_PEM)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
-    old.set_ciphers("AES256-GCM-SHA384")  # for RSA keys alone
+    old.set_ciphers("AES256-GCM-SHA384")  # for RSA keys only
     assert contexts.refusal(old, CACHE.pem + CACHE.key, "localhost") == "no shared cipher"
 
 

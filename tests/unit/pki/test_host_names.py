@@ -154,8 +154,8 @@ def test_a_leased_address_of_another_host_is_no_fault_and_is_neither_bound_nor_s
     assert fleet.plan.faults == ()
     assert "10.0.0.2" not in (*fleet.target.names, *fleet.target.leased, *fleet.target.unbound)
     assert ("-10.0.0.2" in fleet.target.bind) == (settings.get("redis_bind") == "127.0.0.1 -10.0.0.2")
-    [said] = [each for each in fleet.plan.notices if "10.0.0.2" in each]
-    assert f"has 10.0.0.2, leased, which hosts.yml gives to cache-2: {left}" in said
+    [printed] = [each for each in fleet.plan.notices if "10.0.0.2" in each]
+    assert f"has 10.0.0.2, leased, which hosts.yml gives to cache-2: {left}" in printed
     also = Fleet(fleet.host.but(addresses=(*fleet.host.state.machine.addresses, Address("eth2", "10.0.0.2"))))
     assert also.plan.faults  # permanent too, so that it can be removed
     assert not [each for each in also.plan.notices if "10.0.0.2, leased" in each]

@@ -90,7 +90,7 @@ def own(tmp_path: Path) -> Own:
     return Own(tmp_path)
 
 
-def test_of_own_files_certificates_alone_are_taken_and_the_key_is_not_shown(own: Own) -> None:
+def test_of_own_files_only_certificates_are_taken_and_the_key_is_not_shown(own: Own) -> None:
     given = (own.directory / "crt").read_text()
     with (own.directory / "crt").open("a") as file:
         file.write((own.directory / "key").read_text())  # many programs want both in one file
@@ -118,9 +118,9 @@ def test_an_intermediate_may_stand_in_the_cas_file(own: Own) -> None:
 
 
 def test_a_certificate_that_signs_itself_is_its_own_ca(own: Own) -> None:
-    alone, key = own.issue("alone", None)
-    own.write("crt", alone)
-    own.write("ca", alone)
+    single, key = own.issue("alone", None)
+    own.write("crt", single)
+    own.write("ca", single)
     (own.directory / "key").write_text(pem_of(key))
     assert accepted(own.load()) is None
 

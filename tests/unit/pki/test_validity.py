@@ -48,7 +48,7 @@ def test_a_good_certificate_has_no_problem_whatever_more_names_it_has() -> None:
         "not yet valid",
     ],
 )
-def test_a_reason_for_renewal_is_told_in_words(changed: dict, expected: str) -> None:
+def test_a_reason_for_renewal_is_given_in_words(changed: dict, expected: str) -> None:
     good = {
         "certificate": CACHE.certificate,
         "key_digest": CACHE.digest,
@@ -69,8 +69,8 @@ def test_a_certificate_is_valid_from_its_first_second_to_its_last() -> None:
     )
 
 
-def test_every_reason_is_told_once_in_this_order() -> None:
-    told = problems(
+def test_every_reason_is_reported_once_in_this_order() -> None:
+    reported = problems(
         CACHE.certificate,
         "",
         make_ca(NOW).certificate,
@@ -78,7 +78,7 @@ def test_every_reason_is_told_once_in_this_order() -> None:
         NOW - DAY,
         owner={"localhost": "h"}.get,
     )
-    assert told == (
+    assert reported == (
         "does not cover b",
         "does not cover a",
         "covers localhost, which is h's",

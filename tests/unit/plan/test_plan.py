@@ -23,7 +23,7 @@ def test_what_is_due_is_asked_for_by_how_it_is_made() -> None:
     ("parts", "clean"),
     [
         ({}, True),
-        ({"notices": ("said, not acted on",)}, True),
+        ({"notices": ("reported, not acted on",)}, True),
         ({"changes": (LIVE,)}, False),
         ({"refusals": ("left alone",)}, False),
         ({"faults": ("not ours to repair",)}, False),

@@ -215,8 +215,8 @@ def test_a_server_that_replaces_another_engines_is_not_enabled_by_itself() -> No
     off = with_unit(UnitFileState="disabled")(HOST)
     assert off.but(pid=0, predecessor=old).plan.due(How.UNIT) == ()
     assert off.but(pid=0).plan.due(How.UNIT) == (unit("disabled", ENABLED),)
-    alone = replace(old, pid=0, data={}, live=replace(old.live, reach=Reach.NOT_RUNNING))
-    assert off.but(predecessor=alone).plan.due(How.UNIT) == (unit("disabled", ENABLED),)
+    idle = replace(old, pid=0, data={}, live=replace(old.live, reach=Reach.NOT_RUNNING))
+    assert off.but(predecessor=idle).plan.due(How.UNIT) == (unit("disabled", ENABLED),)
 
 
 def test_what_a_foreign_server_lost_is_only_a_restart() -> None:

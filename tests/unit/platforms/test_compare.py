@@ -58,7 +58,7 @@ def test_one_thing_that_is_not_as_wanted_is_exactly_what_is_due(case: str) -> No
     assert host.plan.refusals == ()
 
 
-# --- what is not ours to repair, and what is only said ---------------------------------------------------------
+# --- what is not ours to repair, and what is only reported ---------------------------------------------------------
 
 
 def test_a_drop_in_that_overrides_ours_is_a_fault_that_names_it() -> None:
@@ -153,10 +153,10 @@ def test_a_tls_link_that_is_not_roots_is_a_fault_and_nothing_in_it_is_used() -> 
 
 @pytest.mark.parametrize("case", LATER)
 def test_a_file_that_sets_a_kernel_value_after_ours_is_a_fault_that_names_it(case: str) -> None:
-    later, told = LATER[case]
+    later, reported = LATER[case]
     plan = managed("trixie").but(sysctl_later=later).plan
-    assert plan.faults == tuple(f"{SYSCTL}: {each} remove that" for each in told)
-    assert plan.clean == (not told)
+    assert plan.faults == tuple(f"{SYSCTL}: {each} remove that" for each in reported)
+    assert plan.clean == (not reported)
     assert plan.changes == ()
 
 
@@ -168,17 +168,17 @@ def test_a_file_that_cannot_be_changed_is_a_fault_beside_which_nothing_is_repair
     assert fault.startswith(
         f"{CONF}: cannot be changed, not even by root: take its immutable bit off (chattr -i)"
     )
-    assert [change.what for change in plan.changes] == ["hz"]  # `noevict drift` tells them all the same
+    assert [change.what for change in plan.changes] == ["hz"]  # `noevict drift` reports them all the same
     assert not managed("trixie").plan.blocked
 
 
-def test_evicted_keys_are_said() -> None:
+def test_evicted_keys_are_reported() -> None:
     plan = managed("trixie").but_info(evicted_keys=7).plan
     assert plan.clean
     assert plan.notices == ("7 keys were evicted since this server started: data was lost",)
 
 
-def test_a_release_that_was_installed_and_does_not_run_yet_is_said_and_no_drift() -> None:
+def test_a_release_that_was_installed_and_does_not_run_yet_is_reported_and_no_drift() -> None:
     newer = Package("redis-server", "install", "installed", "5:8.0.6-1")
     plan = (
         managed("trixie")
@@ -192,7 +192,7 @@ def test_a_release_that_was_installed_and_does_not_run_yet_is_said_and_no_drift(
 
 
 @pytest.mark.parametrize(("name", "value"), [("maxmemory-samples", 100), ("io-threads-do-reads", True)])
-def test_what_a_later_release_does_not_take_is_said_before_the_upgrade(name: str, value: object) -> None:
+def test_what_a_later_release_does_not_take_is_reported_before_the_upgrade(name: str, value: object) -> None:
     host = replace(
         managed("bookworm"), settings=build_settings("host", {"redis_config": {name: value, "hz": 50}})
     )
@@ -200,7 +200,7 @@ def test_what_a_later_release_does_not_take_is_said_before_the_upgrade(name: str
     assert notice.startswith(f"redis_config: {name}: Redis 8.0.2 does not accept {value}: ")
 
 
-def test_loading_is_said_and_no_drift() -> None:
+def test_loading_is_reported_and_no_drift() -> None:
     info = {"loading": 1, "loading_loaded_bytes": 3 << 20, "loading_total_bytes": 9 << 20}
     plan = managed("trixie").but_info(**info).plan
     assert plan.clean
@@ -228,7 +228,7 @@ def test_loading_is_said_and_no_drift() -> None:
         ),
     ],
 )
-def test_a_client_certificate_of_the_exporter_that_ends_soon_or_late_is_said(
+def test_a_client_certificate_of_the_exporter_that_ends_soon_or_late_is_reported(
     days: int, left: int, notice: str
 ) -> None:
     host = managed("trixie")
@@ -236,7 +236,7 @@ def test_a_client_certificate_of_the_exporter_that_ends_soon_or_late_is_said(
     pem, _ = make_client_certificate(make_ca(signed), "exporter", signed, days)
     plan = host.but(exporter_certificate=pem).plan
     assert plan.clean
-    assert [told[: len(notice)] for told in plan.notices] == ([notice] if notice else [])
+    assert [reported[: len(notice)] for reported in plan.notices] == ([notice] if notice else [])
 
 
 def test_a_text_that_is_no_certificate_of_the_exporter_is_not_spoken_of() -> None:
@@ -245,7 +245,7 @@ def test_a_text_that_is_no_certificate_of_the_exporter_is_not_spoken_of() -> Non
 
 GB = 1 << 30
 HEADROOM: Mapping[str, tuple[dict[str, object], dict[str, int], int, str]] = {
-    # settings; what INFO tells; MiB of RAM; the notice
+    # settings; what INFO reports; MiB of RAM; the notice
     "never saved": ({}, {"rdb_last_cow_size": 0, "aof_last_cow_size": 0}, 2000, ""),
     "fits to the byte": ({}, {"rdb_last_cow_size": 400 << 20}, 2000, ""),
     "an RDB's": (
@@ -302,15 +302,15 @@ HEADROOM: Mapping[str, tuple[dict[str, object], dict[str, int], int, str]] = {
 
 
 @pytest.mark.parametrize("case", HEADROOM)
-def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_said(case: str) -> None:
-    settings, info, mib, told = HEADROOM[case]
+def test_a_save_that_copies_more_than_is_free_beside_a_full_maxmemory_is_reported(case: str) -> None:
+    settings, info, mib, reported = HEADROOM[case]
     host = managed("trixie", **settings)
     plan = host.but(memtotal=mib << 20).but_info(used_memory=1, **info).plan
-    assert plan.notices == ((f"memory may run out: {told}",) if told else ())
+    assert plan.notices == ((f"memory may run out: {reported}",) if reported else ())
     assert plan.faults == plan.refusals == ()
 
 
-def test_what_a_server_of_somebody_elses_copied_is_not_said() -> None:
+def test_what_a_server_of_somebody_elses_copied_is_not_reported() -> None:
     host = managed("trixie").but({"user": "default"}).but_info(rdb_last_cow_size=GB)
     assert host.plan.notices == ()
 
@@ -322,7 +322,7 @@ def test_a_full_server_is_as_wanted_and_not_left_alone() -> None:
     assert "1600 MiB would be below the 1601 MiB in use" in refusal
 
 
-def test_the_memory_of_a_huge_host_is_shared_as_that_of_any() -> None:
+def test_the_memory_of_a_huge_host_is_shared_as_on_any_other() -> None:
     host = managed("trixie").but(memtotal=3 << 39)
     assert host.target.maxmemory == 1258291 << 20
     assert "\nmaxmemory 1258291mb\n" in host.target.text(CONF)
@@ -332,14 +332,14 @@ def test_the_memory_of_a_huge_host_is_shared_as_that_of_any() -> None:
     )
 
 
-def test_a_host_without_a_private_address_is_told_that_it_listens_on_loopback_alone() -> None:
+def test_that_a_host_without_a_private_address_listens_only_on_loopback_is_reported() -> None:
     host = fresh().but(addresses=(Address("eth0", "203.0.113.5"),))
     assert any("only on loopback" in notice for notice in host.plan.notices)
     asked = replace(host, settings=build_settings("fresh", {"redis_bind": "loopback"}))
     assert not any("loopback" in notice for notice in asked.plan.notices)
 
 
-def test_a_leased_address_is_opened_live_and_said() -> None:
+def test_a_leased_address_is_opened_live_and_reported() -> None:
     """As on a managed host when noevict learns of leased addresses, and after each other lease."""
     host = managed("trixie")
     own = host.state.machine.addresses
@@ -366,7 +366,7 @@ def test_a_leased_address_is_opened_live_and_said() -> None:
     assert [change.why for change in lost.plan.due(How.LIVE)] == [""]
 
 
-def test_the_end_of_the_fleets_ca_is_said_in_time() -> None:
+def test_the_end_of_the_fleets_ca_is_reported_in_time() -> None:
     host = managed("trixie")
     ends = host.secrets.ca.certificate.not_valid_after_utc
     assert replace(host, now=ends - timedelta(days=181)).plan.notices == ()
@@ -446,7 +446,7 @@ def test_a_host_that_is_not_seen_as_root_has_no_faults_beside_that() -> None:
     assert (host.plan.faults, host.plan.notices) == ((), ())
 
 
-def test_the_parts_of_a_plan_are_told_by_how() -> None:
+def test_the_parts_of_a_plan_are_reported_by_how() -> None:
     plan = managed("trixie").but_config(hz="50", databases="32").but_file(CONF, mode="644").plan
     assert [change.what for change in plan.due(How.LIVE)] == ["hz"]
     assert [change.what for change in plan.due(How.FILE, How.RESTART)] == [f"{CONF} mode", "databases"]
@@ -459,7 +459,7 @@ def test_a_long_value_is_cut() -> None:
     assert change.found.endswith("…")
 
 
-def test_of_many_commands_it_is_still_told_what_became_of_them() -> None:
+def test_of_many_commands_the_results_are_still_known() -> None:
     host = managed("trixie")
     [change] = host.but_acl(f"{line_of(host, 'app')} +@all").plan.changes
     assert change.found.endswith(" more allowed")

@@ -34,13 +34,13 @@ def change(old: Managed | None = None, **settings: object) -> Managed:
     return replace(host, state=state, secrets=old.secrets, now=old.now)
 
 
-def told(host: Managed) -> list[str]:
+def reported(host: Managed) -> list[str]:
     return [f"{each.what}: {each.found} → {each.wanted}" for each in host.plan.due(How.ENGINE)]
 
 
-def test_the_engine_and_its_keys_are_told_as_one_change() -> None:
+def test_the_engine_and_its_keys_are_reported_as_one_change() -> None:
     assert change().plan.refusals == ()
-    assert told(change()) == ["the engine: Redis 7.0.15, 20000 keys → Valkey, with all its keys"]
+    assert reported(change()) == ["the engine: Redis 7.0.15, 20000 keys → Valkey, with all its keys"]
     assert not change().plan.due(How.UNIT)
 
 
@@ -48,7 +48,7 @@ def test_a_server_that_runs_has_only_the_old_one_to_let_go_of() -> None:
     old = stopped(before())
     host = change(old)
     host = replace(host, state=replace(host.state, pid=77))
-    assert told(host) == ["redis-server.service: managed, not running → released"]
+    assert reported(host) == ["redis-server.service: managed, not running → released"]
 
 
 def test_a_server_that_runs_beside_data_that_was_not_handed_over_is_left_alone() -> None:
@@ -60,7 +60,7 @@ def test_a_server_that_runs_beside_data_that_was_not_handed_over_is_left_alone()
         "Valkey runs, and Redis, which does not, has data in /var/lib/redis that was not handed over: to keep that, "
         "stop valkey-server.service, then run again; to drop it, move it away first"
     )
-    assert told(host) == []
+    assert reported(host) == []
 
 
 def stopped(host: Managed, *data: str) -> Managed:
@@ -173,7 +173,7 @@ def test_every_release_reads_what_it_writes_and_what_both_engines_share(server: 
 
 
 @given(servers, servers)
-def test_neither_engine_reads_what_is_the_others_alone(one: Server, other: Server) -> None:
+def test_neither_engine_reads_what_is_only_for_the_other(one: Server, other: Server) -> None:
     version = rdb.written_by(other)
     if one.engine != other.engine and version > rdb.COMMON:
         assert not rdb.reads(one, version)

@@ -40,16 +40,16 @@ NAMELESS_CA = _nameless_ca()
 
 
 def foreign(**live: Any) -> Managed:
-    """A Redis that somebody else set up on a Debian 13: plaintext, RDB alone, 20,000 keys, two clients."""
+    """A Redis that somebody else set up on a Debian 13: plaintext, RDB only, 20,000 keys, two clients."""
     host = managed("trixie")
     without = {
         path: file for path, file in host.state.files.items() if "noevict" not in path and "tls" not in path
     }
     config = {**host.state.live.config, "appendonly": "no", "port": "6379", "tls-port": "0"}
     info = {**host.state.live.info, "db0": {"keys": 20000}, "connected_clients": 3}
-    told = {"reach": Reach.PLAINTEXT, "user": "default", "open": True, "certificate": None, "config": config,
+    reported = {"reach": Reach.PLAINTEXT, "user": "default", "open": True, "certificate": None, "config": config,
             "acl": ("user default on nopass sanitize-payload ~* &* +@all",), "info": info}  # fmt: skip
-    host = host.but(told | live, conf=PACKAGED, files=without, ca=None, certificate=None, key_digest=None)
+    host = host.but(reported | live, conf=PACKAGED, files=without, ca=None, certificate=None, key_digest=None)
     return host.but(diversion=None)
 
 
@@ -58,7 +58,7 @@ def stopped(host: Managed, *data: str, conf: str = PACKAGED) -> Managed:
     files = {
         f"{DATA}/{name}": File(f"{DATA}/{name}", "regular file", "redis", "redis", "660") for name in data
     }
-    told = {
+    reported = {
         "reach": Reach.NOT_RUNNING,
         "user": "",
         "open": False,
@@ -67,7 +67,7 @@ def stopped(host: Managed, *data: str, conf: str = PACKAGED) -> Managed:
         "acl": (),
         "info": {},
     }
-    return host.but(told, conf=conf, data=files, listeners=(), pid=0)
+    return host.but(reported, conf=conf, data=files, listeners=(), pid=0)
 
 
 def other_secrets(host: Managed) -> Managed:
@@ -192,7 +192,7 @@ REASONS: Mapping[str, Case] = {
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_host_is_left_alone_for_a_reason_that_is_told_in_one_line(reason: str) -> None:
+def test_a_host_is_left_alone_for_a_reason_that_is_reported_in_one_line(reason: str) -> None:
     change, words = REASONS[reason]
     plan = change(managed("trixie")).plan
     # Memory that is refused is refused for what is in use as well.
@@ -257,7 +257,7 @@ def test_a_host_is_known_as_managed_by_its_redis_conf_or_its_drop_in(name: str) 
 # --- a managed host and other secrets ----------------------------------------------------------------------------
 
 
-def test_the_ca_of_such_a_host_is_told_by_its_fingerprint() -> None:
+def test_the_ca_of_such_a_host_is_reported_by_its_fingerprint() -> None:
     host = other_secrets(refused_us(managed("trixie")))
     theirs = Certificate.parse(host.state.ca or "")
     assert theirs is not None
@@ -265,7 +265,7 @@ def test_the_ca_of_such_a_host_is_told_by_its_fingerprint() -> None:
     assert theirs.fingerprint in line
 
 
-def test_a_server_that_does_not_run_tells_by_its_users_whose_it_is() -> None:
+def test_a_server_that_does_not_run_shows_by_its_users_whose_it_is() -> None:
     ours = other_secrets(managed("trixie")).but({"reach": Reach.NOT_RUNNING, "user": "", "server": None})
     assert ours.plan.refusals == ()
     [line] = ours.but_file("/etc/redis/users.acl", sha256="0" * 64).plan.refusals
@@ -286,13 +286,13 @@ def test_a_bundle_of_cas_is_not_taken_for_another_fleet() -> None:
     # Whoever adds to ours, or puts another in its place: the host's certificate is still signed by ours.
     for bundle in (ours + corporate, corporate + ours + corporate, corporate, ours + other, other):
         assert host.but(ca=bundle).plan.refusals == (), bundle
-    # With a certificate of the user's own that does not tell: the fleet's is ours, or there is none.
+    # A certificate of the user's own does not show that: the fleet's is ours, or there is none.
     bare = host.but(certificate=corporate)
     for bundle in (ours + corporate, corporate + ours):
         assert bare.but(ca=bundle).plan.refusals == (), bundle
 
 
-def test_of_a_bundle_the_fleets_ca_is_told_and_not_the_last_one() -> None:
+def test_of_a_bundle_the_fleets_ca_is_reported_and_not_the_last_one() -> None:
     host = refused_us(managed("trixie"))
     theirs = make_ca(host.now)
     for bundle in (
@@ -383,7 +383,7 @@ def test_a_redis_with_keys_that_noevict_did_not_set_up_is_refused_with_what_woul
 
 
 @pytest.mark.parametrize(
-    ("default", "told"),
+    ("default", "reported"),
     [
         ("user default on nopass sanitize-payload ~* &* +@all", True),
         ("user default on #aa ~* &* +@all", False),
@@ -391,14 +391,14 @@ def test_a_redis_with_keys_that_noevict_did_not_set_up_is_refused_with_what_woul
     ],
 )
 @pytest.mark.parametrize("kept", [True, False])
-def test_that_clients_without_a_password_cannot_be_kept_is_said_where_there_may_be_some(
-    default: str, told: bool, kept: bool
+def test_that_clients_without_a_password_cannot_be_kept_is_reported_if_there_may_be_some(
+    default: str, reported: bool, kept: bool
 ) -> None:
     host = foreign(acl=("user worker on nopass ~* +@all", default))
     if kept:
         host = host.but_set(redis_users={"default": "app"})
     text = "\n".join(host.plan.refusals)
-    assert ("clients without one are refused, whatever is set" in text) == told, text
+    assert ("clients without one are refused, whatever is set" in text) == reported, text
     assert ("as user app with its password" in text) != kept, text
 
 
@@ -417,8 +417,8 @@ def test_a_foreign_server_that_has_only_begun_to_load_is_not_an_empty_one() -> N
 
 
 def test_a_server_too_busy_with_its_start_to_answer_is_for_later() -> None:
-    told = {"reach": Reach.UNREACHED, "why": "timed out", "user": "", "server": None}
-    [refusal] = managed("trixie").but(told, starting=True).plan.refusals
+    reported = {"reach": Reach.UNREACHED, "why": "timed out", "user": "", "server": None}
+    [refusal] = managed("trixie").but(reported, starting=True).plan.refusals
     assert refusal.startswith("Redis is starting, and too busy to answer (timed out): run again")
 
 
@@ -471,8 +471,8 @@ def test_a_package_just_installed_and_stopped_is_no_reason() -> None:
 )
 def test_data_elsewhere_is_not_overlooked_because_its_redis_does_not_run(line: str) -> None:
     for settings in ({}, {"redis_takeover": True}, {"redis_appendonly": False}):
-        [told] = stopped(foreign(), conf=f"{PACKAGED}{line}\n").but_set(**settings).plan.refusals
-        assert told.startswith(f"its redis.conf says {line.split(maxsplit=1)[0]} ")
+        [reported] = stopped(foreign(), conf=f"{PACKAGED}{line}\n").but_set(**settings).plan.refusals
+        assert reported.startswith(f"its redis.conf says {line.split(maxsplit=1)[0]} ")
 
 
 def test_keys_in_append_only_files_are_not_left_behind_by_turning_aof_off() -> None:
@@ -505,8 +505,8 @@ ROLES = {
 @pytest.mark.parametrize("line", ROLES)
 @pytest.mark.parametrize("start", [PACKAGED, "# noevict manages this file\n"])
 def test_a_role_counts_as_well_while_its_redis_does_not_run(line: str, start: str) -> None:
-    [told] = stopped(foreign(), conf=f"{start}{line}\n").plan.refusals
-    assert ROLES[line] in told
+    [reported] = stopped(foreign(), conf=f"{start}{line}\n").plan.refusals
+    assert ROLES[line] in reported
 
 
 def test_a_role_that_was_given_up_does_not_count() -> None:
@@ -518,8 +518,8 @@ def test_a_role_that_was_given_up_does_not_count() -> None:
     [("replicaof no one", "replicaof 10.0.0.9 6379"), ("cluster-enabled no", "cluster-enabled yes")],
 )
 def test_of_lines_about_a_role_the_last_one_counts(before: str, line: str) -> None:
-    [told] = stopped(foreign(), conf=f"{PACKAGED}{before}\n{line}\n").plan.refusals
-    assert ROLES[line] in told
+    [reported] = stopped(foreign(), conf=f"{PACKAGED}{before}\n{line}\n").plan.refusals
+    assert ROLES[line] in reported
     assert stopped(foreign(), conf=f"{PACKAGED}{line}\n{before}\n").plan.refusals == ()
 
 

@@ -54,7 +54,7 @@ def test_the_disk_of_the_data_is_known_in_bytes_and_whether_it_can_be_written() 
 
 
 @pytest.mark.parametrize("name", MANAGED)
-def test_a_look_at_a_provisioned_host_tells_all_that_noevict_manages(name: str) -> None:
+def test_a_look_at_a_provisioned_host_reports_all_that_noevict_manages(name: str) -> None:
     found, engine = read(name), LAYOUTS[HOSTS[name]]
     assert found.machine.packages[engine.package].installed
     assert found.diversion == (f"{engine.conf}.debian", ":")
@@ -79,7 +79,7 @@ def test_a_look_at_a_provisioned_host_tells_all_that_noevict_manages(name: str) 
     assert Certificate.parse(found.ca or "") is not None
 
 
-def test_a_look_at_a_fresh_host_tells_that_nothing_is_there() -> None:
+def test_a_look_at_a_fresh_host_reports_that_nothing_is_there() -> None:
     found = read("fresh")
     assert "redis-server" not in found.machine.packages
     assert (found.conf, found.ca, found.certificate, found.key_digest) == (None,) * 4
@@ -87,13 +87,13 @@ def test_a_look_at_a_fresh_host_tells_that_nothing_is_there() -> None:
     assert not found.files
 
 
-def test_a_host_without_systemd_tells_its_server_by_the_init_scripts_pid_file() -> None:
+def test_a_host_without_systemd_names_its_server_by_the_init_scripts_pid_file() -> None:
     found = read("init")
     assert found.unit == {"UnitFileState": "enabled"}
     assert found.pid
 
 
-def test_a_server_that_is_being_started_is_told_apart() -> None:
+def test_a_server_that_is_being_started_is_distinguished() -> None:
     assert read_one(edited("trixie", starting="")).starting
     assert not read("trixie").starting
 
@@ -123,10 +123,10 @@ def test_the_memory_is_the_smallest_of_what_machine_cgroups_and_unit_say(limit: 
     assert read("trixie", **facts).memory == mib * MIB
 
 
-def test_files_of_kernel_values_are_told_in_the_order_they_are_read_in() -> None:
-    told = ("somaxconn 128 /etc/sysctl.d/99-b.conf", "overcommit -1 /usr/lib/sysctl.d/99-a.conf",
+def test_files_of_kernel_values_are_reported_in_the_order_they_are_read_in() -> None:
+    reported = ("somaxconn 128 /etc/sysctl.d/99-b.conf", "overcommit -1 /usr/lib/sysctl.d/99-a.conf",
             "somaxconn 1 /run/sysctl.d/98 c.conf")  # fmt: skip
-    assert read("trixie", later=told).machine.sysctl_later == (
+    assert read("trixie", later=reported).machine.sysctl_later == (
         Sysctl("somaxconn", 1, "/run/sysctl.d/98 c.conf"),
         Sysctl("overcommit", -1, "/usr/lib/sysctl.d/99-a.conf"),
         Sysctl("somaxconn", 128, "/etc/sysctl.d/99-b.conf"),
@@ -134,7 +134,7 @@ def test_files_of_kernel_values_are_told_in_the_order_they_are_read_in() -> None
     assert read("trixie").machine.sysctl_later == ()
 
 
-def test_what_not_even_root_can_change_is_told() -> None:
+def test_what_not_even_root_can_change_is_reported() -> None:
     assert read("trixie").unwritable == ()
     assert read("trixie", unwritable=("/etc/redis", "/a b")).unwritable == ("/etc/redis", "/a b")
 
@@ -153,21 +153,21 @@ def test_addresses_that_come_or_go_are_left_out() -> None:
         "fd00::3": "tentative",
         "fd00::4": "dadfailed tentative",
     }
-    told = tuple(f"eth0 {address} scope global {flag}" for address, flag in flags.items())
-    machine = read("trixie", address=told, held=("127.0.0.1", "fe80::0:1")).machine
+    reported = tuple(f"eth0 {address} scope global {flag}" for address, flag in flags.items())
+    machine = read("trixie", address=reported, held=("127.0.0.1", "fe80::0:1")).machine
     assert machine.addresses == (Address("eth0", "10.0.0.1"),)
     # A program may bind them all the same.
     assert machine.other_addresses == {"127.0.0.1", "fe80::1", "10.0.0.2", "fd00::3", "fd00::4"}
     # With no tool that lists all addresses, they are not known.
-    assert read("trixie", address=told, held=()).machine.other_addresses is None
+    assert read("trixie", address=reported, held=()).machine.other_addresses is None
 
 
-def test_a_leased_address_is_told_from_a_permanent_one() -> None:
+def test_a_leased_address_is_distinguished_from_a_permanent_one() -> None:
     forever, hour = (
         "\\       valid_lft forever preferred_lft forever",
         "\\       valid_lft 3600sec preferred_lft 60sec",
     )
-    told = (
+    reported = (
         f"eth0 10.0.0.1 brd 10.0.0.255 scope global eth0{forever}",
         f"eth0 10.0.0.2 metric 100 brd 10.0.0.255 scope global secondary dynamic eth0{hour}",
         f"eth0 fd00::3 scope global dynamic mngtmpaddr noprefixroute {hour}",
@@ -175,7 +175,7 @@ def test_a_leased_address_is_told_from_a_permanent_one() -> None:
         f"eth0 10.0.0.5 scope global deprecated dynamic eth0{hour}",
         f"dynamic 10.0.0.6 scope global dynamic{forever}",
     )
-    assert read("trixie", address=told).machine.addresses == (
+    assert read("trixie", address=reported).machine.addresses == (
         Address("eth0", "10.0.0.1"),
         Address("eth0", "10.0.0.2", leased=True),
         Address("eth0", "fd00::3", leased=True),
@@ -228,30 +228,30 @@ line = st.builds(
 )
 
 
-def is_read_or_refused(told: list[str]) -> bool:
+def is_read_or_refused(reported: list[str]) -> bool:
     try:
-        return all(isinstance(each, InstanceState) for each in parse_facts(told))
+        return all(isinstance(each, InstanceState) for each in parse_facts(reported))
     except NoevictError as error:
         return len(error.lines) == 1
 
 
 @given(st.lists(line | st.text(), max_size=20), st.booleans())
-def test_any_lines_at_all_are_a_host_state_or_an_error(told: list[str], whole: bool) -> None:
-    assert is_read_or_refused([*told, "end-of-look"] if whole else told)
+def test_any_lines_at_all_are_a_host_state_or_an_error(reported: list[str], whole: bool) -> None:
+    assert is_read_or_refused([*reported, "end-of-look"] if whole else reported)
 
 
 @given(st.integers(min_value=0), st.lists(line | st.text(), max_size=4), st.booleans())
 def test_a_real_look_with_any_lines_in_it_is_a_host_state_or_an_error(
-    place: int, told: list[str], instead: bool
+    place: int, reported: list[str], instead: bool
 ) -> None:
     whole = list(lines("trixie"))
     at = place % len(whole)
-    whole[at : at + len(told) * instead] = told
+    whole[at : at + len(reported) * instead] = reported
     assert is_read_or_refused(whole)
 
 
 @pytest.mark.parametrize("line", ["memtotal 99999999", "tls tls-mine", "machine mine", "uid 0", "key mine"])
-def test_a_fact_that_is_said_twice_makes_no_sense(line: str) -> None:
+def test_a_fact_that_is_printed_twice_makes_no_sense(line: str) -> None:
     """Of what the look prints once, a second line is somebody else's."""
     with pytest.raises(NoevictError, match="makes no sense"):
         parse_facts(with_line("trixie", line))

@@ -65,7 +65,7 @@ def test_a_server_that_runs_and_is_enabled_is_one_server() -> None:
 
 # --- other servers -----------------------------------------------------------------------------------------------
 
-SAID: Mapping[str, tuple[OtherServer, str]] = {
+REPORTED: Mapping[str, tuple[OtherServer, str]] = {
     "a source install": (
         SOURCE,
         "another Redis runs here (redis_6380.service, port 6380, data in /srv/r, configuration /etc/redis/6380.conf): "
@@ -92,9 +92,9 @@ SAID: Mapping[str, tuple[OtherServer, str]] = {
 
 
 @pytest.mark.parametrize("start", ["fresh", "foreign"])
-@pytest.mark.parametrize("case", SAID)
+@pytest.mark.parametrize("case", REPORTED)
 def test_another_server_is_refused_by_all_that_is_known_of_it(case: str, start: str) -> None:
-    other, line = SAID[case]
+    other, line = REPORTED[case]
     host = fresh() if start == "fresh" else unmanaged()
     assert host.plan.refusals == ()
     plan = host.but(others=(other,)).plan
@@ -102,8 +102,8 @@ def test_another_server_is_refused_by_all_that_is_known_of_it(case: str, start: 
     assert plan.changes == ()
 
 
-def test_one_that_has_our_port_is_told_of_once_and_another_port_is_no_advice() -> None:
-    taken = Listener(False, "0.0.0.0", 6379, "-")  # noqa: S104 - told, not bound
+def test_one_that_has_our_port_is_reported_once_and_another_port_is_no_advice() -> None:
+    taken = Listener(False, "0.0.0.0", 6379, "-")  # noqa: S104 - reported, not bound
     other = OtherServer("redis_6379.service", "redis-server", True, True, (6379,), "/var/lib/redis")
     host = fresh().but(others=(other, INSTANCE), listeners=(taken,))
     first, second = host.plan.refusals
@@ -136,7 +136,7 @@ def test_on_a_managed_host_another_server_is_a_fault_beside_which_the_rest_is_re
     host = managed("trixie").but(others=(SOURCE,)).but_config(hz="50")
     plan = host.plan
     assert plan.refusals == ()
-    assert plan.faults == (SAID["a source install"][1],)
+    assert plan.faults == (REPORTED["a source install"][1],)
     assert [change.what for change in plan.changes] == ["hz"]
 
 
@@ -203,12 +203,12 @@ UNITS: Mapping[str, tuple[Callable[[Managed], Managed], str]] = {
 @pytest.mark.parametrize("case", UNITS)
 @pytest.mark.parametrize("start", ["running", "stopped"])
 def test_a_unit_that_is_not_the_packages_is_refused_before_anything(case: str, start: str) -> None:
-    change, told = UNITS[case]
+    change, reported = UNITS[case]
     host = unmanaged() if start == "running" else stopped(unmanaged())
     assert host.plan.refusals == ()
     plan = change(host).plan
     [line] = plan.refusals
-    assert line.startswith(told)
+    assert line.startswith(reported)
     assert plan.changes == ()
 
 
@@ -247,7 +247,7 @@ def loaded(*names: str) -> Callable[[Managed], Managed]:
     return lambda host: host.but_info(modules=[{"name": name, "ver": 1} for name in names])
 
 
-def test_modules_are_refused_by_name_and_those_of_the_server_itself_are_none() -> None:
+def test_modules_are_refused_by_name_but_for_the_servers_own() -> None:
     for host in (unmanaged(), managed("trixie")):
         assert loaded("vectorset", "lua")(host).plan.refusals == ()
         plan = loaded("vectorset", "search", "bf")(host).plan
@@ -277,8 +277,8 @@ def test_a_package_that_brings_modules_is_not_the_distributions() -> None:
 def test_a_redis_conf_that_includes_others_is_not_understood_while_its_server_does_not_run(line: str) -> None:
     for host in (foreign(), unmanaged(), managed("trixie")):
         plan = stopped(host, conf=f"{host.state.conf}{line}\n").plan
-        [told] = plan.refusals
-        assert told.startswith(
+        [reported] = plan.refusals
+        assert reported.startswith(
             f"its redis.conf includes other files ({line.split()[1].strip(chr(34))}), which may "
         )
         assert plan.changes == ()
@@ -327,9 +327,9 @@ def test_of_two_sets_of_data_nobody_guesses_which_is_the_last() -> None:
 
 @pytest.mark.parametrize("line", ["", "dir ./", "dir data"])
 def test_a_directory_that_is_not_named_whole_is_elsewhere(line: str) -> None:
-    [told] = stopped(unmanaged(), conf=f"port 6379\n{line}\n").plan.refusals
+    [reported] = stopped(unmanaged(), conf=f"port 6379\n{line}\n").plan.refusals
     named = (line or "dir .").split()[1].removesuffix("/")
-    assert told.startswith(f"its redis.conf says dir {named}, noevict's is {DATA}")
+    assert reported.startswith(f"its redis.conf says dir {named}, noevict's is {DATA}")
 
 
 def test_without_a_redis_conf_nothing_is_elsewhere() -> None:
@@ -369,7 +369,7 @@ def test_a_take_over_that_was_killed_does_not_make_a_host_managed() -> None:
     assert "has data of a Redis that noevict did not set up" in under_way(stop).plan.refusals[0]
 
 
-def test_which_files_hold_its_data_is_what_its_own_redis_conf_said() -> None:
+def test_which_files_hold_its_data_is_what_its_own_redis_conf_set() -> None:
     ours = f"{PACKAGED}appendonly yes\n"
     assert foreign().but(conf=ours).state.starts_with_aof
     assert not foreign().but(conf=ours, aof_before=False).state.starts_with_aof
@@ -394,7 +394,7 @@ def test_once_its_server_has_our_users_it_is_ours_and_only_the_record_goes() -> 
         (unmanaged().but_config(appenddirname="aof"), True),
         (unmanaged().but_config(dir="/srv/r").but_info(db3={"keys": 1}), False),
         (unmanaged().but_config(dir="/srv/r").but_info(loading=1), False),
-        (managed("trixie").but_config(dir="/srv/r"), False),  # ours: it is told as drift
+        (managed("trixie").but_config(dir="/srv/r"), False),  # ours: it is reported as drift
     ],
 )
 def test_an_empty_server_has_nothing_to_write_where_ours_would_not_look(

@@ -123,7 +123,7 @@ def test_a_start_waits_for_leased_addresses_that_noevict_chose_and_for_no_others
         assert WAITS not in other.text(other.layout.dropin)
 
 
-def test_loopback_alone_can_be_asked_for() -> None:
+def test_only_loopback_can_be_asked_for() -> None:
     assert wanted_bind(settings(bind="loopback"), (Address("eth0", "10.0.0.1"),)) == ("127.0.0.1", "-::1")
 
 
@@ -153,7 +153,7 @@ def test_leased_addresses_get_the_room_that_permanent_ones_leave(
     assert words[2:] == (*(f"-{each.address}" for each in given[:bound]), *(each.address for each in fixed))
 
 
-def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_said() -> None:
+def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_reported() -> None:
     many = [f"fd00::{number}" for number in range(1, 10)] + [f"fd00::{number}" for number in range(10, 21)]
     host = fresh()
     host = host.but(
@@ -165,11 +165,11 @@ def test_leased_addresses_without_room_are_neither_bound_nor_signed_and_said() -
     assert target.leased == tuple(many[:bound])
     assert target.unbound == tuple(many[bound:])
     assert not {*many[bound:]} & {*target.names}
-    [said] = [each for each in host.plan.notices if each.startswith("does not listen on")]
-    assert f"{', '.join(many[bound : bound + 3])} and {len(many) - bound - 3} more, leased" in said
+    [printed] = [each for each in host.plan.notices if each.startswith("does not listen on")]
+    assert f"{', '.join(many[bound : bound + 3])} and {len(many) - bound - 3} more, leased" in printed
     three = host.but(addresses=host.state.machine.addresses[: own + bound + 3])
-    [said] = [each for each in three.plan.notices if each.startswith("does not listen on")]
-    assert f"{', '.join(many[bound : bound + 3])}, leased" in said
+    [printed] = [each for each in three.plan.notices if each.startswith("does not listen on")]
+    assert f"{', '.join(many[bound : bound + 3])}, leased" in printed
     asked = replace(host, settings=settings(bind="loopback"))
     assert asked.target.unbound == ()
 
@@ -261,7 +261,7 @@ def test_no_password_is_in_any_file_or_in_what_is_printed_of_a_target(name: str)
         assert digest not in repr(host.target) + repr(host.plan) + repr(host.state)
 
 
-def test_live_values_are_those_of_the_release_that_runs_until_another_reads_the_files() -> None:
+def test_live_values_follow_the_release_that_runs_until_another_reads_the_files() -> None:
     host = managed("bookworm")
     older, newer = Server("redis", (7, 0, 15)), Server("redis", (8, 0, 2))
     target = make_target(

@@ -57,7 +57,7 @@ def _text(server: Server, settings: Settings, *, systemd: bool = True) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_text_is_the_golden_one(case: str) -> None:
-    """``UPDATE_GOLDEN=1 pytest`` writes them anew."""
+    """``UPDATE_GOLDEN=1 pytest`` rewrites them."""
     server, settings, systemd = CASES[case]
     text = _text(server, settings, systemd=systemd)
     golden = GOLDEN / f"redis.conf-{case}"
@@ -122,7 +122,7 @@ def test_what_differs_is_named_and_nothing_else() -> None:
     assert conf_diff.differences({"hz": "10"}, {}, REDIS_8) == (Difference("hz", "10", "not there"),)
 
 
-def test_a_directive_told_under_its_old_and_its_new_name_counts_once() -> None:
+def test_a_directive_reported_under_its_old_and_its_new_name_counts_once() -> None:
     wanted = {"replica-priority": "100", "commandlog-slow-execution-max-len": "128"}
     live = {
         "slave-priority": "5",
@@ -150,8 +150,8 @@ def test_files_are_compared_without_telling_a_secret() -> None:
     found = (
         "hz 50\nrequirepass hunter2\nuser eve on >hunter2 +@all\nmodule-secret hunter2\nsave 60 1\nsave 5 5\n"
     )
-    told = conf_diff.file_differences({"hz": "20", "save": "60 1", "timeout": "7"}, found, REDIS_8)
-    assert told == (
+    reported = conf_diff.file_differences({"hz": "20", "save": "60 1", "timeout": "7"}, found, REDIS_8)
+    assert reported == (
         Difference("hz", "20", "50"),
         Difference("module-secret", "not set", "set"),
         Difference("requirepass", "not set", "set"),
@@ -201,13 +201,13 @@ def test_the_rendered_text_says_every_wanted_value(case: str) -> None:
     server, settings, systemd = CASES[case]
     layout = LAYOUTS[server.engine]
     wanted = conf.wanted(settings, layout, server, maxmemory=MAXMEMORY, bind=LOOPBACK, systemd=systemd)
-    said = parse(conf.render(wanted, server, layout))
+    printed = parse(conf.render(wanted, server, layout))
     for name, value in wanted.items():
         directive = table.find(name)
         assert directive is not None
-        lines = said.pop(directive.name, [""])
+        lines = printed.pop(directive.name, [""])
         measured = directive.on(server)
         assert measured is not None
         text = " ".join(lines)
         assert (measured.kind.canonical(text) if text else "") == value, name
-    assert said == {}
+    assert printed == {}

@@ -138,11 +138,11 @@ def test_ctrl_d_at_a_terminal_is_a_no(tmp_path: Path) -> None:
     with terminal(*command, cwd=project, env=environment()) as seat:
         seat.read_until("Press enter to execute", 60)
         seat.type("\x04")
-        seat.read_until("never said", 60)
+        seat.read_until("never printed", 60)
         assert seat.process.wait(60) == 1
-    assert "none (ctrl-d)" in seat.shown
-    assert "there is no terminal" not in seat.shown
-    assert "nothing was changed" in seat.shown
+    assert "none (ctrl-d)" in seat.displayed
+    assert "there is no terminal" not in seat.displayed
+    assert "nothing was changed" in seat.displayed
     assert not (project / "executed").exists()
 
 
@@ -192,15 +192,15 @@ def test_ctrl_c_has_the_exit_code_of_an_interrupted_program(tmp_path: Path, when
     with terminal(*command, cwd=project, env=environment()) as seat:
         seat.read_until("now" if when == "at work" else "Press enter to execute", 60)
         seat.process.send_signal(signal.SIGINT)
-        seat.read_until("never said", 60)
+        seat.read_until("never printed", 60)
         assert seat.process.wait(60) == command_line.INTERRUPTED == 130
-    assert ("interrupted; run it again to finish" in seat.shown) == (when == "at work")
-    assert "interrupted" in seat.shown
-    assert "Traceback" not in seat.shown
+    assert ("interrupted; run it again to finish" in seat.displayed) == (when == "at work")
+    assert "interrupted" in seat.displayed
+    assert "Traceback" not in seat.displayed
 
 
 def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_path: Path) -> None:
-    """Of hosts that are named: who has no key of another host goes on."""
+    """Of hosts that are named: who has no key of another host continues."""
     subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "good"), check=True)
     subprocess.run(
         ("ssh-keygen", "-q", "-t", "ed25519", "-N", "geheim", "-f", tmp_path / "locked"), check=True
@@ -233,7 +233,7 @@ def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("printed", "left"),
     [
         ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", None),
         ("    ssh-keygen -R 10.0.0.1", None),
@@ -249,9 +249,9 @@ def test_a_wrong_ssh_key_is_a_mistake_of_its_own_line_before_any_connection(tmp_
     ],
 )
 def test_a_changed_host_key_is_one_line_with_what_to_do(
-    said: str, left: str | None, caplog: pytest.LogCaptureFixture
+    printed: str, left: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     shorten_log()
     shorten_log()
-    logging.getLogger("pyinfra").warning("%s", said)
-    assert caplog.messages == ([] if left is None else [said if left == "as it is" else left])
+    logging.getLogger("pyinfra").warning("%s", printed)
+    assert caplog.messages == ([] if left is None else [printed if left == "as it is" else left])

@@ -53,7 +53,7 @@ def test_secrets_made_since_are_saved_over_by_nothing_and_no_reason_to_refuse(
     assert parts(Secrets.load(tmp_path / "secrets")) == there
 
 
-def test_a_user_of_this_run_alone_gets_a_password_beside_those_made_since(tmp_path: Path) -> None:
+def test_a_user_of_only_this_run_gets_a_password_beside_those_made_since(tmp_path: Path) -> None:
     late = RunContext(tmp_path, {"cache-1": {"redis_users": {"worker": {"profile": "app"}}}})
     made = fleet(tmp_path).save_secrets([])
     saved = late.save_secrets(MANAGED)
@@ -107,7 +107,7 @@ def test_hosts_that_are_one_machine_are_each_others_twins(tmp_path: Path) -> Non
     ]
 
 
-def test_hosts_that_do_not_tell_which_machine_they_are_are_nobodys_twins(tmp_path: Path) -> None:
+def test_hosts_that_do_not_report_which_machine_they_are_are_nobodys_duplicates(tmp_path: Path) -> None:
     mine = fleet(tmp_path)
     mine.looked_at("cache-1", "")
     mine.looked_at("cache-2", "")

@@ -104,7 +104,7 @@ def test_a_turn_is_given_back_by_a_host_that_fails() -> None:
         pass
 
 
-def test_a_host_whose_restart_does_not_end_keeps_its_turn_and_the_others_are_told(
+def test_a_host_whose_restart_does_not_end_keeps_its_turn_and_the_others_get_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(turns, "TURN_SECONDS", 0.05)

@@ -58,7 +58,7 @@ def test_what_is_derived_is_the_same_for_ever() -> None:
     assert derive_id(SECRET, "cache-1", 1) == "05766a14dd633df902b69f3e756d3981"
 
 
-def test_where_nobody_looked_the_id_follows_from_the_name() -> None:
+def test_if_nobody_looked_the_id_follows_from_the_name() -> None:
     found = {ids("a", "b").key(name).id for name in "ab"}
     assert found == {derive_id(SECRET, "a"), derive_id(SECRET, "b")}
     assert ids("a").key("a") == HostKey("a", derive_id(SECRET, "a"), older=(), has_id=False)
@@ -81,7 +81,7 @@ def test_the_name_of_a_renamed_host_gives_no_other_host_its_id() -> None:
     assert ids("old", gone=old).key("old").id == derive_id(SECRET, "old", 1)  # nor once it has left hosts.yml
 
 
-def test_a_copied_id_belongs_to_one_host_alone() -> None:
+def test_a_copied_id_belongs_to_only_one_host() -> None:
     a = derive_id(SECRET, "a")
     both = ids("a", "b")
     assert both.key("a", a).id == a
@@ -230,7 +230,7 @@ PLAIN = '{\n "rediss://a:1": "one",\n "rediss://exporter@a:1": "one"\n}\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (None, set()),
         (PLAIN, {sha256("one")}),
@@ -248,7 +248,7 @@ PLAIN = '{\n "rediss://a:1": "one",\n "rediss://exporter@a:1": "one"\n}\n'
     ],
 )
 def test_the_look_says_what_the_exporter_has_or_that_nobody_knows(
-    tmp_path: Path, text: str | None, told: set[str]
+    tmp_path: Path, text: str | None, reported: set[str]
 ) -> None:
     file, elsewhere = tmp_path / "passwords.json", tmp_path / "elsewhere"
     if text == "a directory":
@@ -263,11 +263,11 @@ def test_the_look_says_what_the_exporter_has_or_that_nobody_knows(
     [loop] = re.findall(r'^  for file in "\$exporter_etc/.*?^  done 2>/dev/null$', whole, re.M | re.S)
     variables = f"exporter_etc={shlex.quote(str(tmp_path))}\nexporter_credentials=/nowhere\n"
     code = variables + 'say() { echo "$1"; }\n' + loop
-    said = subprocess.run(
+    printed = subprocess.run(
         ["bash", "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    found = read_one([*edited("trixie")[:-1], *said, "end-of-look"])
-    assert found.exporter_passwords == told
+    found = read_one([*edited("trixie")[:-1], *printed, "end-of-look"])
+    assert found.exporter_passwords == reported
     assert found.exporter_certificate == read_one(edited("trixie")).exporter_certificate
 
 

@@ -56,7 +56,7 @@ def test_old_clients_of_each_host_keep_the_password_that_it_had(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "printed"),
     [
         (
             f"takeover: {{user: ops, password: {SECRET}}}",
@@ -87,12 +87,12 @@ def test_old_clients_of_each_host_keep_the_password_that_it_had(tmp_path: Path) 
         (f"host_secret: a b{SECRET}", "the password of host_secret should be printable ASCII"),
     ],
 )
-def test_a_mistake_is_one_line_without_a_secret(text: str, said: str) -> None:
+def test_a_mistake_is_one_line_without_a_secret(text: str, printed: str) -> None:
     with pytest.raises(NoevictError) as refused:
         read(FILE, f"# users\n{text}\n")
     (line,) = refused.value.lines
     assert line.startswith("users.yml:2: ")
-    assert said in line
+    assert printed in line
     assert SECRET not in line
 
 

@@ -1,4 +1,4 @@
-"""secrets/: made whole and once, closed to others, told about without telling anything."""
+"""secrets/: made whole and once, closed to others, described without their contents."""
 
 import hashlib
 import multiprocessing
@@ -101,7 +101,7 @@ def test_drafted_secrets_say_why_there_is_no_ca_until_they_are_made(path: Path) 
     assert (Secrets.create(path).no_ca, load(path).no_ca) == ("", "")
 
 
-def test_what_is_made_is_there_for_its_owner_alone(path: Path, made: Secrets) -> None:
+def test_what_is_made_is_there_only_for_its_owner(path: Path, made: Secrets) -> None:
     assert load(path).passwords == made.passwords
     assert load(path).ca.certificate == made.ca.certificate
     assert mode(path) == 0o700
@@ -150,7 +150,7 @@ def test_a_password_put_there_before_the_first_run_is_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [(), ("users.yml",), ("users.yml", "ca.key")])
-def test_making_them_goes_on_where_it_was_interrupted(
+def test_making_them_continues_where_it_was_interrupted(
     path: Path, made: Secrets, kept: tuple[str, ...]
 ) -> None:
     for file in path.iterdir():
@@ -271,7 +271,7 @@ def test_a_mistake_in_users_yml_is_one_line_without_the_password(path: Path, tex
     assert refusal(lambda: Secrets.draft(path)).startswith(f"{path}/users.yml{line}")
 
 
-def test_all_mistakes_in_users_yml_are_told_at_once(path: Path) -> None:
+def test_all_mistakes_in_users_yml_are_reported_at_once(path: Path) -> None:
     prepared(path, "app: 1\nadmin: a b\n")
     with pytest.raises(NoevictError) as refused:
         Secrets.draft(path)
@@ -334,7 +334,7 @@ def test_a_user_without_a_password_is_named(made: Secrets) -> None:
     assert refusal(lambda: made.digest("billing")).endswith("should have a password for billing, has none")
 
 
-def test_nothing_is_written_where_no_password_is_missing(path: Path, made: Secrets) -> None:
+def test_nothing_is_written_if_no_password_is_missing(path: Path, made: Secrets) -> None:
     os.utime(path / "users.yml", ns=(0, 0))
     assert made.with_passwords(USERS) is made
     assert (path / "users.yml").stat().st_mtime_ns == 0
@@ -352,7 +352,7 @@ def test_old_clients_of_a_server_taken_over_keep_their_password_for_good(path: P
     assert load(path).with_passwords(["default"]).password("default") == odd
 
 
-def test_default_has_a_password_of_its_own_where_nothing_was_taken_over(made: Secrets) -> None:
+def test_default_has_a_password_of_its_own_if_nothing_was_taken_over(made: Secrets) -> None:
     assert len(made.with_passwords(["default"]).password("default")) == 43
 
 
@@ -364,9 +364,9 @@ def test_what_is_no_user_in_users_yml_is_nobodys_name(made: Secrets, name: str) 
 
 def test_no_secret_shows_in_a_representation(path: Path) -> None:
     secrets = Secrets.create(prepared(path, f"takeover: {SECRET}")).with_passwords(USERS)
-    shown = f"{secrets!r} {secrets} {vars(secrets)['ca']!r}"
-    assert not any(password in shown for password in secrets.passwords.values())
-    assert "PRIVATE" not in shown
+    displayed = f"{secrets!r} {secrets} {vars(secrets)['ca']!r}"
+    assert not any(password in displayed for password in secrets.passwords.values())
+    assert "PRIVATE" not in displayed
 
 
 # Client certificates
@@ -406,14 +406,16 @@ def test_processes_that_start_at_once_agree_on_one_ca_and_keep_each_others_passw
     for worker in workers:
         worker.start()
     start.set()
-    told = [results.get(timeout=60) for _ in users]
+    reported = [results.get(timeout=60) for _ in users]
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
     final = load(path)
     admin = final.known_host("cache-1").password("admin")
-    assert {(ca, admin) for ca, admin, _, _ in told} == {(final.ca.fingerprint, admin)}
-    assert {user: password for _, _, user, password in told} == {user: final.password(user) for user in users}
+    assert {(ca, admin) for ca, admin, _, _ in reported} == {(final.ca.fingerprint, admin)}
+    assert {user: password for _, _, user, password in reported} == {
+        user: final.password(user) for user in users
+    }
 
 
 def _look(path: Path, start, stop, results) -> None:

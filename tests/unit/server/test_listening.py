@@ -15,7 +15,7 @@ from noevict.server.listening import kernel_names, missing, opened, opens, refus
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.managed import Managed, managed
 
-ALL = "0.0.0.0"  # noqa: S104 - said, bound nowhere
+ALL = "0.0.0.0"  # noqa: S104 - reported, bound nowhere
 OWN = ("10.0.0.5", "fd00::5", "::1")
 LOOPBACK = ("127.0.0.1", "-::1")
 EXPANDED = "0000:0000:0000:0000:0000:0000:0000:0001"  # as the look prints ::1
@@ -85,7 +85,7 @@ class Wanted:
 
 
 @pytest.mark.parametrize(
-    ("before", "wanted", "told"),
+    ("before", "wanted", "reported"),
     [
         ("127.0.0.1 10.0.0.5", Wanted(("127.0.0.1", "10.0.0.5")), ""),
         ("127.0.0.1", Wanted(("10.0.0.5",)), "opens port 7000 on 10.0.0.5"),
@@ -96,8 +96,8 @@ class Wanted:
         ),
     ],
 )
-def test_what_a_change_opens_is_told_with_its_ports(before: str, wanted: Wanted, told: str) -> None:
-    assert opens(before, wanted) == told
+def test_what_a_change_opens_is_reported_with_its_ports(before: str, wanted: Wanted, reported: str) -> None:
+    assert opens(before, wanted) == reported
 
 
 V4 = st.sampled_from(["10.0.0.5", "10.0.0.6", "192.168.1.1", "127.0.0.1", "127.0.0.9"])
@@ -176,7 +176,7 @@ def test_an_optional_address_that_is_not_there_is_not_due() -> None:
     assert live(later(managed("trixie"), there=False)) == []
 
 
-def test_nothing_is_said_of_sockets_where_bind_itself_differs_or_they_could_not_be_looked_at() -> None:
+def test_nothing_is_reported_of_sockets_if_bind_itself_differs_or_they_could_not_be_looked_at() -> None:
     host = later(managed("trixie"))
     assert [what for what, *_ in live(host.but_config(bind="127.0.0.1"))] == ["bind"]
     assert live(host.but_config(bind="127.0.0.1")) != live(host)

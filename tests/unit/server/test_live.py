@@ -13,7 +13,7 @@ def live(**info: object) -> Live:
 
 
 @pytest.mark.parametrize("reach", Reach)
-def test_a_server_is_ours_where_it_was_reached_and_knows_our_admin(reach: Reach) -> None:
+def test_a_server_is_ours_if_it_was_reached_and_knows_our_admin(reach: Reach) -> None:
     reached = reach in {Reach.TLS, Reach.PLAINTEXT}
     assert Live(reach).reached is reached
     assert Live(reach, user="admin").ours is reached
@@ -64,11 +64,11 @@ def test_keys_are_counted_over_all_databases(info: Mapping[str, object], keys: i
 
 def test_a_repr_shows_nothing_that_a_server_may_have_sent() -> None:
     secret = "hunter2"
-    told = Live(
+    reported = Live(
         Reach.TLS, certificate=secret.encode(), config={"a": secret}, acl=(secret,), info={"a": secret},
         catalogue=Catalogue(frozenset({secret}), ()),
     )  # fmt: skip
-    assert secret not in repr(told)
+    assert secret not in repr(reported)
 
 
 def test_of_a_server_that_was_not_reached_nothing_is_known() -> None:

@@ -1,4 +1,4 @@
-"""A server with 0 keys beside data: a fault where it lost them, none where they were deleted."""
+"""A server with 0 keys beside data: a fault if it lost them, none if they were deleted."""
 
 import time
 from collections.abc import Mapping
@@ -128,7 +128,7 @@ DELETED = {
     ),
     "it could not be looked at": host({**BORN, DUMP: (5000, BEFORE)}).but({"reach": Reach.UNREACHED}),
     "append-only files that go on after the RDB": host({**GOES_ON, DUMP: (5000, BEFORE - 1)}),
-    "the same, written anew": host(
+    "the same, rewritten": host(
         {f"{AOF}/appendonly.aof.2.base.rdb": (88, BEFORE), DUMP: (5000, LONG_BEFORE)}
     ),
     "no RDB": host(BORN),
@@ -180,13 +180,13 @@ def test_of_two_files_the_one_that_has_keys_is_a_fault() -> None:
     assert f"{KEPT}, from before its start, has 7 that" in fault
 
 
-def test_a_server_that_tells_no_uptime_began_after_everything() -> None:
+def test_a_server_that_reports_no_uptime_began_after_everything() -> None:
     found = host({**BORN, kept_at(NOW + 1): (80, LONG_BEFORE)}).but_info(uptime_in_seconds="long")
     assert suspected(found) == (kept_at(NOW + 1),)
     assert suspected(found.but_info(uptime_in_seconds=100)) == ()
 
 
-def test_the_time_in_the_name_of_kept_files_is_that_of_utc_wherever_noevict_runs(
+def test_the_time_in_the_name_of_kept_files_is_in_utc_wherever_noevict_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TZ", "Pacific/Auckland")
@@ -200,13 +200,13 @@ def test_the_time_in_the_name_of_kept_files_is_that_of_utc_wherever_noevict_runs
 
 
 HAD = Keys(datetime(2026, 1, 15, 10, 30, tzinfo=UTC), 31_081)
-TOLD = (
+REPORTED = (
     "has 0 keys, had 31081 on 2026-01-15 10:30 UTC: if nobody deleted them, stop its clients and restore them "
     "(docs/life-of-a-host.md)"
 )
 
 
-def told(found: Managed, before: Keys | None = HAD, days: float = 1) -> list[str]:
+def reported(found: Managed, before: Keys | None = HAD, days: float = 1) -> list[str]:
     """What a plan says of its keys."""
     plan = make_plan(
         found.settings, found.state, found.target, found.secrets, None, HAD.at + timedelta(days=days), before
@@ -214,22 +214,22 @@ def told(found: Managed, before: Keys | None = HAD, days: float = 1) -> list[str
     return [each for each in plan.notices if "0 keys" in each]
 
 
-def test_a_fall_to_no_keys_is_said_with_both_numbers_and_the_date() -> None:
+def test_a_fall_to_no_keys_is_reported_with_both_numbers_and_the_date() -> None:
     empty = host(BORN)
-    assert told(empty) == told(empty, days=365) == [TOLD]  # whenever it was looked at before
-    assert told(empty, before=None) == []
-    assert told(empty.but_info(db3={"keys": 1, "expires": 0})) == []
-    assert told(host(BORN, loading=1)) == []
-    assert told(empty.but({"user": "default"})) == []
+    assert reported(empty) == reported(empty, days=365) == [REPORTED]  # whenever it was looked at before
+    assert reported(empty, before=None) == []
+    assert reported(empty.but_info(db3={"keys": 1, "expires": 0})) == []
+    assert reported(host(BORN, loading=1)) == []
+    assert reported(empty.but({"user": "default"})) == []
 
 
-def test_it_is_said_for_a_week_from_the_first_look_that_found_none() -> None:
+def test_it_is_reported_for_a_week_from_the_first_look_that_found_none() -> None:
     empty, first = host(BORN), HAD.at + timedelta(days=14)
     missing = lost_keys.remember(empty.state, HAD, first)
     assert missing == replace(HAD, missing_since=first)
     assert lost_keys.remember(empty.state, missing, first + timedelta(days=3)) == missing
-    assert told(empty, missing, days=21) == [TOLD]
-    assert told(empty, missing, days=21.1) == []
+    assert reported(empty, missing, days=21) == [REPORTED]
+    assert reported(empty, missing, days=21.1) == []
 
 
 def test_what_is_not_known_of_its_keys_leaves_what_was_and_keys_that_are_back_end_it() -> None:

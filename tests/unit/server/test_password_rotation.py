@@ -159,7 +159,7 @@ def test_an_older_password_that_nobody_needs_is_left_over() -> None:
         ("app", (own("app"),), None),
     ],
 )
-def test_passwords_on_their_way_are_told_as_such(
+def test_passwords_on_their_way_are_reported_as_such(
     user: str, takes: tuple[str, ...], change: tuple[str, str, str] | None
 ) -> None:
     assert password_change(user, OURS, taking(**{user: takes})) == change
@@ -167,7 +167,7 @@ def test_passwords_on_their_way_are_told_as_such(
 
 
 @pytest.mark.parametrize(
-    ("key", "file", "told"),
+    ("key", "file", "reported"),
     [
         (KEY, NEW, None),
         (KEY, "", "missing"),
@@ -176,11 +176,11 @@ def test_passwords_on_their_way_are_told_as_such(
         (None, "", None),
     ],
 )
-def test_the_file_with_the_id_is_due_where_it_is_another(
-    key: HostKey | None, file: str, told: str | None
+def test_the_file_with_the_id_is_due_if_the_id_differs(
+    key: HostKey | None, file: str, reported: str | None
 ) -> None:
-    change = Change(Part.FILE, ID, How.FILE, told or "", "the id of this host's passwords")
-    assert list(identity(replace(BARE, host=key), of_machine(id=file))) == [change] * bool(told)
+    change = Change(Part.FILE, ID, How.FILE, reported or "", "the id of this host's passwords")
+    assert list(identity(replace(BARE, host=key), of_machine(id=file))) == [change] * bool(reported)
     assert ID == "/var/lib/noevict/id"
 
 
@@ -223,22 +223,22 @@ def test_which_changes_give_a_password_and_which_end_a_run(
 # --- an older copy of secrets/ ---
 
 
-def test_an_older_or_another_copy_is_told_with_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_or_another_copy_is_reported_with_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Secrets, "generation", Generation(5, "d" * 32))
 
-    def told(given: Generation | None) -> list[str]:
+    def reported(given: Generation | None) -> list[str]:
         return list(stale(OURS, of_machine(given=given)))
 
-    assert told(None) == told(Generation(5, "d" * 32)) == told(Generation(4, "e" * 32)) == []
-    assert told(Generation(0, "")) == [
+    assert reported(None) == reported(Generation(5, "d" * 32)) == reported(Generation(4, "e" * 32)) == []
+    assert reported(Generation(0, "")) == [
         f"{GIVEN}: should be a number and a digest, is not: remove it, then run again"
     ]
     assert GIVEN == "/var/lib/noevict/generation"
-    [older] = told(Generation(6, "d" * 32))
+    [older] = reported(Generation(6, "d" * 32))
     assert older.startswith(
         "has passwords of generation 6 of secrets/users.yml, and this copy is of generation 5: it is older; copy "
     )
-    [another] = told(Generation(5, "0123456789"))
+    [another] = reported(Generation(5, "0123456789"))
     assert another.startswith(
         "has passwords of generation 5 of secrets/users.yml (01234567), and this copy is another generation 5 "
         "(dddddddd): copy the current secrets/ here"

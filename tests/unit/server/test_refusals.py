@@ -1,4 +1,4 @@
-"""Why a running server is left alone: each reason alone, over what it reports and what is wanted."""
+"""Why a running server is left alone: each reason by itself, over what it reports and what is wanted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_a_server_is_left_alone_for_its_role_or_release(case: str) -> None:
         (1601 * MIB, str(1600 * MIB), {"server": None}, True),
     ],
 )
-def test_memory_in_use_is_not_to_be_more_than_maxmemory(
+def test_memory_in_use_must_not_be_more_than_maxmemory(
     used: int, there: str, fields: dict[str, Any], refused: bool
 ) -> None:
     config = {**LIVE.config, "maxmemory": there}
@@ -81,7 +81,7 @@ def test_a_word_of_a_user_that_the_release_does_not_know_is_named() -> None:
     assert tuple(unknown_words(replace(LIVE, catalogue=None), wanted)) == ()
 
 
-def test_modules_are_named_but_for_those_of_the_server_itself() -> None:
+def test_modules_are_named_but_for_the_servers_own() -> None:
     ours = [{"name": "vectorset"}, {"name": "lua"}]
     for nothing in ([], ours, "nonsense", ["nonsense"]):
         assert tuple(modules(live(modules=nothing))) == ()

@@ -56,15 +56,15 @@ def test_the_disk_is_named_with_what_is_free_and_what_is_wanted() -> None:
     assert why == f"the disk of {DATA} has 3 MiB free, writing all data takes up to 116 MiB: free space"
 
 
-def test_what_info_tells_as_text_or_not_at_all_counts_as_well() -> None:
-    told = {name: str(size) for name, size in INFO.items()} | {"rdb_last_cow_size": str(99 * MIB)}
-    assert lacking(room(), DATA, told, 4096 * MIB) == ""
-    assert lacking(room(), DATA, {**told, "rdb_last_cow_size": str(101 * MIB)}, 4096 * MIB) != ""
+def test_what_info_reports_as_text_or_not_at_all_counts_as_well() -> None:
+    reported = {name: str(size) for name, size in INFO.items()} | {"rdb_last_cow_size": str(99 * MIB)}
+    assert lacking(room(), DATA, reported, 4096 * MIB) == ""
+    assert lacking(room(), DATA, {**reported, "rdb_last_cow_size": str(101 * MIB)}, 4096 * MIB) != ""
     assert lacking(room(SLACK, 0), DATA, {}, 0) == ""
     assert lacking(room(SLACK - 1, 0), DATA, {}, 0) != ""
 
 
-def test_what_is_unknown_is_told_as_such() -> None:
+def test_what_is_unknown_is_reported_as_such() -> None:
     disk = lacking(room(None), DATA, INFO, 4096 * MIB)
     assert disk.startswith(
         f"the disk of {DATA} has an unknown size free, writing all data takes up to 116 MiB: "
@@ -79,6 +79,6 @@ def test_a_start_has_16_mib_to_write_its_own_files() -> None:
     assert SLACK == 16 * MIB
 
 
-@pytest.mark.parametrize(("size", "told"), [(0, 0), (1, 1), (MIB, 1), (MIB + 1, 2)])
-def test_mebibytes_are_rounded_up(size: int, told: int) -> None:
-    assert mib(size) == told
+@pytest.mark.parametrize(("size", "reported"), [(0, 0), (1, 1), (MIB, 1), (MIB + 1, 2)])
+def test_mebibytes_are_rounded_up(size: int, reported: int) -> None:
+    assert mib(size) == reported

@@ -100,7 +100,7 @@ def test_only_what_came_since_the_last_look_counts(
     assert rise is None or rise.when.startswith("since ")
 
 
-def test_since_when_it_was_refused_is_said_in_utc() -> None:
+def test_since_when_it_was_refused_is_reported_in_utc() -> None:
     rise = rise_since(look(OOM=5), look(OOM=7, at=NOW + HOUR), 86400)
     assert rise
     assert rise.when == "since 2026-01-15 10:30:00 UTC"
@@ -147,12 +147,12 @@ def test_a_number_of_a_servers_is_whole_and_not_without_end(text: str, number_: 
         ({"used_memory": 200 * MIB, "maxmemory_policy": None}, False),
     ],
 )
-def test_memory_is_full_where_redis_would_refuse_a_write(info: Mapping[str, object], is_full: bool) -> None:
+def test_memory_is_full_if_redis_would_refuse_a_write(info: Mapping[str, object], is_full: bool) -> None:
     assert (full({**WELL, **info}) is not None) is is_full
     assert bool(refused("a", {**WELL, **info}, None)) is is_full
 
 
-def test_a_server_that_tells_no_policy_has_its_default() -> None:
+def test_a_server_that_reports_no_policy_has_its_default() -> None:
     assert full({"used_memory": 7, "maxmemory": 5}) == (7, 5)
     assert full({"used_memory": 7, "maxmemory": 5, "mem_not_counted_for_evict": 1}) == (6, 5)
     assert not Disk(1, 2).read_only
@@ -167,7 +167,7 @@ LATE = "in the last minute"
 
 
 @pytest.mark.parametrize(
-    ("info", "rise", "how", "told"),
+    ("info", "rise", "how", "reported"),
     [
         ({}, None, {}, ""),
         ({}, Rise({"OOM": 0, "MISCONF": 0}, LATE), {}, ""),
@@ -247,16 +247,16 @@ LATE = "in the last minute"
     ],
 )
 def test_why_and_what_to_type_is_one_line(
-    info: Mapping[str, object], rise: Rise | None, how: dict[str, bool], told: str
+    info: Mapping[str, object], rise: Rise | None, how: dict[str, bool], reported: str
 ) -> None:
     found = refused("cache-1", {**WELL, **info}, rise, **how)
-    are = "were" if "If it continues" in told else "are"
-    assert (found.why if found else "") == (f"writes {are} refused: {told}" if told else "")
+    are = "were" if "If it continues" in reported else "are"
+    assert (found.why if found else "") == (f"writes {are} refused: {reported}" if reported else "")
     if found:
         assert SECTIONS[found.about] in found.why
 
 
-def test_a_server_that_tells_nothing_of_its_saves_has_not_failed_any() -> None:
+def test_a_server_that_reports_nothing_of_its_saves_has_not_failed_any() -> None:
     found = refused("cache-1", {}, None, misconf=True)
     assert found
     assert found.why.startswith("writes are refused: it answers MISCONF. Free space on the disk")
@@ -266,7 +266,7 @@ def test_a_server_that_tells_nothing_of_its_saves_has_not_failed_any() -> None:
     assert failed.about == "save"
 
 
-def test_what_is_to_be_done_has_a_section_of_its_own() -> None:
+def test_what_to_do_has_a_section_of_its_own() -> None:
     assert SECTIONS == {
         "writes": "memory.md#redisoutofmemoryerrors",
         "save": "persistence.md#redissavefailed",
@@ -274,7 +274,7 @@ def test_what_is_to_be_done_has_a_section_of_its_own() -> None:
     }
 
 
-def test_a_save_that_failed_where_nothing_is_refused_for_it_is_no_refusal() -> None:
+def test_a_failed_save_for_which_nothing_is_refused_is_no_refusal() -> None:
     assert refused("a", {**WELL, "rdb_last_bgsave_status": "err"}, Rise({"MISCONF": 0}, LATE)) is None
 
 

@@ -462,7 +462,7 @@ def test_every_mistake_of_every_host_is_in_one_list(tmp_path: Path) -> None:
     assert [line.split(":")[1].strip() for line in lines[5:]] == ["redis_prot", "redis_appendonly"]
 
 
-def test_each_mistake_of_one_user_is_told_with_the_nearest_name() -> None:
+def test_each_mistake_of_one_user_is_reported_with_the_nearest_name() -> None:
     users = {
         "shop": {"profil": "app", "keys": ["~a", "b c"]},
         "x": "~* +@raed >hunter2 ~b (+@wirte)",
@@ -576,7 +576,7 @@ def test_a_mistake_in_group_data_is_answered_in_one_line(text: str, answer: str,
     assert mistakes_of_hosts(tmp_path, "redis:\n  a:\n") == [answer]
 
 
-def test_certificate_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_certificate_files_that_are_not_there_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.crt").touch()
     names = "redis_tls_cert: b.crt, redis_tls_key: a.crt, redis_tls_ca: a.crt"
     assert mistakes_of_hosts(tmp_path, f"redis: {{a: {{{names}}}}}") == [
@@ -640,8 +640,8 @@ def test_the_pyinfra_command_answers_broken_yaml_and_group_data_in_a_line(tmp_pa
     assert done.returncode == 1
     assert "Traceback" not in output
     assert "Connecting" not in output
-    told = [line.partition(": should be")[0] for line in output.splitlines() if "should be" in line]
-    assert told == ["hosts.yml:2", "group_data/redis.py:1"]
+    reported = [line.partition(": should be")[0] for line in output.splitlines() if "should be" in line]
+    assert reported == ["hosts.yml:2", "group_data/redis.py:1"]
 
 
 def test_the_pyinfra_command_answers_secrets_that_others_can_read_before_any_connection(

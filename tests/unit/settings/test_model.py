@@ -28,7 +28,7 @@ def test_the_manual_has_every_setting_with_its_default() -> None:
     assert manual() == defaults
 
 
-def test_the_manual_is_literals_alone_with_a_comment_above_each() -> None:
+def test_the_manual_is_only_literals_with_a_comment_above_each() -> None:
     body = ast.parse(MANUAL.read_text()).body[1:]
     lines = MANUAL.read_text().splitlines()
     for node in body:
@@ -79,7 +79,7 @@ def test_bind_takes_what_redis_conf_takes(given_: object, bound: tuple[str, ...]
         ("2000000", 2_000_000),
     ],
 )
-def test_sizes_are_those_of_redis_conf(size: object, in_bytes: int | None) -> None:
+def test_sizes_are_written_as_in_redis_conf(size: object, in_bytes: int | None) -> None:
     assert build_settings("a", {"redis_maxmemory": size}).maxmemory_bytes == in_bytes
 
 
@@ -168,7 +168,7 @@ def test_a_path_may_begin_with_the_home_of_whoever_runs_noevict(
     assert check_fleet(Inventory(Path("/nowhere"), {"a": Host("a", ("r",), files)}, {}, ("r",)))
 
 
-def test_the_settings_of_one_host_are_checked_for_that_host_alone(tmp_path: Path) -> None:
+def test_the_settings_of_one_host_are_checked_only_for_that_host(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("redis:\n  a:\n    redis_port: 6380\n  b:\n    redis_port: 0\n")
     fleet = read_fleet(tmp_path)
     assert settings_of(fleet, "a").redis_port == 6380

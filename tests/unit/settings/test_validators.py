@@ -222,7 +222,7 @@ ONCE = ": should be each address once (Redis would not start), got {!r} again"
         ("fd00::1 ::*", (ONCE.format("::*"),)),
     ],
 )
-def test_a_bind_that_redis_would_not_start_with_is_told_word_by_word(
+def test_a_bind_that_redis_would_not_start_with_is_reported_word_by_word(
     value: object, lines: tuple[str, ...]
 ) -> None:
     with pytest.raises(Mistakes) as refused:
@@ -237,7 +237,7 @@ def test_words_of_bind_are_read_as_addresses() -> None:
     assert addresses(" a  b ") == addresses(["a", "b"]) == ("a", "b")
 
 
-def test_names_of_queues_are_told_one_by_one_and_twice_only_where_all_are_names() -> None:
+def test_names_of_queues_are_reported_one_by_one_and_twice_only_if_all_are_names() -> None:
     with pytest.raises(Mistakes) as refused:
         check_queues(["a", ":b", "a", 7])
     should = ": should be names of queues, on one line and without a colon at either end"
@@ -284,7 +284,7 @@ def test_no_value_of_a_secret_is_repeated_nor_of_what_may_be_one(name: str) -> N
     ("name", "label"),
     [("a.b@c:d-e_f", ".a.b@c:d-e_f: "), ("a b", ".'a b': "), ("x" * 64, f".{'x' * 64}: "), (LONG, ".'xxx")],
 )
-def test_the_name_of_an_entry_is_quoted_where_it_is_no_plain_word(name: str, label: str) -> None:
+def test_the_name_of_an_entry_is_quoted_if_it_is_no_plain_word(name: str, label: str) -> None:
     with pytest.raises(Mistakes) as refused:
         check_users({name: None})
     assert refused.value.lines[0].startswith(label)

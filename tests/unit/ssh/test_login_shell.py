@@ -27,7 +27,7 @@ def test_what_was_printed_before_is_cut_off_both_streams() -> None:
     assert own_output(done.stderr) == b"wrong\n"
 
 
-def test_nothing_is_cut_off_where_the_command_never_began() -> None:
+def test_nothing_is_cut_off_if_the_command_never_began() -> None:
     assert own_output(b"sudo: a password is required\n") == b"sudo: a password is required\n"
     assert not begun(f"{BEGIN}, not a whole line".encode())
 
@@ -35,13 +35,13 @@ def test_nothing_is_cut_off_where_the_command_never_began() -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_environment_is_a_known_one(shell: str) -> None:
     script = f'umask 077; {PLAIN} echo "$PATH ${{BASH_ENV-none}}"; umask'
-    told = subprocess.run(
+    reported = subprocess.run(
         [shell, "-c", script],
         env={"PATH": "/usr/bin:/bin", "BASH_ENV": "/dev/null"},
         capture_output=True,
         check=True,
     )
-    assert own_output(told.stdout).decode() == f"{PATH} none\n0022\n"
+    assert own_output(reported.stdout).decode() == f"{PATH} none\n0022\n"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ ASKPASS = "/tmp/pyinfra-sudo-askpass-x"
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("printed", "reported"),
     [
         ("sudo: a password is required", "sudo wants a password"),
         ("sudo-rs: interactive authentication is required", "sudo wants a password"),
@@ -84,7 +84,7 @@ ASKPASS = "/tmp/pyinfra-sudo-askpass-x"
         ("mkdir: cannot create directory", ""),
     ],
 )
-def test_a_refusal_of_sudo_is_told_by_what_to_do(said: str, told: str) -> None:
-    line = refusal_of_sudo(said.splitlines())
-    assert line.startswith(told)
-    assert bool(line) == bool(told)
+def test_a_refusal_of_sudo_is_reported_by_what_to_do(printed: str, reported: str) -> None:
+    line = refusal_of_sudo(printed.splitlines())
+    assert line.startswith(reported)
+    assert bool(line) == bool(reported)

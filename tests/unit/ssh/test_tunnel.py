@@ -80,9 +80,9 @@ def test_what_is_no_tcp_socket_is_given_no_options() -> None:
     one, other = socket.socketpair()
     with one, other:
         other.sendall(b"hello")
-        for sock, said in ((Process(), b""), (one, b"hello")):
+        for sock, printed in ((Process(), b""), (one, b"hello")):
             with closing(transport_factory(sock)) as transport:
-                assert transport.sock.recv(10) == said
+                assert transport.sock.recv(10) == printed
 
 
 def test_paramikos_own_options_are_handed_on(loopback: tuple[socket.socket, socket.socket]) -> None:
@@ -100,12 +100,12 @@ def test_a_port_where_nothing_listens_is_refused_by_the_host() -> None:
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid", "256.1.1.1", "::g"])
-def test_a_host_that_cannot_be_reached_is_not_said_to_refuse(address: str) -> None:
+def test_a_host_that_cannot_be_reached_is_not_reported_to_refuse(address: str) -> None:
     with pytest.raises(NotCarried, match="no connection to"):
         open_direct(address, 6379)
 
 
-def test_a_known_hosts_file_is_made_where_there_is_none_and_left_alone_where_there_is(
+def test_a_known_hosts_file_is_made_if_there_is_none_and_left_alone_if_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

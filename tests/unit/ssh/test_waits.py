@@ -1,4 +1,4 @@
-"""Long waits: bounded by standing still, not by how much data there is, and told about now and then."""
+"""Long waits: bounded by standing still, not by how much data there is, and reported now and then."""
 
 import itertools
 from collections.abc import Iterator
@@ -65,10 +65,10 @@ def test_the_bounds_are_half_an_hour_without_a_move_and_a_day_in_all(clock: Cloc
     assert clock.slept == {0.1}
 
 
-def test_a_block_that_cannot_tell_how_far_it_is_is_told_about_until_it_ends(
+def test_a_block_that_cannot_say_how_far_it_is_is_reported_until_it_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told, slept = list[str](), list[float]()
+    reported, slept = list[str](), list[float]()
     others_run = gevent.sleep
 
     def sleep(seconds: float) -> None:
@@ -76,16 +76,16 @@ def test_a_block_that_cannot_tell_how_far_it_is_is_told_about_until_it_ends(
         others_run(0)
 
     monkeypatch.setattr(gevent, "sleep", sleep)
-    with reported_meanwhile("saving", told.append):
-        while len(told) < 6:
+    with reported_meanwhile("saving", reported.append):
+        while len(reported) < 6:
             others_run(0)
     first = [f"saving: {seconds} s" for seconds in (5, 10, 20, 40, 80, 140)]
-    assert told[:6] == first
+    assert reported[:6] == first
     assert slept[:6] == [5, 5, 10, 20, 40, 60]
-    ended = len(told)
+    ended = len(reported)
     for _ in range(9):
         others_run(0)
-    assert len(told) <= ended + 1  # one was on its way
+    assert len(reported) <= ended + 1  # one was on its way
 
 
 def wait_for_days(waiting: ProgressDeadline, marks: Iterator[int]) -> None:
@@ -115,17 +115,19 @@ def wait_for_hours(waiting: ProgressDeadline, *marks: object) -> None:
         waiting.wait(mark)
 
 
-def test_it_is_told_about_soon_and_then_less_often(clock: Clock) -> None:
-    told: list[str] = []
-    waiting, began = ProgressDeadline("it is loading", told.append), clock.now
+def test_it_is_reported_soon_and_then_less_often(clock: Clock) -> None:
+    reported: list[str] = []
+    waiting, began = ProgressDeadline("it is loading", reported.append), clock.now
     while clock.now < began + 210:
         waiting.wait(clock.now, ", a part of it")
-    assert told == [f"it is loading: {seconds} s, a part of it" for seconds in (5, 10, 20, 40, 80, 140, 200)]
+    assert reported == [
+        f"it is loading: {seconds} s, a part of it" for seconds in (5, 10, 20, 40, 80, 140, 200)
+    ]
 
 
-def test_moments_that_a_slow_look_missed_are_told_once(clock: Clock) -> None:
-    clock.step, told = 50, list[str]()
-    waiting = ProgressDeadline("it is loading", told.append)
+def test_moments_that_a_slow_look_missed_are_reported_once(clock: Clock) -> None:
+    clock.step, reported = 50, list[str]()
+    waiting = ProgressDeadline("it is loading", reported.append)
     for _ in range(3):
         waiting.wait()
-    assert told == ["it is loading: 50 s", "it is loading: 100 s"]
+    assert reported == ["it is loading: 50 s", "it is loading: 100 s"]
