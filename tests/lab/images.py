@@ -61,7 +61,7 @@ chroot "$root" systemctl -q mask console-getty.service getty@.service getty.targ
 # the memory a test gives to a host (Host.set_memory): nspawn cannot mount over /proc/meminfo, the host can
 cat > "$root/etc/systemd/system/lab-memory.service" <<UNIT
 [Unit]
-Description=The RAM that this host reports
+Description=The RAM this host is said to have
 DefaultDependencies=no
 Before=sysinit.target
 ConditionPathExists=/etc/lab-meminfo
