@@ -8,7 +8,7 @@ LOWEST := .venv/lowest
 # Of tests/server, where noevict itself speaks or listens by a library. The others ask Redis, or run scripts: the
 # libraries' versions do not matter to them, and they take twice as long as `make test-lowest` altogether may.
 BY_LIBRARY := $(patsubst %,tests/server/test_%.py,client console late_answers not_redis poll serve status watch)
-# Two workers: the servers of the tests need the cores too.
+# Workers for pytest. The tests of servers and hosts mostly wait for these.
 PYTEST  = $(BIN)/python -m pytest -o faulthandler_timeout=900 -n $(WORKERS)
 WORKERS = 2
 # Of many similar cases, `make test` runs a sample chosen by name; `make test-long` runs all.
@@ -38,6 +38,7 @@ test-long: ## every test, every case of each: hours
 test-unit: .venv/dev ## the pure tests: no root, no network, seconds (ARGS go to pytest)
 	$(PYTEST) $(SOME) tests/unit $(ARGS)
 
+test-server: private WORKERS = 3
 test-server: .venv/dev ## against real Redis and Valkey processes of every supported release
 	$(LAB) packages
 	$(PYTEST) $(SOME) tests/server $(ARGS)

@@ -2,9 +2,8 @@
 
 from noevict.acl import diff as acl_diff
 from noevict.client.client import Client
-from noevict.operations.data.append_only import write_append_only_files
+from noevict.operations.data.append_only import turn_aof_off, write_append_only_files
 from noevict.operations.data.directories import keep_old_aof
-from noevict.operations.data.persistence import save
 from noevict.plan.change import How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
@@ -15,14 +14,14 @@ from noevict.run.instance import InstanceRun
 
 @host_operation
 def set_live(run: InstanceRun) -> None:
-    """Turn AOF on first and wait for it; then set every other value at once; then ACL users, without ACL LOAD."""
+    """Turn AOF on or off first, and wait for it; then set all that is due at once; then ACL users, without ACL LOAD."""
     plan, client = run.plan, run.client
     if steps.writes_append_only_files(plan, run.found):
         write_append_only_files(run)
     elif steps.sets_old_aof_aside(plan, run.found):
         keep_old_aof(run)
     if steps.turns_aof_off(plan):
-        save(run, client)
+        turn_aof_off(run)
     # Nothing of this is due on somebody else's server: the restart brings it.
     _set(client, plan)
     users = {change.subject for change in plan.due(How.LIVE) if change.part is Part.USER}

@@ -1,4 +1,4 @@
-"""AOF turned on over data: a server that dies at any moment starts with that data; one without room has AOF off."""
+"""AOF turned on or off over data: a server that dies at any moment starts with it; one without room has AOF off."""
 
 import os
 import resource
@@ -17,7 +17,7 @@ import redis
 
 from noevict.engines.layout import LAYOUTS
 from noevict.errors import NoevictError
-from noevict.operations.data.append_only import write_append_only_files
+from noevict.operations.data.append_only import turn_aof_off, write_append_only_files
 from noevict.scripts import script
 from noevict.server.live import Live, Reach
 from tests.lab.servers import BINARIES, Binary, Running, wait_for
@@ -351,3 +351,39 @@ def test_keys_are_counted_that_do_not_expire(start_server: StartServer, binary: 
     ]
     (directory / "a.incr.aof").write_text("*1\r\n")
     assert counted(directory) == ["keys unknown"]
+
+
+@pytest.mark.parametrize("moment", ["before BGSAVE", "after BGSAVE", "before file 1", "after file 1"])
+def test_a_server_that_dies_while_aof_is_turned_off_starts_with_every_key(
+    start_server: StartServer, moment: str
+) -> None:
+    server = start_server(BINARIES[0], CONF.format(appendonly="yes"))
+    fill(server.redis, 0, IN_AOF)
+    seen: list[str] = []
+
+    def here(which: str) -> None:
+        seen.append(which)
+        if which == moment:
+            if "file" in moment:
+                fill(server.redis, IN_AOF, AFTER)
+                server.redis.save()
+            os.kill(server.pid, signal.SIGKILL)
+
+    run: Any = Run(server, here)
+    with pytest.raises((redis.ConnectionError, OSError)):
+        turn_aof_off(run)
+    assert moment in seen
+    assert_filled(again(server), IN_AOF + AFTER if "file" in moment else IN_AOF)
+
+
+def test_what_is_saved_after_aof_was_turned_off_is_there_even_if_the_run_ends_then(
+    start_server: StartServer, binary: Binary
+) -> None:
+    server = start_server(binary, CONF.format(appendonly="yes"))
+    fill(server.redis, 0, IN_AOF)
+    run: Any = Run(server)
+    turn_aof_off(run)
+    assert server.redis.config_get("appendonly") == {"appendonly": "no"}
+    fill(server.redis, IN_AOF, AFTER)
+    server.redis.save()
+    assert_filled(again(server), IN_AOF + AFTER)

@@ -1,4 +1,4 @@
-"""Turns AOF on for a server that has data, so that it starts with that data even if it dies meanwhile."""
+"""Turns AOF on or off for a server that has data, so that it starts with that data even if it dies meanwhile."""
 
 import redis
 
@@ -33,6 +33,16 @@ def write_append_only_files(run: InstanceRun) -> None:
     except (NoevictError, redis.ResponseError) as error:
         now = "AOF is on:" if _is_on(run.client) else "AOF is off now:" if on else "AOF stays off:"
         raise NoevictError(f"{now} {sentence(error)}") from error
+
+
+def turn_aof_off(run: InstanceRun) -> None:
+    """Save an RDB, and turn AOF off. Raise NoevictError if the save fails; AOF stays on then.
+
+    The file changes before the server does: a start that still read the append-only files would miss all that was
+    written since, and its next save would overwrite the RDB that has it.
+    """
+    save(run, run.client)
+    _turn_off(run, run.client, write=True)
 
 
 def _turn_on(run: InstanceRun, client: Client, *, on: bool) -> None:
