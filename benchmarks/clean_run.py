@@ -36,7 +36,7 @@ LOOK_DEPLOY = """
 from pyinfra.api.command import StringCommand
 from pyinfra.operations import server
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.scripts import look_script
 
 text = look_script((LAYOUTS["redis"], LAYOUTS["valkey"]), (6379, 0))

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.clean_run import DEPLOY, SUITE, found_due, provision
 from benchmarks.environment import environment
 from benchmarks.measured import Case, Target, interleaved, table_of
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.pki.authority import sign_request
 from noevict.scripts import look_script
 from noevict.secrets.store import Secrets

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from noevict.drift.scan import look_at_hosts
+from noevict.drift.all_hosts import look_at_hosts
 from noevict.inventory.reader import Inventory as Hosts
 from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets

@@ -36,7 +36,7 @@ def drift(hosts: tuple[str, ...], form: str | None, as_json: bool, html: Path | 
     noevict leaves alone.
     """
     from noevict.drift import reports  # noqa: PLC0415 - it imports rich
-    from noevict.drift.scan import look_for_drift, record  # noqa: PLC0415 - it imports pyinfra
+    from noevict.drift.all_hosts import look_for_drift, record  # noqa: PLC0415 - it imports pyinfra
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form}: should be one of them")

@@ -1,7 +1,7 @@
 """The table of all directives of redis.conf.
 
 The facts about a directive (kind of value, range, default, whether CONFIG SET takes it) are measured on real servers.
-They are in table.json, which tests/lab/measure_directives.py writes. What noevict does with a directive is in
+They are in measured.json, which tests/lab/measure_directives.py writes. What noevict does with a directive is in
 ownership.py.
 """
 
@@ -82,7 +82,7 @@ class Directive:
 @functools.cache
 def table() -> Mapping[str, Directive]:
     """Return the whole table: name → directive, sorted by name. Aliases are not keys of it."""
-    data = json.loads(Path(__file__).with_name("table.json").read_text())
+    data = json.loads(Path(__file__).with_name("measured.json").read_text())
     servers = {text: _server(text) for text in data["servers"]}
     names = sorted({*data["directives"], *FILE_ONLY})
     return {name: _directive(name, data["directives"].get(name), servers) for name in names}

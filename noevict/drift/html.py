@@ -9,8 +9,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from noevict.drift.findings import Finding
 from noevict.drift.report import Report, in_words, urgent_first
+from noevict.drift.side_by_side import Finding
 from noevict.messages import one_line
 from noevict.plan.change import How
 from noevict.urgency import Urgency

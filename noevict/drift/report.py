@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from noevict.drift.findings import Finding
+from noevict.drift.side_by_side import Finding
 from noevict.plan.change import Change
 from noevict.urgency import Urgency, most_urgent
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
 from noevict.operations.service import protect_configuration

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from noevict import templates
-from noevict.directives.noevict_defaults import FROM_SETTINGS, NOEVICT_DEFAULTS
+from noevict.directives.managed_values import FROM_SETTINGS, NOEVICT_DEFAULTS
 from noevict.directives.table import Directive, defaults, find, problem
 from noevict.directives.values import canonical, written
 from noevict.engines.engine import Server
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.errors import NoevictError
 
 

@@ -13,7 +13,7 @@ from noevict.client.client import Client
 from noevict.client.failures import sentence
 from noevict.directives import table
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from noevict.errors import NoevictError
 from noevict.fleet.endpoint import Endpoint, make_endpoint
 from noevict.inventory.reader import client_host

@@ -5,7 +5,7 @@ import functools
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.found import MachineState
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import parse_facts

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
 from noevict.server.password_rotation import DIRECTORY

@@ -1,4 +1,4 @@
-# The look at one server: a function. Its variables are those of a noevict.engines.layout.Layout (package, unit, user,
+# The look at one server: a function. Its variables are those of a noevict.engines.package_layout.Layout (package, unit, user,
 # binary, etc, conf, acl, data, logfile, pidfile, dropin, modules, last_good, takeover, exporter_etc,
 # exporter_credentials), and port, plaintext_port: 0 if there is none; sysctl: noevict's file there; other: the file by
 # which noevict manages another engine's server, which replaces this one or is replaced.

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from noevict.acl import diff as acl_diff
 from noevict.acl.profiles import User
 from noevict.directives import table
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.pki.certificate import Certificate
 from noevict.plan.change import Change, How, Part
 from noevict.redisconf import diff as conf_diff

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.found import File, MachineState
 from noevict.server.live import Live
 from noevict.server.writes import MOST, Keys

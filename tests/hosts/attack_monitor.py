@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.lab.host import Host
 from tests.lab.machine import wait_until
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import redis
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.deployment import DEPLOY
 from tests.hosts.manual_changes import with_names
 from tests.lab.checkout import Checkout, Result

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.secrets.store import Secrets
 from tests.lab.checkout import Checkout, Result
 from tests.lab.host import Host

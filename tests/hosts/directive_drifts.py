@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from noevict.directives.kinds import Memory
 from noevict.directives.table import Measured, find, table
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.redisconf import render as conf
 from noevict.redisconf.parser import parse
 from noevict.settings.model import build_settings

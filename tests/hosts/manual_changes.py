@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
 from tests.hosts.deployment import admin, wait_for

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.manual_changes import apply_changes
 from tests.lab.checkout import Checkout
 from tests.lab.host import Host

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.scripts import script
 from noevict.server.listening import kernel_names
 from tests.hosts.attacks import KINDS, KITS, KNOWN, RARE, Kit, Stage, attack, heal, play

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from tests.hosts.big_data import Deploy, assert_big, count, fill_big, slow_loading
 from tests.hosts.conftest import Boot, booting
 from tests.hosts.deployment import admin, assert_clean, changes, config, deploy, run_id, wait_for

@@ -11,7 +11,7 @@ import pytest
 import redis
 from cryptography import x509
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.pki import authority
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.scripts import script
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import admin, deploy, wait_for

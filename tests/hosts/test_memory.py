@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.read import parse_facts
 from noevict.scripts import look_script

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import (
     Fleet,

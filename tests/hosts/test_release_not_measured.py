@@ -8,7 +8,7 @@ from tests.lab.checkout import Checkout
 def test_a_release_that_was_not_measured_is_provisioned_and_its_drift_is_seen(
     boot: Boot, checkout: Checkout
 ) -> None:
-    table = checkout.root / "noevict/directives/table.json"
+    table = checkout.root / "noevict/directives/measured.json"
     table.write_text(table.read_text().replace("Redis 8.0.", "Redis 8.9."))
     [host] = boot("trixie")
     checkout.list_hosts([host])

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot

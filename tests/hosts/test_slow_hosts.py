@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.fleet import records
 from tests.hosts.big_data import Deploy, assert_big, fill_big, slow_loading
 from tests.hosts.conftest import Boot

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import DEPLOY, admin, assert_clean, deploy
 from tests.hosts.manual_changes import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import DEPLOY, admin, assert_clean, changes, deploy, managed_files, run_id
 from tests.hosts.manual_changes import assert_filled, changed_operations, fill, lines_about, with_names

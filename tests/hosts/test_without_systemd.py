@@ -2,7 +2,7 @@
 
 import pytest
 
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import (
     Fleet,

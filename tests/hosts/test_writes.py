@@ -19,7 +19,7 @@ from functools import partial
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import Fleet, admin, assert_clean, changes, connect, deploy, engine_of
 from tests.hosts.manual_changes import apply_changes, plaintext_client, wait_until_loaded

@@ -1,4 +1,4 @@
-"""Measures every directive on the real servers and writes noevict/directives/table.json.
+"""Measures every directive on the real servers and writes noevict/directives/measured.json.
 
 ``python -m tests.lab.measure_directives`` (a minute). Run it when a new release joins tests/lab/servers.py.
 
@@ -20,7 +20,7 @@ import noevict
 from noevict.directives.ownership import ALIASES
 from tests.lab.servers import BINARIES, Binary, Running, free_port
 
-TARGET = Path(noevict.__file__).parent / "directives/table.json"
+TARGET = Path(noevict.__file__).parent / "directives/measured.json"
 HOSTS_OWN = {"dir"}  # a default that depends on where the server was started
 NOT_A_VALUE = "no such value"
 LOWEST, HIGHEST = str(-(2**63) + 1), str(2**63 - 1)

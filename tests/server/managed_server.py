@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from noevict.engines.engine import EngineName
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf
 from tests.lab.servers import Binary, Running, free_port

@@ -24,7 +24,7 @@ from noevict.client import client
 from noevict.client.client import LOOK, Client, connect, gather_facts
 from noevict.client.failures import certificate_fault
 from noevict.client.login import Route, look_at_redis
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.machine.found import Listener
 from noevict.pki import authority
 from noevict.pki.certificate import Certificate

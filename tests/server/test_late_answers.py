@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from noevict.operations.data.persistence import rewrite_aof, save, turn_aof_on
 from tests.lab.servers import Running
 

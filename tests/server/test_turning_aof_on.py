@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.operations.data.append_only import turn_aof_off, write_append_only_files
 from noevict.scripts import script

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
-from noevict.drift.findings import Finding, FoundValue, findings
 from noevict.drift.html import as_html
 from noevict.drift.report import Report
+from noevict.drift.side_by_side import Finding, FoundValue, findings
 from noevict.plan.change import Change, How, Part
 from tests.unit.looks.managed import Managed
 

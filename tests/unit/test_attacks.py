@@ -16,7 +16,7 @@ from noevict.drift.junit import as_junit
 from noevict.drift.report import Report
 from noevict.drift.table import print_table
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.inventory.hosts_file import parse_hosts
 from noevict.messages import one_line

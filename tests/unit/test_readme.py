@@ -11,7 +11,7 @@ import pytest
 
 from noevict import LAYERS
 from noevict.cli.main import noevict
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.pki import validity
 from noevict.platforms.systemd.wanted import tls_files, wanted_files
 from tests.unit.project_copy import copy_project, run_pyinfra

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from noevict import queues
-from noevict.engines.layout import EXPORTER
+from noevict.engines.package_layout import EXPORTER
 from noevict.machine.addresses import Address, is_private, private_addresses
 from noevict.machine.files import WantedFile
 from noevict.pki.certificate import UserCertificate

@@ -8,7 +8,7 @@ write or read, by their owner or mode, are never used again: a new key and certi
 from collections.abc import Iterator
 from datetime import datetime
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.files import attributes
 from noevict.pki import validity
 from noevict.pki.certificate import Certificate, UserCertificate

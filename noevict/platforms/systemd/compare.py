@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine import sysctl
 from noevict.machine.files import WantedFile, attributes
 from noevict.machine.sysctl import SYSCTL

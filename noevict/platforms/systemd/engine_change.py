@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from noevict.engines import rdb
 from noevict.engines.engine import Server
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from noevict.engines.engine import Server
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.found import DropIn, File, Listener, MachineState, OtherServer
 from noevict.pki.certificate import Certificate
 from noevict.redisconf.parser import parse

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from noevict.directives import table
 from noevict.engines import rdb
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.pki import validity
 from noevict.platforms.systemd import takeover
 from noevict.platforms.systemd.found import InstanceState

@@ -3,7 +3,7 @@ package's, modules, data in places where our start would not find it. Pure."""
 
 from collections.abc import Iterator
 
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.machine.found import Listener, OtherServer
 from noevict.messages import one_line
 from noevict.platforms.systemd.found import InstanceState

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from noevict.acl import profiles
 from noevict.engines.engine import Server
-from noevict.engines.layout import Layout
+from noevict.engines.package_layout import Layout
 from noevict.errors import NoevictError
 from noevict.machine.addresses import Address, leased_addresses, lent_addresses, private_addresses
 from noevict.machine.files import WantedFile

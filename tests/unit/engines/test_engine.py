@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from noevict.engines.engine import ENGINES, EngineName, Server
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 
 REDIS = {
     "title": "Redis",

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from noevict.client import client
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.pki import contexts
 from noevict.scripts import look_script
 from noevict.secrets.store import Secrets

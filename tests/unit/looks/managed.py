@@ -15,7 +15,7 @@ from noevict.acl.profiles import user_names
 from noevict.acl.rules import Catalogue
 from noevict.client.client import server_of
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, Layout
 from noevict.machine.found import File, MachineState
 from noevict.pki.authority import Authority, make_ca
 from noevict.pki.certificate import Certificate, UserCertificate

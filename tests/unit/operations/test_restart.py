@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.operations.service import before_restart, keep_down, put_back
 from noevict.server.live import Live, Reach

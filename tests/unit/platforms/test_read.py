@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.machine.addresses import Address
 from noevict.machine.found import Listener, Package, Sysctl

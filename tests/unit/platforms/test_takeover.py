@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.machine.found import DropIn, File, Listener, OtherServer
 from noevict.platforms.systemd.preflight import managed as is_managed
 from noevict.platforms.systemd.preflight import takes_over

@@ -7,7 +7,7 @@ import pytest
 
 from noevict.directives import table
 from noevict.engines.engine import Server
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
 from noevict.redisconf import diff as conf_diff
 from noevict.redisconf import render as conf

@@ -6,7 +6,7 @@ import gevent
 import pytest
 from pyinfra.api.host import Host
 
-from noevict.drift.scan import look_for_drift
+from noevict.drift.all_hosts import look_for_drift
 from noevict.errors import NoevictError
 from noevict.inventory import reader
 from noevict.plan.plan import Plan

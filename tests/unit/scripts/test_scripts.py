@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noevict import scripts
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 from noevict.scripts import look_script, packed, script
 from tests.lab.machine import LabError, ensure_packages
 

@@ -13,8 +13,8 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from noevict.client.failures import sentence
-from noevict.drift.findings import findings
 from noevict.drift.report import Report
+from noevict.drift.side_by_side import findings
 from noevict.fleet import records
 from noevict.inventory.hosts_file import LOCAL
 from noevict.inventory.reader import Inventory as Hosts

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from noevict.drift.findings import Finding, FoundValue, findings
+from noevict.drift.side_by_side import Finding, FoundValue, findings
 from noevict.plan.change import How
 from noevict.server.live import Reach
 from tests.unit.looks.deviations import ACL, ALL, CONF, OTHER, TLS, UNIT, package, unit

@@ -1,4 +1,4 @@
-"""The paths of a server's programs and files on its host, and its names there."""
+"""The names of a server's packages and unit, and the paths of its programs and files on its host."""
 
 from dataclasses import dataclass
 

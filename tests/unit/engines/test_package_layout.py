@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from noevict.companions.exporter import wanted as exporter
-from noevict.engines.layout import LAYOUTS
+from noevict.engines.package_layout import LAYOUTS
 
 
 def test_a_second_server_on_a_machine_can_keep_its_own() -> None:
