@@ -24,6 +24,7 @@ class Layout:
     user: str
     binary: str
     cli: str
+    check_aof: str
     etc: str
     conf: str
     data: str
@@ -101,7 +102,12 @@ class Layout:
 
     @property
     def dropin(self) -> str:
-        return f"/etc/systemd/system/{self.unit}.d/noevict.conf"
+        return dropin_of(self.unit)
+
+
+def dropin_of(unit: str) -> str:
+    """Return the path of noevict's drop-in for a unit of systemd."""
+    return f"/etc/systemd/system/{unit}.d/noevict.conf"
 
 
 def packaged(engine: Engine) -> Layout:
@@ -115,6 +121,7 @@ def packaged(engine: Engine) -> Layout:
         user=name,
         binary=f"/usr/bin/{name}-server",
         cli=f"/usr/bin/{name}-cli",
+        check_aof=f"/usr/bin/{name}-check-aof",
         etc=f"/etc/{name}",
         conf=f"/etc/{name}/{name}.conf",
         data=f"/var/lib/{name}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from noevict import queues
-from noevict.engines.package_layout import EXPORTER
+from noevict.engines.package_layout import LAYOUTS, dropin_of
 from noevict.machine.addresses import Address, is_private, private_addresses
 from noevict.machine.files import WantedFile
 from noevict.pki.certificate import UserCertificate
@@ -19,16 +19,16 @@ from noevict.templates import render
 USER = "exporter"  # in Redis
 # Both releases ask for this at each scrape and are refused: it would show the arguments of other clients' commands.
 WITHHELD = "slowlog|get"
-PACKAGE = EXPORTER
+_LAYOUT = LAYOUTS["redis"]  # the exporter is the same beside Valkey
+PACKAGE = _LAYOUT.exporter
 UNIT = f"{PACKAGE}.service"
 BINARY = f"/usr/bin/{PACKAGE}"
-ETC = f"/etc/{PACKAGE}"
+ETC = _LAYOUT.exporter_etc
+CREDENTIALS = _LAYOUT.exporter_credentials
 PASSWORDS, CA, CERTIFICATE, KEY = (
     f"{ETC}/{name}" for name in ("passwords.json", "ca.crt", "client.crt", "client.key")
 )
-DROPIN = f"/etc/systemd/system/{UNIT}.d/noevict.conf"
-# Where systemd puts copies for the service: the files themselves are only for root, and the service is not root.
-CREDENTIALS = f"/run/credentials/{UNIT}"
+DROPIN = dropin_of(UNIT)
 HANDED = (PASSWORDS, CA, CERTIFICATE, KEY)
 FILTERS_SINCE = 253  # systemd's LogFilterPatterns
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from noevict.monitor.asking.watched import View
@@ -11,9 +11,8 @@ from noevict.monitor.health.facts import Answer, Fact, FactName, Severity, facts
 from noevict.monitor.health.figures import path, span
 from noevict.monitor.health.health import Health, Status
 from noevict.monitor.web.answers import host_answer
+from noevict.pki.validity import RENEW_DAYS
 from noevict.urgency import Urgency
-
-SOON = timedelta(days=30)  # a certificate is renewed from then on
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Card:
             "unhealthy": self.status != Status.HEALTHY,
             "full": self.memory is not None and self.memory.severity is Severity.BAD,
             "no-backup": any(fact.about == "backup" for fact in self.facts),
-            "certificate": self.certificate_days is not None and self.certificate_days < SOON.days,
+            "certificate": self.certificate_days is not None and self.certificate_days < RENEW_DAYS,
             "drift": drift.about == "drift",
             "jobs": bool(self.waiting),
         }

@@ -19,7 +19,7 @@ def before_stopping(run: InstanceRun, *, append_only: bool, must_rewrite: bool =
     """
     client = run.client
     wait_until_idle(run, client)
-    dump = run.found.file(f"{run.layout.data}/dump.rdb")
+    dump = run.found.file(run.layout.rdb)
     # If a save fails because there is no room, the server refuses all writes.
     _check_disk(measure_room(run), SLACK + (dump.size if dump else 0))
     info = client.info("persistence")
@@ -77,9 +77,8 @@ def check_start(run: InstanceRun) -> None:
 def check_append_only_files(run: InstanceRun) -> None:
     """Check append-only files with the server's own program. Raise NoevictError if a start would not load them."""
     layout = run.layout
-    check = f"{layout.binary.removesuffix('-server')}-check-aof"
     text = script("as_user", user=layout.user) + script(
-        "check_aof", check=check, manifest=layout.manifest, seconds=CHECK_SECONDS
+        "check_aof", check=layout.check_aof, manifest=layout.manifest, seconds=CHECK_SECONDS
     )
     what = (
         f"{layout.title} would not start again with all its keys, and is not stopped: give it room to rewrite its "

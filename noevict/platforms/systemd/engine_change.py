@@ -82,7 +82,7 @@ def moves_append_only(live: Live, target: Target) -> bool:
 
 def left_data(old: InstanceState, layout: Layout) -> bool:
     """Whether a server that does not run still has data to hand over."""
-    return old.file(layout.manifest if old.starts_with_aof else f"{layout.data}/dump.rdb") is not None
+    return old.file(layout.manifest if old.starts_with_aof else layout.rdb) is not None
 
 
 def _unreadable(state: InstanceState, target: Target, written: int | None) -> Iterator[str]:

@@ -102,4 +102,4 @@ def may_come_up(found: InstanceState) -> bool:
 def prepares_data(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether a server will start with an RDB file."""
     starts = starts_server(plan, found) or (installs_server(plan) and not plan.due(How.ENGINE))
-    return starts and found.file(f"{plan.target.layout.data}/dump.rdb") is not None
+    return starts and found.file(plan.target.layout.rdb) is not None

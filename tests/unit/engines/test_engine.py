@@ -14,6 +14,7 @@ REDIS = {
     "unit": "redis-server.service",
     "user": "redis",
     "binary": "/usr/bin/redis-server",
+    "check_aof": "/usr/bin/redis-check-aof",
     "cli": "/usr/bin/redis-cli",
     "etc": "/etc/redis",
     "conf": "/etc/redis/redis.conf",
