@@ -112,6 +112,47 @@ def steal(host: Host, port: int) -> None:
     wait_for("the port is taken", lambda: host.run(f"ls /tmp/thief-{port}", check=False).returncode == 0)
 
 
+# Holds the port's address without listening, and so does not keep the server from it.
+SQUATTER = """
+import socket, time
+squatter = socket.socket()
+squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+squatter.bind(("{address}", 6379))
+squatter.connect(("{address}", 22))
+open("/tmp/squatter", "w")
+time.sleep(1000)
+"""
+# As a login through SSH: the connection is held by a process that the script comes from.
+CONNECTED = """
+import socket, subprocess
+with socket.create_connection(("{address}", 6379)) as connection:
+    subprocess.run(["bash", "/root/confirm"], check=True)
+"""
+
+
+def test_a_connection_that_somebody_else_makes_from_the_port_does_not_count(
+    boot: Boot, checkout: Checkout
+) -> None:
+    [host] = boot("trixie")
+    checkout.list_hosts([host])
+    deploy(checkout)
+    layout = LAYOUTS["redis"]
+    host.run(f"systemctl stop {layout.unit}")
+    host.write("/tmp/squatter.py", SQUATTER.format(address=host.address))
+    host.run("setpriv --reuid=nobody --clear-groups setsid python3 /tmp/squatter.py >/dev/null 2>&1 &")
+    wait_for("the address is held", lambda: host.run("ls /tmp/squatter", check=False).returncode == 0)
+    host.run(f"systemctl start {layout.unit}")
+    text = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+    text += script("confirm_peer", sockets=" ".join(kernel_names(host.address, 6379)))
+    host.write("/root/confirm", text)
+    host.write("/root/connected.py", CONNECTED.format(address=host.address))
+    assert host.run("python3 /root/connected.py").stdout == "yes\n"
+    assert host.run("bash /root/confirm").stdout == "no\n", "no connection comes from its own processes"
+    host.run(f"systemctl stop {layout.unit}")
+    steal(host, 6379)
+    assert host.run("python3 /root/connected.py").stdout == "no\n"
+
+
 @pytest.mark.parametrize("systemd", [True, False], ids=["systemd", "init script"])
 def test_root_knows_who_holds_the_connections_to_a_port(
     boot: Boot, checkout: Checkout, systemd: bool
