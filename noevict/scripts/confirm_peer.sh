@@ -32,7 +32,7 @@ for ((i = 0; i < 20; i++)); do
       all+=("${holder[$pair]}")
     fi
   done
-  # A connection that does not come through this host's processes cannot be told from others: all have to be the server's.
+  # If noevict connects directly, its connection cannot be distinguished from others, so all of them have to be the server's.
   ((${#ends[@]})) || ends=("${all[@]}")
   answer=no
   for inode in "${ends[@]}"; do
