@@ -12,13 +12,12 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
-from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.run.instance import InstanceRun
 from noevict.run.machine import MachineRun
 from noevict.run.outcome import record
 from noevict.ssh.lane import LONGEST
-from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
+from noevict.ssh.shell import SEEN_SECONDS, explain
 
 
 class Subject(Protocol):
@@ -88,9 +87,4 @@ def _work(work: Callable[[S], object], run: S) -> None:
         undo, run.undo = run.undo, None
         if undo is None:
             raise
-        why: tuple[str, ...] = (f"gave an answer that makes no sense: {error!r}",)
-        if isinstance(error, NoevictError):
-            why = error.lines
-        elif isinstance(error, HOST_FAILURES):
-            why = (sentence(error),)
-        raise NoevictError(*undo(why)) from error
+        raise NoevictError(*undo(explain(error))) from error

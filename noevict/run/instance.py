@@ -5,8 +5,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 
-from pyinfra import logger
-
 from noevict.client import client as client_
 from noevict.client import login
 from noevict.client.client import Client
@@ -33,7 +31,7 @@ from noevict.secrets.store import Secrets
 from noevict.server import listening, lost_keys, password_rotation
 from noevict.settings.model import Settings
 from noevict.ssh import tunnel
-from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS
+from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS, explain
 
 
 class InstanceRun:
@@ -115,9 +113,10 @@ class InstanceRun:
             )
         except NoevictError as error:
             self.failure = error.lines
-        except Exception as error:  # nonsense from a host or server fails only that host
-            logger.debug("looking at %s", self.name, exc_info=True)
+        except (*HOST_FAILURES, ValueError) as error:
             self.failure = (f"could not be looked at: {sentence(error)}",)
+        except Exception as error:  # fails only this host
+            self.failure = explain(error)
         return self
 
     def look_again(self) -> Plan[Target]:

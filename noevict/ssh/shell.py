@@ -1,6 +1,7 @@
 """Runs scripts on a host, under the host's lock if this run holds it, and prints lines about the host."""
 
 import time
+import traceback
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -121,13 +122,8 @@ class Shell:
         """Do the work and return whether it succeeded. If it fails, print why and keep that in ``reasons``."""
         try:
             work()
-        except NoevictError as error:
-            self.reasons = error.lines
-        except HOST_FAILURES as error:
-            self.reasons = (sentence(error),)
         except Exception as error:  # as in ``look``: pyinfra would end the run of all hosts
-            logger.debug("changing %s", self.name, exc_info=True)
-            self.reasons = (f"gave an answer that makes no sense: {error!r}",)
+            self.reasons = explain(error)
         else:
             return True
         for line in self.reasons:
@@ -139,6 +135,20 @@ class Shell:
         if self.lock is not None:
             self.lock.release()
             self.lock = None
+
+
+def explain(error: Exception) -> tuple[str, ...]:
+    """Return why work on a host failed. The traceback of an error that nobody expected is logged for --debug."""
+    if isinstance(error, NoevictError):
+        return error.lines
+    if isinstance(error, HOST_FAILURES):
+        return (sentence(error),)
+    # pyinfra prints only the message of a record, without its exc_info. Errors may have text from a host in them.
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    logger.debug("%s", "\n".join(map(one_line, lines)))
+    if isinstance(error, ValueError):  # from parsing the host's lines
+        return (f"gave an answer that cannot be parsed: {sentence(error)}",)
+    return (f"stopped at a bug in noevict: {error!r}; run pyinfra with --debug to see its traceback",)
 
 
 def _since_boot() -> float:

@@ -1,12 +1,11 @@
 """What deploys/monitoring.py does in Prepare: look at the exporter, plan, and report what is due."""
 
-from pyinfra import logger
-
 from noevict.client.failures import sentence
 from noevict.companions.exporter.look import Exporter
 from noevict.errors import NoevictError
 from noevict.run.instance import InstanceRun
 from noevict.run.prepare import report_due
+from noevict.ssh.shell import HOST_FAILURES, explain
 
 
 def look_at_exporter(run: InstanceRun) -> Exporter:
@@ -24,7 +23,8 @@ def _failure(exporter: Exporter) -> tuple[str, ...]:
         plan = exporter.gather_facts()
     except NoevictError as error:
         return error.lines
-    except Exception as error:  # as in ``InstanceRun.look``
-        logger.debug("looking at the exporter of %s", exporter.run.name, exc_info=True)
+    except (*HOST_FAILURES, ValueError) as error:
         return (f"its exporter could not be looked at: {sentence(error)}",)
+    except Exception as error:  # as in ``InstanceRun.look``
+        return explain(error)
     return plan.refusals or (() if plan.changes else plan.faults)
