@@ -20,7 +20,7 @@ import hiredis
 
 LONGEST_LINE = 1 << 16  # bytes
 DEEPEST = 64  # arrays in arrays; servers' replies have fewer than ten
-_QUOTED = 100  # bytes that a message quotes of a line that makes no sense
+_QUOTED = 100  # bytes that a message quotes of a line that is not RESP
 _STATUS, _TEXT, _ARRAY = b"+$*"
 # The line by which an element begins. Except for a text and an array, it is the whole element.
 _LINE = re.compile(rb"(?:[+-][^\r\n]*|[:$*](-?\d{1,19}))\r\n")
@@ -51,7 +51,7 @@ Reply = SimpleString | ErrorReply | bytes | int | None | list["Reply"]
 
 
 class Frames:
-    """Finds where replies and their elements end. Raises Garbage before anything out of bounds is passed on.
+    """Finds where replies and their elements end. It raises Garbage before anything out of bounds is passed on.
 
     The bounds are: ``text``, bytes of a text; ``elements``, of all arrays of a reply, as these announce them;
     ``line``, bytes of a status, an error or a number. A text longer than ``kept`` is replaced by an error.
@@ -108,7 +108,7 @@ class Frames:
         return b"-%b\r\n" % _too_long(self._text, self._kept).encode()
 
     def _pass_text(self) -> bool:
-        """Pass on what is there of a text. Returns whether it is complete."""
+        """Pass on what is there of a text. Return whether it is complete."""
         step = min(self._text, len(self._data) - self._at)
         self._text -= step
         self._at += step

@@ -10,7 +10,7 @@ There is one file for each host, ``HOST.json`` in the state directory of its hos
 
 TIME is ISO 8601 in UTC. If a host could not be looked at, or is left alone, ``failure`` says why, and ``differences``
 is null. ``keys`` is from the last look that found any, with the time of the first look since then that found none. A
-part that is not known yet is left out. Files are replaced whole; one that makes no sense counts as empty.
+part that is not known yet is left out. Files are replaced whole; one that cannot be parsed counts as empty.
 """
 
 import json
@@ -75,7 +75,7 @@ def locate(root: Path) -> Path:
 
 
 def place(root: Path) -> Path:
-    """Return ``locate``, for writing. Raises NoevictError as long as ``unclaimed`` returns something."""
+    """Return ``locate``, for writing. Raise NoevictError as long as ``unclaimed`` returns something."""
     if question := unclaimed(root):
         raise NoevictError(question)
     return locate(root)
@@ -126,19 +126,19 @@ def write_drift(
 ) -> None:
     """Record looks by host. ``seen``: host -> other fields of its Record that the look found.
 
-    Raises NoevictError if they cannot be written.
+    Raise NoevictError if they cannot be written.
     """
     seen = seen or {}
     _update(directory, {host: {"drift": look, **seen.get(host, {})} for host, look in looks.items()})
 
 
 def write_exporter(directory: Path, ends: Mapping[str, datetime | None]) -> None:
-    """Record by host when its exporter's client certificate ends; None if it has none. Raises as ``write_drift``."""
+    """Record by host when its exporter's client certificate ends; None if it has none. Raise as ``write_drift``."""
     _update(directory, {host: {"exporter_ends": end} for host, end in ends.items()})
 
 
 def write_backup(directory: Path, hosts: Iterable[str], at: datetime) -> None:
-    """Record when the hosts' data was backed up. Raises NoevictError if that cannot be written."""
+    """Record when the hosts' data was backed up. Raise NoevictError if that cannot be written."""
     _update(directory, {host: {"backup": at} for host in hosts})
 
 

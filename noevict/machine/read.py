@@ -38,7 +38,7 @@ class Section:
         return self._facts.get(key, [])
 
     def one(self, key: str, default: str = "") -> str:
-        """Return a key's value. Raises ValueError if there are two: the look prints one, somebody else the other."""
+        """Return a key's value. Raise ValueError if there are two: the look prints one, somebody else the other."""
         [value] = self._facts.get(key, [default])
         return value
 
@@ -48,7 +48,7 @@ class Section:
 
 
 def read_machine(facts: Section) -> MachineState:
-    """Parse the section. Raises KeyError, ValueError or IndexError if the lines make no sense."""
+    """Parse the section. Raise KeyError, ValueError or IndexError if the lines cannot be parsed."""
     os_id, os_version, os_name = [*facts.one("os").split(" "), "", ""][:3]
     names = dict.fromkeys(name for name in (facts.one("hostname"), facts.one("fqdn")) if name)
     return MachineState(

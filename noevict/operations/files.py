@@ -25,7 +25,7 @@ def test_configuration(run: InstanceRun) -> None:
         + script(
             "test_config", conf=packed(target.text(layout.conf)), acl=packed(target.text(layout.aclfile))
         ),
-        what=f"{layout.package} would not start with this configuration; nothing was changed: it",
+        what=f"{layout.package} would not start with this configuration, and nothing was changed: its trial start",
     )
 
 

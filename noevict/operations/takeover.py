@@ -71,17 +71,17 @@ def _give_back(run: InstanceRun) -> str:
         service(run, "disable")
     if run.failing:
         service(run, "start")
-        return f"nothing of noevict's is left there, and systemd tries to start {layout.title}, as before"
+        return f"noevict's changes were undone, and systemd tries to start {layout.title}, as before"
     if not found.pid:
-        return f"nothing of noevict's is left there, and {layout.title} is stopped as it was"
+        return f"noevict's changes were undone, and {layout.title} is stopped, as before"
     if untouched:
-        return f"nothing of noevict's is left there, and {layout.title} runs as it did"
+        return f"noevict's changes were undone, and {layout.title} runs, as before"
     if settle(run, "start").state != "running":
         return (
-            f"nothing of noevict's is left there, but {layout.title} does not start with its own configuration: "
+            f"noevict's changes were undone, but {layout.title} does not start with its own configuration: "
             f"{last_log_lines(run)}"
         )
-    return f"nothing of noevict's is left there: {layout.title} runs again, with its own configuration"
+    return f"noevict's changes were undone, and {layout.title} runs again with its own configuration"
 
 
 def _set_back(run: InstanceRun) -> None:

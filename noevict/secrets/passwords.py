@@ -69,7 +69,7 @@ class Users:
 
 
 def read(file: Path, text: str) -> Users:
-    """Parse the file's text. Raises NoevictError with every mistake, by line."""
+    """Parse the file's text. Raise NoevictError with every mistake, by line."""
     document = strict_yaml.parse(text, ("a name",))
     if not isinstance(document.value, dict | None):
         raise NoevictError(f"{file}: {_FORM}")
@@ -147,7 +147,7 @@ def _append(file: Path, text: str, entries: Mapping[str, str], wanted: Mapping[s
 
 
 def _checked(file: Path, text: str, wanted: Mapping[str, str]) -> str:
-    """Return the text if it has the wanted passwords. Raises NoevictError if not."""
+    """Return the text if it has the wanted passwords. Raise NoevictError if not."""
     try:
         if parse(file, text) == wanted:
             return text
@@ -170,7 +170,7 @@ def _words(mistake: Mistake) -> str:
         case Fault.NAME, (user,) if user == TAKEOVER:
             return f"{TAKEOVER}: a host's name {_TEXT}"
         case Fault.TWICE, (*before, name) if before in ([], [TAKEOVER]):
-            return f"{': '.join((*before, name))} should be there once, is twice"
+            return f"{': '.join((*before, name))} should occur once, occurs twice"
     return _wanted(mistake.places)
 
 

@@ -57,7 +57,10 @@ def refusals(
     for setting, directive in {"redis_port": "tls-port", "redis_plaintext_port": "port"}.items():
         port = int(wanted.live[directive])
         if first is not None and 0 < port < first and port not in bound and low_ports is False:
-            yield f"{setting}: should be {first} or more, got {port}: its user may not bind that port here"
+            yield (
+                f"{setting}: should be {first} or more, got {port}: on this host the server may not listen on lower "
+                "ports"
+            )
 
 
 def kernel_names(address: str, port: int) -> tuple[str, ...]:

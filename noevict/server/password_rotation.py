@@ -87,7 +87,7 @@ def password_change(user: str, secrets: Secrets, live: Live) -> tuple[str, str, 
         return None
     if current in accepted:
         return OLDER, "still accepted", "not accepted any more"
-    return PASSWORDS, "one that it should not keep", "this host's own"
+    return PASSWORDS, "an outdated one", "this host's own"
 
 
 def identity(secrets: Secrets, state: FoundPasswords) -> Iterator[Change]:
@@ -118,7 +118,7 @@ def stale(secrets: Secrets, state: FoundPasswords) -> Iterator[str]:
     if given is None:
         return
     way_out = (
-        "copy the current secrets/ here or name them in NOEVICT_SECRETS, or let this one count "
+        "copy the current secrets/ here or name them in NOEVICT_SECRETS, or make this copy the current one "
         "(`noevict secrets accept`); nothing was changed"
     )
     if not given.number:

@@ -92,7 +92,7 @@ class Deploy:
         self.so_far: list[str] = []
 
     def until(self, pattern: str) -> "Deploy":
-        """Until a line of it matches. Raises AssertionError if it ends without one."""
+        """Until a line of it matches. Raise AssertionError if it ends without one."""
         assert self.process.stderr
         for line in self.process.stderr:
             self.so_far.append(line)

@@ -55,7 +55,7 @@ class ManagedFile:
 
 
 def managed_files(host: Host, engine: EngineName = "redis") -> dict[str, ManagedFile]:
-    """Every file that noevict promises to manage. Raises LabError if one is missing."""
+    """Every file that noevict promises to manage. Raise LabError if one is missing."""
     names = LAYOUTS[engine]
     tls = (f"{names.tls}/{name}" for name in ("ca.crt", "server.crt", "server.key"))
     paths = (names.conf, names.aclfile, *tls, names.dropin, "/etc/sysctl.d/60-noevict.conf")

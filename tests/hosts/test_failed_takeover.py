@@ -86,7 +86,7 @@ def test_a_take_over_that_fails_gives_the_host_back(
     assert done.returncode == 1, done
     lines = lines_about(done, host)
     assert [line for line in lines if "Failed opening Unix socket" in line], lines
-    assert [line for line in lines if line.startswith("nothing of noevict's is left there")], lines
+    assert [line for line in lines if line.startswith("noevict's changes were undone")], lines
     assert shape(host) == found
     # It is somebody else's as it was: not even looked at twice without redis_takeover.
     checkout.list_hosts([host])
@@ -130,9 +130,9 @@ def test_a_take_over_that_is_killed_does_not_make_the_host_ours(
     # The next one fails, and still knows how the host was before the first.
     checkout.list_hosts([host], redis_takeover=True, redis_config=NOWHERE)
     failed = checkout.run(*DEPLOY)
-    assert [
-        line for line in lines_about(failed, host) if line.startswith("nothing of noevict's is left there")
-    ], failed
+    assert [line for line in lines_about(failed, host) if line.startswith("noevict's changes were undone")], (
+        failed
+    )
     assert not [line for line in shape(host) if "noevict" in line]
     with plaintext_client(host) as client:
         assert_filled(client, KEYS)
@@ -171,7 +171,7 @@ def test_one_that_would_not_start_gives_back_a_server_that_was_not_stopped(
     found, service = shape(host), process_identity(host, "redis")
     checkout.list_hosts([host], redis_takeover=True, redis_config={"tls-ciphers": "NONE-OF-THEM"})
     done = checkout.run(*DEPLOY)
-    assert [line for line in lines_about(done, host) if line.endswith("Redis runs as it did")], done
+    assert [line for line in lines_about(done, host) if line.endswith("Redis runs, as before")], done
     assert (shape(host), process_identity(host, "redis")) == (found, service)
     with plaintext_client(host) as client:
         assert_filled(client, KEYS)

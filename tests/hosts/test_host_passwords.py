@@ -175,8 +175,7 @@ def test_hosts_with_the_passwords_of_all_hosts_get_their_own_with_no_restart_and
     for host in fleet.hosts:
         due = [line for line in lines_about(dry, host) if line.startswith("due: user ")]
         assert due == [
-            f"due: user {user} passwords: one that it should not keep → this host's own [live]"
-            for user in sorted(OWN)
+            f"due: user {user} passwords: an outdated one → this host's own [live]" for user in sorted(OWN)
         ], dry
     assert "host_secret" not in users_of(checkout)
     deploy(checkout)

@@ -39,12 +39,12 @@ PROGRAMS = {
     "errors without end": Strange("bash", "exec yes >&2", "printed more than 4 MiB"),
     "empty lines without end": Strange("bash", "yes '' | head -c 3000000", "printed more than 4 MiB or 100000 lines"),
     "garbage": Strange("bash", "exec cat /dev/urandom", "printed more than 4 MiB"),
-    "a little garbage": Strange("bash", "head -c 50000 /dev/urandom", "ended half way"),
+    "a little garbage": Strange("bash", "head -c 50000 /dev/urandom", "is incomplete"),
     "escapes and a failure": Strange("bash", f"printf '{OCTAL}' >&2; exit 1", "?]0;owned??[2J"),
     "escapes in an answer": Strange(
         "bash", f'/bin/bash "$@" | sed "s/^uid.*/uid $(printf \'{OCTAL}\')/"', "should be reached as root"
     ),
-    "numbers that are none": Strange("bash", '/bin/bash "$@" | sed "s/^time.*/time 1e9/"', "makes no sense"),
+    "numbers that are none": Strange("bash", '/bin/bash "$@" | sed "s/^time.*/time 1e9/"', "cannot be parsed"),
     "no end": Strange("bash", "exec sleep 1000000", "took longer than 60 s"),
     "a sudo without end": Strange("sudo", "exec yes", "printed more than 4 MiB"),
     "a dpkg-query without end": Strange("dpkg-query", "exec yes", "printed more than 4 MiB"),

@@ -56,7 +56,7 @@ CLOSED = {
             "printf 'user default off\\nuser ops on >secret ~* +@read +info\\n' >>CONF",
             "echo 'user all on >all ~* +@all' >>CONF",
         ),
-        "User ops has no permissions to run the 'config|get' command: name a user who may do everything as takeover",
+        "User ops has no permissions to run the 'config|get' command: set takeover in secrets/users.yml to a user",
         "true",
         "--no-auth-warning --user all --pass all",
     ),

@@ -38,13 +38,13 @@ class FoundExporter:
 
 
 def parse_facts(output: list[str]) -> FoundExporter:
-    """Parse the script's output. Raises NoevictError if the lines are not complete or make no sense."""
+    """Parse the script's output. Raise NoevictError if the lines are incomplete or cannot be parsed."""
     if END not in output[-1:]:
-        raise NoevictError("the look at its exporter ended half way")
+        raise NoevictError("the look at its exporter is incomplete")
     try:
         return _found(Section(output))
     except (KeyError, ValueError, IndexError) as error:
-        raise NoevictError(f"the look at its exporter makes no sense: {error!r}") from error
+        raise NoevictError(f"the look at its exporter cannot be parsed: {error!r}") from error
 
 
 def _found(facts: Section) -> FoundExporter:

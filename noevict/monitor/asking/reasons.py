@@ -44,7 +44,7 @@ def _tls(error: ssl.SSLError) -> str:
         return f"the certificate is not accepted: {error.verify_message}"
     why = error.reason or ""
     if why in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
-        return "what answers does not speak it"
+        return "this port does not speak TLS"
     if "CERTIFICATE_REQUIRED" in why or "HANDSHAKE_FAILURE" in why:
         return "it asks for a certificate, and rejects ours (redis_tls_auth_clients)"
     return why.replace("_", " ").lower() or "the handshake failed"

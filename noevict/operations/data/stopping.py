@@ -70,7 +70,7 @@ def check_start(run: InstanceRun) -> None:
     )
     run.machine.shell(
         text,
-        what=f"{layout.title} would not start again, and is not stopped: trying what its start needs",
+        what=f"{layout.title} would not start again, and is not stopped: the check of what a start needs",
     )
 
 

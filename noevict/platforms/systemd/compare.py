@@ -140,7 +140,7 @@ def _restart(
         return
     if state.replaced:
         there = "replaced since the server started"
-        yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "writable for the server")
+        yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "in use by the server")
     yield from compare.lines_to_drop(state.conf, target)
 
 

@@ -163,8 +163,8 @@ def _too_little(state: InstanceState, target: Target) -> Iterator[str]:
     if target.maxmemory < MIB:
         # maxmemory 0 would mean no limit.
         yield (
-            f"redis_maxmemory_percent: should leave Redis 1 MiB or more, of {state.memory / MIB:.1f} MiB here "
-            "leaves less"
+            "redis_maxmemory_percent: should give Redis 1 MiB or more, gives less: this host has "
+            f"{state.memory / MIB:.1f} MiB of memory"
         )
 
 

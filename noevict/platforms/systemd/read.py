@@ -19,17 +19,17 @@ INSTANCE = "instance "  # begins the section of one, with its unit and data dire
 def parse_facts(output: list[str]) -> tuple[InstanceState, ...]:
     """Parse the lines that the look prints: one state for each section of an instance, without ``live``.
 
-    Raises NoevictError if the lines are not complete or make no sense.
+    Raise NoevictError if the lines are incomplete or cannot be parsed.
     """
     starts = [number for number, line in enumerate(output) if line.startswith(INSTANCE)]
     sections = [output[start:end] for start, end in pairwise([*starts, len(output)])]
     if END not in output[-1:] or not sections or any(FILES_READ not in section for section in sections):
-        raise NoevictError("the look at the host ended half way")
+        raise NoevictError("the look at the host is incomplete")
     try:
         machine = read_machine(Section(output[: starts[0]]))
         return tuple(_read_instance(machine, Section(section)) for section in sections)
     except (KeyError, ValueError, IndexError) as error:
-        raise NoevictError(f"the look at the host makes no sense: {error!r}") from error
+        raise NoevictError(f"the look at the host cannot be parsed: {error!r}") from error
 
 
 def _read_instance(machine: MachineState, facts: Section) -> InstanceState:

@@ -65,7 +65,7 @@ class Target:
     files: tuple[WantedFile, ...] = field(repr=False)
 
     def text(self, path: str) -> str:
-        """Return the wanted content of a file. Raises StopIteration for a path that is not wanted."""
+        """Return the wanted content of a file. Raise StopIteration for a path that is not wanted."""
         return next(file.content for file in self.files if file.path == path and file.content is not None)
 
     def digest(self, path: str) -> str:
@@ -157,7 +157,7 @@ def wanted_bind(settings: Settings, addresses: tuple[Address, ...]) -> tuple[str
     """Return the words of redis.conf's ``bind``: those in the setting, or loopback and the host's private addresses.
 
     Leased addresses get the room that permanent ones leave, so that a DHCP server (or a fake router) cannot prevent a
-    deploy. Raises NoevictError if there are more permanent ones than Redis takes.
+    deploy. Raise NoevictError if there are more permanent ones than Redis takes.
     """
     if settings.bind_addresses is not None:
         return settings.bind_addresses

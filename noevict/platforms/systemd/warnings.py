@@ -81,8 +81,8 @@ def _addresses(settings: Settings, target: Target) -> Iterator[str]:
             else "listened on, nor in the certificate"
         )
         yield (
-            f"has {address}, leased, which hosts.yml gives to {other}: it is not {left}; put hosts.yml right, or what "
-            "leases it"
+            f"has {address}, leased, which hosts.yml gives to {other}: it is not {left}; correct hosts.yml, or the "
+            "DHCP server's lease"
         )
 
 

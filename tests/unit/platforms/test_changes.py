@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Callable[[Managed], Managed], tuple[Change, ...]]] = {
         (
             Change(
                 *(Part.DIRECTORY, "/etc/redis", How.RESTART, "replaced since the server started"),
-                "writable for the server",
+                "in use by the server",
             ),
         ),
     ),

@@ -116,7 +116,10 @@ REASONS: Mapping[str, Case] = {
     ),
     "a port of root's": (
         lambda host: host.but_set(redis_port=443),
-        ("redis_port: should be 1024 or more, got 443", "its user may not bind that port here"),
+        (
+            "redis_port: should be 1024 or more, got 443",
+            "on this host the server may not listen on lower ports",
+        ),
     ),
     "a plaintext port of root's": (
         lambda host: host.but_set(redis_plaintext_port=80),

@@ -48,7 +48,7 @@ def test_a_takeover_that_is_text_is_for_all_hosts(tmp_path: Path) -> None:
 
 
 def test_old_clients_of_each_host_keep_the_password_that_it_had(tmp_path: Path) -> None:
-    made = Secrets.create(prepared(tmp_path, PER_HOST)).with_passwords(["default", "app"])
+    made = Secrets.create(prepared(tmp_path, PER_HOST)).draft_passwords(["default", "app"]).save()
     assert made.known_host("cache-3").password("default") == f"{SECRET} of old"
     for host in ("1.10", "cache-4"):  # whose user was another one, or that nobody had
         assert len(made.known_host(host).password("default")) == 43
@@ -69,7 +69,7 @@ def test_old_clients_of_each_host_keep_the_password_that_it_had(tmp_path: Path) 
         (f"takeover: {{a: {{user: ops, passwort: {SECRET}}}}}", "a should be a password in quotes"),
         (f"takeover: {{a: {{password: {SECRET}}}}}", "a should be a password in quotes"),
         (f"takeover: {{a: {{user: ops, password: {SECRET}, more: x}}}}", "a should be a password in quotes"),
-        (f"takeover: {{a: {SECRET}, a: {SECRET}}}", "a should be there once, is twice"),
+        (f"takeover: {{a: {SECRET}, a: {SECRET}}}", "a should occur once, occurs twice"),
         (
             f"takeover: {{a: {{user: x, password: y, password: {SECRET}}}}}",
             "takeover: a should be a password in quotes",
@@ -118,7 +118,7 @@ def test_a_generation_is_raised_by_whatever_is_changed_and_by_nothing_else(tmp_p
     assert first.generation.number == 1
     again = first.save()
     assert again.generation == first.generation
-    added = first.with_passwords(["billing"])
+    added = first.draft_passwords(["billing"]).save()
     assert added.generation.number == 2
     assert added.generation == added.written
     assert text_of(path).startswith("# ours\napp: x  # of the shop\ngeneration: 2 ")

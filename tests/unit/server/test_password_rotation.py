@@ -151,7 +151,7 @@ def test_an_older_password_that_nobody_needs_is_left_over() -> None:
 @pytest.mark.parametrize(
     ("user", "takes", "change"),
     [
-        ("admin", ALL_OLD["admin"], (PASSWORDS, "one that it should not keep", "this host's own")),
+        ("admin", ALL_OLD["admin"], (PASSWORDS, "an outdated one", "this host's own")),
         ("admin", ALL_BOTH["admin"], (OLDER, "still accepted", "not accepted any more")),
         ("admin", ("x",), None),
         ("admin", (own("admin"), "x"), None),
