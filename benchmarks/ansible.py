@@ -54,7 +54,7 @@ class Ansible:
     rounds: int
 
     def provision(self) -> float:
-        """Seconds. Raises SystemExit if it fails."""
+        """Seconds. Raise SystemExit if it fails."""
         began = time.monotonic()
         done = self.checkout.run(*self._command("plain"), timeout=SECONDS)
         if done.returncode != 0:

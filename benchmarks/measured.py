@@ -36,7 +36,7 @@ class Case:
     rounds: int | None = None
 
     def measure(self) -> Cost:
-        """Raises SystemExit with the command's output if it is not fine."""
+        """Raise SystemExit with the command's output if it is not fine."""
         self.before()
         done, cost = self.checkout.measure(*self.command, timeout=SECONDS)
         if not self.fine(done):

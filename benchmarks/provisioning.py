@@ -33,7 +33,7 @@ def measure(hosts: int, rounds: int) -> list[str]:
 
 
 def install(hosts: list[Host]) -> float:
-    """Seconds until all have it. Raises SystemExit if one has not."""
+    """Seconds until all have it. Raise SystemExit if one has not."""
     began = time.monotonic()
     running = [
         subprocess.Popen(

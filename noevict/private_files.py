@@ -70,7 +70,7 @@ def make_directory(path: Path) -> None:
 
 
 def make_trusted_directory(path: Path) -> None:
-    """Do as ``make_directory``. Raises NoevictError if others may write in it, or own it or a link in its place."""
+    """Do as ``make_directory``. Raise NoevictError if others may write in it, or own it or a link in its place."""
     make_directory(path)
     try:
         _check_owner(path, path.lstat())

@@ -15,5 +15,5 @@ _ENVIRONMENT = jinja2.Environment(
 
 
 def render(name: str, **values: object) -> str:
-    """Return the text of ``templates/NAME.j2``. Raises jinja2.UndefinedError for a value that is missing."""
+    """Return the text of ``templates/NAME.j2``. Raise jinja2.UndefinedError for a value that is missing."""
     return _ENVIRONMENT.get_template(f"{name}.j2").render(**values)

@@ -24,7 +24,7 @@ class Ahead:
 
 
 def look_ahead(root: Path, hosts: Hosts, secrets: Secrets, only: Sequence[str] = ()) -> Ahead:
-    """Look at all hosts, or at some. Raises NoevictError for mistakes in the settings or the secrets."""
+    """Look at all hosts, or at some. Raise NoevictError for mistakes in the settings or the secrets."""
     given, unknown = {}, {}
     for run, _ in look_at_hosts(root, hosts, only):
         if run.state is None:

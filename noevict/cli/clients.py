@@ -80,9 +80,9 @@ def cli_(host: str, command: tuple[str, ...], user: str) -> int:
     host_data(fleet, host)
     settings = settings_of(fleet, host)
     check_user(host, user, settings)
-    target, access = endpoint_of(fleet, host, settings), Access(root)
-    context, passwords = access.context(target, datetime.now(UTC)), access.passwords(user, host)
-    console = Console(host, lambda: connect(target, context, user, passwords))
+    endpoint, access = endpoint_of(fleet, host, settings), Access(root)
+    context, passwords = access.context(endpoint, datetime.now(UTC)), access.passwords(user, host)
+    console = Console(host, lambda: connect(endpoint, context, user, passwords))
     console.connect()
     try:
         fine = console.run([os.fsencode(word) for word in command]) if command else console.converse()

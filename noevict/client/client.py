@@ -10,7 +10,7 @@ from redis.connection import ConnectionPool
 
 from noevict.acl.rules import Catalogue
 from noevict.client.wire import SECONDS, Login, StreamConnection
-from noevict.engines.engine import EngineName, Server
+from noevict.engines.engine import Server
 from noevict.server.live import Live, Reach
 
 SECRET_DIRECTIVES = frozenset({"requirepass", "masterauth", "primaryauth", "tls-key-file-pass",
@@ -35,15 +35,15 @@ def connect(
     user: str | None = None,
     password: str | None = None,
     ahead: Sequence[tuple[str, ...]] = (),
-    vouch: Callable[[bytes | None], object] | None = None,
+    check_peer: Callable[[bytes | None], object] | None = None,
     seconds: float = SECONDS,
 ) -> Client:
     """Log in over the stream that ``opener`` opens: without ``context`` in plaintext, without a password as nobody.
 
     ``ahead``: LOOK, if ``gather_facts`` comes next and ``context`` checks who answers: both take one round trip.
-    ``vouch``: see StreamConnection; for a peer that ``context`` does not check.
+    ``check_peer``: see StreamConnection; for a peer that ``context`` does not check.
 
-    Raises redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
+    Raise redis.AuthenticationError for a wrong, missing or unneeded password, redis.ConnectionError caused by
     ssl.SSLCertVerificationError for a certificate not trusted, redis.TimeoutError, redis.ConnectionError, OSError.
     """
     login = () if password is None else (password,) if user is None else (user, password)
@@ -55,7 +55,7 @@ def connect(
         name=name,
         login=Login(login),
         ahead=ahead,
-        vouch=vouch,
+        check_peer=check_peer,
         protocol=2,
         driver_info=None,
         decode_responses=True,
@@ -81,12 +81,12 @@ def gather_facts(
 ) -> Live:
     """Ask the server about itself (LOOK), in one round trip at most. Passwords are blanked.
 
-    Raises redis.RedisError or OSError, also if a command is refused or the answer is not one of Redis.
+    Raise redis.RedisError or OSError, also if a command is refused or the answer is not one of Redis.
     """
     try:
         return _gather_facts(client, reach, user, port, untrusted)
     except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
-        raise redis.InvalidResponse("is not Redis: its answers make no sense") from error
+        raise redis.InvalidResponse("is not Redis: its answers cannot be parsed") from error
 
 
 def ask_again(client: Client, before: Live) -> Live:
@@ -133,7 +133,7 @@ def _answers(client: Client) -> list[Any]:
 
 
 def rewrite(client: Client) -> None:
-    """Send CONFIG REWRITE. Raises redis.RedisError, also if the answer is not one of Redis."""
+    """Send CONFIG REWRITE. Raise redis.RedisError, also if the answer is not one of Redis."""
     answer = client.execute_command("CONFIG REWRITE")
     if answer != "OK":
         raise redis.InvalidResponse(f"is not Redis: it answered CONFIG REWRITE with {str(answer)[:60]!r}")
@@ -157,5 +157,4 @@ def server_of(info: Mapping[str, Any]) -> Server:
     """Return the engine and release from INFO. Valkey also reports an old redis_version, for its clients' sake."""
     if info.get("server_name") == "valkey" or "valkey_version" in info:
         return Server.parse("valkey", str(info.get("valkey_version", "")))
-    layout: EngineName = "redis"
-    return Server.parse(layout, str(info.get("redis_version", "")))
+    return Server.parse("redis", str(info.get("redis_version", "")))

@@ -28,7 +28,10 @@ class Route:
     ``name``: the name clients use, against which its certificate is checked. ``port``: as in the settings.
     ``admins``: the passwords to try as admin, in this order. ``direct`` connects to a port of it as clients do; None if
     all connections go through SSH. ``tunnel`` connects through SSH (address on the host, port). ``trusting`` makes the
-    TLS context that checks its certificate, ``unchecked`` one that does not.
+    TLS context that checks its certificate, ``unchecked`` one that does not. ``key_digest``: of the host's
+    own key, which proves who answers even if the certificate is not trusted; None if others may have the key.
+    ``holds_connections``: whether root on the host finds the server at the other end of each connection to an address
+    and port.
     """
 
     name: str
@@ -40,7 +43,7 @@ class Route:
     trusting: Callable[[], ssl.SSLContext]
     unchecked: Callable[[], ssl.SSLContext]
     key_digest: str | None
-    confirms: Callable[[str, int], bool]
+    holds_connections: Callable[[str, int], bool]
 
     def opener(self, address: str, port: int) -> Callable[[], socket.socket]:
         """Return a function that connects to a port that TLS protects."""
@@ -52,7 +55,7 @@ class Route:
         """Return a function that connects through SSH, for a password that TLS does not protect."""
         return functools.partial(self.tunnel, EVERY.get(address, address), port)
 
-    def vouch(self, listener: Listener, certificate: bytes | None) -> None:
+    def check_peer(self, listener: Listener, certificate: bytes | None) -> None:
         """Raise redis.ConnectionError unless the server holds the connection to one of its sockets.
 
         ``certificate``: the one that was presented there, and whose key was used (DER); None without TLS.
@@ -60,7 +63,7 @@ class Route:
         found = Certificate.parse(ssl.DER_cert_to_PEM_cert(certificate)) if certificate else None
         if found is not None and found.key_digest == self.key_digest:
             return
-        if not self.confirms(EVERY.get(listener.address, listener.address), listener.port):
+        if not self.holds_connections(EVERY.get(listener.address, listener.address), listener.port):
             raise redis.ConnectionError(
                 f"another program may have taken port {listener.port}: no password was sent; run again"
             )
@@ -113,14 +116,16 @@ def with_advice(error: BaseException) -> str:
             "it with SHUTDOWN SAVE, which keeps every key, and start it (docs/taking-over.md); then run again"
         )
     if isinstance(error, redis.exceptions.NoPermissionError):
-        return f"{text}: name a user who may do everything as takeover in secrets/users.yml (docs/taking-over.md)"
+        return (
+            f"{text}: set takeover in secrets/users.yml to a user with all permissions (docs/taking-over.md)"
+        )
     return text
 
 
 def connect_as_admin(route: Route, bind: Sequence[str]) -> Client:
     """Log in as a client would: over TLS with the CA and the host name checked, with a password.
 
-    ``bind``: the addresses that it listens on. Raises redis.RedisError or OSError.
+    ``bind``: the addresses that it listens on. Raise redis.RedisError or OSError.
     """
     address = next((a for a in bind if not a.startswith("-")), bind[0].removeprefix("-"))
     address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}.get(address, address)  # noqa: S104
@@ -177,7 +182,7 @@ def _ask_over_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Cli
         route.through_ssh(listener.address, listener.port),
         name=route.name,
         context=route.unchecked(),
-        vouch=functools.partial(route.vouch, listener),
+        check_peer=functools.partial(route.check_peer, listener),
     )
     connection, user = _log_in(route, connect, route.admins if known else ())
     return _gather_facts(connection, Reach.TLS, user, listener.port, untrusted)
@@ -185,11 +190,11 @@ def _ask_over_tls(route: Route, listener: Listener, *, known: bool) -> tuple[Cli
 
 def _ask_in_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple[Client, Live]:
     """Ask a Redis that has no TLS port: noevict did not set it up, or somebody changed it."""
-    opener, vouch = (
+    connect = functools.partial(
+        client_.connect,
         route.through_ssh(listener.address, listener.port),
-        functools.partial(route.vouch, listener),
+        check_peer=functools.partial(route.check_peer, listener),
     )
-    connect = functools.partial(client_.connect, opener, vouch=vouch)
     connection, user = _log_in(route, connect, route.admins if known else ())
     return _gather_facts(connection, Reach.PLAINTEXT, user, listener.port)
 
@@ -197,9 +202,9 @@ def _ask_in_plaintext(route: Route, listener: Listener, *, known: bool) -> tuple
 def _log_in(route: Route, connect: Callable[..., Client], admins: Sequence[str]) -> tuple[Client, str]:
     """Log in as our admin, as nobody, or as users.yml says for a Redis to take over: whichever is accepted first.
 
-    ``admins``: our passwords. They are sent only to a server that noevict set up, or for which our CA vouches.
+    ``admins``: our passwords. They are sent only to a server that noevict set up, or whose certificate our CA signed.
 
-    Raises redis.AuthenticationError if none is accepted.
+    Raise redis.AuthenticationError if none is accepted.
     """
     attempts: list[tuple[str, str | None, str | None]] = [("admin", "admin", each) for each in admins]
     attempts.append(("default", None, None))

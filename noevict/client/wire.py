@@ -34,8 +34,8 @@ class StreamConnection(Connection):
     ``ahead``: commands sent together with the login, in one round trip; ``replies`` has a reply or an error for each.
     The login is then sent before anything is received: only do so if TLS has checked who answers.
 
-    ``vouch``: called before a password is sent, with the certificate that was presented (DER; None without TLS), for a
-    peer that TLS has not checked. If it raises, no password is sent.
+    ``check_peer``: called before a password is sent, with the certificate that was presented (DER; None without TLS),
+    for a peer that TLS has not checked. If it raises, no password is sent.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class StreamConnection(Connection):
         name: str,
         login: Login,
         ahead: Sequence[tuple[str, ...]] = (),
-        vouch: Callable[[bytes | None], object] | None = None,
+        check_peer: Callable[[bytes | None], object] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -55,7 +55,7 @@ class StreamConnection(Connection):
         self.again: Callable[[], object] | None = None
         self.open = False
         self.replies: list[Any] = []
-        self._ahead, self._before, self._vouch = ahead, False, vouch
+        self._ahead, self._before, self._check_peer = ahead, False, check_peer
         self.certificate: bytes | None = None
 
     # redis-py's hook for subclasses: it has no public way to use a stream that is already open.
@@ -97,8 +97,8 @@ class StreamConnection(Connection):
         if not self.open and not answer.startswith(REFUSALS):
             raise _unexpected(answer)
         if self.login:
-            if self._vouch is not None:
-                self._vouch(self.certificate)
+            if self._check_peer is not None:
+                self._check_peer(self.certificate)
             answer = stream.line() if at_once else self._asked(stream, *login)
             answer = resp.without_password(answer, self.login[-1])
             # Redis from 7.2 on does not answer a failing AUTH if the client still waits for a reply
@@ -134,7 +134,7 @@ class _Bounded:
         self._unread = b""
 
     def line(self) -> str:
-        """Return the first line of the next reply. Raises redis.ConnectionError if there is none."""
+        """Return the first line of the next reply. Raise redis.ConnectionError if there is none."""
         frames = resp.Frames(text=LONGEST, elements=MOST)
         while (begun := frames.take()) is None:
             if not (data := self.recv(4096)):

@@ -41,7 +41,9 @@ class ConsoleConnection:
                     raise EOFError
                 self._reader.feed(data)
         except resp.Garbage as error:
-            raise ConnectionAbortedError("is not Redis, or speaks RESP3: its reply makes no sense") from error
+            raise ConnectionAbortedError(
+                "is not Redis, or speaks RESP3: its reply cannot be parsed"
+            ) from error
         return reply
 
     def close(self) -> None:
@@ -49,14 +51,14 @@ class ConsoleConnection:
 
 
 def connect(
-    target: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]
+    endpoint: Endpoint, context: ssl.SSLContext, user: str, passwords: Sequence[str]
 ) -> ConsoleConnection:
-    """Connect, and log in with the first password that is accepted. Raises NoevictError, with no password in it."""
+    """Connect, and log in with the first password that is accepted. Raise NoevictError, with no password in it."""
     try:
-        stream = socket.create_connection((target.host, target.port), SECONDS)
+        stream = socket.create_connection((endpoint.host, endpoint.port), SECONDS)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
-        stream = context.wrap_socket(stream, server_hostname=target.host)
+        stream = context.wrap_socket(stream, server_hostname=endpoint.host)
         connection = ConsoleConnection(stream)
         refusal = ErrorReply()
         for password in passwords:
@@ -68,11 +70,11 @@ def connect(
         connection.close()
     except TimeoutError:
         raise NoevictError(
-            f"{target.name}: no answer from {target.host} port {target.port} in {SECONDS} s"
+            f"{endpoint.name}: no answer from {endpoint.host} port {endpoint.port} in {SECONDS} s"
         ) from None
     except (OSError, EOFError) as error:
         raise NoevictError(
-            f"{target.name}: {target.host} port {target.port}: {reason(error, user)}"
+            f"{endpoint.name}: {endpoint.host} port {endpoint.port}: {reason(error, user)}"
         ) from None
     why = reason(RefusedCommand(resp.without_password(str(refusal), password)), user)
-    raise NoevictError(f"{target.name}: {why}")
+    raise NoevictError(f"{endpoint.name}: {why}")

@@ -29,9 +29,9 @@ class Console:
         self._terminal = sys.stdout.isatty()
 
     def run(self, words: list[bytes]) -> bool:
-        """Send a command and print the reply. Returns False for an error reply, which goes to stderr in a pipe.
+        """Send a command and print the reply. Return False for an error reply, which goes to stderr in a pipe.
 
-        Raises NoevictError if the host cannot be reached. KeyboardInterrupt closes the connection, whose next reply
+        Raise NoevictError if the host cannot be reached. KeyboardInterrupt closes the connection, whose next reply
         would be this command's.
         """
         command = words[0].lower()
@@ -68,7 +68,7 @@ class Console:
             ) from None
 
     def converse(self) -> bool:
-        """Run commands until the input ends, or one says ``quit``. Returns True at a terminal, else if all was well."""
+        """Run commands until the input ends, or one says ``quit``. Return True at a terminal, else if all was well."""
         fine = True
         for line in self._lines():
             words = split_bytes(line)

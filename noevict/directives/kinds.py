@@ -36,7 +36,7 @@ class Kind(Protocol):
         """What a value should be, as the end of a sentence."""
 
     def canonical(self, text: str) -> str:
-        """Return the canonical form. Raises ValueError if the text is not a value of this kind."""
+        """Return the canonical form. Raise ValueError if the text is not a value of this kind."""
 
     def written(self, canonical: str) -> tuple[str, ...]:
         """Return the text after the directive's name: one item for each line; none if there must be no line."""
@@ -90,7 +90,7 @@ class Int(Bare):
 
 
 def memory(text: str) -> int:
-    """Return the bytes of ``1600mb``, ``2gb``, ``100``. Raises ValueError (also for ``1.5gb``, ``1tb`` and ``80%``)."""
+    """Return the bytes of ``1600mb``, ``2gb``, ``100``. Raise ValueError (also for ``1.5gb``, ``1tb`` and ``80%``)."""
     found = _MEMORY.fullmatch(text)
     if not found or len(found[1]) > 19:
         raise _refuse()

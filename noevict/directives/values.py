@@ -11,7 +11,7 @@ from noevict.engines.engine import Server
 def canonical(name: str, value: object) -> str:
     """Return a value as CONFIG GET reports it: bytes for memory, ``3600 1 300 100`` for save, ``yes`` for True.
 
-    Raises ValueError if it is not a value of that directive. An unknown directive keeps its text.
+    Raise ValueError if it is not a value of that directive. An unknown directive keeps its text.
     """
     text = text_of(value)
     if text is None:

@@ -33,17 +33,17 @@ CONNECT_SECONDS = 300  # including bastions and retries; a single connection has
 def look_for_drift(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[Report]:
     """Return a Report for each host, in the order of hosts.yml. A host that fails has a Report too, and raises nothing.
 
-    Raises NoevictError for mistakes in the settings or the secrets.
+    Raise NoevictError for mistakes in the settings or the secrets.
     """
     return [_report(run, seconds) for run, seconds in look_at_hosts(root, hosts, only)]
 
 
 def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tuple[InstanceRun, float]]:
-    """Look at hosts, and return each host's run and the seconds that it took. Raises as ``look_for_drift``."""
+    """Look at hosts, and return each host's run and the seconds that it took. Raise as ``look_for_drift``."""
     names = [name for name in hosts.hosts if not only or name in only]
     data = {name: hosts.data(name) for name in names}
     owners = Owners({name: given_names(name, hosts.data(name)) for name in hosts.hosts})
-    fleet = RunContext(root, {name: _settings(data[name]) for name in names}, owners)
+    context = RunContext(root, {name: _settings(data[name]) for name in names}, owners)
     prepare_known_hosts()
     shorten_log()
     state = State(check_for_changes=False)
@@ -52,12 +52,12 @@ def look_at_hosts(root: Path, hosts: Hosts, only: Sequence[str] = ()) -> list[tu
     state.init(Inventory((hosts_data, {})), Config())  # type: ignore[no-untyped-call]
     pool = gevent.pool.Pool(AT_ONCE)
     return list(
-        pool.imap(lambda host: _look(state, host, fleet), [state.inventory.get_host(n) for n in names])
+        pool.imap(lambda host: _look(state, host, context), [state.inventory.get_host(n) for n in names])
     )
 
 
 def record(root: Path, reports: Sequence[Report], now: datetime) -> None:
-    """Record what was found, for monitoring. Raises NoevictError if that cannot be written."""
+    """Record what was found, for monitoring. Raise NoevictError if that cannot be written."""
     looks = {}
     for report in reports:
         differences = None if report.failure else len(report.changes) + len(report.faults)
@@ -77,10 +77,10 @@ def _connection(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ssh_paramiko_connect_kwargs": {"transport_factory": transport_factory, **options}}
 
 
-def _look(state: State, host: Host, fleet: RunContext) -> tuple[InstanceRun, float]:
+def _look(state: State, host: Host, context: RunContext) -> tuple[InstanceRun, float]:
     """Look at a host, and return its run and the seconds that it took."""
     began = time.monotonic()
-    run = InstanceRun(MachineRun(state, host, fleet))
+    run = InstanceRun(MachineRun(state, host, context))
     try:
         with within(CONNECT_SECONDS):
             host.connect(raise_exceptions=True, show_errors=False)

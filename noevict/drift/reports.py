@@ -39,7 +39,7 @@ def print_reports(reports: Sequence[Report], form: str, at: datetime) -> None:
 
 
 def check_place(file: Path) -> None:
-    """Check ``file`` before hosts are looked at, which takes a while. Raises NoevictError if it cannot be written."""
+    """Check ``file`` before hosts are looked at, which takes a while. Raise NoevictError if it cannot be written."""
     if file.exists() and not (file.is_file() or file.is_symlink()):
         raise NoevictError(f"--html: {file}: should be a file, is not")
     if not file.absolute().parent.is_dir():
@@ -50,6 +50,6 @@ def write_html(reports: Sequence[Report], file: Path, at: datetime) -> None:
     """Write the page, whole or not at all, readable only by its owner: it shows where a fleet is weak.
 
     In /tmp, say, there may be somebody else's symlink of this name: it is replaced, and its target stays as it is.
-    Raises NoevictError.
+    Raise NoevictError.
     """
     write_private(file, as_html(reports, at), through_links=False)

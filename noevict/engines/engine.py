@@ -42,7 +42,7 @@ class Server:
     def parse(cls, engine: EngineName, version: str) -> "Server":
         """Parse a version of the server or of its Debian package: ``5:7.0.15-1~deb12u7`` is 7.0.15.
 
-        Raises ValueError if it does not have three numbers.
+        Raise ValueError if it does not have three numbers.
         """
         found = re.match(r"(?:\d+:)?(\d+)\.(\d+)\.(\d+)", version)
         if not found:

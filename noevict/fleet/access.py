@@ -17,38 +17,38 @@ _RENEW = timedelta(hours=12)
 
 
 class Access:
-    """Passwords and TLS contexts for the targets, from ``secrets/``. They are read again if they change there."""
+    """Passwords and TLS contexts for the endpoints, from ``secrets/``. They are read again if they change there."""
 
     def __init__(self, root: Path) -> None:
-        """Read the secrets. Raises NoevictError if there are none yet."""
+        """Read the secrets. Raise NoevictError if there are none yet."""
         self._root = root
         self._contexts: dict[tuple[str | None, bool], tuple[datetime, ssl.SSLContext]] = {}
         self._take()
 
     def passwords(self, user: str, host: str) -> tuple[str, ...]:
-        """Return passwords as ``Secrets.unseen``. Raises NoevictError for a user that has none."""
+        """Return passwords as ``Secrets.unseen``. Raise NoevictError for a user that has none."""
         return self._secrets.of_host(self._ids.key(host)).unseen(user)
 
-    def context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
+    def context(self, endpoint: Endpoint, now: datetime) -> ssl.SSLContext:
         """Return the context for all hosts of a CA, with a client certificate for servers that ask for one.
 
-        Raises NoevictError if the CA cannot be read.
+        Raise NoevictError if the CA cannot be read.
         """
-        key = (target.ca, target.asks_certificate)
+        key = (endpoint.ca, endpoint.asks_certificate)
         made, context = self._contexts.get(key, (now, None))
-        if context is None or (target.asks_certificate and now - made > _RENEW):
-            context = self._make_context(target, now)
+        if context is None or (endpoint.asks_certificate and now - made > _RENEW):
+            context = self._make_context(endpoint, now)
             self._contexts[key] = (now, context)
         return context
 
-    def check(self, target: Endpoint) -> None:
-        """Check that everything needed to ask this host is there. Raises NoevictError."""
-        self.context(target, datetime.now(UTC))
-        for user in (HEALTH, EXPORTER) if target.queues else (HEALTH,):
-            self.passwords(user, target.name)
+    def check(self, endpoint: Endpoint) -> None:
+        """Check that everything needed to ask this host is there. Raise NoevictError."""
+        self.context(endpoint, datetime.now(UTC))
+        for user in (HEALTH, EXPORTER) if endpoint.queues else (HEALTH,):
+            self.passwords(user, endpoint.name)
 
     def refresh(self) -> bool:
-        """Read the secrets again. Returns whether they have changed: a run may have made passwords or a CA since."""
+        """Read the secrets again. Return whether they have changed: a run may have made passwords or a CA since."""
         if self._stamp() == self._read:
             return False
         try:
@@ -70,16 +70,16 @@ class Access:
                 found.append((locate(self._root) / name).stat().st_mtime)
         return tuple(found)
 
-    def _make_context(self, target: Endpoint, now: datetime) -> ssl.SSLContext:
-        ca = self._secrets.ca.certificate_pem if target.ca is None else target.ca
+    def _make_context(self, endpoint: Endpoint, now: datetime) -> ssl.SSLContext:
+        ca = self._secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
         certificate = None
-        if target.asks_certificate:
+        if endpoint.asks_certificate:
             certificate = "".join(
                 authority.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS)
             )
         try:
-            return client_context(ca.encode(), certificate, strict=target.ca is None)
+            return client_context(ca.encode(), certificate, strict=endpoint.ca is None)
         except ssl.SSLError:
             raise NoevictError(
-                f"{target.name}: redis_tls_ca: should hold certificates in PEM, has one that cannot be read"
+                f"{endpoint.name}: redis_tls_ca: should hold certificates in PEM, has one that cannot be read"
             ) from None

@@ -31,7 +31,7 @@ class Endpoint:
 def read_endpoints(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
     """Return the hosts of hosts.yml, or only those in ``only``, in its order.
 
-    Raises NoevictError for hosts that cannot be watched.
+    Raise NoevictError for hosts that cannot be watched.
     """
     fleet, settings = read_settings(root)
     for host in only:
@@ -46,12 +46,12 @@ def read_endpoints(root: Path, only: Collection[str] = ()) -> list[Endpoint]:
 
 
 def endpoint_of(fleet: Inventory, name: str, settings: Settings) -> Endpoint:
-    """Return the one of a host in hosts.yml. Raises NoevictError for a redis_tls_ca that cannot be read."""
+    """Return the one of a host in hosts.yml. Raise NoevictError for a redis_tls_ca that cannot be read."""
     return make_endpoint(fleet.root, name, client_host(name, fleet.data(name)), settings)
 
 
 def make_endpoint(root: Path, name: str, host: str, settings: Settings) -> Endpoint:
-    """``host``: the name or address that clients use. Raises as ``endpoint_of``."""
+    """``host``: the name or address that clients use. Raise as ``endpoint_of``."""
     return Endpoint(
         name,
         host,

@@ -97,7 +97,7 @@ class Inventory:
 def read_fleet(root: Path, hosts_file: Path | None = None) -> Inventory:
     """Read the hosts of ``hosts_file``, else of the file in $NOEVICT_HOSTS, else of hosts.yml in ``root``.
 
-    Raises NoevictError with all mistakes in it and in group_data.
+    Raise NoevictError with all mistakes in it and in group_data.
     """
     fleet, mistakes = scan_fleet(root, hosts_file)
     if mistakes:

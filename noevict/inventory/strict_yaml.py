@@ -108,7 +108,7 @@ class _Sieve:
         self._values: dict[int, int] = {}  # by id: values in it, with aliases followed
 
     def keeps(self, node: yaml.Node, places: Places = ()) -> bool:
-        """Remove mistakes from a node. Returns whether the node itself can stay."""
+        """Remove mistakes from a node. Return whether the node itself can stay."""
         if id(node) in self._open:
             return self._refuse(
                 node, places, "values that do not contain themselves", "an alias to what it is in"

@@ -16,7 +16,7 @@ def client_context(ca: bytes, certificate: str | None = None, *, strict: bool = 
     without a key usage. The flags are the same on every release of Python: 3.13 is strict by default, and trusts a
     chain that ends in an intermediate certificate, as few other clients do.
 
-    Raises ssl.SSLError if they cannot be read.
+    Raise ssl.SSLError if they cannot be read.
     """
     context = ssl.create_default_context(cadata=ca.decode())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -56,7 +56,7 @@ def refusal(client: ssl.SSLContext, certificate: str, name: str) -> str | None:
 
 
 def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> str | None:
-    """Why it came to no end; None if it did. Raises what the side that refuses raises."""
+    """Why it came to no end; None if it did. Raise what the side that refuses raises."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         client.wrap_bio(to_client, to_server, server_hostname=name),

@@ -52,7 +52,7 @@ def wanted(
     """Return everything in redis.conf: directive (as this server writes it) → canonical value.
 
     ``maxmemory`` is in bytes; ``bind`` are redis.conf's words for addresses; ``systemd``: whether it runs the server
-    (else the init script does). Raises NoevictError, with a line for each directive of redis_config that this server
+    (else the init script does). Raise NoevictError, with a line for each directive of redis_config that this server
     does not take.
     """
     asked = settings.redis_config

@@ -99,7 +99,7 @@ def record(recorded: Mapping[str, str], host: str, host_id: str, hosts: Iterable
 
 
 def read_ids(file: Path, text: str) -> dict[str, str]:
-    """Parse ids.yml. Raises NoevictError for a file that noevict did not write."""
+    """Parse ids.yml. Raise NoevictError for a file that noevict did not write."""
     try:
         found = yaml.safe_load(text) if text.strip() else {}
     except (yaml.YAMLError, RecursionError):

@@ -42,7 +42,7 @@ def locate(root: Path) -> Path:
 
 
 def load_secrets(root: Path) -> "Secrets":
-    """Load the secrets of the checkout in `root`. Raises NoevictError if there are none yet."""
+    """Load the secrets of the checkout in `root`. Raise NoevictError if there are none yet."""
     path = locate(root)
     found = Secrets.load(path)
     if found is None:
@@ -143,11 +143,6 @@ class Secrets:
             new = {HOST_SECRET: secrets.token_urlsafe(32), **new}
         return replace(self, passwords={**self.passwords, **new}) if new else self
 
-    def with_passwords(self, users: Iterable[str]) -> "Secrets":
-        """Do as ``draft_passwords``, and add them to ``users.yml``. Nothing is written if no user lacks one."""
-        drafted = self.draft_passwords(users)
-        return self if drafted is self else drafted.save()
-
     def missing(self, users: Iterable[str]) -> tuple[str, ...]:
         """Return the users without a password, among those whose password is the same on all hosts."""
         names = (_a_user(user) for user in dict.fromkeys(users))
@@ -220,7 +215,7 @@ class Secrets:
         """Return the passwords that a host may accept for this user, without looking at it; its own first.
 
         The other one is the password that all hosts had, until a run with these secrets has found the host with its own
-        one (``ids``). Raises NoevictError for a user that has none.
+        one (``ids``). Raise NoevictError for a user that has none.
         """
         password, of_all = self.password(user), self.passwords.get(user)
         moved = self.host is None or self.host.name in self.ids

@@ -147,7 +147,7 @@ def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: 
 
     ``place``: setting -> where it was set, for reporting mistakes; "" if that is not known.
 
-    Raises NoevictError with every mistake of that host, a line each: ``HOST: setting: should be X, got Y``.
+    Raise NoevictError with every mistake of that host, a line each: ``HOST: setting: should be X, got Y``.
     """
     settings, mistakes = _check(host, data, place)
     if mistakes:
@@ -156,7 +156,7 @@ def build_settings(host: str, data: Mapping[str, Any], place: Place = lambda _: 
 
 
 def check_fleet(fleet: Inventory) -> dict[str, Settings]:
-    """Build the settings of every host. Raises NoevictError with all mistakes of all hosts."""
+    """Build the settings of every host. Raise NoevictError with all mistakes of all hosts."""
     settings, mistakes = _check_all(fleet)
     if mistakes:
         raise NoevictError.collect(mistakes)

@@ -186,7 +186,7 @@ def _is_bindable(address: str) -> bool:
 
 
 def address_of(word: str) -> IPv4Address | IPv6Address:
-    """Return the address in a word of redis.conf's ``bind``. Raises ValueError for a name."""
+    """Return the address in a word of redis.conf's ``bind``. Raise ValueError for a name."""
     bare = word.removeprefix("-")
     return _EVERY.get(bare) or ip_address(bare)
 

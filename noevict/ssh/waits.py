@@ -32,7 +32,7 @@ class ProgressDeadline:
         """Wait a moment. ``mark`` is something that changes as the work proceeds; None if nothing is known about it.
         ``how_far`` is reported with the seconds.
 
-        Raises NoevictError once there was no progress for STILL_SECONDS, or all of it takes MOST_SECONDS.
+        Raise NoevictError once there was no progress for STILL_SECONDS, or all of it takes MOST_SECONDS.
         """
         now = time.monotonic()
         if mark not in (None, self._mark):

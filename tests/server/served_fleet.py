@@ -55,7 +55,7 @@ class Site:
         for name in "inventory", "deploy.py":
             (self.directory / name).touch()
         users = ["admin", *user_names({})]
-        self.secrets = Secrets.create(self.directory / "secrets").with_passwords(users)
+        self.secrets = Secrets.create(self.directory / "secrets").draft_passwords(users).save()
 
     def start(
         self,

@@ -331,7 +331,7 @@ class Direct:
         self.key_digest: str | None = None
         self.confirmed, self.asked = True, list[tuple[str, int]]()
 
-    def confirms(self, address: str, port: int) -> bool:
+    def holds_connections(self, address: str, port: int) -> bool:
         self.asked.append((address, port))
         return self.confirmed
 
@@ -356,7 +356,7 @@ class Direct:
             trusting=lambda: trusting(self.ca.certificate_pem.encode()),
             unchecked=unchecked,
             key_digest=self.key_digest,
-            confirms=self.confirms,
+            holds_connections=self.holds_connections,
         )
         connection, live = look_at_redis(
             route, listeners, running=True, known=managed(found, LAYOUTS["redis"])

@@ -101,8 +101,8 @@ def test_replies_are_printed_as_redis_cli_does(host: Host) -> None:
         ["INCR", "text"],
     )
     fleet, settings = read_settings(host.site.directory)
-    access, target = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
-    with closing(console.connect(target, access.context(target, NOW), "app", [host.password])) as ours:
+    access, endpoint = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
+    with closing(console.connect(endpoint, access.context(endpoint, NOW), "app", [host.password])) as ours:
         for words in commands:
             reply = readable(ours.ask(*(word.encode() for word in words)))
             if words[0] not in {"RPUSH", "XADD"}:  # a second time these answer something else
@@ -223,8 +223,8 @@ def test_no_password_is_in_the_list_of_processes_nor_in_a_file(host: Host) -> No
 
 def test_a_host_with_the_certificate_of_another_hears_no_password(host: Host) -> None:
     fleet, settings = read_settings(host.site.directory)
-    access, target = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
-    elsewhere = replace(target, host="127.0.0.2")
+    access, endpoint = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
+    elsewhere = replace(endpoint, host="127.0.0.2")
     host.server.redis.config_set("bind", "127.0.0.1 127.0.0.2")
     before = host.server.redis.info("commandstats").get("cmdstat_auth", {}).get("calls", 0)
     with pytest.raises(
@@ -236,9 +236,9 @@ def test_a_host_with_the_certificate_of_another_hears_no_password(host: Host) ->
 
 def test_a_password_that_is_not_taken_is_not_repeated(host: Host) -> None:
     fleet, settings = read_settings(host.site.directory)
-    access, target = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
+    access, endpoint = Access(host.site.directory), endpoint_of(fleet, "cache-1", settings["cache-1"])
     with pytest.raises(NoevictError) as caught:
-        console.connect(target, access.context(target, NOW), "app", ["not-it-1", "not-it-2"])
+        console.connect(endpoint, access.context(endpoint, NOW), "app", ["not-it-1", "not-it-2"])
     assert str(caught.value) == (
         "cache-1: the password of user app is not accepted: copy the current secrets/ here, name them in "
         "NOEVICT_SECRETS, or deploy"

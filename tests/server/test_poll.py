@@ -39,8 +39,8 @@ def site() -> Iterator[Site]:
 
 
 def asker(site: Site, name: str = "a") -> Asker:
-    (target,) = read_endpoints(site.directory, [name])
-    return Asker(target, Access(site.directory), Resolver(), Turns(8))
+    (endpoint,) = read_endpoints(site.directory, [name])
+    return Asker(endpoint, Access(site.directory), Resolver(), Turns(8))
 
 
 @asynccontextmanager
@@ -150,13 +150,13 @@ def test_a_connection_closed_while_a_task_waits_for_it_leaves_nothing_behind(sit
 
     async def talk() -> bytes:
         async with stranger(site, saying(b"+PONG\r\n")):
-            (target,) = read_endpoints(site.directory)
-            context = Access(site.directory).context(target, datetime.now(UTC))
-            closed = await tls.connect(target.host, target.port, target.host, context)
+            (endpoint,) = read_endpoints(site.directory)
+            context = Access(site.directory).context(endpoint, datetime.now(UTC))
+            closed = await tls.connect(endpoint.host, endpoint.port, endpoint.host, context)
             waiting = asyncio.create_task(closed.receive())
             await asyncio.sleep(0)
             closed.close()
-            stream = await tls.connect(target.host, target.port, target.host, context)
+            stream = await tls.connect(endpoint.host, endpoint.port, endpoint.host, context)
             await stream.send(b"PING\r\n")
             answer = await stream.receive()
             waiting.cancel()
@@ -176,7 +176,7 @@ def test_plaintext_instead_of_tls_is_reported(site: Site) -> None:
             site.add("a", server.sockets[0].getsockname()[1])
             return await asker(site).poll()
 
-    assert asyncio.run(look()).failure == "TLS: what answers does not speak it"
+    assert asyncio.run(look()).failure == "TLS: this port does not speak TLS"
 
 
 def test_a_server_that_asks_for_a_certificate_that_we_do_not_have_is_reported(site: Site) -> None:

@@ -326,7 +326,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).touch()
     (tmp_path / "hosts.yml").write_text("redis:\n  cache-1:\n")
     monkeypatch.setenv("NOEVICT_SECRETS", str(tmp_path / "secrets"))
-    Secrets.create(tmp_path / "secrets").with_passwords(["admin", "app"])
+    Secrets.create(tmp_path / "secrets").draft_passwords(["admin", "app"]).save()
     return tmp_path
 
 
@@ -383,7 +383,7 @@ def test_another_name_of_a_secret_opens_it_to_nobody(root: Path, tmp_path: Path)
     before = other.read_text()
     loaded = Secrets.load(root / "secrets")
     assert loaded
-    loaded.with_passwords(["billing"])
+    loaded.draft_passwords(["billing"]).save()
     assert other.read_text() == before
     assert "billing" in users.read_text()
     assert users.stat().st_nlink == 1

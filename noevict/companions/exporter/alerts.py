@@ -20,7 +20,7 @@ def render_alerts(rules: str, runbooks: str) -> str:
 
 
 def runbooks_of(settings: Mapping[str, Settings]) -> str:
-    """Return ``redis_runbooks`` of all hosts, for there is one file of rules. Raises NoevictError if they differ."""
+    """Return ``redis_runbooks`` of all hosts, for there is one file of rules. Raise NoevictError if they differ."""
     hosts: dict[str, str] = {}  # value -> the first host that has it
     for host, each in settings.items():
         hosts.setdefault(each.redis_runbooks, host)

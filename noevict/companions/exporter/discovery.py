@@ -23,7 +23,7 @@ def write_for_prometheus(
     """Write the host's entry in targets.json, and the alert rules. Nothing is written if nothing differs.
 
     ``groups``: every host of hosts.yml and its groups there. Entries of other hosts stay, unless those are no longer in
-    hosts.yml. Raises NoevictError.
+    hosts.yml. Raise NoevictError.
     """
     directory = records.place(run.context.root) / "prometheus"
     make_trusted_directory(directory.parent)

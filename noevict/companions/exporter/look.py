@@ -37,14 +37,14 @@ class Exporter:
 
     @property
     def plan(self) -> Plan[WantedExporter]:
-        """The plan made at the last look. Raises NoevictError before the first one."""
+        """The plan made at the last look. Raise NoevictError before the first one."""
         if self._plan is None:
             raise NoevictError("was not looked at")
         return self._plan
 
     @property
     def found(self) -> FoundExporter:
-        """What the last look found. Raises NoevictError before the first one."""
+        """What the last look found. Raise NoevictError before the first one."""
         if self._found is None:
             raise NoevictError("was not looked at")
         return self._found
@@ -56,7 +56,7 @@ class Exporter:
     def gather_facts(self) -> Plan[WantedExporter]:
         """Look at the exporter and plan, once its Redis was looked at.
 
-        Raises NoevictError if that Redis is not one to monitor, or one of HOST_FAILURES.
+        Raise NoevictError if that Redis is not one to monitor, or one of HOST_FAILURES.
         """
         run = self.run
         runbooks_of(run.context.settings)  # raises if they differ: there would be no rules to write

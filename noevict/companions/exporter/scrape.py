@@ -30,7 +30,7 @@ def verify(exporter: Exporter, finish: Callable[[InstanceRun], object]) -> str:
     """Scrape the exporter once it is up, as Prometheus would, and return a line about the result.
 
     A run that changed something looks again first. ``finish``: what to do to Redis' passwords once the exporter has
-    the new one. Raises NoevictError with a line for each thing that is wrong.
+    the new one. Raise NoevictError with a line for each thing that is wrong.
     """
     run = exporter.run
     if exporter.changed:
@@ -69,7 +69,7 @@ def where(exporter: Exporter) -> str:
 
 
 def parse(text: str) -> Iterator[Sample]:
-    """Parse samples in Prometheus' text format. Raises ValueError for any other text."""
+    """Parse samples in Prometheus' text format. Raise ValueError for any other text."""
     if max(map(len, text.split("\n"))) > LONGEST_LINE:
         raise ValueError(f"no sample: a line is longer than {LONGEST_LINE} characters")
     try:
@@ -113,7 +113,7 @@ def _scrape_until_it_answers(exporter: Exporter) -> list[Sample]:
 def _scrape(exporter: Exporter) -> str:
     """Scrape through the host, whether or not others can reach the port.
 
-    Raises OSError, HTTPException, ValueError.
+    Raise OSError, HTTPException, ValueError.
     """
     target = exporter.plan.target
     connection = http.client.HTTPConnection(target.asked, target.port, timeout=SCRAPE_SECONDS)

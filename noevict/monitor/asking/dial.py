@@ -22,7 +22,7 @@ class Resolver:
         self._under_way: dict[str, asyncio.Future[list[str]]] = {}
 
     async def addresses(self, name: str) -> list[str]:
-        """Return the addresses of a name. Raises OSError if the name is not known."""
+        """Return the addresses of a name. Raise OSError if the name is not known."""
         with suppress(ValueError):
             ipaddress.ip_address(name)
             return [name]
@@ -80,7 +80,7 @@ class Dial:
         self._first = 0  # which address to begin with
 
     async def connect(self, context: ssl.SSLContext) -> Connection:
-        """Connect. Raises the OSError (which includes ssl.SSLError) of the last address tried."""
+        """Connect. Raise the OSError (which includes ssl.SSLError) of the last address tried."""
         addresses = await self._resolver.addresses(self._host)
         failure = OSError("has no address")
         for _ in addresses:

@@ -37,7 +37,7 @@ class Credit:
         self._rate, self._most, self._left, self._at = rate, most, most, time.monotonic()
 
     def take(self, wanted: int) -> bool:
-        """Take that much if it is left. Returns whether it was."""
+        """Take that much if it is left. Return whether it was."""
         now = time.monotonic()
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -48,11 +48,11 @@ class Credit:
 
 
 class Monitor:
-    """Asks every host of ``targets`` once ``run`` starts; with a ``roster``, the hosts that it then names."""
+    """Asks every host of ``endpoints`` once ``run`` starts; with a ``roster``, the hosts that it then names."""
 
     def __init__(
         self,
-        targets: Sequence[Endpoint],
+        endpoints: Sequence[Endpoint],
         access: Access,
         state: Path,
         interval: float = INTERVAL,
@@ -60,13 +60,13 @@ class Monitor:
     ) -> None:
         self.interval = interval
         self._access, self._resolver, self._turns = access, Resolver(), Turns(CONNECTING)
-        self.hosts = {target.name: self._watched(target) for target in targets}
+        self.hosts = {endpoint.name: self._watched(endpoint) for endpoint in endpoints}
         self._roster = roster
         self._state, self._records_of = state, -1
         self._records: Mapping[str, Record] = {}
         self._news, self.ended = asyncio.Event(), asyncio.Event()
         self._died: str | None = None
-        self._credit = Credit(REFRESHES, max(REFRESHES_AT_ONCE, 2 * len(targets)))
+        self._credit = Credit(REFRESHES, max(REFRESHES_AT_ONCE, 2 * len(endpoints)))
 
     async def first_look(self) -> None:
         """Ask every host once. If very many hosts are dead, do not wait for the last of them."""
@@ -85,8 +85,8 @@ class Monitor:
                     tasks.pop(host).cancel()
                     host.asker.close()
                 await asyncio.sleep(ROSTER_SECONDS)
-                if self._roster is not None and (targets := self._roster.changed()):
-                    await self._take(targets)
+                if self._roster is not None and (endpoints := self._roster.changed()):
+                    await self._take(endpoints)
 
     async def refresh(self, names: Collection[str]) -> None:
         """Poll these hosts again for a caller, and wait for PATIENCE at most.
@@ -107,7 +107,7 @@ class Monitor:
         records_, now = self._read_records(), time.monotonic()
         return [
             View(
-                host.target,
+                host.endpoint,
                 host.health,
                 records_.get(name, NOTHING),
                 {what: line.points(now) for what, line in host.lines.items()},
@@ -156,15 +156,15 @@ class Monitor:
         now = time.monotonic()
         return [name for name, host in self.hosts.items() if now - host.asked > seconds or not host.asked]
 
-    def _watched(self, target: Endpoint) -> Watched:
-        return Watched(Asker(target, self._access, self._resolver, self._turns))
+    def _watched(self, endpoint: Endpoint) -> Watched:
+        return Watched(Asker(endpoint, self._access, self._resolver, self._turns))
 
-    async def _take(self, targets: Sequence[Endpoint]) -> None:
+    async def _take(self, endpoints: Sequence[Endpoint]) -> None:
         """Watch these hosts from now on. A host that did not change keeps its history; a new one is polled first."""
         hosts = {}
-        for target in targets:
-            known = self.hosts.get(target.name)
-            hosts[target.name] = known if known and known.target == target else self._watched(target)
+        for endpoint in endpoints:
+            known = self.hosts.get(endpoint.name)
+            hosts[endpoint.name] = known if known and known.endpoint == endpoint else self._watched(endpoint)
         new = [host.poll() for host in hosts.values() if not host.asked]
         if new:
             await asyncio.wait(new, timeout=SECONDS + PATIENCE)
@@ -194,11 +194,11 @@ class Monitor:
 
 
 def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
-    """Ask all hosts, or some, once. Raises NoevictError for mistakes; a host that fails has a View that says so."""
-    access, targets = Access(root), read_endpoints(root, only)
+    """Ask all hosts, or some, once. Raise NoevictError for mistakes; a host that fails has a View that says so."""
+    access, endpoints = Access(root), read_endpoints(root, only)
 
     async def ask_all() -> list[View]:
-        fleet = Monitor(targets, access, records.locate(root))
+        fleet = Monitor(endpoints, access, records.locate(root))
         await asyncio.wait([host.poll() for host in fleet.hosts.values()])
         fleet.close()
         return [_since_last_look(view) for view in fleet.views()]
@@ -208,9 +208,9 @@ def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
 
 def _since_last_look(view: View) -> View:
     """Judge the host by the writes refused since a run last looked at it, if that is known."""
-    health, target = view.health, view.target
+    health, endpoint = view.health, view.endpoint
     rise = rise_since(view.record.refusals, refusals(health.poll), health.number("uptime_in_seconds"))
     if rise is None:
         return view
-    judged = judge(health.poll, health.evicted_lately, rise, host=target.name, cache=target.cache)
+    judged = judge(health.poll, health.evicted_lately, rise, host=endpoint.name, cache=endpoint.cache)
     return replace(view, health=judged)

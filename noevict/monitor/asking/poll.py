@@ -26,16 +26,16 @@ ANSWERS = {"LOADING", "MISCONF"}  # MISCONF: a save or an AOF write failed, and 
 # Queue -> state -> jobs, and queue -> whether a worker has left its mark; None if not known.
 Queues = tuple[Mapping[str, Mapping[str, int]] | None, Mapping[str, bool] | None]
 UNKNOWN: Queues = (None, None)
-_REPLY_LENGTH = 100  # characters shown of a reply that makes no sense
+_REPLY_LENGTH = 100  # characters shown of a reply that was not expected
 FAILURES = (OSError, RefusedCommand, Garbage, NoevictError)
 
 
 class Session:
     """One user's connection to a host. It is opened when it is needed, and again when it is lost or old."""
 
-    def __init__(self, target: Endpoint, user: str, access: Access, dial: Dial) -> None:
+    def __init__(self, endpoint: Endpoint, user: str, access: Access, dial: Dial) -> None:
         self.user = user
-        self._target, self._access, self._dial = target, access, dial
+        self._endpoint, self._access, self._dial = endpoint, access, dial
         self._connection: Connection | None = None
         self._made = 0.0
         self._taken = ""  # the password that the server accepted last
@@ -51,7 +51,7 @@ class Session:
         return self._connection.certificate_ends if self._connection else None
 
     async def ask(self, *commands: Sequence[str]) -> list[str | int | RefusedCommand]:
-        """Send commands and return the replies. A lost connection is opened again first. Raises one of FAILURES."""
+        """Send commands and return the replies. A lost connection is opened again first. Raise one of FAILURES."""
         new = self.connects
         if new:
             await self._open()
@@ -94,7 +94,7 @@ class Session:
         self._connection = connection
 
     async def _logged_in(self) -> Connection:
-        context = self._access.context(self._target, datetime.now(UTC))
+        context = self._access.context(self._endpoint, datetime.now(UTC))
         connection = await self._dial.connect(context)
         try:
             await self._login(connection)
@@ -108,8 +108,8 @@ class Session:
         return connection
 
     async def _login(self, connection: Connection) -> None:
-        """Log in, with the password accepted last time first. Raises Refused with the reply to the last one tried."""
-        passwords = self._access.passwords(self.user, self._target.name)
+        """Log in, with the password accepted last time first. Raise Refused with the reply to the last one tried."""
+        passwords = self._access.passwords(self.user, self._endpoint.name)
         for password in sorted(passwords, key=lambda each: each != self._taken):
             try:
                 await connection.login(self.user, password)
@@ -126,13 +126,13 @@ class Session:
 class Asker:
     """Asks one host. ``turns``: when it may be connected to."""
 
-    def __init__(self, target: Endpoint, access: Access, resolver: Resolver, turns: Turns) -> None:
-        self.target = target
-        dial = Dial(target.host, target.port, resolver)
+    def __init__(self, endpoint: Endpoint, access: Access, resolver: Resolver, turns: Turns) -> None:
+        self.endpoint = endpoint
+        dial = Dial(endpoint.host, endpoint.port, resolver)
         self._turns = turns
-        self._health = Session(target, HEALTH, access, dial)
+        self._health = Session(endpoint, HEALTH, access, dial)
         # A connection as another user: `exporter` may read queues, `health` may not.
-        self._exporter = Session(target, EXPORTER, access, dial) if target.queues else None
+        self._exporter = Session(endpoint, EXPORTER, access, dial) if endpoint.queues else None
 
     async def poll(self) -> Poll:
         """Ask now. This takes SECONDS at most, once it is this host's turn to connect."""
@@ -175,13 +175,13 @@ class Asker:
         if self._exporter is None:
             return UNKNOWN, None
         kinds = {**queues.STATES, queues.WORKERS: queues.WORKERS_ASKED}
-        asked = [(queue, kind) for queue in self.target.queues for kind in kinds]
+        asked = [(queue, kind) for queue in self.endpoint.queues for kind in kinds]
         commands = [(kinds[kind], queues.key(queue, kind)) for queue, kind in asked]
         try:
             _, answers = await self._answers(self._exporter, *commands)
         except FAILURES as error:
             return UNKNOWN, reason(error, self._exporter.user)
-        counts: dict[str, dict[str, int]] = {queue: {} for queue in self.target.queues}
+        counts: dict[str, dict[str, int]] = {queue: {} for queue in self.endpoint.queues}
         for (queue, kind), answer in zip(asked, answers, strict=True):
             if not isinstance(answer, int):
                 return UNKNOWN, f"{queues.key(queue, kind)}: {one_line(str(answer)[:_REPLY_LENGTH])}"

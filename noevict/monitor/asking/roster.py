@@ -24,12 +24,12 @@ class Roster:
         self._again = 0.0
 
     def read(self) -> list[Endpoint]:
-        """Read the hosts. Raises NoevictError for mistakes, and for a host whose password is missing."""
+        """Read the hosts. Raise NoevictError for mistakes, and for a host whose password is missing."""
         self._read = self._stamp()
-        targets = read_endpoints(self._root)
-        for target in targets:
-            self._access.check(target)
-        return targets
+        endpoints = read_endpoints(self._root)
+        for endpoint in endpoints:
+            self._access.check(endpoint)
+        return endpoints
 
     def changed(self) -> Sequence[Endpoint] | None:
         """Return the hosts if they may have changed. Mistakes are logged once, and change nothing.
@@ -41,7 +41,7 @@ class Roster:
             if self._stamp() == self._read and not (self._mistakes and time.monotonic() > self._again):
                 return None
             self._access.refresh()  # a new host may need a new user's password
-            targets = self.read()
+            endpoints = self.read()
         except (NoevictError, OSError) as error:
             self._again = time.monotonic() + AGAIN_SECONDS
             mistakes = (
@@ -53,7 +53,7 @@ class Roster:
             self._mistakes = mistakes
             return None
         self._mistakes = ()
-        return targets
+        return endpoints
 
     def _stamp(self) -> object:
         paths = [hosts_path(self._root), *sorted((self._root / "group_data").glob("*.py"))]

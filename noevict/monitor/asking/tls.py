@@ -35,7 +35,7 @@ class Stream:
             data = data[await self._complete(functools.partial(self._tls.write, data)) :]
 
     async def receive(self) -> bytes:
-        """Return the next bytes, at least one. Raises ConnectionResetError at the end."""
+        """Return the next bytes, at least one. Raise ConnectionResetError at the end."""
         if data := await self._complete(functools.partial(self._tls.read, CHUNK)):
             return data
         raise ConnectionResetError(_ENDED)

@@ -25,24 +25,24 @@ log.addHandler(logging.NullHandler())  # `noevict serve` says where the log goes
 class View:
     """What is known of a host. ``lines``: an hour of some figures, the oldest first; None if there was none."""
 
-    target: Endpoint
+    endpoint: Endpoint
     health: Health
     record: Record = NOTHING
     lines: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return self.target.name
+        return self.endpoint.name
 
 
 class Watched:
     """One host and its last known state."""
 
     def __init__(self, asker: Asker) -> None:
-        self.asker, self.target = asker, asker.target
+        self.asker, self.endpoint = asker, asker.endpoint
         self.health = judge(Poll(datetime.now(UTC), failure="was not looked at yet"))
         self.asked = 0.0  # when the last poll ended, of time.monotonic(); 0: never
-        self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.target.queues)}
+        self.lines = {name: Line() for name in ("memory", "operations", "latency", *self.endpoint.queues)}
         self._evictions = Evictions()
         # How often it had refused writes at the last poll that reported it.
         self._counted: Refusals | None = None
@@ -66,7 +66,7 @@ class Watched:
         try:
             self._take(await self.asker.poll(), time.monotonic())
         except Exception as error:  # a server that answers nonsense must not fail the other hosts
-            log.exception("%s: polling it", self.target.name)
+            log.exception("%s: polling it", self.endpoint.name)
             failure = f"could not be asked: {type(error).__name__}"
             self._take(Poll(datetime.now(UTC), failure=failure), time.monotonic())
 
@@ -77,8 +77,8 @@ class Watched:
             poll,
             self._evictions.lately(now),
             self._refused(poll, now),
-            host=self.target.name,
-            cache=self.target.cache,
+            host=self.endpoint.name,
+            cache=self.endpoint.cache,
         )
         figures = {
             "memory": self.health.memory_percent,
@@ -92,7 +92,7 @@ class Watched:
         if before.status is not self.health.status and (
             self.asked or self.health.status is not Status.HEALTHY
         ):
-            log.warning("%s: %s", self.target.name, summary(self.health))
+            log.warning("%s: %s", self.endpoint.name, summary(self.health))
         self.asked = now
 
     def _refused(self, poll: Poll, now: float) -> Rise | None:

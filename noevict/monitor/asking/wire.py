@@ -37,7 +37,7 @@ class Connection:
         return [await self._reply() for _ in commands]
 
     async def login(self, user: str, password: str) -> None:
-        """Log in. Raises RefusedCommand, without the password in it."""
+        """Log in. Raise RefusedCommand, without the password in it."""
         self._password = password
         (answer,) = await self.ask(("AUTH", user, password))
         if isinstance(answer, RefusedCommand):

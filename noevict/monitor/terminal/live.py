@@ -53,12 +53,12 @@ class Picture:
 def watch(root: Path, only: Collection[str], interval: float, console: Console) -> list[View]:
     """Draw the fleet until SIGINT or SIGTERM, and return what is known then.
 
-    Raises NoevictError for mistakes, before anything is drawn.
+    Raise NoevictError for mistakes, before anything is drawn.
     """
-    access, targets = Access(root), read_endpoints(root, only)
-    for target in targets:
-        access.check(target)
-    return asyncio.run(_watch(Monitor(targets, access, records.locate(root), interval), console))
+    access, endpoints = Access(root), read_endpoints(root, only)
+    for endpoint in endpoints:
+        access.check(endpoint)
+    return asyncio.run(_watch(Monitor(endpoints, access, records.locate(root), interval), console))
 
 
 async def _watch(fleet: Monitor, console: Console) -> list[View]:

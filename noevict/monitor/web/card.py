@@ -117,12 +117,12 @@ def card(view: View, now: datetime) -> Card:
     queues = tuple(_queues(view))
     unlimited = answer["maxMemory"] == 0
     found = tuple(facts(answer))
-    host = f"[{view.target.host}]" if ":" in view.target.host else view.target.host
+    host = f"[{view.endpoint.host}]" if ":" in view.endpoint.host else view.endpoint.host
     return Card(
         name=view.name,
         status=str(health.status),
         urgency=health.urgency,
-        where=f"{host}:{view.target.port}",
+        where=f"{host}:{view.endpoint.port}",
         server=_server(health),
         reasons=tuple(_reasons(health)),
         warning=health.warning or "",
@@ -138,9 +138,9 @@ def card(view: View, now: datetime) -> Card:
         queues=queues,
         # For a host that does not answer one reason is enough.
         queues_failure=(health.poll.info and health.poll.queues_failure) or "",
-        watches_queues=bool(view.target.queues),
+        watches_queues=bool(view.endpoint.queues),
         certificate_days=health.certificate_days,
-        runbooks=view.target.runbooks,
+        runbooks=view.endpoint.runbooks,
         now=now,
     )
 

@@ -24,7 +24,7 @@ _HOST = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 
 
 def parse_names(names: Iterable[str]) -> frozenset[str]:
-    """Return the names of ``--allow-host``. Raises NoevictError for a text that cannot be a name."""
+    """Return the names of ``--allow-host``. Raise NoevictError for a text that cannot be a name."""
     found = set()
     for name in names:
         plain = _plain(name)

@@ -123,7 +123,7 @@ def _card(view: View) -> Card:
     except Exception as error:
         log.exception("%s: showing it", view.name)
         failure = f"could not be shown: {type(error).__name__}"
-        return card(View(view.target, judge(Poll(view.health.poll.at, failure=failure))), datetime.now(UTC))
+        return card(View(view.endpoint, judge(Poll(view.health.poll.at, failure=failure))), datetime.now(UTC))
 
 
 def render_card(shown: Card, id_: str) -> str:

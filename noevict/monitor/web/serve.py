@@ -60,21 +60,21 @@ class HttpServer(uvicorn.Server):
 def serve(root: Path, host: str, port: int, interval: float, allowed: Collection[str] = ()) -> None:
     """Serve the page and the answers, until SIGTERM. ``allowed``: names to answer to, beside this machine's.
 
-    Raises NoevictError for mistakes in hosts.yml or secrets/, for a port that is not free, and if polling ends.
+    Raise NoevictError for mistakes in hosts.yml or secrets/, for a port that is not free, and if polling ends.
     """
     names = HostNames(parse_names(allowed) | {host.lower()})
     access = Access(root)
     roster = Roster(root, access)
-    targets = roster.read()
-    fleet = Monitor(targets, access, records.locate(root), interval, roster)
+    endpoints = roster.read()
+    fleet = Monitor(endpoints, access, records.locate(root), interval, roster)
     _log()
     limit = open_files.raise_limit()
     with _listening(host, port) as listener:
         address = listener.getsockname()
         bracketed = f"[{address[0]}]" if ":" in address[0] else address[0]
-        hosts = "1 host" if len(targets) == 1 else f"{len(targets)} hosts"
+        hosts = "1 host" if len(endpoints) == 1 else f"{len(endpoints)} hosts"
         logging.getLogger("noevict").info("%s at http://%s:%d/", hosts, bracketed, address[1])
-        if limit < (needed := open_files.needed(len(targets))):
+        if limit < (needed := open_files.needed(len(endpoints))):
             logging.getLogger("noevict").warning(
                 "open files: should be %d or more for %s, are limited to %d (LimitNOFILE)",
                 needed,

@@ -53,7 +53,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def secrets(root: Path) -> Secrets:
-    return Secrets.create(root / "secrets").with_passwords(["admin", "app"])
+    return Secrets.create(root / "secrets").draft_passwords(["admin", "app"]).save()
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_the_line_says_what_there_is_none_of_and_what_is_not_known() -> None:
         ("no queues watched", ""),
     ]
     silent = view(Poll(NOW, failure="gone"))
-    silent = replace(silent, target=replace(silent.target, queues=("email",)))
+    silent = replace(silent, endpoint=replace(silent.endpoint, queues=("email",)))
     reported = [each.text for each in figures([card(silent, NOW)])]
     assert "no certificate seen" in reported
     assert reported[-1] == "0 jobs waiting, 1 host not known"

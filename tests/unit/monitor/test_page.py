@@ -129,8 +129,8 @@ def test_what_refuses_writes_leads_to_its_own_runbook() -> None:
 
 def test_a_cache_that_evicts_is_not_counted_as_full() -> None:
     info = {**FINE, "used_memory": FINE["maxmemory"], "maxmemory_policy": "allkeys-lru"}
-    target = Endpoint("cache-1", "10.0.0.5", 6379, cache=True)
-    cache = View(target, judge(replace(WELL, info=info), 7, cache=True))
+    endpoint = Endpoint("cache-1", "10.0.0.5", 6379, cache=True)
+    cache = View(endpoint, judge(replace(WELL, info=info), 7, cache=True))
     assert "full" not in card(cache, NOW).tags
     assert "full" in card(view(replace(WELL, info=info)), NOW).tags
 

@@ -14,11 +14,11 @@ from noevict.monitor.web.card import card
 
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 DAY = 86400
-TARGET = Endpoint("cache-1", "10.0.0.5", 6379)
+ENDPOINT = Endpoint("cache-1", "10.0.0.5", 6379)
 
 
 def watched() -> Watched:
-    return Watched(SimpleNamespace(target=TARGET))  # type: ignore[arg-type]
+    return Watched(SimpleNamespace(endpoint=ENDPOINT))  # type: ignore[arg-type]
 
 
 def poll(seconds: float, oom: int | None, run: str = "a", up: int = DAY, **more: str) -> Poll:
@@ -76,7 +76,7 @@ def test_no_number_that_a_server_reports_is_more_than_its_own_failure(field: str
     host._take(
         poll(5, 2, "b", **{field: value}) if field != "errorstat_OOM" else poll(5, int("9" * 19)), 1005
     )
-    card(View(host.target, host.health), NOW)
+    card(View(host.endpoint, host.health), NOW)
 
 
 def test_the_log_has_every_reason_in_the_words_of_the_page() -> None:
@@ -96,5 +96,5 @@ def test_a_host_that_cannot_be_shown_has_a_card_that_says_so(monkeypatch: pytest
     monkeypatch.setattr(html, "card", fail_once)
     host = watched()
     host._take(poll(0, 1), 1000)
-    displayed = html._card(View(host.target, host.health))
+    displayed = html._card(View(host.endpoint, host.health))
     assert [reason.text for reason in displayed.reasons] == ["could not be shown: OverflowError"]

@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(path: Path) -> Secrets:
-    return Secrets.create(path).with_passwords(USERS)
+    return Secrets.create(path).draft_passwords(USERS).save()
 
 
 def prepared(path: Path, users: str) -> Path:
@@ -115,7 +115,7 @@ def test_what_is_made_is_there_only_for_its_owner(path: Path, made: Secrets) -> 
 def test_the_umask_has_no_say(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        Secrets.create(path).with_passwords(USERS)
+        Secrets.create(path).draft_passwords(USERS).save()
     finally:
         os.umask(before)
     assert (mode(path), mode(path / "users.yml"), mode(path / "ca.crt")) == (0o700, 0o600, 0o644)
@@ -123,7 +123,7 @@ def test_the_umask_has_no_say(path: Path, umask: int) -> None:
 
 def test_making_them_twice_keeps_the_first(path: Path, made: Secrets) -> None:
     before = {file.name: file.read_bytes() for file in path.iterdir()}
-    again = Secrets.create(path).with_passwords(USERS)
+    again = Secrets.create(path).draft_passwords(USERS).save()
     assert again.passwords == made.passwords
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
@@ -142,7 +142,7 @@ def test_a_password_put_there_before_the_first_run_is_kept(path: Path) -> None:
     prepared(path, f"# of the old server\ntakeover: {SECRET}\n")
     assert Secrets.load(path) is None
     assert Secrets.draft(path).takeover == Takeover(None, SECRET)
-    made = Secrets.create(path).with_passwords(USERS)
+    made = Secrets.create(path).draft_passwords(USERS).save()
     assert made.takeover == Takeover(None, SECRET)
     assert (
         (path / "users.yml").read_text().startswith(f"# of the old server\ntakeover: {SECRET}\ngeneration: ")
@@ -226,7 +226,7 @@ def test_a_symlink_counts_as_what_it_leads_to(path: Path, made: Secrets, tmp_pat
     (made.path / "users.yml").rename(vault)
     (path / "users.yml").symlink_to(vault)
     assert load(path).passwords == made.passwords
-    added = load(path).with_passwords(["billing"])
+    added = load(path).draft_passwords(["billing"]).save()
     assert (path / "users.yml").is_symlink()
     assert "billing" in yaml.safe_load(vault.read_text())
     assert added.password("billing")
@@ -255,7 +255,7 @@ def test_a_symlink_counts_as_what_it_leads_to(path: Path, made: Secrets, tmp_pat
         (f"app: !{SECRET} x", ":1: the password of app should be text in quotes"),
         ("1: x", ":1: a user's name should be text"),
         (f"? [{SECRET}]\n: x", ":1: a user's name should be text"),
-        (f"app: x\napp: {SECRET}", ":2: app should be there once, is twice"),
+        (f"app: x\napp: {SECRET}", ":2: app should occur once, occurs twice"),
         (f"app: {SECRET} b", ":1: the password of app should be printable ASCII"),
         (f"app: '{SECRET}\"'", ":1: the password of app should be printable ASCII"),
         (f'app: "{SECRET}\'"', ":1: the password of app should be printable ASCII"),
@@ -289,7 +289,7 @@ def test_a_users_yml_without_users_is_fine(path: Path, text: str) -> None:
 )
 def test_passwords_are_added_below_what_is_there(path: Path, text: str) -> None:
     prepared(path, text)
-    Secrets.create(path).with_passwords(("admin", "yes", "ärger"))
+    Secrets.create(path).draft_passwords(("admin", "yes", "ärger")).save()
     written = (path / "users.yml").read_text()
     assert written.startswith(text)
     assert load(path).missing(("admin", "yes", "ärger")) == ()
@@ -336,34 +336,35 @@ def test_a_user_without_a_password_is_named(made: Secrets) -> None:
 
 def test_nothing_is_written_if_no_password_is_missing(path: Path, made: Secrets) -> None:
     os.utime(path / "users.yml", ns=(0, 0))
-    assert made.with_passwords(USERS) is made
+    assert made.draft_passwords(USERS) is made
+    made.save()
     assert (path / "users.yml").stat().st_mtime_ns == 0
 
 
 def test_old_clients_of_a_server_taken_over_keep_their_password_for_good(path: Path) -> None:
     odd = "pass \"word'\\ é"
     prepared(path, yaml.safe_dump({"takeover": odd}))
-    taken = Secrets.create(path).with_passwords(["default", "app"])
+    taken = Secrets.create(path).draft_passwords(["default", "app"]).save()
     assert taken.password("default") == odd
     assert taken.password("app") != odd
     text = (path / "users.yml").read_text()
     (path / "users.yml").write_text(text.partition("\n")[2])  # takeover is not needed any more
     assert load(path).takeover is None
-    assert load(path).with_passwords(["default"]).password("default") == odd
+    assert load(path).draft_passwords(["default"]).save().password("default") == odd
 
 
 def test_default_has_a_password_of_its_own_if_nothing_was_taken_over(made: Secrets) -> None:
-    assert len(made.with_passwords(["default"]).password("default")) == 43
+    assert len(made.draft_passwords(["default"]).save().password("default")) == 43
 
 
 @pytest.mark.parametrize("name", ["takeover", "generation", "host_secret"])
 def test_what_is_no_user_in_users_yml_is_nobodys_name(made: Secrets, name: str) -> None:
-    for call in made.password, made.digest, lambda name: made.with_passwords([name]):
+    for call in made.password, made.digest, lambda name: made.draft_passwords([name]):
         assert "should not be a user's name" in refusal(lambda call=call: call(name))
 
 
 def test_no_secret_shows_in_a_representation(path: Path) -> None:
-    secrets = Secrets.create(prepared(path, f"takeover: {SECRET}")).with_passwords(USERS)
+    secrets = Secrets.create(prepared(path, f"takeover: {SECRET}")).draft_passwords(USERS).save()
     displayed = f"{secrets!r} {secrets} {vars(secrets)['ca']!r}"
     assert not any(password in displayed for password in secrets.passwords.values())
     assert "PRIVATE" not in displayed
@@ -393,7 +394,7 @@ def test_a_client_name_that_is_no_file_name_is_refused(made: Secrets, name: str)
 
 def _make_and_add(path: Path, start, user: str, results) -> None:
     start.wait()
-    made = Secrets.create(path).with_passwords([*USERS, user])
+    made = Secrets.create(path).draft_passwords([*USERS, user]).save()
     admin = made.known_host("cache-1").password("admin")
     results.put((made.ca.fingerprint, admin, user, made.password(user)))
 
@@ -438,7 +439,7 @@ def test_who_looks_while_they_are_made_sees_none_or_all(path: Path) -> None:
     assert start.wait(60)
     made = Secrets.create(path)
     for number in range(20):
-        made = made.with_passwords([f"user-{number}"])
+        made = made.draft_passwords([f"user-{number}"]).save()
     stop.set()
     assert results.get(timeout=60) <= {None, made.ca.fingerprint}
     looker.join(60)
@@ -466,6 +467,6 @@ def test_a_process_killed_at_any_write_leaves_what_the_next_one_finishes(path: P
         os._exit(0)
     os.waitpid(child, 0)
     before = Secrets.load(path)
-    after = Secrets.create(path).with_passwords(USERS)
+    after = Secrets.create(path).draft_passwords(USERS).save()
     assert before is None or before.ca.fingerprint == after.ca.fingerprint
     assert load(path).missing(USERS) == ()
