@@ -125,6 +125,16 @@ def _groups(root: Path) -> dict[str, tuple[str, ...]]:
 def _service(exporter: Exporter, verb: str) -> None:
     run, old = exporter.run, exporter.found.pid if verb == "restart" else 0
     done = script("main_pid", unit=UNIT, user="", pidfile="") + script(
-        "service", package=PACKAGE, unit=UNIT, user="", data="/", verb=verb, again="no", old=old
+        "service",
+        package=PACKAGE,
+        unit=UNIT,
+        user="",
+        data="/",
+        binary="",
+        conf="",
+        pidfile="",
+        verb=verb,
+        again="no",
+        old=old,
     )
     run.machine.shell(done, what=f"systemctl {verb} {UNIT}")

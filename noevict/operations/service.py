@@ -196,13 +196,17 @@ def service(run: InstanceRun, verb: str, old: int = 0, *, again: bool = False) -
     """
     layout = run.layout
     lines = run.machine.shell(
-        script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+        script("as_user", user=layout.user)
+        + script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
         + script(
             "service",
             package=layout.package,
             unit=layout.unit,
             user=layout.user,
             data=layout.data,
+            binary=layout.binary,
+            conf=layout.conf,
+            pidfile=layout.pidfile,
             verb=verb,
             again="yes" if again else "no",
             old=old,

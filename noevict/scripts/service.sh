@@ -1,7 +1,7 @@
-# Goes after main_pid.sh: run verbs on the service, one after the other, and print its state: "state WORD pid N saved
-# BYTES"; WORD is running, starting, stopping, stopped or failed. package, unit, user, data; verb: words of enable,
+# Goes after as_user.sh and main_pid.sh: run verbs on the service, one after the other, and print its state: "state WORD pid
+# N saved BYTES"; WORD is running, starting, stopping, stopped or failed. package, unit, user, data; verb: words of enable,
 # disable, start, restart, stop, hold (stop it unless it runs) and state. again: yes to only wait for verbs that were given before.
-# old: the server's pid before a restart or stop, 0 if unknown.
+# old: the server's pid before a restart or stop, 0 if unknown. binary, conf, pidfile: for a start without systemd.
 set -uo pipefail
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 # Set variables of those names.
@@ -33,6 +33,19 @@ state() {
   echo "state $word pid $pid saved $(stat -c %s "$data/temp-$pid.rdb" 2>/dev/null || echo 0)"
 }
 current() { local now; now=$(state); now=${now#* pid }; echo "${now%% *}"; }
+# Do what Debian's init script does, but nothing as root in the directory of the pid file: that script touches and chowns
+# the pid file there by name. Whatever the server's user has written into the configuration, it ends.
+start_without_systemd() (
+  (($(pid_of_init))) && return
+  directory=${pidfile%/*}
+  [[ -L $directory ]] || install -d -o "$user" -g "$user" -m 2755 "$directory"
+  # shellcheck disable=SC1090
+  limit=$(set +u; { . "/etc/default/$package"; } >/dev/null 2>&1 </dev/null; echo "${ULIMIT:-}")
+  [[ ! $limit ]] || ulimit -n "$limit" 2>/dev/null
+  # shellcheck disable=SC2016
+  as_user 30 env -i sh -c 'cd / && umask 007 && rm -f "$1" && exec "$2" "$3" --daemonize yes' - \
+    "$pidfile" "$binary" "$conf" >/dev/null 2>&1
+)
 begin() {
   case $verb in restart|stop) ((old)) || old=$(current) ;; esac
   case $verb/$systemd in
@@ -55,10 +68,10 @@ begin() {
       # systemd waits before its next try, and a start now would wait too.
       [[ $(systemctl show "$unit" -p SubState --value) != auto-restart ]] || systemctl stop "$unit"
       systemctl "$verb" --no-block "$unit" || exit 1 ;;
-    start/no) service "$package" start >/dev/null 2>&1 </dev/null ;;
+    start/no) start_without_systemd ;;
     # The init script would kill a server that is still saving: ask it to end, and wait. The server's user wrote the
     # pid, so it is that user who asks.
-    restart/no|stop/no) ((!old)) || setpriv --reuid="$user" --clear-groups kill -TERM "$old" 2>/dev/null ;;
+    restart/no|stop/no) ((!old)) || as_user 5 kill -TERM "$old" >/dev/null ;;
     stop/yes) systemctl stop --no-block "$unit" || exit 1 ;;
     hold/yes) [[ $(state) == "state running "* ]] || systemctl stop --no-block "$unit" || exit 1 ;;
     disable/yes)
@@ -79,7 +92,7 @@ for ((i = 0; i < 20; i++)); do
       [[ $verb != stop && $verb != hold ]] || break
       # A restart has stopped it, and starts it now.
       if [[ $verb == restart && $systemd == no && $started == no ]]; then
-        service "$package" start >/dev/null 2>&1 </dev/null
+        start_without_systemd
         started=yes
       fi ;;
     *) break ;;
