@@ -8,14 +8,7 @@ candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
   # The server's package may be among them and must not start yet: its configuration may still be the package's own,
   # without TLS and password.
-  policy=/usr/sbin/policy-rc.d
-  if [[ $pid == 0 && (! -e $policy || -L $policy) ]]; then
-    # shellcheck disable=SC2016
-    printf '#!/bin/sh\ncase "$1" in %s|%s.service) exit 101 ;; esac\n' "$package" "$package" >/run/noevict.policy
-    chmod 755 /run/noevict.policy
-    trap 'rm -f "$output" "$policy" /run/noevict.policy' EXIT
-    ln -sfn /run/noevict.policy "$policy" # a link, which means nothing after a boot
-  fi
+  [[ $pid != 0 ]] || no_start "$package"
   unlocked dpkg --force-confold --configure -a || {
     left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$output" | tr '\n' ' ')
     why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$output")

@@ -1,8 +1,12 @@
 """A host whose PID 1 is not systemd: the package's own init script, with everything else the same."""
 
+import re
+import shlex
+
 import pytest
 
 from noevict.engines.package_layout import LAYOUTS, Layout
+from noevict.scripts import script
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import (
     Fleet,
@@ -120,6 +124,78 @@ def test_a_restart_that_fails_puts_the_old_configuration_back_and_spares_the_oth
     assert len(set(run_ids(fleet)) & set(before)) == 2
     with admin(fleet.checkout, fleet.hosts[0]) as client:
         assert client.getdel("kept") == "1"
+
+
+def as_server(host: Host, command: str) -> str:
+    """Run it as somebody who has become the server's user."""
+    return host.run(f"runuser -u {engine(host).user} -- sh -c {shlex.quote(command)}").stdout
+
+
+def shadow(host: Host) -> str:
+    return host.run("stat -c '%U %G %a' /etc/shadow; md5sum /etc/shadow").stdout
+
+
+def run_service(host: Host, verb: str) -> str:
+    """Run verbs of service.sh as a run does, and return the last line."""
+    layout = engine(host)
+    text = script("as_user", user=layout.user)
+    text += script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+    names = ("package", "unit", "user", "data", "binary", "conf", "pidfile")
+    more = {name: getattr(layout, name) for name in names}
+    text += script("service", **more, verb=verb, again="no", old=0)
+    return host.run("bash -s", input=text).stdout.splitlines()[-1]
+
+
+def test_a_link_for_the_pid_file_gives_nothing_of_root_away(fleet: Fleet) -> None:
+    before = {host.name: shadow(host) for host in fleet.hosts}
+    for host in fleet.hosts:
+        service(host, "stop")
+        as_server(host, f"ln -s /etc/shadow {engine(host).pidfile}")
+    deploy(fleet.checkout)
+    assert {host.name: shadow(host) for host in fleet.hosts} == before
+    assert_clean(fleet.checkout)
+    # A restart starts it too, and nobody can tell when the link comes.
+    for host in fleet.hosts:
+        as_server(host, f"ln -sf /etc/shadow {engine(host).pidfile}")
+        run_service(host, "restart")
+    assert {host.name: shadow(host) for host in fleet.hosts} == before
+    for host in fleet.hosts:
+        host.run(f"kill $(pgrep -u {engine(host).user}); rm -f {engine(host).pidfile}")
+    deploy(fleet.checkout)
+
+
+def test_nor_does_an_installation(fleet: Fleet) -> None:
+    """Its user and directory are still there when the package is not."""
+    host = fleet["valkey"]
+    layout, before = engine(host), shadow(host)
+    service(host, "stop")
+    host.run(f"dpkg --remove --force-depends {layout.package}")
+    host.run(f"install -d -o {layout.user} -g {layout.user} {layout.pidfile.rpartition('/')[0]}")
+    as_server(host, f"ln -sf /etc/shadow {layout.pidfile}")
+    deploy(fleet.checkout)
+    assert shadow(host) == before
+    assert host.run("ls /usr/sbin/policy-rc.d", check=False).returncode != 0
+    assert_clean(fleet.checkout)
+
+
+def test_a_start_ends_whatever_the_servers_user_wrote_into_its_configuration(fleet: Fleet) -> None:
+    """It writes there after the run has: the run would wait for ever, and the next ones for that."""
+    host = fleet["trixie"]
+    layout = engine(host)
+    service(host, "stop")
+    as_server(host, f"echo 'daemonize no' >>{layout.conf}")
+    host.run(f"sed -i 's/^ULIMIT=.*/ULIMIT=15000/' /etc/default/{layout.package}")
+    assert run_service(host, "start").startswith("state running ")
+    about = host.run(f"cat /proc/$(cat {layout.pidfile})/limits; stat -c '%U %a' {layout.pidfile}").stdout
+    assert re.search(r"Max open files +15000 +15000 ", about), about
+    assert about.splitlines()[-1].startswith(f"{layout.user} ")
+    service(host, "stop")
+    as_server(host, f"mkfifo {layout.data}/log; echo 'logfile {layout.data}/log' >>{layout.conf}")
+    assert run_service(host, "start").startswith("state stopped ")
+    assert host.run(f"pgrep -u {layout.user}", check=False).stdout == ""
+    as_server(host, f"rm {layout.data}/log")
+    deploy(fleet.checkout)
+    assert_clean(fleet.checkout)
 
 
 def test_after_a_boot_that_starts_no_services_it_is_started(fleet: Fleet) -> None:
