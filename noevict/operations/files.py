@@ -56,7 +56,6 @@ def fix_permissions(run: InstanceRun) -> None:
 @host_operation
 def write_files(run: InstanceRun) -> None:
     """Write all files that are due, and set kernel values."""
-    protect_configuration(run)
     layout, target = run.layout, run.plan.target
     lines = run.machine.shell(
         script("user", user=layout.user, data=layout.data)
@@ -69,12 +68,14 @@ def write_files(run: InstanceRun) -> None:
             package=layout.package,
             previous=layout.previous,
             keep=steps.keeps_configuration(run.plan, run.found),
-        )
-        + file_script(
-            layout.etc,
-            [file for file in (*target.files, _logs(layout)) if is_due(file, run.plan.changes)],
-            reload=not steps.installs_server(run.plan),
         ),
+        seconds=SYNC_SECONDS,
+        what="placing files",
+    )
+    protect_configuration(run)  # not before: what an earlier run kept may be older than the present file
+    due = [file for file in (*target.files, _logs(layout)) if is_due(file, run.plan.changes)]
+    run.machine.shell(
+        file_script(layout.etc, due, reload=not steps.installs_server(run.plan)),
         seconds=SYNC_SECONDS,
         what="placing files",
     )

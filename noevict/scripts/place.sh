@@ -1,20 +1,22 @@
-# Goes after user.sh and descriptors.sh, before files.sh: keep the last good configuration, and keep dpkg away from ours.
+# Goes after user.sh and descriptors.sh: keep the last good configuration, and keep dpkg away from ours.
 # etc, conf, acl, package, previous: paths and names; keep: yes if the configuration works now, stopped if the server does
 # not run, else no. Prints "asks" if dpkg will ask about redis.conf, because the package's own file is no longer available.
 set -euo pipefail
 export LC_ALL=C
 umask 077
 
-# Keep the configuration that worked until now, or was there, for a start that fails. What an earlier run kept of a server
-# that did not run may never have worked: it counts no longer.
-if [[ $keep != no && -e $conf && (! -e $previous/good || -e $previous/good/stopped) ]]; then
+# What an earlier run kept of a server that did not run may never have worked: it counts no longer.
+[[ $keep == no || ! -e $previous/good/stopped ]] || rm -rf "$previous/good"
+# Keep the configuration that worked until now, or was there, for a start that fails.
+if [[ $keep != no && -e $conf && ! -e $previous/good ]]; then
   mkdir -p "$previous"
   rm -rf "$previous/new" && mkdir "$previous/new"
   # Only a regular file can be put back, or be what the server needs.
   if descriptors copy "$conf" "$previous/new/conf" 2>/dev/null && [[ -e $previous/new/conf ]]; then
     descriptors copy "$acl" "$previous/new/acl" 2>/dev/null || true
     [[ $keep != stopped ]] || : >"$previous/new/stopped"
-    rm -rf "$previous/good"
+    # Its name is not on disk before what it holds: an empty file would be put back after a power cut.
+    sync "$previous"/new/* "$previous/new"
     mv -T "$previous/new" "$previous/good"
     sync "$previous"
   fi
@@ -86,6 +88,4 @@ if ! dpkg-divert --listpackage "$conf" | grep -q LOCAL; then
     fi
   fi
   dpkg-divert --local --no-rename --quiet --divert "$conf.debian" --add "$conf"
-  # Remove this now: the next script replaces the trap, and a copy may hold a password.
-  rm -rf "$scratch"
 fi
