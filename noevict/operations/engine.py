@@ -36,6 +36,7 @@ def change_engine(run: InstanceRun) -> None:
     if not run.found.pid:
         with run.context.restarts.turn(run.name):
             stop_after_failure(run)
+            run.undo = None  # from here on, a failure puts the old server back with its data
             _replace(run, old)
     release_server(old)
 

@@ -17,11 +17,12 @@ from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 from noevict.ssh.waits import ProgressDeadline
 
 UNDER_WAY = {"starting": "loading its data", "stopping": "saving its data before it stops"}
+DOWN = ("stopped", "failed")  # until somebody starts it
 
 
 @dataclass(frozen=True)
 class UnitState:
-    """What service.sh prints: running, starting, stopping, stopped or failed; ``saved``: bytes saved while it stops."""
+    """What service.sh prints: ``state`` is its WORD; ``saved``: bytes saved while it stops."""
 
     state: str
     pid: int
@@ -106,16 +107,16 @@ def keep_down(run: InstanceRun) -> None:
         if each is None or run.found.pid or not steps.may_come_up(each.found):
             continue
         state = service(each, "state").state
-        if state not in ("stopped", "running"):
-            state, each.failing = settle(each, "hold").state, True
-        if state == "running":
+        if state == "running" or (state not in DOWN and not hold(each)):
             raise NoevictError("changed since it was looked at (it is running now): run again")
-        if each.failing:
+        if state in ("retrying", "starting"):
+            each.failing = True
             each.machine.log(
                 f"{each.layout.title}, which systemd tries to start, is stopped while it is changed"
             )
-    if run.failing and steps.starts_server(run.plan, run.found):
-        run.undo = partial(try_again, run)
+    waits = run if steps.starts_server(run.plan, run.found) else run.predecessor
+    if waits is not None and waits.failing:
+        run.undo = partial(try_again, waits)
 
 
 def try_again(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,25 +138,38 @@ def protect_configuration(run: InstanceRun) -> None:
 
 
 def put_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
-    """Put the configuration of a server that did not run back as it was. Return the lines to report."""
-    title = run.layout.title
+    """Put the configuration of a server that did not run back as it was. Return the lines to report.
+
+    It is stopped first: systemd may try to start it at any moment, with either configuration.
+    """
     try:
-        if service(run, "state").state == "running":
+        if not hold(run):
             return why  # it may have served clients by now, and it starts with the new one
         back = _restore_files(run)
-        if back and not run.failing:
-            settle(run, "hold")
     except (NoevictError, *HOST_FAILURES) as error:
         return (*why, f"and the old configuration could not be put back: {sentence(error)}")
     if back and not run.failing:
-        return (*why, f"the old configuration is back, and {title} is stopped as it was")
+        return (*why, f"the old configuration is back, and {run.layout.title} is stopped as it was")
     why = (*why, "the old configuration is back") if back else why
     return try_again(run, why) if run.failing else why
 
 
 def stop(run: InstanceRun) -> None:
     """Stop the server. Raise NoevictError if it does not end: its last save may be failing."""
-    if settle(run, "stop").state not in ("stopped", "failed"):
+    _check_down(run, settle(run, "stop"))
+
+
+def hold(run: InstanceRun) -> bool:
+    """Stop a server that does not run, so that systemd does not start it. Return False, and do nothing, if it runs."""
+    now = settle(run, "hold")
+    if now.state == "running":
+        return False
+    _check_down(run, now)
+    return True
+
+
+def _check_down(run: InstanceRun, now: UnitState) -> None:
+    if now.state not in DOWN:
         raise NoevictError(f"{run.layout.title} did not stop: {last_log_lines(run)}")
 
 

@@ -52,7 +52,7 @@ class InstanceRun:
         self.probed_defaults: dict[Server, dict[str, str]] = {}
         self.failure: tuple[str, ...] = ()
         self.changed = False  # whether this run changed anything here
-        self.failing = False  # systemd tried to start its server in vain, until this run stopped that
+        self.failing = False  # systemd was trying to start its server, until this run stopped that
         # Puts the host back after a failure (its lines); returns the lines to report.
         self.undo: Callable[[tuple[str, ...]], tuple[str, ...]] | None = None
         before = self.context.record_before(self.name)

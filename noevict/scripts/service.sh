@@ -1,7 +1,8 @@
 # Goes after as_user.sh and main_pid.sh: run verbs on the service, one after the other, and print its state: "state WORD pid
-# N saved BYTES"; WORD is running, starting, stopping, stopped or failed. package, unit, user, data; verb: words of enable,
-# disable, start, restart, stop, hold (stop it unless it runs) and state. again: yes to only wait for verbs that were given before.
-# old: the server's pid before a restart or stop, 0 if unknown. binary, conf, pidfile: for a start without systemd.
+# N saved BYTES"; WORD is running, starting, retrying (it failed, and systemd is about to start it again), stopping, stopped
+# or failed. package, unit, user, data; verb: words of enable, disable, start, restart, stop, hold (stop it unless it runs)
+# and state. again: yes to only wait for verbs that were given before. old: the server's pid before a restart or stop, 0 if
+# unknown. binary, conf, pidfile: for a start without systemd.
 set -uo pipefail
 systemd=no; [[ -d /run/systemd/system ]] && systemd=yes
 # Set variables of those names.
@@ -17,7 +18,8 @@ state() {
     pid=$MainPID
     case $ActiveState/$SubState in
       active/running) word=running ;;
-      activating/auto-restart|failed/*) word=failed ;;
+      activating/auto-restart) word=retrying ;;
+      failed/*) word=failed ;;
       # A start may have to wait for the network.
       inactive/*) word=stopped pid=0; ((!Job)) || word=starting ;;
       deactivating/*) word=stopping ;;
@@ -88,6 +90,8 @@ for ((i = 0; i < 20; i++)); do
   now=$(state)
   case $now in
     *starting*|*stopping*) ;;
+    # A stop that was just asked for has not begun.
+    *retrying*) [[ $verb == stop || $verb == hold ]] || break ;;
     *stopped*)
       [[ $verb != stop && $verb != hold ]] || break
       # A restart has stopped it, and starts it now.

@@ -31,6 +31,7 @@ from tests.hosts.manual_changes import (
     lines_about,
     wait_until_loaded,
 )
+from tests.hosts.test_restart import fails_again_and_again, unit
 from tests.hosts.writers import KINDS, Writer, writing
 from tests.lab.checkout import Checkout, Result
 from tests.lab.disk import Spec
@@ -268,6 +269,30 @@ def test_if_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_h
     for host in hosts:
         with admin(checkout, host) as client:
             assert_filled(client, COUNT)
+
+
+def test_an_old_server_that_systemd_tries_to_start_continues_so_if_a_step_before_fails(
+    checkout: Checkout, boot: Boot
+) -> None:
+    [host] = boot("trixie")
+    checkout.list_hosts([host], **COMMANDS)
+    deploy(checkout)
+    with admin(checkout, host) as client:
+        fill(client, COUNT)
+    fails_again_and_again(host)
+    host.run("mv /usr/bin/dpkg-divert /usr/bin/dpkg-divert.away")
+    checkout.list_hosts([host], redis_engine="valkey", **COMMANDS)
+    done = deploy(checkout, code=1)
+    lines = lines_about(done, host)
+    assert [line for line in lines if line.startswith("placing files failed")], lines
+    assert "systemd tries to start Redis, as before" in lines, done
+    host.run("mv /usr/bin/dpkg-divert.away /usr/bin/dpkg-divert && rm /etc/fails")
+    wait_for("it comes up", lambda: unit(host) == "active/running")
+    wait_until_loaded(checkout, host)
+    deploy(checkout)
+    assert_clean(checkout)
+    with admin(checkout, host) as client:
+        assert_filled(client, COUNT)
 
 
 def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_serves(

@@ -185,6 +185,24 @@ def test_a_server_that_failed_again_and_again_continues_so_after_a_run_that_fail
     assert_keys(checkout, host)
 
 
+def test_a_run_that_fails_does_not_start_a_stopped_server_that_systemd_gave_up_on(
+    checkout: Checkout, host: Host
+) -> None:
+    host.write(f"{DROPINS}/limit.conf", "[Unit]\nStartLimitIntervalSec=3600\nStartLimitBurst=2\n")
+    fails_again_and_again(host)
+    wait_for("systemd gives up", lambda: unit(host) == "failed/failed")
+    host.run("rm /etc/fails")
+    checkout.list_hosts([host], redis_config={"tls-ciphers": "NONE-OF-THEM"})
+    done = checkout.run(*DEPLOY)
+    assert done.returncode == 1, done
+    assert not [line for line in lines_about(done, host) if "systemd tries to start" in line], done
+    assert unit(host) == "failed/failed"
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_clean(checkout)
+    assert_keys(checkout, host)
+
+
 def files_of_redis(host: Host) -> str:
     return host.run("cd /etc/redis && stat -c '%n %U %G %a' * && sha256sum redis.conf users.acl").stdout
 

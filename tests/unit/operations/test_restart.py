@@ -1,5 +1,6 @@
 """What is put back after a step that failed: nothing is left for the next boot that might not start."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,8 +8,13 @@ import pytest
 
 from noevict.engines.package_layout import LAYOUTS
 from noevict.errors import NoevictError
-from noevict.operations.service import before_restart, keep_down, put_back
+from noevict.operations import engine
+from noevict.operations.files import write_files
+from noevict.operations.service import before_restart, keep_down, put_back, try_again
+from noevict.plan.change import How
 from noevict.server.live import Live, Reach
+from tests.unit.looks.managed import managed
+from tests.unit.platforms.test_preflight import stopped
 
 WHY = "would not start again"
 
@@ -54,11 +60,10 @@ class Stopped:
 
     layout, undo, predecessor = LAYOUTS["redis"], None, None
     machine: Any
-    plan: Any = SimpleNamespace(
-        target=SimpleNamespace(live={"appendonly": "yes"}, layout=LAYOUTS["redis"]), due=lambda *_: ()
-    )
 
     def __init__(self, *states: str, failing: bool = False, kept: bool = True, **live: Any) -> None:
+        target = SimpleNamespace(live={"appendonly": "yes"}, layout=self.layout)
+        self.plan: Any = SimpleNamespace(target=target, due=lambda *_: ())
         self.failing, self.done, self._states, self._kept = failing, [], list(states), kept
         self.machine = SimpleNamespace(shell=self._shell, log=lambda _: None)
         unit = {"LoadState": "loaded"}
@@ -71,6 +76,8 @@ class Stopped:
         self.done.append(what.removeprefix("systemctl "))
         if what.startswith("systemctl "):
             return [f"state {self._states.pop(0)} pid 0 saved 0"]
+        if what != BACK:
+            return []
         self.appendonly = next(line for line in script.splitlines() if line.startswith("appendonly="))
         return [] if self._kept else ["none"]
 
@@ -81,25 +88,33 @@ BACK = "putting the old configuration back"
 @pytest.mark.parametrize(
     ("run", "done", "lines"),
     [
-        # One that somebody stopped is stopped again, and that last.
+        # systemd tries again every few seconds: it is stopped before its files are put back.
         (
-            Stopped("failed", "failed"),
-            ["state", BACK, "hold"],
+            Stopped("stopped"),
+            ["hold", BACK],
             ["the old configuration is back, and Redis is stopped as it was"],
         ),
         # One that systemd tried to start continues as it did.
         (
-            Stopped("failed", "failed", failing=True),
-            ["state", BACK, "start"],
+            Stopped("stopped", "starting", failing=True),
+            ["hold", BACK, "start"],
             ["the old configuration is back", "systemd tries to start Redis, as before"],
         ),
         # It may have served clients with the new one.
-        (Stopped("running"), ["state"], []),
-        # There is none: whatever was there did not start either.
-        (Stopped("failed", kept=False), ["state", BACK], []),
+        (Stopped("running"), ["hold"], []),
+        # It came up after a look at its state.
+        (Stopped("stopping", "running"), ["hold", "hold"], []),
+        # One that does not end may come up with any configuration.
         (
-            Stopped("stopped", "failed", kept=False, failing=True),
-            ["state", BACK, "start"],
+            Stopped("retrying"),
+            ["hold", "reading its log"],
+            ["and the old configuration could not be put back: Redis did not stop: its log says nothing"],
+        ),
+        # There is none: whatever was there did not start either.
+        (Stopped("failed", kept=False), ["hold", BACK], []),
+        (
+            Stopped("stopped", "starting", kept=False, failing=True),
+            ["hold", BACK, "start"],
             ["systemd tries to start Redis, as before"],
         ),
     ],
@@ -113,7 +128,7 @@ def test_the_configuration_of_a_server_that_did_not_run_is_put_back(
 
 def test_a_configuration_that_is_put_back_finds_the_data_where_it_is_now() -> None:
     def appendonly(**live: Any) -> str:
-        run: Any = Stopped("failed", "failed", **live)
+        run: Any = Stopped("stopped", **live)
         put_back(run, (WHY,))
         return str(run.appendonly)
 
@@ -123,17 +138,78 @@ def test_a_configuration_that_is_put_back_finds_the_data_where_it_is_now() -> No
     assert appendonly(reach=Reach.REFUSED) == appendonly(reach=Reach.TLS, user="default") == "appendonly=''"
 
 
-def test_a_server_that_systemd_tries_to_start_is_stopped_and_remembered() -> None:
-    run: Any = Stopped("failed", "stopped")
+@pytest.mark.parametrize("state", ["retrying", "starting"])
+def test_a_server_that_systemd_tries_to_start_is_stopped_and_started_again_after_a_failure(
+    state: str,
+) -> None:
+    run: Any = Stopped(state, "stopped", "starting")
     keep_down(run)
     assert (run.done, run.failing) == (["state", "hold"], True)
-    assert run.undo is not None
+    assert run.undo((WHY,)) == (WHY, "systemd tries to start Redis, as before")
+    assert run.done == ["state", "hold", "start"]
 
 
-def test_a_server_that_is_stopped_is_left_so() -> None:
-    run: Any = Stopped("stopped")
+# systemd has given up on one that failed: too many starts, or a stop that took too long.
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_a_server_that_is_down_is_left_so(state: str) -> None:
+    run: Any = Stopped(state)
     keep_down(run)
     assert (run.done, run.failing, run.undo) == (["state"], False, None)
+
+
+def test_a_server_that_is_being_stopped_is_not_started_after_a_failure() -> None:
+    run: Any = Stopped("stopping", "failed")
+    keep_down(run)
+    assert (run.done, run.failing, run.undo) == (["state", "hold"], False, None)
+
+
+def test_a_server_that_would_be_replaced_is_started_again_after_a_failure() -> None:
+    run: Any = Stopped("stopped")
+    run.plan.due = lambda *hows: [How.ENGINE] if How.ENGINE in hows else ()
+    run.predecessor = old = Stopped("retrying", "stopped", "starting")
+    keep_down(run)
+    assert (run.done, old.done) == (["state"], ["state", "hold"])
+    assert run.undo((WHY,)) == (WHY, "systemd tries to start Redis, as before")
+    assert (run.done, old.done) == (["state"], ["state", "hold", "start"])
+
+
+def test_once_it_is_being_replaced_it_is_only_put_back_with_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new server may run by then, on its port."""
+    undo: list[Any] = []
+    monkeypatch.setattr(engine, "_replace", lambda run, _: undo.append(run.undo))
+    monkeypatch.setattr(engine, "release_server", lambda _: None)
+    run: Any = Stopped()
+    run.undo, run.predecessor, run.name = try_again, Stopped(), "cache-1"
+    run.context = SimpleNamespace(
+        restarts=SimpleNamespace(turn=lambda _: nullcontext()), restart_failed_on=None
+    )
+    work: Any = engine.change_engine._inner
+    work.__wrapped__(run)
+    assert (undo, run.undo) == ([None], None)
+
+
+def test_nothing_is_put_back_if_the_present_configuration_could_not_be_kept() -> None:
+    """What an earlier run kept may be older than it."""
+    host = managed("trixie")
+    host = stopped(host, conf=f"{host.state.conf}\nhz 20\n")
+    work: Any = write_files._inner
+    done: list[str] = []
+
+    def shell(text: str, **_: Any) -> list[str]:
+        done.append(text)
+        if len(done) == fails:
+            raise NoevictError(WHY)
+        return []
+
+    for fails, undone in ((1, False), (2, True)):
+        done.clear()
+        machine = SimpleNamespace(shell=shell)
+        run: Any = SimpleNamespace(
+            layout=LAYOUTS["redis"], plan=host.plan, found=host.state, machine=machine, undo=None
+        )
+        with pytest.raises(NoevictError, match=f"^{WHY}$"):
+            work.__wrapped__(run)
+        assert (len(done), run.undo is not None) == (fails, undone)
 
 
 @pytest.mark.parametrize(("states", "done"), [(("running",), 1), (("starting", "running"), 2)])
