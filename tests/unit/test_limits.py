@@ -80,7 +80,7 @@ def calls_outside(tree: ast.AST, name: str, block: str) -> list[int]:
         ("commands", "_RemoteProgram"),
         ("commands", "_talk"),
         ("tunnel", "_tunnel"),
-        ("scan", "connect"),
+        ("all_hosts", "connect"),
         ("transport", "global_request"),
     ],
 )
