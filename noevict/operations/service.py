@@ -8,6 +8,7 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, check_start
 from noevict.platforms.systemd import steps
+from noevict.platforms.systemd.takeover import elsewhere, places
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
@@ -249,13 +250,13 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
 
 def _restore_files(run: InstanceRun) -> bool:
     """Put the last configuration that worked back in place. Return False if there is none."""
-    layout, live = run.layout, run.found.live
+    layout, found = run.layout, run.found
     # Where its data is by now. The files of a server that we could not ask are those that its old configuration reads.
-    known = live.ours or live.reach is Reach.NOT_RUNNING
-    appendonly = run.plan.target.live["appendonly"] if known else ""
-    put = script(
-        "rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, appendonly=appendonly
-    )
+    stopped = found.live.reach is Reach.NOT_RUNNING
+    known = found.live.ours or (stopped and not any(elsewhere(found, layout, ours=True)))
+    data = {"appendonly": run.plan.target.live["appendonly"], **places(layout)} if known else {}
+    lines = "\n".join(f"{name} {value}" for name, value in data.items())
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, lines=lines)
     return "none" not in run.machine.shell(
         put, seconds=SYNC_SECONDS, what="putting the old configuration back"
     )

@@ -63,7 +63,7 @@ def _give_back(run: InstanceRun) -> str:
     # RDB would be loaded instead of it, although it is newer.
     if not untouched and keys_in_rdb(found, layout):
         keep_old_aof(run)
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, appendonly="")
+    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, lines="")
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=layout.previous, etc=layout.etc, dropin=layout.dropin)
     run.machine.shell(back, seconds=SYNC_SECONDS, what="removing what was placed")

@@ -1,22 +1,33 @@
 # Put back the last configuration that worked, or the one that was there when a server did not run. conf, acl, previous;
-# appendonly: yes or no, by where the data is now, whatever the old configuration had; "" to leave it as it was. Prints
-# "none" if there is none.
+# lines: directives, "NAME VALUE" each, that redis.conf must have, whatever the old one had. Prints "none" if there is none.
 set -euo pipefail
+export LC_ALL=C
+umask 077
 [[ -e $previous/good/conf ]] || { echo none; exit 0; }
-back() {
+# Nobody but root reaches what is kept, and what is edited here: the server's user could make it grow meanwhile.
+scratch=$(mktemp -d /etc/.noevict.XXXXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+back() { # from to
   [[ -e $1 ]] || return 0
-  local temp
-  temp=$(mktemp /etc/.noevict.XXXXXXXX)
-  cp -a --remove-destination "$1" "$temp"
-  if [[ $2 == "$conf" && $appendonly ]]; then
-    set_appendonly "$temp"
-  fi
+  local temp=$scratch/${2##*/}
+  cp "$1" "$temp"
+  [[ $2 != "$conf" ]] || set_lines "$temp"
+  chown --reference="$1" "$temp"
+  chmod --reference="$1" "$temp"
   sync "$temp"
   mv -fT "$temp" "$2"
 }
-set_appendonly() {
-  sed -i -E "s/^[[:space:]]*appendonly[[:space:]].*/appendonly $appendonly/I" "$1"
-  grep -q "^appendonly $appendonly\$" "$1" || printf '\nappendonly %s\n' "$appendonly" >>"$1"
+set_lines() { # file; for the server the last line of a name counts
+  local name value line last
+  while read -r name value; do
+    line="^[[:space:]]*[\"']?${name}[\"']?[[:space:]]"
+    last=$(grep -aiE "$line" "$1" | tail -n 1 | tr -d "\"'") || true
+    [[ $name && $last != "$name $value" ]] || continue
+    # The other values are the servers' defaults.
+    [[ $last || $name == appendonly || $name == dir ]] || continue
+    sed -i -E "/$line/Id" "$1"
+    printf '\n%s %s\n' "$name" "$value" >>"$1"
+  done <<<"$lines"
 }
 back "$previous/good/conf" "$conf"
 back "$previous/good/acl" "$acl"

@@ -137,6 +137,36 @@ def test_a_server_that_started_empty_beside_its_keys_is_never_as_wanted(
     assert_clean(checkout)
 
 
+def test_a_stopped_server_whose_keys_are_elsewhere_is_left_alone_until_they_are_moved(
+    boot: Boot, checkout: Checkout
+) -> None:
+    [host] = boot("trixie")
+    provision(checkout, host)
+    with admin(checkout, host) as client:
+        client.save()
+    host.run(
+        "systemctl stop redis-server && cd /var/lib/redis && rm -r appendonlydir && mv dump.rdb jobs.rdb"
+    )
+    host.run("printf 'appendonly no\\ndbfilename jobs.rdb\\n' >>/etc/redis/redis.conf")
+    files = "sha256sum /etc/redis/redis.conf /var/lib/redis/*"
+    before = host.run(files).stdout
+    reported = r"its redis.conf says dbfilename jobs.rdb, noevict's is dump.rdb: data there would not be found; move it"
+    for settings in ({}, {"redis_appendonly": False}):
+        checkout.list_hosts([host], **settings)
+        refused(checkout, host, reported)
+        drift = checkout.run("noevict", "drift")
+        assert drift.returncode != 0, drift
+        assert re.search(reported, drift.output), drift
+        assert host.run(files).stdout == before
+    # What it says to do.
+    host.run("mv /var/lib/redis/jobs.rdb /var/lib/redis/dump.rdb")
+    host.run("sed -i 's/^dbfilename .*/dbfilename dump.rdb/' /etc/redis/redis.conf")
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_keys(checkout, host)
+    assert_clean(checkout)
+
+
 def test_one_that_was_emptied_on_purpose_is_as_wanted(boot: Boot, checkout: Checkout) -> None:
     [host] = boot("trixie")
     provision(checkout, host, **NO_SAVES)

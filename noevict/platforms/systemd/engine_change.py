@@ -12,7 +12,7 @@ from noevict.plan.change import Change, How, Part
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.other_fleets import other_ca
 from noevict.platforms.systemd.preflight import left_behind, role_in_file
-from noevict.platforms.systemd.takeover import missed_data
+from noevict.platforms.systemd.takeover import elsewhere, missed_data
 from noevict.platforms.systemd.wanted import Target
 from noevict.secrets.store import Secrets
 from noevict.server.live import Live, Reach
@@ -60,6 +60,8 @@ def refusals(state: InstanceState, target: Target, secrets: Secrets) -> Iterator
             f"{layout.title}, whose data should move, {old.live.reach.value} ({old.live.why}): "
             f'run with redis_engine = "{layout.engine.name}" first'
         )
+    elif there := tuple(elsewhere(old, layout, ours=True)):
+        yield from there
     elif left_data(old, layout):
         yield from role_in_file(old)
         yield from left_behind(old, layout, target)

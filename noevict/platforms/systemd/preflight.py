@@ -75,9 +75,10 @@ def _of_its_server(state: InstanceState, target: Target) -> Iterator[str]:
         yield from left_behind(state, target.layout, target)
         yield from _unreadable(state, target)
         yield from takeover.included(state)
-        if not managed(state, target.layout):
+        ours = managed(state, target.layout)
+        yield from takeover.elsewhere(state, target.layout, ours=ours)
+        if not ours:
             yield from takeover.modules_in_file(state)
-            yield from takeover.elsewhere(state, target)
             yield from takeover.ambiguous(state, target.layout)
 
 

@@ -196,7 +196,7 @@ def missed_data(live: Live, layout: Layout, target: Target) -> Iterator[str]:
     """Report keys of a running server of that engine that a start with our configuration would not load."""
     if not live.keys and not live.loading:
         return
-    for name, wanted in {"dir": layout.data, **FILES}.items():
+    for name, wanted in places(layout).items():
         if name == "dbfilename" and target.live["appendonly"] == "yes":
             continue  # before a restart everything is in the append-only files
         if live.config.get(name, wanted) == "":
@@ -229,14 +229,23 @@ def empty_elsewhere(live: Live, layout: Layout) -> bool:
     return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
 
 
-def elsewhere(state: InstanceState, target: Target) -> Iterator[str]:
-    """Report data of a server that does not run in another place, by its redis.conf."""
+def places(layout: Layout) -> dict[str, str]:
+    """Return the directives that say where a server of ours has its data."""
+    return {"dir": layout.data, **FILES}
+
+
+def elsewhere(state: InstanceState, layout: Layout, *, ours: bool) -> Iterator[str]:
+    """Report data of a server that does not run in another place, by its redis.conf.
+
+    ``ours``: noevict manages it. If a change by hand took its ``dir`` away, it could not write anywhere else.
+    """
     if state.conf is None:
         return
     lines = parse(state.conf)
-    for name, wanted in {"dir": target.layout.data, **FILES}.items():
+    for name, wanted in places(layout).items():
         # Without a line it is the directory in which the unit starts it; the unit does not set one.
-        found = lines.get(name, ["." if name == "dir" else wanted])[-1].removesuffix("/") or "/"
+        default = "." if name == "dir" and not ours else wanted
+        found = lines.get(name, [default])[-1].removesuffix("/") or "/"
         if found != wanted:
             yield (
                 f"its redis.conf says {name} {found}, noevict's is {wanted}: data there would not be found; "

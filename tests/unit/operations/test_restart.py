@@ -12,6 +12,7 @@ from noevict.operations import engine
 from noevict.operations.files import write_files
 from noevict.operations.service import before_restart, keep_down, put_back, try_again
 from noevict.plan.change import How
+from noevict.scripts import script
 from noevict.server.live import Live, Reach
 from tests.unit.looks.managed import managed
 from tests.unit.platforms.test_preflight import stopped
@@ -61,7 +62,9 @@ class Stopped:
     layout, undo, predecessor = LAYOUTS["redis"], None, None
     machine: Any
 
-    def __init__(self, *states: str, failing: bool = False, kept: bool = True, **live: Any) -> None:
+    def __init__(
+        self, *states: str, failing: bool = False, kept: bool = True, conf: str = "", **live: Any
+    ) -> None:
         target = SimpleNamespace(live={"appendonly": "yes"}, layout=self.layout)
         self.plan: Any = SimpleNamespace(target=target, due=lambda *_: ())
         self.failing, self.done, self._states, self._kept = failing, [], list(states), kept
@@ -69,16 +72,16 @@ class Stopped:
         unit = {"LoadState": "loaded"}
         machine = SimpleNamespace(systemd=True)
         self.found = SimpleNamespace(
-            live=Live(**{"reach": Reach.NOT_RUNNING, **live}), unit=unit, pid=0, machine=machine
+            live=Live(**{"reach": Reach.NOT_RUNNING, **live}), unit=unit, pid=0, machine=machine, conf=conf
         )
 
-    def _shell(self, script: str, what: str, **_: Any) -> list[str]:
+    def _shell(self, text: str, what: str, **_: Any) -> list[str]:
         self.done.append(what.removeprefix("systemctl "))
         if what.startswith("systemctl "):
             return [f"state {self._states.pop(0)} pid 0 saved 0"]
         if what != BACK:
             return []
-        self.appendonly = next(line for line in script.splitlines() if line.startswith("appendonly="))
+        self.script = text
         return [] if self._kept else ["none"]
 
 
@@ -126,16 +129,35 @@ def test_the_configuration_of_a_server_that_did_not_run_is_put_back(
     assert run.done == done
 
 
-def test_a_configuration_that_is_put_back_finds_the_data_where_it_is_now() -> None:
-    def appendonly(**live: Any) -> str:
-        run: Any = Stopped("stopped", **live)
-        put_back(run, (WHY,))
-        return str(run.appendonly)
+DATA_IN = """appendonly yes
+dir /var/lib/redis
+appenddirname appendonlydir
+appendfilename appendonly.aof
+dbfilename dump.rdb"""
+ELSEWHERE = "appendonly no\ndbfilename jobs.rdb\n"
 
-    assert appendonly() == "appendonly=yes"
-    assert appendonly(reach=Reach.TLS, user="admin") == "appendonly=yes"
-    # What a server does that we could not ask is not known, and not ours to decide on one of somebody else's.
-    assert appendonly(reach=Reach.REFUSED) == appendonly(reach=Reach.TLS, user="default") == "appendonly=''"
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        ({}, DATA_IN),
+        ({"reach": Reach.TLS, "user": "admin"}, DATA_IN),
+        # It runs with the values that were checked, whatever its file says by now.
+        ({"reach": Reach.TLS, "user": "admin", "conf": ELSEWHERE}, DATA_IN),
+        # Its keys are where this file says.
+        ({"conf": ELSEWHERE}, ""),
+        # What a server does that we could not ask is not known, and not ours to decide on one of somebody else's.
+        ({"reach": Reach.REFUSED}, ""),
+        ({"reach": Reach.TLS, "user": "default"}, ""),
+    ],
+)
+def test_a_configuration_that_is_put_back_finds_the_data_where_it_is_now(
+    found: dict[str, Any], lines: str
+) -> None:
+    run: Any = Stopped("stopped", **found)
+    put_back(run, (WHY,))
+    assert script("rollback", conf=run.layout.conf, acl=run.layout.aclfile, previous=run.layout.previous,
+                  lines=lines) == run.script  # fmt: skip
 
 
 @pytest.mark.parametrize("state", ["retrying", "starting"])

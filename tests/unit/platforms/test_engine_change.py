@@ -112,6 +112,10 @@ REASONS: Mapping[str, Case] = {
         lambda: change(before().but({"user": "", "reach": Reach.REFUSED, "why": "WRONGPASS"})),
         ("rejects the password (WRONGPASS)", 'run with redis_engine = "redis" first'),
     ),
+    "not running, with data elsewhere": (
+        lambda: change(stopped(before()).but(conf="dbfilename jobs.rdb\n")),
+        ("its redis.conf says dbfilename jobs.rdb, noevict's is dump.rdb: data there would not be found",),
+    ),
     "not running, and AOF is to be off": (
         lambda: change(stopped(before(), MANIFEST), redis_appendonly=False),
         ("redis_appendonly: should be True while it is not running",),

@@ -478,6 +478,25 @@ def test_data_elsewhere_is_not_overlooked_because_its_redis_does_not_run(line: s
         assert reported.startswith(f"its redis.conf says {line.split(maxsplit=1)[0]} ")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["dir /srv/redis", "dbfilename jobs.rdb", "appenddirname aof", 'appendfilename "jobs.aof"', "DIR ./data"],
+)
+def test_data_elsewhere_is_not_overlooked_because_its_managed_redis_does_not_run(line: str) -> None:
+    conf = managed("trixie").state.conf
+    for settings in ({}, {"redis_appendonly": False}):
+        host = stopped(managed("trixie"), "dump.rdb", conf=f"{conf}appendonly no\n{line}\n")
+        [reported] = host.but_set(**settings).plan.refusals
+        name, value = line.lower().replace('"', "").split()
+        assert reported.startswith(f"its redis.conf says {name} {value}, noevict's is ")
+        assert reported.endswith(": data there would not be found; move it and put that line right first")
+
+
+@pytest.mark.parametrize("conf", ["", "port 6379\n", "dir /srv\ndir /var/lib/redis/\n"])
+def test_a_managed_redis_conf_that_names_no_other_place_is_put_right(conf: str) -> None:
+    assert stopped(managed("trixie"), "dump.rdb", conf=conf).plan.refusals == ()
+
+
 def test_keys_in_append_only_files_are_not_left_behind_by_turning_aof_off() -> None:
     host = stopped(foreign(), "appendonlydir/appendonly.aof.manifest", conf=f"{PACKAGED}appendonly yes\n")
     assert host.but_set(redis_takeover=True).plan.refusals == ()
