@@ -10,7 +10,7 @@ from tests.lab.host import Host
 
 PROBE = r"""
 import socket, ssl, sys, time
-pause, addresses, last = float(sys.argv[1]), sys.argv[2:], {}
+pause, tls_each, addresses, last = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:], {}
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
@@ -26,7 +26,7 @@ print("probing", flush=True)
 round = 0
 while True:
     for address in addresses:
-        for tls in (False, True) if round % 5 == 0 else (False,):
+        for tls in (False, True) if round % tls_each == 0 else (False,):
             try:
                 answer = repr(ping(address, tls))
             except OSError as error:
@@ -37,24 +37,27 @@ while True:
     round += 1
     time.sleep(pause)
 """
-"""Asks every address, without TLS each time and over TLS each fifth; prints an answer that is not the last one."""
+"""Asks every address, without TLS each time and over TLS each so many times; prints an answer that is not the last."""
 
 Answers = dict[str, list[list[str]]]
 
 
 @contextmanager
-def probing_ports(hosts: Iterable[Host], inside: bool = True, pause: float = 0.02) -> Iterator[Answers]:
+def probing_ports(
+    hosts: Iterable[Host], inside: bool = True, pause: float = 0.02, tls_each: int = 5
+) -> Iterator[Answers]:
     """Probe from the hosts' network and, if ``inside``, from each host itself (which ends with the host).
 
-    Return host -> the answers that each prober got, in order. They are complete when the block is done.
+    ``tls_each``: over TLS once in so many times. Return host -> the answers that each prober got, in order. They are
+    complete when the block is done.
     """
     answers: Answers = {host.name: [] for host in hosts}
     loops = []
     for host in hosts:
-        loops.append((host.name, _loop(pause, host.address)))
+        loops.append((host.name, _loop(pause, tls_each, host.address)))
         if inside:
             enter = ("nsenter", "-t", str(host.leader), "-n")
-            loops.append((host.name, _loop(pause, "127.0.0.1", host.address, enter=enter)))
+            loops.append((host.name, _loop(pause, tls_each, "127.0.0.1", host.address, enter=enter)))
     try:
         for _, loop in loops:
             assert loop.stdout
@@ -66,8 +69,8 @@ def probing_ports(hosts: Iterable[Host], inside: bool = True, pause: float = 0.0
             answers[name].append(loop.communicate()[0].splitlines())
 
 
-def _loop(pause: float, *addresses: str, enter: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    command = (*enter, sys.executable, "-c", PROBE, str(pause), *addresses)
+def _loop(pause: float, tls_each: int, *addresses: str, enter: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = (*enter, sys.executable, "-c", PROBE, str(pause), str(tls_each), *addresses)
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
 
 

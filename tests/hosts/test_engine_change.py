@@ -186,15 +186,19 @@ def test_keys_survive_a_restart_of_the_new_server(story: Story, host: Host) -> N
         assert_filled(client, COUNT)
 
 
-@pytest.fixture
-def eight(boot: Boot, checkout: Checkout) -> Host:
-    """A managed Redis 8.0 with keys."""
+def provisioned(boot: Boot, checkout: Checkout, **settings: Any) -> Host:
+    """Return a managed Redis 8.0 with keys."""
     [host] = boot("trixie")
-    checkout.list_hosts([host])
+    checkout.list_hosts([host], **settings)
     deploy(checkout)
     with admin(checkout, host) as client:
         fill(client, COUNT)
     return host
+
+
+@pytest.fixture
+def eight(boot: Boot, checkout: Checkout) -> Host:
+    return provisioned(boot, checkout)
 
 
 def test_data_that_is_not_read_is_refused_first_with_the_way_that_works(
@@ -274,11 +278,7 @@ def test_if_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_h
 def test_an_old_server_that_systemd_tries_to_start_continues_so_if_a_step_before_fails(
     checkout: Checkout, boot: Boot
 ) -> None:
-    [host] = boot("trixie")
-    checkout.list_hosts([host], **COMMANDS)
-    deploy(checkout)
-    with admin(checkout, host) as client:
-        fill(client, COUNT)
+    host = provisioned(boot, checkout, **COMMANDS)
     fails_again_and_again(host)
     host.run("mv /usr/bin/dpkg-divert /usr/bin/dpkg-divert.away")
     checkout.list_hosts([host], redis_engine="valkey", **COMMANDS)
@@ -299,11 +299,8 @@ def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_ser
     checkout: Checkout, boot: Boot
 ) -> None:
     """systemd starts a server that failed again after three seconds: empty, and on the old one's port."""
-    [host] = boot("trixie")
-    checkout.list_hosts([host], **COMMANDS)
-    deploy(checkout)
+    host = provisioned(boot, checkout, **COMMANDS)
     with admin(checkout, host) as client:
-        fill(client, COUNT)
         client.hset("reminder", "at", "noon")
         client.execute_command(
             "HEXPIRE", "reminder", 86400, "FIELDS", 1, "at"

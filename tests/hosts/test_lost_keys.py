@@ -38,6 +38,12 @@ def refused(checkout: Checkout, host: Host, pattern: str) -> None:
     assert len([line for line in lines if re.search(pattern, line)]) == 1, lines
 
 
+def assert_drift(checkout: Checkout, pattern: str) -> None:
+    drift = checkout.run("noevict", "drift")
+    assert drift.returncode != 0, drift
+    assert re.search(pattern, drift.output), drift
+
+
 # --- while AOF is turned on --------------------------------------------------------------------------------------
 
 
@@ -123,9 +129,7 @@ def test_a_server_that_started_empty_beside_its_keys_is_never_as_wanted(
     checkout.list_hosts([host], redis_config={"databases": 32})
     server = run_id(checkout, host)
     refused(checkout, host, reported)
-    drift = checkout.run("noevict", "drift")
-    assert drift.returncode != 0, drift
-    assert re.search(reported, drift.output), drift
+    assert_drift(checkout, reported)
     assert (host.run("sha256sum /var/lib/redis/dump.rdb").stdout, run_id(checkout, host)) == (before, server)
     # What its documentation says to do.
     host.run(
@@ -154,9 +158,7 @@ def test_a_stopped_server_whose_keys_are_elsewhere_is_left_alone_until_they_are_
     for settings in ({}, {"redis_appendonly": False}):
         checkout.list_hosts([host], **settings)
         refused(checkout, host, reported)
-        drift = checkout.run("noevict", "drift")
-        assert drift.returncode != 0, drift
-        assert re.search(reported, drift.output), drift
+        assert_drift(checkout, reported)
         assert host.run(files).stdout == before
     # What it says to do.
     host.run("mv /var/lib/redis/jobs.rdb /var/lib/redis/dump.rdb")

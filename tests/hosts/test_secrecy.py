@@ -17,41 +17,12 @@ from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import admin, assert_clean, deploy
+from tests.hosts.port_prober import probing_ports
 from tests.hosts.user_certificate import UserCertificateFiles
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
 from tests.sampling import sample
-
-PROBE = r"""
-import socket, ssl, sys, time
-addresses, seen = sys.argv[1:], set()
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-
-def ping(address, tls):
-    with socket.create_connection((address, 6379), timeout=1) as connection:
-        connection.settimeout(0.5)
-        if tls:
-            connection = context.wrap_socket(connection)
-        connection.sendall(b"PING\r\nCONFIG GET port\r\n")
-        return connection.recv(64)
-
-print("probing", flush=True)
-while True:
-    for address in addresses:
-        for tls in (False, True):
-            try:
-                answer = repr(ping(address, tls))
-            except OSError as error:
-                answer = type(error).__name__
-            line = f"{'tls' if tls else 'plain'} {answer}"
-            if line not in seen:
-                seen.add(line)
-                print(line, flush=True)
-    time.sleep(0.002)
-"""
-"""Asks every address again and again, over TLS and without; prints each kind of answer once."""
 
 SAMPLE = r"""
 import os, select, sys
@@ -71,27 +42,6 @@ sys.stdout.buffer.write(b"\n".join(seen))
 """Collects the command line and environment of every process of this machine, its hosts' included."""
 
 
-@contextmanager
-def probing_ports(host: Host) -> Iterator[list[str]]:
-    """Both from inside the host and from its network. The answers are in the list when the block is done."""
-    inside = ("nsenter", "-t", str(host.leader), "-n", sys.executable, "-c", PROBE, "127.0.0.1", host.address)
-    outside = (sys.executable, "-c", PROBE, host.address)
-    answers: list[str] = []
-    loops = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
-        for command in (inside, outside)
-    ]
-    try:
-        for loop in loops:
-            assert loop.stdout
-            assert loop.stdout.readline() == "probing\n"
-        yield answers
-    finally:
-        for loop in loops:
-            loop.terminate()
-            answers += loop.communicate()[0].splitlines()
-
-
 SYSTEMS: dict[str, tuple[str, EngineName]] = {
     "bookworm": ("bookworm", "redis"),
     "trixie": ("trixie", "redis"),
@@ -107,10 +57,11 @@ def test_at_no_moment_of_its_first_provisioning_is_a_host_open(
     suite, engine = system
     [host] = boot(suite)
     checkout.list_hosts([host], redis_engine=engine)
-    with probing_ports(host) as answers:
+    with probing_ports([host], pause=0.002, tls_each=1) as probed:
         deploy(checkout)
         host.run(f"systemctl restart {LAYOUTS[engine].unit}")
         assert_clean(checkout)
+    answers = [answer for one in probed[host.name] for answer in one]
     reported = [answer for answer in answers if " b" in answer and not answer.endswith(" b''")]
     assert reported, answers  # it was asked while it served
     assert all(answer.startswith("tls b'-NOAUTH") for answer in reported), answers
