@@ -30,8 +30,8 @@ class Route:
     all connections go through SSH. ``tunnel`` connects through SSH (address on the host, port). ``trusting`` makes the
     TLS context that checks its certificate, ``unchecked`` one that does not. ``key_digest``: of the host's
     own key, which proves who answers even if the certificate is not trusted; None if others may have the key.
-    ``holds_connections``: whether root on the host finds the server at the other end of each connection to an address
-    and port.
+    ``holds_connections``: whether root on the host finds the server at the other end of noevict's connection to an
+    address and port.
     """
 
     name: str

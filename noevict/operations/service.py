@@ -8,12 +8,10 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.stopping import before_stopping, check_append_only_files, check_start
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.takeover import elsewhere, places
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.run.loading import how_far, wait_for_first_answer
 from noevict.scripts import script
-from noevict.server.live import Reach
 from noevict.ssh.shell import HOST_FAILURES, SYNC_SECONDS
 from noevict.ssh.waits import ProgressDeadline
 
@@ -250,11 +248,8 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
 
 def _restore_files(run: InstanceRun) -> bool:
     """Put the last configuration that worked back in place. Return False if there is none."""
-    layout, found = run.layout, run.found
-    # Where its data is by now. The files of a server that we could not ask are those that its old configuration reads.
-    stopped = found.live.reach is Reach.NOT_RUNNING
-    known = found.live.ours or (stopped and not any(elsewhere(found, layout, ours=True)))
-    data = {"appendonly": run.plan.target.live["appendonly"], **places(layout)} if known else {}
+    layout = run.layout
+    data = steps.data_directives(run.plan, run.found)
     lines = "\n".join(f"{name} {value}" for name, value in data.items())
     put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, lines=lines)
     return "none" not in run.machine.shell(

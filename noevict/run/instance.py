@@ -26,9 +26,9 @@ from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import managed, of_others
 from noevict.platforms.systemd.wanted import Target, make_target
 from noevict.run.machine import MachineRun
-from noevict.scripts import script, throwaway_server
+from noevict.scripts import confirm_peer, script, throwaway_server
 from noevict.secrets.store import Secrets
-from noevict.server import listening, lost_keys, password_rotation
+from noevict.server import lost_keys, password_rotation
 from noevict.settings.model import Settings
 from noevict.ssh import tunnel
 from noevict.ssh.shell import HOST_FAILURES, SEEN_SECONDS, explain
@@ -280,10 +280,8 @@ class InstanceRun:
         )
 
     def _holds_connections(self, found: InstanceState, address: str, port: int) -> bool:
-        """Return whether the unit's server holds every connection to an address and port of its host, and has one."""
+        """Return whether the unit's server is at the other end of noevict's connection to a socket of its host."""
         if not found.machine.root:
             return False  # it cannot see whose they are
-        layout = self.layout
-        names = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
-        ask = script("confirm_peer", sockets=" ".join(listening.kernel_names(address, port)))
-        return self.machine.shell(names + ask, what="asking who answers")[-1:] == ["yes"]
+        text = confirm_peer(self.layout, address, port)
+        return self.machine.shell(text, what="asking who answers")[-1:] == ["yes"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from noevict.engines.package_layout import Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
+from noevict.server.listening import kernel_names
 from noevict.server.password_rotation import DIRECTORY
 
 _HERE = Path(__file__).parent
@@ -65,6 +66,12 @@ def throwaway_server(layout: Layout) -> str:
     """Return what goes before a script that starts a throwaway server and asks it something."""
     names = script("throwaway_server", binary=layout.binary, cli=layout.cli, user=layout.user)
     return script("as_user", user=layout.user) + names
+
+
+def confirm_peer(layout: Layout, address: str, port: int) -> str:
+    """Return the script that prints "yes" if the server is at the other end of noevict's connection to that socket."""
+    names = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
+    return names + script("confirm_peer", sockets=" ".join(kernel_names(address, port)))
 
 
 def packed(text: str) -> str:

@@ -11,10 +11,12 @@ for ((p = $$; p > 1; p = fields[1])); do
   read -r stat <"/proc/$p/stat" || break
   read -r -a fields <<<"${stat##*) }"
 done
+declare -A mine=()
+while read -r socket; do mine[$socket]=1; done < <(find "${above[@]}" -lname 'socket:*' -printf '%l\n' 2>/dev/null)
 
 for ((i = 0; i < 20; i++)); do
   pid=$(main_pid)
-  declare -A holder=() own=() mine=()
+  declare -A holder=() own=()
   while read -r _ here there state _ _ _ _ _ inode _; do
     [[ $state != 0A && " $sockets " == *" $here "* || " $sockets " == *" $there "* ]] || continue
     # One end may have an address of IPv4 as IPv6 writes it.
@@ -22,7 +24,6 @@ for ((i = 0; i < 20; i++)); do
   done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
   # After the connections: a socket that is theirs now, and was there then, was theirs then.
   while read -r socket; do own[$socket]=1; done < <(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null)
-  while read -r socket; do mine[$socket]=1; done < <(find "${above[@]}" -lname 'socket:*' -printf '%l\n' 2>/dev/null)
   ends=() all=()
   for pair in "${!holder[@]}"; do
     here=${pair% *} there=${pair#* }

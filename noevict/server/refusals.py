@@ -7,8 +7,8 @@ from noevict.engines.engine import ENGINES
 from noevict.messages import one_line
 from noevict.server.compare import WantedServer
 from noevict.server.live import Live
+from noevict.server.space import MIB, mib
 
-MIB = 1 << 20
 # Modules that are part of the server itself, in Redis 8 and in Valkey 9.1.
 BUILT_IN = frozenset({"vectorset", "lua"})
 
@@ -30,7 +30,7 @@ def limits(live: Live, wanted: WantedServer) -> Iterator[str]:
     same = live.ours and live.server is not None and live.server.engine == wanted.layout.engine.name
     if used > wanted.maxmemory and not (same and live.config.get("maxmemory") == str(wanted.maxmemory)):
         yield (
-            f"redis_maxmemory: {wanted.maxmemory // MIB} MiB would be below the {-(-used // MIB)} MiB in use, "
+            f"redis_maxmemory: {wanted.maxmemory // MIB} MiB would be below the {mib(used)} MiB in use, "
             "and every write would fail: give it more, or delete keys first"
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MIB = 1 << 20  # bytes
 SLACK = 16 << 20  # bytes: a start writes a manifest before it serves, and clients continue to write
 # Fields of INFO, in bytes: what the last fork of each kind copied, and what one under way has copied so far.
 COPIED = ("rdb_last_cow_size", "aof_last_cow_size", "current_cow_peak")
@@ -62,4 +63,4 @@ def lacking(room: Room, data: str, info: Mapping[str, Any], limit: int, size: in
 
 def mib(size: int) -> int:
     """Return whole MiB, rounded up."""
-    return -(-size // (1 << 20))
+    return -(-size // MIB)

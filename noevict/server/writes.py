@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from noevict.messages import one_line
+from noevict.server.space import mib
 
 OOM, MISCONF = CODES = ("OOM", "MISCONF")  # memory is full; a save or an AOF write failed
 NOEVICTION = "noeviction"
@@ -151,7 +152,7 @@ def _reasons(
     misconf: bool,
 ) -> Iterable[str]:
     if memory:
-        yield f"memory is full, {_mib(memory[0])} of {_mib(memory[1])} MiB with {NOEVICTION}"
+        yield f"memory is full, {mib(memory[0])} of {mib(memory[1])} MiB with {NOEVICTION}"
     if read_only:
         yield "the disk of its data is mounted read-only"
     if misconf or MISCONF in counts:
@@ -194,7 +195,3 @@ def number(info: Info, name: str) -> int | None:
 def whole(text: str) -> int | None:
     """Parse a number from a server, of 19 digits at most: the text may have any length."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
-
-
-def _mib(size: int) -> int:
-    return -(-size // (1 << 20))

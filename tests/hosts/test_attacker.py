@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from noevict.engines.package_layout import LAYOUTS
-from noevict.scripts import script
-from noevict.server.listening import kernel_names
+from noevict.scripts import confirm_peer
 from tests.hosts.attacks import KINDS, KITS, KNOWN, RARE, Kit, Stage, attack, heal, play
 from tests.hosts.conftest import Boot
 from tests.hosts.deployment import admin, assert_clean, deploy, wait_for
@@ -142,9 +141,7 @@ def test_a_connection_that_somebody_else_makes_from_the_port_does_not_count(
     host.run("setpriv --reuid=nobody --clear-groups setsid python3 /tmp/squatter.py >/dev/null 2>&1 &")
     wait_for("the address is held", lambda: host.run("ls /tmp/squatter", check=False).returncode == 0)
     host.run(f"systemctl start {layout.unit}")
-    text = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
-    text += script("confirm_peer", sockets=" ".join(kernel_names(host.address, 6379)))
-    host.write("/root/confirm", text)
+    host.write("/root/confirm", confirm_peer(layout, host.address, 6379))
     host.write("/root/connected.py", CONNECTED.format(address=host.address))
     assert host.run("python3 /root/connected.py").stdout == "yes\n"
     assert host.run("bash /root/confirm").stdout == "no\n", "no connection comes from its own processes"
@@ -160,12 +157,9 @@ def test_root_knows_who_holds_the_connections_to_a_port(
     [host] = boot(Spec("trixie", systemd=systemd))
     checkout.list_hosts([host])
     deploy(checkout)
-    layout = LAYOUTS["redis"]
 
     def confirmed(port: int) -> bool:
-        text = script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
-        text += script("confirm_peer", sockets=" ".join(kernel_names(host.address, port)))
-        answer = host.run("bash -s", input=text).stdout
+        answer = host.run("bash -s", input=confirm_peer(LAYOUTS["redis"], host.address, port)).stdout
         assert answer in ("yes\n", "no\n")
         return answer == "yes\n"
 

@@ -17,10 +17,10 @@ from noevict.secrets.store import Secrets
 from noevict.server import listening, password_rotation
 from noevict.server.live import Live, Reach
 from noevict.server.refusals import limits, modules, role, unknown_words, unsupported_release
+from noevict.server.space import MIB
 from noevict.settings.model import Settings
 
 OLDEST = {"debian": 12.0, "ubuntu": 24.04}
-MIB = 1 << 20
 # How a server of ours refuses us -> what lets us in again without a restart.
 SHUT = {
     Reach.REFUSED: (

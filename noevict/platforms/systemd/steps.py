@@ -4,7 +4,7 @@ from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import takes_over
-from noevict.platforms.systemd.takeover import empty_elsewhere
+from noevict.platforms.systemd.takeover import elsewhere, empty_elsewhere, places
 from noevict.platforms.systemd.wanted import Target
 from noevict.server.live import Reach
 
@@ -92,6 +92,18 @@ def keeps_configuration(plan: Plan[Target], found: InstanceState) -> str:
     if found.pid or takes_over(found, plan.target.layout):
         return "yes"
     return "stopped" if starts_server(plan, found) else "no"
+
+
+def data_directives(plan: Plan[Target], found: InstanceState) -> dict[str, str]:
+    """Return the directives that say where the server's data is by now, for a configuration that is put back.
+
+    None for a server that could not be asked: its old configuration reads the files that it has.
+    """
+    layout = plan.target.layout
+    stopped = found.live.reach is Reach.NOT_RUNNING
+    if found.live.ours or (stopped and not any(elsewhere(found, layout, ours=True))):
+        return {"appendonly": plan.target.live["appendonly"], **places(layout)}
+    return {}
 
 
 def may_come_up(found: InstanceState) -> bool:

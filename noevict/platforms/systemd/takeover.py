@@ -225,8 +225,8 @@ def empty_elsewhere(live: Live, layout: Layout) -> bool:
     """Whether somebody else's server has no keys, and reads append-only files that our start would not find."""
     if live.ours or live.keys or live.loading:
         return False
-    places = {"dir": layout.data, "appenddirname": FILES["appenddirname"]}
-    return any(live.config.get(name, wanted) != wanted for name, wanted in places.items())
+    wanted = places(layout)
+    return any(live.config.get(name, wanted[name]) != wanted[name] for name in ("dir", "appenddirname"))
 
 
 def places(layout: Layout) -> dict[str, str]:

@@ -17,11 +17,11 @@ from noevict.platforms.systemd.found import InstanceState
 from noevict.redisconf import render as conf
 from noevict.secrets.store import Secrets
 from noevict.server import password_rotation
+from noevict.server.space import MIB
 from noevict.settings.model import Settings
 from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
 from noevict.templates import render
 
-MIB = 1 << 20
 LEASE_SECONDS = 60  # how long a start waits for the addresses that the host gets by DHCP
 
 # systemd waits until a server has loaded its data, and no limit suits everybody's data: 100 GB take a quarter of an

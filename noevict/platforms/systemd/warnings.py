@@ -9,10 +9,10 @@ from noevict.pki import validity
 from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.pki.host_names import is_address
 from noevict.platforms.systemd.found import InstanceState
-from noevict.platforms.systemd.wanted import MIB, Target
+from noevict.platforms.systemd.wanted import Target
 from noevict.secrets.store import Secrets
 from noevict.server.progress import loading
-from noevict.server.space import COPIED, mib
+from noevict.server.space import COPIED, MIB, mib
 from noevict.settings.model import Settings
 from noevict.settings.validators import LOOPBACK, MOST_ADDRESSES
 

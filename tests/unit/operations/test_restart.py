@@ -32,10 +32,10 @@ def refused(*, undo: Any = None, gone: bool = False) -> list[str]:
             raise NoevictError(WHY)
         return []
 
-    found = SimpleNamespace(live=Live(Reach.MUTE))
-    run: Any = SimpleNamespace(
-        layout=LAYOUTS["redis"], found=found, machine=SimpleNamespace(shell=shell), undo=undo
-    )
+    layout, found = LAYOUTS["redis"], SimpleNamespace(live=Live(Reach.MUTE))
+    plan = SimpleNamespace(target=SimpleNamespace(layout=layout))
+    machine = SimpleNamespace(shell=shell)
+    run: Any = SimpleNamespace(layout=layout, found=found, plan=plan, machine=machine, undo=undo)
     with pytest.raises(NoevictError, match=f"^{WHY}$"):
         before_restart(run)
     return done[1:]
