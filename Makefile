@@ -38,12 +38,12 @@ test-long: ## every test, every case of each: hours
 test-unit: .venv/dev ## the pure tests: no root, no network, seconds (ARGS go to pytest)
 	$(PYTEST) $(SOME) tests/unit $(ARGS)
 
-test-server: private WORKERS = 3
+test-server: private WORKERS = 4
 test-server: .venv/dev ## against real Redis and Valkey processes of every supported release
 	$(LAB) packages
 	$(PYTEST) $(SOME) tests/server $(ARGS)
 
-test-hosts: private WORKERS = 4
+test-hosts: private WORKERS = 6
 test-hosts: .venv/dev ## the users' commands against real Debian hosts over SSH (root)
 	$(LAB) packages
 	$(PYTEST) $(SOME) --dist loadfile --no-loadscope-reorder tests/hosts $(ARGS)

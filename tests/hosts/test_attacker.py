@@ -75,7 +75,7 @@ def test_an_attacker_beside_a_take_over_wins_nothing(boot: Boot, attacked: Check
     assert_nothing_won(stage, "take-over", KITS)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", sample(KNOWN.keys(), "A.3", "A.4", "A.5", "A.7"))
 def test_what_was_won_once_is_not_won_again(lab: Lab, attacked: Checkout, name: str) -> None:
     assert play(lab, attacked, KNOWN[name]) == []
 

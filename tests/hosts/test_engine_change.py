@@ -253,7 +253,9 @@ def test_if_the_new_server_does_not_start_the_old_one_is_put_back_and_no_other_h
     checkout.list_hosts(hosts, **settings)
     for _ in range(2):  # its package is installed by the second run
         done = deploy(checkout, code=1)
-        [failed] = [host for host in hosts if "Redis runs again, with its data" in lines_about(done, host)]
+        failures = [host for host in hosts if "Redis runs again, with its data" in lines_about(done, host)]
+        assert len(failures) == 1, done
+        [failed] = failures
         others = [host for host in hosts if host is not failed]
         for host in others:
             assert f"not restarted: {failed.name} did not come back; fix that first" in lines_about(
