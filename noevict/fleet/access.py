@@ -9,11 +9,30 @@ from noevict.errors import NoevictError
 from noevict.fleet.endpoint import EXPORTER, HEALTH, Endpoint
 from noevict.inventory.reader import read_fleet
 from noevict.pki import authority
-from noevict.pki.contexts import client_context
-from noevict.secrets.store import IDS, load_secrets, locate
+from noevict.pki.contexts import trusting
+from noevict.secrets.store import IDS, Secrets, load_secrets, locate
 
 _CERTIFICATE_DAYS = 1  # of our own, for servers that ask for one
 _RENEW = timedelta(hours=12)
+
+
+def make_own_certificate(secrets: Secrets, now: datetime) -> str:
+    """Return noevict's own certificate and key (PEM), for servers that ask for one; valid for a day."""
+    return "".join(authority.make_client_certificate(secrets.ca, "noevict", now, _CERTIFICATE_DAYS))
+
+
+def tls_context(endpoint: Endpoint, secrets: Secrets, certificate: str | None) -> ssl.SSLContext:
+    """Return how noevict checks a server's certificate: against its CA, strictly if that is the fleet's own CA.
+
+    ``certificate``: noevict's own, with its key (PEM). Raise NoevictError if the CA cannot be read.
+    """
+    ca = secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
+    try:
+        return trusting(ca.encode(), certificate, strict=endpoint.ca is None)
+    except ssl.SSLError:
+        raise NoevictError(
+            f"{endpoint.name}: redis_tls_ca: should hold certificates in PEM, has one that cannot be read"
+        ) from None
 
 
 class Access:
@@ -37,7 +56,8 @@ class Access:
         key = (endpoint.ca, endpoint.asks_certificate)
         made, context = self._contexts.get(key, (now, None))
         if context is None or (endpoint.asks_certificate and now - made > _RENEW):
-            context = self._make_context(endpoint, now)
+            own = make_own_certificate(self._secrets, now) if endpoint.asks_certificate else None
+            context = tls_context(endpoint, self._secrets, own)
             self._contexts[key] = (now, context)
         return context
 
@@ -69,17 +89,3 @@ class Access:
             with suppress(OSError):
                 found.append((locate(self._root) / name).stat().st_mtime)
         return tuple(found)
-
-    def _make_context(self, endpoint: Endpoint, now: datetime) -> ssl.SSLContext:
-        ca = self._secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
-        certificate = None
-        if endpoint.asks_certificate:
-            certificate = "".join(
-                authority.make_client_certificate(self._secrets.ca, "noevict", now, _CERTIFICATE_DAYS)
-            )
-        try:
-            return client_context(ca.encode(), certificate, strict=endpoint.ca is None)
-        except ssl.SSLError:
-            raise NoevictError(
-                f"{endpoint.name}: redis_tls_ca: should hold certificates in PEM, has one that cannot be read"
-            ) from None

@@ -1,6 +1,6 @@
 """Wanted files and directories, and how those that were found differ. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from noevict.machine.found import File
@@ -22,6 +22,14 @@ class WantedFile:
     def placed(self) -> bool:
         """Whether it is written as a whole, with owner and mode: a file whose content is ours."""
         return self.content is not None
+
+
+def is_due(file: WantedFile, due: Iterable[Change]) -> bool:
+    """Return whether a change is due to a file that is written whole, or to a directory that is missing."""
+    about = [change for change in due if change.path == file.path]
+    return (
+        any(change.part is Part.FILE for change in about) if file.directory else file.placed and bool(about)
+    )
 
 
 def attributes(found: File, wanted: WantedFile, how: How = How.FILE) -> Iterator[Change]:

@@ -1,6 +1,7 @@
 """The server's certificate: the host makes the key, and the fleet's CA signs it."""
 
 from noevict.pki import authority
+from noevict.platforms.systemd import steps
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script
@@ -41,6 +42,6 @@ def renew_certificate(run: InstanceRun) -> None:
         seconds=SYNC_SECONDS,
         what="placing the certificate",
     )
-    if run.found.live.user == "admin" and run.found.live.config.get("tls-cert-file"):
+    if steps.loads_certificate(run.found):
         # Setting the same path again makes the server read all its TLS files again; connections stay open.
         run.client.config_set("tls-cert-file", f"{layout.tls}/server.crt")

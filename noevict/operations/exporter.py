@@ -15,8 +15,9 @@ from noevict.companions.exporter.scrape import verify
 from noevict.companions.exporter.wanted import BINARY, CERTIFICATE, ETC, KEY, PACKAGE, UNIT
 from noevict.errors import NoevictError
 from noevict.inventory.reader import read_fleet
+from noevict.machine.files import is_due
 from noevict.operations.check import failing
-from noevict.operations.files import file_script, is_due
+from noevict.operations.files import file_script
 from noevict.operations.lock import changed_fields, different, take_lock
 from noevict.operations.packages import APT_SECONDS
 from noevict.operations.passwords import finish_passwords

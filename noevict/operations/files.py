@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable
 
-from noevict.engines.package_layout import Layout
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
 from noevict.operations.service import protect_configuration
-from noevict.plan.change import Change, Part
+from noevict.plan.change import Part
 from noevict.platforms.systemd import steps
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script, throwaway_server
 from noevict.ssh.shell import SYNC_SECONDS
-
-LOGS_MODE = "2750"
 
 
 @host_operation
@@ -32,22 +29,11 @@ def test_configuration(run: InstanceRun) -> None:
 @host_operation
 def fix_permissions(run: InstanceRun) -> None:
     """Set owners and modes of directories, certificates and data: the next operations have to read them."""
-    layout, due = run.layout, {change.path for change in steps.access_due(run.plan)}
-    lines = (
-        f"{file.owner} {file.group} {file.mode} {file.path}"
-        for file in run.plan.target.files
-        if file.path in due
-    )
-    user, made = layout.user, script("user", user=layout.user, data=layout.data)
-    owned = (layout.rdb, layout.append_only, layout.single_aof)
-    data = (f"{user} {user} - {path}" for path in owned if path in due)
-    logs = (
-        f"{user} adm {mode} {path}"
-        for path, mode in ((layout.logs, LOGS_MODE), (layout.logfile, "640"))
-        if path in due
-    )
+    layout = run.layout
     run.machine.shell(
-        made + script("descriptors", user=user) + script("access", wanted="\n".join((*lines, *data, *logs))),
+        script("user", user=layout.user, data=layout.data)
+        + script("descriptors", user=layout.user)
+        + script("access", wanted="\n".join(steps.owners_and_modes(run.plan))),
         seconds=SYNC_SECONDS,
         what="setting owners and modes",
     )
@@ -56,7 +42,7 @@ def fix_permissions(run: InstanceRun) -> None:
 @host_operation
 def write_files(run: InstanceRun) -> None:
     """Write all files that are due, and set kernel values."""
-    layout, target = run.layout, run.plan.target
+    layout = run.layout
     lines = run.machine.shell(
         script("user", user=layout.user, data=layout.data)
         + script("descriptors", user=layout.user)
@@ -73,9 +59,8 @@ def write_files(run: InstanceRun) -> None:
         what="placing files",
     )
     protect_configuration(run)  # not before: what an earlier run kept may be older than the present file
-    due = [file for file in (*target.files, _logs(layout)) if is_due(file, run.plan.changes)]
     run.machine.shell(
-        file_script(layout.etc, due, reload=not steps.installs_server(run.plan)),
+        file_script(layout.etc, steps.files_to_write(run.plan), reload=not steps.installs_server(run.plan)),
         seconds=SYNC_SECONDS,
         what="placing files",
     )
@@ -88,11 +73,6 @@ def write_files(run: InstanceRun) -> None:
         run.machine.shell(script("kernel", **KERNEL), what="setting kernel values")
 
 
-def _logs(layout: Layout) -> WantedFile:
-    """Return the directory of logs as the package makes it."""
-    return WantedFile(layout.logs, layout.user, "adm", LOGS_MODE, directory=True)
-
-
 def file_script(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
     """Return the script that writes the files.
 
@@ -100,14 +80,6 @@ def file_script(etc: str, files: Iterable[WantedFile], *, reload: bool) -> str:
     """
     wanted = "\n".join(map(_line, files))
     return script("files", etc=etc, wanted=wanted, reload="yes" if reload else "no")
-
-
-def is_due(file: WantedFile, due: Iterable[Change]) -> bool:
-    """Return whether a change is due to a file that is written whole, or to a directory that is missing."""
-    about = [change for change in due if change.path == file.path]
-    return (
-        any(change.part is Part.FILE for change in about) if file.directory else file.placed and bool(about)
-    )
 
 
 def _line(file: WantedFile) -> str:

@@ -148,7 +148,7 @@ def put_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
     except (NoevictError, *HOST_FAILURES) as error:
         return (*why, f"and the old configuration could not be put back: {sentence(error)}")
     if back and not run.failing:
-        return (*why, f"the old configuration is back, and {run.layout.title} is stopped as it was")
+        return (*why, f"the old configuration is back, and {run.layout.title} is stopped, as before")
     why = (*why, "the old configuration is back") if back else why
     return try_again(run, why) if run.failing else why
 

@@ -13,8 +13,9 @@ from pyinfra.api.state import State
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
+from noevict.fleet.access import make_own_certificate, tls_context
 from noevict.fleet.endpoint import Endpoint
-from noevict.pki import authority, contexts
+from noevict.pki import contexts
 from noevict.pki.certificate import UserCertificate, load_user_certificate
 from noevict.pki.host_names import Owners, given_names
 from noevict.run.turns import RestartTurns
@@ -131,9 +132,7 @@ class RunContext:
     def client_pem(self) -> str:
         """Return noevict's own certificate and key (PEM), for servers that ask for one; valid for a day."""
         if self._client_pem is None:
-            self._client_pem = "".join(
-                authority.make_client_certificate(self.secrets.ca, "noevict", self.now, 1)
-            )
+            self._client_pem = make_own_certificate(self.secrets, self.now)
         return self._client_pem
 
     def record(
@@ -160,9 +159,8 @@ class RunContext:
         return records.read_one(records.locate(self.root), host)
 
     def trusting(self, endpoint: Endpoint) -> ssl.SSLContext:
-        """Return how noevict checks a server's certificate: against its CA, strictly if that is the fleet's own CA."""
-        ca = self.secrets.ca.certificate_pem if endpoint.ca is None else endpoint.ca
-        return contexts.trusting(ca.encode(), self.client_pem(), strict=endpoint.ca is None)
+        """Return how this run checks a server's certificate. Raise NoevictError as ``tls_context``."""
+        return tls_context(endpoint, self.secrets, self.client_pem())
 
     def try_own_certificate(self, settings: Settings, endpoint: Endpoint) -> None:
         """Check by a handshake in memory that a client of the endpoint accepts the user's own certificate.

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 from noevict.client.client import rewrite
 from noevict.errors import NoevictError
-from noevict.plan.change import Change, How, Part
+from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
 from noevict.run.instance import InstanceRun
-from noevict.run.kept import refusals, writes_refused
+from noevict.run.kept import write_refusals, writes_refused
 from noevict.run.loading import wait_until_loaded
 from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
@@ -52,7 +52,7 @@ def verify(run: InstanceRun, finish: Callable[[InstanceRun], object]) -> str:
         *_ways_in(run),
         *exposure.failed_writes(run.found.live),
     ]
-    if run.machine.lock and run.found.file(run.layout.takeover) is not None and not _taking_over(run):
+    if run.machine.lock and steps.ends_takeover(run.plan, run.found):
         # Whatever else is wrong: the host is managed from now on, and nothing earlier is put back.
         run.machine.shell(f"rm -f {run.layout.takeover}", what="ending the take-over")
     if wrong:
@@ -74,15 +74,10 @@ def still_refused(run: InstanceRun) -> str:
     Refusals from before a change of this run (a larger maxmemory, for example) count only if they continue.
     """
     if run.changed and writes_refused(run):
-        run.refused_before = refusals(run)
+        run.refused_before = write_refusals(run)
         time.sleep(RETRY_SECONDS)
         run.ask_again()
     return writes_refused(run)
-
-
-def _taking_over(run: InstanceRun) -> bool:
-    """Return whether the server is not ours yet, or has not started with our configuration yet."""
-    return not run.found.live.ours or bool(run.plan.due(How.RESTART))
 
 
 def _made_by_verification(run: InstanceRun, change: Change) -> bool:

@@ -141,7 +141,7 @@ def test_a_start_that_fails_puts_the_configuration_of_a_stopped_server_back(
     lines = lines_about(done, host)
     assert done.returncode == 1, done
     assert [line for line in lines if "did not start" in line and "Failed opening Unix socket" in line], done
-    assert "the old configuration is back, and Redis is stopped as it was" in lines, done
+    assert "the old configuration is back, and Redis is stopped, as before" in lines, done
     assert unit(host).split("/")[0] in ("inactive", "failed")
     # Its data may be in append-only files by now.
     assert appendonly is False or files_of_redis(host) == before

@@ -22,7 +22,7 @@ from noevict.monitor.asking import dial, poll, tls
 from noevict.monitor.asking.dial import Resolver, Turns
 from noevict.monitor.asking.fleet import Monitor
 from noevict.monitor.asking.poll import Asker
-from noevict.monitor.health.health import Poll, Status, judge, refusals
+from noevict.monitor.health.health import Poll, Status, judge, write_refusals
 from noevict.pki import authority
 from tests.lab.servers import BINARIES, Binary
 from tests.server.served_fleet import Site
@@ -348,4 +348,4 @@ def test_a_server_with_very_many_error_codes_is_asked_all_the_same(site: Site, b
     for found in asyncio.run(look()):
         assert found.failure is None
         assert judge(found).status is Status.HEALTHY
-        assert refusals(found).counts == {}
+        assert write_refusals(found).counts == {}

@@ -17,7 +17,7 @@ from noevict.monitor.asking.poll import Asker
 from noevict.monitor.asking.reasons import SECONDS
 from noevict.monitor.asking.roster import Roster
 from noevict.monitor.asking.watched import View, Watched, log
-from noevict.monitor.health.health import judge, refusals
+from noevict.monitor.health.health import judge, write_refusals
 from noevict.server.writes import rise_since
 
 INTERVAL = 5.0
@@ -209,7 +209,7 @@ def look_once(root: Path, only: Collection[str] = ()) -> list[View]:
 def _since_last_look(view: View) -> View:
     """Judge the host by the writes refused since a run last looked at it, if that is known."""
     health, endpoint = view.health, view.endpoint
-    rise = rise_since(view.record.refusals, refusals(health.poll), health.number("uptime_in_seconds"))
+    rise = rise_since(view.record.refusals, write_refusals(health.poll), health.number("uptime_in_seconds"))
     if rise is None:
         return view
     judged = judge(health.poll, health.evicted_lately, rise, host=endpoint.name, cache=endpoint.cache)

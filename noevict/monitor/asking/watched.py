@@ -12,7 +12,7 @@ from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import NOTHING, Record
 from noevict.monitor.asking.poll import Asker
 from noevict.monitor.health.facts import reason, waiting
-from noevict.monitor.health.health import Health, Poll, Status, judge, refusals
+from noevict.monitor.health.health import Health, Poll, Status, judge, write_refusals
 from noevict.monitor.health.history import Evictions, Line
 from noevict.server.writes import Refusals, Rise, number, rise_since
 
@@ -97,7 +97,7 @@ class Watched:
 
     def _refused(self, poll: Poll, now: float) -> Rise | None:
         """Count the writes refused in the last minute. None if not known: the first poll is only the baseline."""
-        counted = refusals(poll)
+        counted = write_refusals(poll)
         if not counted.counts:
             return None
         before, self._counted = self._counted, counted

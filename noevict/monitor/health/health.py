@@ -169,7 +169,7 @@ def parse_refusals(text: str) -> dict[str, str]:
     return {REFUSALS[code]: str(count) for code, count in count_refusals(fields).items()}
 
 
-def refusals(poll: Poll) -> Refusals:
+def write_refusals(poll: Poll) -> Refusals:
     """Return how often the server had refused writes when it was asked."""
     counts = {code: number(poll.info, field) for code, field in REFUSALS.items()}
     known = {code: count for code, count in counts.items() if count is not None}

@@ -7,6 +7,7 @@ from noevict.client.failures import sentence
 from noevict.errors import NoevictError
 from noevict.operations.data.directories import stamp
 from noevict.operations.data.persistence import save, turn_aof_on, wait_until_written
+from noevict.platforms.systemd import steps
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script
 from noevict.server.space import Room, lacking
@@ -20,12 +21,9 @@ def write_append_only_files(run: InstanceRun) -> None:
     write it refuses all writes, and tries again for ever. AOF stays on only if redis.conf cannot be changed, or if an
     earlier run began the rewrite.
     """
-    found, live = run.found, run.found.live
-    on = live.config.get("appendonly") == "yes"
-    under_way = on and live.writing_aof and not live.number("aof_rewrites_consecutive_failures")
+    on = run.found.live.config.get("appendonly") == "yes"
     try:
-        # A start now would find data: append-only files, or else the RDB.
-        if under_way and (found.file(run.layout.manifest) is not None or not found.starts_with_aof):
+        if steps.waits_for_first_rewrite(run.plan, run.found):
             wait_until_written(run, run.client, {})
             _write_file(run, "yes")
         else:

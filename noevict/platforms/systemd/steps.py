@@ -1,11 +1,12 @@
 """Which steps a run has to make for a plan. Pure: deploy.py asks, in the order of its steps."""
 
+from noevict.machine.files import WantedFile, is_due
 from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd.found import InstanceState
 from noevict.platforms.systemd.preflight import takes_over
 from noevict.platforms.systemd.takeover import elsewhere, empty_elsewhere, places
-from noevict.platforms.systemd.wanted import Target
+from noevict.platforms.systemd.wanted import Target, logs_directory
 from noevict.server.live import Reach
 
 # Live values that a look also finds outside of Redis: in sockets and files.
@@ -37,6 +38,25 @@ def access_due(plan: Plan[Target]) -> tuple[Change, ...]:
     return tuple(change for change in due if change.part is Part.ACCESS and change.path not in written)
 
 
+def owners_and_modes(plan: Plan[Target]) -> tuple[str, ...]:
+    """Return a line "OWNER GROUP MODE PATH" for each path of ``access_due``; the mode "-": it stays as it is."""
+    layout, user = plan.target.layout, plan.target.layout.user
+    wanted = (
+        *((file.owner, file.group, file.mode, file.path) for file in plan.target.files),
+        *((user, user, "-", path) for path in (layout.rdb, layout.append_only, layout.single_aof)),
+        (user, "adm", logs_directory(layout).mode, layout.logs),
+        (user, "adm", "640", layout.logfile),
+    )
+    due = {change.path for change in access_due(plan)}
+    return tuple(" ".join(each) for each in wanted if each[-1] in due)
+
+
+def files_to_write(plan: Plan[Target]) -> tuple[WantedFile, ...]:
+    """Return the files to write whole and the directories to make."""
+    files = (*plan.target.files, logs_directory(plan.target.layout))
+    return tuple(file for file in files if is_due(file, plan.changes))
+
+
 def writes_files(plan: Plan[Target]) -> bool:
     return len(plan.due(How.FILE, How.KERNEL)) > len(access_due(plan))
 
@@ -49,6 +69,14 @@ def sets_live(plan: Plan[Target], found: InstanceState) -> bool:
 def writes_append_only_files(plan: Plan[Target], found: InstanceState) -> bool:
     """Whether the running server writes all its keys to append-only files first."""
     return _turns_aof_on(plan, found) and not empty_elsewhere(found.live, plan.target.layout)
+
+
+def waits_for_first_rewrite(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether the running server already writes its keys to append-only files, and a start now would find data."""
+    live = found.live
+    under_way = live.config.get("appendonly") == "yes" and live.writing_aof
+    there = found.file(plan.target.layout.manifest) is not None or not found.starts_with_aof
+    return under_way and not live.number("aof_rewrites_consecutive_failures") and there
 
 
 def sets_old_aof_aside(plan: Plan[Target], found: InstanceState) -> bool:
@@ -76,6 +104,17 @@ def changes_only_redis(plan: Plan[Target]) -> bool:
         change.how is How.LIVE and change.directive and change.directive not in SEEN_OUTSIDE
         for change in plan.changes
     )
+
+
+def loads_certificate(found: InstanceState) -> bool:
+    """Whether the running server is ours and serves TLS: it has to load a certificate that was replaced."""
+    return found.live.ours and bool(found.live.config.get("tls-cert-file"))
+
+
+def ends_takeover(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether a server that is being taken over has started with our configuration."""
+    there = found.file(plan.target.layout.takeover) is not None
+    return there and found.live.ours and not plan.due(How.RESTART)
 
 
 def starts_server(plan: Plan[Target], found: InstanceState) -> bool:

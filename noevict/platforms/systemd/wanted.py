@@ -233,6 +233,11 @@ def wanted_files(layout: Layout, texts: Mapping[str, str]) -> tuple[WantedFile, 
     )
 
 
+def logs_directory(layout: Layout) -> WantedFile:
+    """Return the directory of the server's logs as its package makes it. It is made again only if it is missing."""
+    return WantedFile(layout.logs, layout.user, "adm", "2750", directory=True)
+
+
 def tls_files(layout: Layout) -> tuple[WantedFile, ...]:
     """Return the files of the certificate, the directory first."""
     return (

@@ -15,7 +15,15 @@ from noevict import monitor
 from noevict.fleet.endpoint import Endpoint
 from noevict.fleet.records import Drift, Record
 from noevict.monitor.asking.watched import View
-from noevict.monitor.health.health import FIELDS, Poll, Status, judge, parse_info, parse_refusals, refusals
+from noevict.monitor.health.health import (
+    FIELDS,
+    Poll,
+    Status,
+    judge,
+    parse_info,
+    parse_refusals,
+    write_refusals,
+)
 from noevict.monitor.health.history import HOUR, POINTS, STEP, Evictions, Line
 from noevict.monitor.web.answers import HTTP_STATUS, fleet_answer, host_answer
 from noevict.server.writes import Refusals, Rise, number
@@ -175,7 +183,7 @@ def test_refusals_are_read_from_errorstats() -> None:
     }
     assert parse_refusals("# Errorstats\r\nerrorstat_ERRORSTATS_DISABLED:count=1\r\n") == {}
     poll = replace(WELL, info={**FINE, "errorstat_OOM": "5"})
-    assert refusals(poll) == Refusals(NOW, "a" * 40, {"OOM": 5})
+    assert write_refusals(poll) == Refusals(NOW, "a" * 40, {"OOM": 5})
 
 
 def test_the_worst_of_several_reasons_counts() -> None:

@@ -95,7 +95,7 @@ BACK = "putting the old configuration back"
         (
             Stopped("stopped"),
             ["hold", BACK],
-            ["the old configuration is back, and Redis is stopped as it was"],
+            ["the old configuration is back, and Redis is stopped, as before"],
         ),
         # One that systemd tried to start continues as it did.
         (

@@ -1,6 +1,7 @@
 """Which steps of a run a plan takes: none on a host that is as wanted, and for each change those that make it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -126,6 +127,73 @@ def test_owners_and_modes_are_due_by_themselves_for_what_is_not_written_whole() 
     host = managed("trixie").but_file(CONF, mode="644").but_file(CRT, mode="600").but_file(TLS, mode="700")
     host = host.but_file("/etc/redis", mode="755")
     assert [change.path for change in steps.access_due(host.plan)] == ["/etc/redis"]
+
+
+def test_owners_and_modes_are_those_that_are_wanted_and_modes_of_data_stay() -> None:
+    host = managed("trixie").but_file("/etc/redis", mode="755").but_file(CONF, mode="644")
+    dump = File(DUMP, "regular file", "root", "root", "600")
+    log = File(host.layout.logfile, "regular file", "redis", "adm", "440")
+    files = {
+        **host.state.files,
+        log.path: log,
+        host.layout.logs: replace(log, path=host.layout.logs, mode="550"),
+    }
+    assert set(steps.owners_and_modes(host.but(files=files, data={DUMP: dump}).plan)) == {
+        "root redis 3770 /etc/redis",
+        f"redis redis - {DUMP}",
+        "redis adm 2750 /var/log/redis",
+        "redis adm 640 /var/log/redis/redis-server.log",
+    }
+
+
+def test_files_are_written_whole_and_a_directory_is_only_made() -> None:
+    def written(host: Managed) -> list[str]:
+        return [file.path for file in steps.files_to_write(host.plan)]
+
+    host = managed("trixie")
+    assert written(host.but_file(CONF, mode="644").but_file("/etc/redis", mode="755")) == [CONF]
+    assert written(host.but_file(CRT, mode="600")) == []
+    layout, files = host.layout, host.state.files
+    without = host.but(files={path: file for path, file in files.items() if path not in (layout.logs, CONF)})
+    assert written(without) == [CONF, layout.logs]
+    [logs] = [file for file in steps.files_to_write(without.plan) if file.path == layout.logs]
+    assert (logs.owner, logs.group, logs.mode, logs.directory) == ("redis", "adm", "2750", True)
+
+
+def test_a_first_rewrite_is_waited_for_if_a_start_now_would_find_data() -> None:
+    def waits(host: Managed) -> bool:
+        return steps.waits_for_first_rewrite(host.plan, host.state)
+
+    host = managed("trixie").but(aof_open=False)
+    assert not waits(host)
+    for info in ({"aof_rewrite_in_progress": 1}, {"aof_rewrite_scheduled": 1}):
+        assert waits(host.but_info(**info))
+    under_way = host.but_info(aof_rewrite_in_progress=1)
+    assert not waits(under_way.but_info(aof_rewrites_consecutive_failures=1))
+    assert not waits(under_way.but_config(appendonly="no"))
+    gone = under_way.but(data={})
+    assert not waits(gone)  # the file says yes: a start would find no data
+    assert waits(gone.but(conf=(host.state.conf or "").replace("appendonly yes", "appendonly no")))
+
+
+def test_only_a_server_of_ours_that_serves_tls_loads_a_certificate() -> None:
+    host = managed("trixie")
+    assert steps.loads_certificate(host.state)
+    assert not steps.loads_certificate(host.but({"user": "default"}).state)
+    assert not steps.loads_certificate(host.but_config(tls_cert_file="").state)
+    assert not steps.loads_certificate(stopped(host).state)
+
+
+def test_a_takeover_ends_once_the_server_has_started_with_our_configuration() -> None:
+    def ends(host: Managed) -> bool:
+        return steps.ends_takeover(host.plan, host.state)
+
+    host, path = managed("trixie"), managed("trixie").layout.takeover
+    marked = host.but(files={**host.state.files, path: File(path, "regular file", "root", "root", "600")})
+    assert (ends(host), ends(marked)) == (False, True)
+    assert not ends(marked.but({"user": "default"}))
+    assert not ends(marked.but_config(databases="3"))
+    assert ends(marked.but_config(hz="50"))
 
 
 def test_one_change_that_others_can_see_is_enough_for_another_look() -> None:
