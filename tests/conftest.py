@@ -1,6 +1,7 @@
-"""For all tests: what a skip means in CI, and how long hypothesis may take."""
+"""For all tests: what a skip means in CI, how long hypothesis may take, and what Ctrl-C does."""
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -10,6 +11,10 @@ from hypothesis import settings
 # Two cores are shared with servers and hosts: how long one example takes says nothing.
 settings.register_profile("noevict", deadline=None)
 settings.load_profile("noevict")
+
+# A shell's background job ignores Ctrl-C, and so would every command that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SKIPS_FAIL = os.environ.get("CI") == "true"
 

@@ -185,12 +185,15 @@ def test_a_command_that_is_watched_ends_with_ctrl_c_as_it_should(host: Host) -> 
         stdout=subprocess.PIPE,
     )
     with process:
-        assert process.stdout
-        assert process.stdout.readline() == b"OK\n"
-        host.server.redis.ping()
-        assert b'"PING"' in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"OK\n"
+            host.server.redis.ping()
+            assert b'"PING"' in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 def test_a_lost_connection_is_made_again_for_the_next_command_and_none_is_sent_twice(host: Host) -> None:
