@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from noevict.engines.package_layout import DIRECTORY
 from noevict.machine.addresses import Address
 from noevict.secrets.passwords import Generation
+
+# The id and the generation of the host's own passwords.
+ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """A host's own passwords: writes root's files about them on the host, and ends older passwords."""
 
 from noevict.acl import diff as acl_diff
+from noevict.engines.package_layout import DIRECTORY
 from noevict.errors import NoevictError
+from noevict.machine.found import GIVEN, ID
 from noevict.operations.files import file_script
 from noevict.operations.live import change_users
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
 from noevict.server import password_rotation
-from noevict.server.password_rotation import DIRECTORY, GIVEN, ID
 from noevict.ssh.shell import SYNC_SECONDS
 
 

@@ -1,12 +1,12 @@
 """Stops managing a host, and leaves its Redis running as it is."""
 
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
+from noevict.engines.package_layout import DIRECTORY
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import take_lock
 from noevict.run.host_operation import last_host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
-from noevict.server.password_rotation import DIRECTORY
 
 
 @last_host_operation

@@ -6,11 +6,10 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from noevict.engines.package_layout import Layout
+from noevict.engines.package_layout import DIRECTORY, Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
 from noevict.server.listening import kernel_names
-from noevict.server.password_rotation import DIRECTORY
 
 _HERE = Path(__file__).parent
 # The fields of a Layout that the look at a server uses.

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from noevict.acl import diff as acl_diff
-from noevict.machine.found import MachineState
+from noevict.machine.found import GIVEN, ID, MachineState
 from noevict.plan.change import Change, How, Part
 from noevict.secrets.host_passwords import PER_HOST
 from noevict.secrets.store import Secrets
 from noevict.server.live import NOT_UNDERSTOOD, Live
 
-DIRECTORY = "/var/lib/noevict"  # only for root
-ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
 PASSWORDS, OLDER = acl_diff.PASSWORDS, "older passwords"  # aspects of a user
 _WATCHING = ("health", "exporter")
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from noevict.engines.package_layout import DIRECTORY
 from noevict.errors import NoevictError
 from noevict.machine.found import DropIn, Listener, MachineState, OtherServer
 from noevict.machine.read import END, Section, read_files, read_key_digest, read_machine
 from noevict.platforms.systemd.found import InstanceState
-from noevict.server.password_rotation import DIRECTORY
 from noevict.server.writes import Disk
 
 # A cgroup without a limit: "max" in version 2, 2^63 rounded down to a page in version 1.

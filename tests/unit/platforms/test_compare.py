@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from noevict.machine.addresses import Address
-from noevict.machine.found import Package, Sysctl
+from noevict.machine.found import ID, Package, Sysctl
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import changed_fields
 from noevict.pki.authority import make_ca, make_client_certificate
@@ -15,7 +15,6 @@ from noevict.pki.certificate import Certificate, UserCertificate
 from noevict.pki.validity import DAYS
 from noevict.plan.change import Change, How, Part
 from noevict.server.live import Reach
-from noevict.server.password_rotation import ID
 from noevict.settings.model import build_settings
 from tests.unit.looks.captured import MANAGED
 from tests.unit.looks.deviations import ACL, ALL, CONF, CRT, DROPIN, OTHER, TLS, UNIT, Cases, line_of, unit

@@ -12,6 +12,7 @@ import pytest
 
 from noevict.companions.exporter.wanted import passwords_file
 from noevict.errors import NoevictError
+from noevict.machine.found import ID
 from noevict.pki import authority
 from noevict.scripts import script
 from noevict.secrets.host_passwords import (
@@ -27,7 +28,7 @@ from noevict.secrets.host_passwords import (
 from noevict.secrets.passwords import Generation
 from noevict.secrets.store import Secrets, sha256
 from noevict.server.live import NOT_UNDERSTOOD
-from noevict.server.password_rotation import ID, OLDER, admin_logins, gives_passwords, left_over, stale
+from noevict.server.password_rotation import OLDER, admin_logins, gives_passwords, left_over, stale
 from tests.unit.looks.captured import edited, read_one
 from tests.unit.looks.managed import Managed, fresh, managed
 
