@@ -214,9 +214,11 @@ def test_every_panel_of_the_dashboard_shows_something(under: Scraped) -> None:
 
 
 def grow(server: Running) -> None:
-    """Memory is used, and read."""
+    """Memory is used, and read, and once more a write is refused."""
     server.redis.append("grows", "x" * 10_000)
     server.redis.get("session")
+    fill_up(server)
+    make_room(server)
 
 
 def test_a_run_reads_what_the_exporter_sends(under: Scraped) -> None:

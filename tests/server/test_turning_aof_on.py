@@ -65,7 +65,7 @@ class Run:
             file=lambda path: path if manifest.exists() and path == str(manifest) else None,
             starts_with_aof="appendonly yes" in self.server.conf.read_text(),
         )
-        self.plan = SimpleNamespace(target=SimpleNamespace(text=lambda _: self.wanted))
+        self.plan = SimpleNamespace(target=SimpleNamespace(layout=self.layout, text=lambda _: self.wanted))
         self.client = Moments(client, self.moment)
 
     @property
