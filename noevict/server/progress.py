@@ -1,9 +1,12 @@
-"""How far a server is with loading or saving its data, by what it reports. Pure."""
+"""How far a server is with loading or saving its data, by what it reports, and how long that may take. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Info = Mapping[str, Any]  # INFO persistence
+# How long a run waits for a server:
+STILL_SECONDS = 1800  # without progress: saving one key of 100 GB takes about as long
+MOST_SECONDS = 86400  # even with progress: a terabyte takes hours; a server that lies takes for ever
 
 
 def loading(info: Info) -> tuple[object, str]:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import gevent
 
 from noevict.errors import NoevictError
+from noevict.server.progress import MOST_SECONDS, STILL_SECONDS
 
-STILL_SECONDS = 1800  # without progress: saving one key of 100 GB takes about as long
-MOST_SECONDS = 86400  # even with progress: a terabyte takes hours; a server that lies takes for ever
 REPORT_SECONDS = 5  # until the first line about it; then twice as long each time, up to
 REPORT_MOST = 60
 POLL_SECONDS = 0.1

@@ -7,8 +7,9 @@ import gevent
 import pytest
 
 from noevict.errors import NoevictError
+from noevict.server.progress import STILL_SECONDS
 from noevict.ssh import waits
-from noevict.ssh.waits import STILL_SECONDS, ProgressDeadline, reported_meanwhile
+from noevict.ssh.waits import ProgressDeadline, reported_meanwhile
 
 HOUR = 3600
 
