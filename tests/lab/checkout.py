@@ -1,6 +1,8 @@
 """A fresh copy of the repository, as a user has it, and the user's literal commands run in it."""
 
+import atexit
 import compileall
+import functools
 import json
 import os
 import shutil
@@ -49,6 +51,27 @@ class Result:
         return f"{' '.join(self.command)}: exit {self.returncode}\n{self.output}"
 
 
+@functools.cache
+def compiled_copy(repository: Path) -> Path:
+    """A directory with the files of the repository as they are now. Compiling takes half a second each time."""
+    directory = Path(tempfile.mkdtemp(prefix="noevict-checkout-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    listing = ("git", "-C", str(repository), "ls-files", "-z", "-co", "--exclude-standard")
+    names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (repository / name).is_file():  # not one that was removed and is still in the index
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, directory / name)
+    compile_modules(directory)
+    directory.chmod(0o755)
+    return directory
+
+
+def compile_modules(directory: Path) -> None:
+    """As `make deploy` does: pyinfra writes no .pyc. Those that an earlier release left must not count."""
+    compileall.compile_dir(directory / "noevict", quiet=1, force=True)
+
+
 class Checkout:
     """The files that git tracks or would track, copied to ``directory/checkout``; no secrets/ in it.
 
@@ -70,8 +93,8 @@ class Checkout:
                     tarfile, "data_filter", None
                 )  # Debian 12's Python has none
                 archive.extractall(self.root)  # noqa: S202 - made by us
+                compile_modules(self.root)
                 self._earlier = [member.name for member in archive if member.isfile()]
-            self._compile()
 
     def upgrade(self) -> None:
         """Do what ``git pull`` does: the user's own files stay, and so does hosts.yml, which the user has changed."""
@@ -83,17 +106,7 @@ class Checkout:
         self.hosts_yml.write_text(hosts)
 
     def _copy_repository(self) -> None:
-        listing = ("git", "-C", str(self._repository), "ls-files", "-z", "-co", "--exclude-standard")
-        names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-        for name in filter(None, names.split("\0")):
-            if (self._repository / name).is_file():  # not one that was removed and is still in the index
-                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self._repository / name, self.root / name)
-        self._compile()
-
-    def _compile(self) -> None:
-        # As `make deploy` does: pyinfra writes no .pyc. What an earlier release left must not count.
-        compileall.compile_dir(self.root / "noevict", quiet=1, force=True)
+        shutil.copytree(compiled_copy(self._repository), self.root, dirs_exist_ok=True)
 
     @classmethod
     @contextmanager
