@@ -154,8 +154,6 @@ def test_the_cases_are_the_steps_of_a_run(
         "provisioning: Install the server",
         "remediation: Change the running server",
         f"remediation: {RESTART}",
-        f"take-over: {FILES}",
-        f"engine: {ENGINE}",
     ),
 )
 def test_a_run_that_is_killed_before_and_after_a_step_is_finished_by_the_next(

@@ -14,6 +14,7 @@ from tests.hosts.manual_changes import apply_changes, install_foreign, plaintext
 from tests.lab.checkout import Checkout
 from tests.lab.disk import Spec
 from tests.lab.host import Host
+from tests.sampling import sample
 
 PASSWORD = "what-the-clients-send-now"
 THEIRS = "-subj /CN=theirs -addext subjectAltName=DNS:theirs"
@@ -147,7 +148,7 @@ WHY = {
 }
 
 
-@pytest.mark.parametrize("engine", ["redis", "valkey"])
+@pytest.mark.parametrize("engine", sample(["redis", "valkey"], "valkey"))
 def test_the_last_words_begin_with_the_servers_own_fatal_line(
     boot: Boot, checkout: Checkout, engine: str
 ) -> None:

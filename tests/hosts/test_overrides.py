@@ -30,13 +30,11 @@ SUITES = ("trixie", "bookworm")
 CHOSEN = (
     "a drop-in over ours",
     "another start",
-    "a drop-in over ours until the next boot",
     "a directory for redis.conf",
     "a link for ETC/tls",
     "a kernel value over ours",
     "CONF immutable, changed",
     "ETC/tls/server.crt immutable, changed",
-    "ETC immutable",
     "DATA immutable, changed",
 )
 

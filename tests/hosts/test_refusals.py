@@ -21,11 +21,9 @@ BY_ID = {each.id: each for each in REFUSALS}
 CHOSEN = (
     "a replica",
     "a primary with a replica",
-    "a managed server made a replica",
     "Sentinel",
     "Cluster",
     "its port in use",
-    "less memory than is in use",
     "an old release",
     "not root",
     "data behind a link",

@@ -110,7 +110,7 @@ WAKES = {
 }
 
 
-@pytest.mark.parametrize("moment", sample(list(WAKES), "place", "CONFIG SET maxclients"))
+@pytest.mark.parametrize("moment", sample(list(WAKES), "place"))
 def test_an_owner_that_wakes_up_after_its_lock_was_lost_changes_nothing_more(
     boot: Boot, checkout: Checkout, moment: str
 ) -> None:

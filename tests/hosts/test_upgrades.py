@@ -18,8 +18,8 @@ from tests.sampling import sample, selected_cases
 KEYS = 200
 BY_ID = {upgrade.id: upgrade for upgrade in UPGRADES}
 CHOSEN = (
-    *("a newer package", "a newer package, Valkey", "theirs taken", "ours kept", "nobody to answer"),
-    *("killed as it configures", "killed as it unpacks", "the programs unpacked alone"),
+    *("a newer package", "ours kept", "nobody to answer"),
+    *("killed as it configures", "the programs unpacked alone"),
     *("unattended, held back", "unattended, ours kept", "needrestart"),
 )
 
