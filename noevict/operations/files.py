@@ -7,6 +7,7 @@ from noevict.machine.sysctl import KERNEL
 from noevict.operations.service import protect_configuration
 from noevict.plan.change import Part
 from noevict.platforms.systemd import steps
+from noevict.platforms.systemd.preflight import takes_over
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script, throwaway_server
@@ -50,7 +51,7 @@ def write_files(run: InstanceRun) -> None:
             "place",
             etc=layout.etc,
             conf=layout.conf,
-            acl=layout.aclfile,
+            acl=layout.aclfile if takes_over(run.found, layout) else "",
             package=layout.package,
             previous=layout.previous,
             keep=steps.keeps_configuration(run.plan, run.found),

@@ -247,11 +247,11 @@ def _restore(run: InstanceRun, why: str) -> tuple[str, ...]:
 
 
 def _restore_files(run: InstanceRun) -> bool:
-    """Put the last configuration that worked back in place. Return False if there is none."""
+    """Put the last configuration that worked back in place, but not its users. Return False if there is none."""
     layout = run.layout
     data = steps.data_directives(run.plan, run.found)
     lines = "\n".join(f"{name} {value}" for name, value in data.items())
-    put = script("rollback", conf=layout.conf, acl=layout.aclfile, previous=layout.previous, lines=lines)
+    put = script("rollback", conf=layout.conf, acl="", previous=layout.previous, lines=lines)
     return "none" not in run.machine.shell(
         put, seconds=SYNC_SECONDS, what="putting the old configuration back"
     )

@@ -1,6 +1,7 @@
 # Goes after user.sh and descriptors.sh: keep the last good configuration, and keep dpkg away from ours.
-# etc, conf, acl, package, previous: paths and names; keep: yes if the configuration works now, stopped if the server does
-# not run, else no. Prints "asks" if dpkg will ask about redis.conf, because the package's own file is no longer available.
+# etc, conf, package, previous: paths and names; acl: as for rollback.sh; keep: yes if the configuration works now, stopped
+# if the server does not run, else no. Prints "asks" if dpkg will ask about redis.conf, because the package's own file is no
+# longer available.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -13,7 +14,7 @@ if [[ $keep != no && -e $conf && ! -e $previous/good ]]; then
   rm -rf "$previous/new" && mkdir "$previous/new"
   # Only a regular file can be put back, or be what the server needs.
   if descriptors copy "$conf" "$previous/new/conf" 2>/dev/null && [[ -e $previous/new/conf ]]; then
-    descriptors copy "$acl" "$previous/new/acl" 2>/dev/null || true
+    [[ ! $acl ]] || descriptors copy "$acl" "$previous/new/acl" 2>/dev/null || true
     [[ $keep != stopped ]] || : >"$previous/new/stopped"
     # Its name is not on disk before what it holds: an empty file would be put back after a power cut.
     sync "$previous"/new/* "$previous/new"

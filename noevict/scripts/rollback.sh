@@ -1,5 +1,6 @@
-# Put back the last configuration that worked, or the one that was there when a server did not run. conf, acl, previous;
-# lines: directives, "NAME VALUE" each, that redis.conf must have, whatever the old one had. Prints "none" if there is none.
+# Put back the last configuration that worked, or the one that was there when a server did not run. conf, previous; acl: of
+# a take-over, else nothing; lines: directives, "NAME VALUE" each, that redis.conf must have, whatever the old one had.
+# Prints "none" if there is none.
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -30,5 +31,7 @@ set_lines() { # file; for the server the last line of a name counts
   done <<<"$lines"
 }
 back "$previous/good/conf" "$conf"
-back "$previous/good/acl" "$acl"
+# What is kept may be from a much earlier run. A managed server's users stay: passwords and users that are gone since do
+# not come back.
+[[ ! $acl ]] || back "$previous/good/acl" "$acl"
 sync "${conf%/*}"

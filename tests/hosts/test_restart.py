@@ -110,6 +110,22 @@ def test_a_restart_that_fails_puts_the_old_configuration_back(checkout: Checkout
     assert_keys(checkout, host)
 
 
+def test_no_rollback_brings_a_user_back_that_was_removed_since(checkout: Checkout, host: Host) -> None:
+    checkout.list_hosts([host], redis_users={"leaver": "app"})
+    deploy(checkout)
+    for users in ({"leaver": "app"}, {}):  # the first run keeps a configuration that the second one puts back
+        checkout.list_hosts([host], redis_users=users, **NOWHERE)
+        done = checkout.run(*DEPLOY)
+        assert "Redis runs again, with its old configuration" in lines_about(done, host), done
+        assert ("user leaver " in host.read("/etc/redis/users.acl")) == bool(users)
+        with admin(checkout, host) as client:
+            assert ("leaver" in client.acl_users()) == bool(users)
+    checkout.list_hosts([host])
+    deploy(checkout)
+    assert_clean(checkout)
+    assert_keys(checkout, host)
+
+
 # Starts only while that file is not there.
 FAILING = "[Service]\nExecStartPre=+/usr/bin/test ! -e /etc/fails\n"
 

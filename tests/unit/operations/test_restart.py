@@ -156,7 +156,8 @@ def test_a_configuration_that_is_put_back_finds_the_data_where_it_is_now(
 ) -> None:
     run: Any = Stopped("stopped", **found)
     put_back(run, (WHY,))
-    assert script("rollback", conf=run.layout.conf, acl=run.layout.aclfile, previous=run.layout.previous,
+    # Its users stay as they are.
+    assert script("rollback", conf=run.layout.conf, acl="", previous=run.layout.previous,
                   lines=lines) == run.script  # fmt: skip
 
 

@@ -17,9 +17,9 @@ mv() { echo "mv ${*: -2}" >&2; command mv "$@"; }
 """
 
 
-def place(here: Path, keep: str) -> list[str]:
+def place(here: Path, keep: str, *, users: bool = True) -> list[str]:
     """Run it in a directory; what was synced and renamed."""
-    conf, acl, previous = here / "redis.conf", here / "users.acl", here / "previous"
+    conf, acl, previous = here / "redis.conf", here / "users.acl" if users else "", here / "previous"
     names = {"etc": here, "conf": conf, "acl": acl, "previous": previous, "package": "redis-server"}
     text = script("descriptors", user=getpass.getuser()) + script(
         "place", **{name: str(value) for name, value in names.items()}, keep=keep
@@ -72,3 +72,8 @@ def test_what_was_kept_of_a_stopped_server_is_not_put_back_for_one_that_cannot_b
     (here / "redis.conf").symlink_to("elsewhere")
     place(here, "stopped")
     assert kept(here) == {}
+
+
+def test_users_are_kept_only_if_they_are_asked_for(here: Path) -> None:
+    place(here, "yes", users=False)
+    assert kept(here) == {"conf": "port 6379\n"}
