@@ -9,10 +9,12 @@ from noevict.operations.packages import install
 from noevict.operations.service import (
     enable,
     last_log_lines,
+    left_stopped,
     service,
     settle,
     stop,
     stop_after_failure,
+    try_again,
     wait_until_ready,
 )
 from noevict.operations.uninstall import release_server
@@ -60,9 +62,8 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
             wait_until_ready(run, "start")
     except (NoevictError, *HOST_FAILURES) as error:
         run.context.restart_failed_on = run.name
-        if not hands_over:
-            raise
-        raise NoevictError(*_restore_old(run, old, sentence(error), moved)) from error
+        lines = _restore_old(run, old, sentence(error), moved if hands_over else "")
+        raise NoevictError(*lines) from error
     _compare(run, keys)
 
 
@@ -109,31 +110,41 @@ def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> Non
 
 
 def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
-    """Put the old server back, with its data. Return the lines to report."""
+    """Put the old server back, with its data. Return the lines to report.
+
+    ``moved``: "" if it had no data to hand over, and did not run: then it is put back as it was.
+    """
     try:
         now = service(run, "state").state
         if now == "running":
             # It may have served clients already.
-            return (
-                why,
-                f"{run.layout.title} is running, with the data handed over: fix the cause, then run again",
-            )
+            data = ", with the data handed over" if moved else ""
+            return (why, f"{run.layout.title} is running{data}: fix the cause, then run again")
         if now != "stopped":  # systemd would start one that failed again, on the data's port
             stop(run)
         service(run, "disable")
+        if not moved:
+            return _leave_old(old, why)
         source, target = old.layout.data, run.layout.data
         back = script("hand_back", source=source, target=target, old=old.layout.user, stamp=moved)
         run.machine.shell(script("as_user", user=run.layout.user) + back, what="giving the data back")
         enable(old)
         state = settle(old, "start").state
     except (NoevictError, *HOST_FAILURES) as error:
-        return (why, f"and {old.layout.title} could not be put back: {sentence(error)}")
+        return (why, f"and {old.layout.title} could not be put back: {sentence(error)}", *left_stopped(old))
     if state != "running":
         return (
             why,
             f"{old.layout.title} has its data again, but does not start with it: {last_log_lines(old)}",
         )
     return (why, f"{old.layout.title} runs again, with its data")
+
+
+def _leave_old(old: InstanceRun, why: str) -> tuple[str, ...]:
+    """Leave an old server that has no data as it was before: enabled or not, failing or stopped."""
+    if old.found.enabled:
+        enable(old)
+    return try_again(old, (why,)) if old.failing else (why, f"{old.layout.title} is stopped, as before")
 
 
 def _compare(run: InstanceRun, before: dict[str, tuple[int, int]]) -> None:

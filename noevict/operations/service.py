@@ -102,6 +102,7 @@ def keep_down(run: InstanceRun) -> None:
 
     It would come up with its old configuration while files and data change. Raise NoevictError if it runs by now.
     """
+    waits = run.predecessor or run
     for each in (run, run.predecessor):
         if each is None or run.found.pid or not steps.may_come_up(each.found):
             continue
@@ -113,9 +114,8 @@ def keep_down(run: InstanceRun) -> None:
             each.machine.log(
                 f"{each.layout.title}, which systemd tries to start, is stopped while it is changed"
             )
-    waits = run if steps.starts_server(run.plan, run.found) else run.predecessor
-    if waits is not None and waits.failing:
-        run.undo = partial(try_again, waits)
+            if each is waits:
+                run.undo = partial(try_again, each)
 
 
 def try_again(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
@@ -123,8 +123,17 @@ def try_again(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
     try:
         service(run, "start")
     except (NoevictError, *HOST_FAILURES) as error:
-        return (*why, f"and {run.layout.title} was not started again: {sentence(error)}")
+        failed = f"and {run.layout.title} was not started again: {sentence(error)}"
+        return (*why, failed, *left_stopped(run))
     return (*why, f"systemd tries to start {run.layout.title}, as before")
+
+
+def left_stopped(run: InstanceRun) -> tuple[str, ...]:
+    """Return the line about a server that systemd tried to start before this run stopped it; nothing if it did not."""
+    line = (
+        f"{run.layout.title}, which systemd tried to start, may be stopped now: fix the cause, then run again"
+    )
+    return (line,) if run.failing else ()
 
 
 def protect_configuration(run: InstanceRun) -> None:
@@ -146,7 +155,8 @@ def put_back(run: InstanceRun, why: tuple[str, ...]) -> tuple[str, ...]:
             return why  # it may have served clients by now, and it starts with the new one
         back = _restore_files(run)
     except (NoevictError, *HOST_FAILURES) as error:
-        return (*why, f"and the old configuration could not be put back: {sentence(error)}")
+        failed = f"and the old configuration could not be put back: {sentence(error)}"
+        return (*why, failed, *left_stopped(run))
     if back and not run.failing:
         return (*why, f"the old configuration is back, and {run.layout.title} is stopped, as before")
     why = (*why, "the old configuration is back") if back else why

@@ -67,7 +67,7 @@ def _give_back(run: InstanceRun) -> str:
     run.machine.shell(put, seconds=SYNC_SECONDS, what="putting the old configuration back")
     back = script("give_back", previous=layout.previous, etc=layout.etc, dropin=layout.dropin)
     run.machine.shell(back, seconds=SYNC_SECONDS, what="removing what was placed")
-    if found.unit.get("UnitFileState") not in ("enabled", "alias") and not steps.installs_server(run.plan):
+    if not found.enabled and not steps.installs_server(run.plan):
         service(run, "disable")
     if run.failing:
         service(run, "start")

@@ -297,6 +297,27 @@ def test_an_old_server_that_systemd_tries_to_start_continues_so_if_a_step_before
         assert_filled(client, COUNT)
 
 
+def test_an_old_server_without_data_that_systemd_tries_to_start_continues_so_if_the_new_one_does_not_start(
+    checkout: Checkout, boot: Boot
+) -> None:
+    [host] = boot("trixie")
+    checkout.list_hosts([host], **ONLY_RDB)
+    deploy(checkout)
+    fails_again_and_again(host)
+    host.run("rm -f /var/lib/redis/dump.rdb")
+    checkout.list_hosts([host], redis_engine="valkey", **ONLY_RDB, redis_config=NOWHERE)
+    for _ in range(2):  # its package is installed by the second run
+        done = deploy(checkout, code=1)
+        assert "systemd tries to start Redis, as before" in lines_about(done, host), done
+        reported = host.run("systemctl is-enabled redis-server valkey-server", check=False).stdout
+        assert reported == "enabled\ndisabled\n"
+    host.run("rm /etc/fails")
+    wait_for("it comes up", lambda: unit(host) == "active/running")
+    checkout.list_hosts([host], **ONLY_RDB)
+    deploy(checkout)
+    assert_clean(checkout)
+
+
 def test_a_new_server_that_cannot_read_the_data_is_kept_down_and_the_old_one_serves(
     checkout: Checkout, boot: Boot
 ) -> None:

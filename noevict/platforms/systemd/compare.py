@@ -232,7 +232,7 @@ def _unit(state: InstanceState, target: Target) -> Iterator[Change]:
         return  # installing it, or replacing the other engine, enables and starts it
     if unit.get("LoadState") == "masked" or unit.get("UnitFileState") == "masked":
         yield Change(Part.UNIT, name, How.UNIT, "masked", "enabled")
-    elif unit.get("UnitFileState") not in ("enabled", "alias"):
+    elif not state.enabled:
         yield Change(Part.UNIT, name, How.UNIT, unit.get("UnitFileState") or "disabled", "enabled")
     if unit.get("NeedDaemonReload") == "yes":
         changed = "files changed since systemd read them"

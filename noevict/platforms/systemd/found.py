@@ -89,6 +89,11 @@ class InstanceState:
         return None
 
     @property
+    def enabled(self) -> bool:
+        """Whether the service starts at a boot."""
+        return self.unit.get("UnitFileState") in ("enabled", "alias")
+
+    @property
     def exporter_ends(self) -> datetime | None:
         """When the client certificate of its exporter ends; None if there is none."""
         found = Certificate.parse(self.exporter_certificate or "")

@@ -86,6 +86,7 @@ class Stopped:
 
 
 BACK = "putting the old configuration back"
+HELD = "Redis, which systemd tried to start, may be stopped now: fix the cause, then run again"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,15 @@ BACK = "putting the old configuration back"
             Stopped("retrying"),
             ["hold", "reading its log"],
             ["and the old configuration could not be put back: Redis did not stop: its log says nothing"],
+        ),
+        # One that systemd tried to start is stopped, and nobody would notice.
+        (
+            Stopped("retrying", failing=True),
+            ["hold", "reading its log"],
+            [
+                "and the old configuration could not be put back: Redis did not stop: its log says nothing",
+                HELD,
+            ],
         ),
         # There is none: whatever was there did not start either.
         (Stopped("failed", kept=False), ["hold", BACK], []),
@@ -194,6 +204,66 @@ def test_a_server_that_would_be_replaced_is_started_again_after_a_failure() -> N
     assert (run.done, old.done) == (["state"], ["state", "hold"])
     assert run.undo((WHY,)) == (WHY, "systemd tries to start Redis, as before")
     assert (run.done, old.done) == (["state"], ["state", "hold", "start"])
+
+
+def test_one_that_is_not_started_again_after_a_failure_is_reported() -> None:
+    run: Any = Stopped("lost", failing=True)
+    run.machine.shell = gone
+    assert try_again(run, (WHY,)) == (WHY, "and Redis was not started again: no route to host", HELD)
+
+
+def test_one_whose_package_is_installed_first_is_started_again_too() -> None:
+    run: Any = Stopped("retrying", "stopped", "starting")
+    run.plan.due = lambda *_: [SimpleNamespace(subject=run.layout.package)]
+    keep_down(run)
+    assert run.undo((WHY,)) == (WHY, "systemd tries to start Redis, as before")
+
+
+def gone(*_: Any, **__: Any) -> list[str]:
+    raise OSError("no route to host")
+
+
+class Old(Stopped):
+    """The other engine's server, which does not run and has no data."""
+
+    def __init__(self, *states: str, enabled: bool = True, failing: bool = False) -> None:
+        super().__init__(*states, failing=failing)
+        self.found.enabled = enabled
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "lines", "done"),
+    [
+        # Enabled, and tried again by systemd, as before.
+        (
+            ("stopped", "stopped"),
+            Old("stopped", "starting", failing=True),
+            ["systemd tries to start Redis, as before"],
+            ["enable", "start"],
+        ),
+        (("failed", "stopped", "stopped"), Old("stopped"), ["Redis is stopped, as before"], ["enable"]),
+        (("stopped", "stopped"), Old(enabled=False), ["Redis is stopped, as before"], []),
+        # A new one that serves by now stays.
+        (("running",), Old(failing=True), ["Redis is running: fix the cause, then run again"], []),
+    ],
+)
+def test_an_old_server_without_data_is_as_before_if_the_new_one_does_not_start(
+    new: tuple[str, ...], old: Any, lines: list[str], done: list[str]
+) -> None:
+    run: Any = Stopped(*new)
+    assert engine._restore_old(run, old, WHY, "") == (WHY, *lines)
+    assert (old.done, "giving the data back" in run.done) == (done, False)
+
+
+@pytest.mark.parametrize(("failing", "held"), [(True, [HELD]), (False, [])])
+@pytest.mark.parametrize("moved", ["", "2026"])
+def test_an_old_server_that_cannot_be_put_back_is_reported(
+    moved: str, failing: bool, held: list[str]
+) -> None:
+    run: Any = Stopped()
+    run.machine.shell = gone
+    lines = engine._restore_old(run, Old(failing=failing), WHY, moved)  # type: ignore[arg-type]
+    assert lines == (WHY, "and Redis could not be put back: no route to host", *held)
 
 
 def test_once_it_is_being_replaced_it_is_only_put_back_with_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
