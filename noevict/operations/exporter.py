@@ -24,7 +24,7 @@ from noevict.operations.passwords import finish_passwords
 from noevict.pki import authority
 from noevict.plan.change import How, Part
 from noevict.run.host_operation import host_operation
-from noevict.scripts import script
+from noevict.scripts import apt, script
 from noevict.ssh.shell import SYNC_SECONDS
 
 
@@ -76,7 +76,7 @@ def install_exporter(exporter: Exporter) -> None:
     # pid=1: apt may start it, since its first start uses our files.
     prepare = script("packages", package=PACKAGE, tools="", fetch="no", pid=1)
     install = script("install", package=PACKAGE, binary=BINARY)
-    exporter.run.machine.shell(script("apt") + prepare + install, seconds=APT_SECONDS, what="apt")
+    exporter.run.machine.shell(apt() + prepare + install, seconds=APT_SECONDS, what="apt")
     _service(exporter, "enable")
     _service(exporter, "start")
 

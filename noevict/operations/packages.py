@@ -9,7 +9,7 @@ from noevict.plan.change import How
 from noevict.platforms.systemd import steps
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
-from noevict.scripts import script
+from noevict.scripts import apt, script
 
 APT_SECONDS = 1800
 # apt starts the server and waits until it has loaded the data that it finds, perhaps terabytes.
@@ -21,7 +21,7 @@ def prepare_packages(run: InstanceRun) -> None:
     """Install missing tools, and find out which release of the server this host would get."""
     fetch = "yes" if run.plan.due(How.ENGINE) else "no"
     lines = run.machine.shell(
-        script("apt")
+        apt()
         + script(
             "packages",
             package=run.layout.package,
@@ -53,11 +53,12 @@ def install(run: InstanceRun) -> None:
     """Install the server's package. The configuration is in place already: its first start uses it."""
     layout = run.layout
     run.machine.shell(
-        script("apt")
+        apt()
         + script("keep_names", etc=layout.etc, conf=layout.conf)
         + script("install", package=layout.package, binary=layout.binary),
         seconds=INSTALL_SECONDS,
         what="apt",
     )
+    verb = "restart" if steps.restarts_after_installing(run.plan, run.found) else "start"
     # A unit that was disabled or masked stays so, whether its package is removed or installed.
-    wait_until_ready(run, "enable start")
+    wait_until_ready(run, f"enable {verb}")

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from noevict.engines.package_layout import DIRECTORY, Layout
+from noevict.engines.package_layout import DIRECTORY, LAYOUTS, Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
 from noevict.server.listening import kernel_names
@@ -65,6 +65,11 @@ def throwaway_server(layout: Layout) -> str:
     """Return what goes before a script that starts a throwaway server and asks it something."""
     names = script("throwaway_server", binary=layout.binary, cli=layout.cli, user=layout.user)
     return script("as_user", user=layout.user) + names
+
+
+def apt() -> str:
+    """Return what goes before a script that installs something."""
+    return script("apt", servers=" ".join(layout.package for layout in LAYOUTS.values()))
 
 
 def confirm_peer(layout: Layout, address: str, port: int) -> str:

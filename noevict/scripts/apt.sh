@@ -1,20 +1,32 @@
-# Goes before the scripts that install something.
+# Goes before the scripts that install something. servers: the services of the servers that noevict manages.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 # Output goes into a file: when the connection breaks, a dpkg that cannot write stops half way.
 output=$(mktemp)
 temporary=("$output")
-trap 'rm -f "${temporary[@]}"' EXIT
-# Until this script ends, no package's script starts that service. A policy of the host's own is left alone.
-no_start() { # service
-  local policy=/usr/sbin/policy-rc.d
-  [[ ! -e $policy || -L $policy ]] || return 0
+trap 'rm -rf "${temporary[@]}"' EXIT
+# It ends after the apt that it has started, which needs these files.
+trap 'exit 1' HUP INT TERM
+apt_options=(-q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300)
+# From now on, no package's script starts or restarts a server: in the PATH of such scripts, a program that skips these
+# services comes before the ones that ask the host's policy-rc.d. The host's own policy stays as it is, and if this script is
+# killed, there is nothing to put back.
+no_start() {
+  local directory path
+  directory=$(mktemp -d /etc/.noevict.XXXXXXXX) # programs in /run cannot run everywhere
+  temporary+=("$directory")
+  path=$(apt-config dump --format '%v' DPkg::Path)
+  path=${path:-/usr/sbin:/usr/bin:/sbin:/bin}
   # shellcheck disable=SC2016
-  printf '#!/bin/sh\ncase "$1" in %s|%s.service) exit 101 ;; esac\n' "$1" "$1" >/run/noevict.policy
-  chmod 755 /run/noevict.policy
-  temporary+=("$policy" /run/noevict.policy)
-  ln -sfn /run/noevict.policy "$policy" # a link, which means nothing after a boot
+  printf '#!/bin/sh\nfor word; do case " %s " in *" ${word%%.service} "*) exit 0 ;; esac; done\nPATH=%q exec "${0##*/}" "$@"\n' \
+    "$servers" "$path" >"$directory/invoke-rc.d"
+  chmod 755 "$directory/invoke-rc.d"
+  cp -p "$directory/invoke-rc.d" "$directory/deb-systemd-invoke"
+  export PATH="$directory:$path"
+  apt_options+=(-o "DPkg::Path=$PATH")
 }
+# Debian's init script works as root, by name, in the server's /run: service.sh starts the server without it.
+[[ -d /run/systemd/system ]] || no_start
 # Waits for the locks of another apt: apt itself waits for only one of them, dpkg for none.
 unlocked() {
   until "$@" >"$output" 2>&1 </dev/null; do
@@ -23,6 +35,6 @@ unlocked() {
   done
 }
 apt() {
-  unlocked apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" ||
+  unlocked apt-get "${apt_options[@]}" "$@" ||
     { grep -v '^   ' "$output" | tail -n 20 >&2; return 1; } # without lists of hashes
 }

@@ -4,7 +4,7 @@
 chmod 01750 "$etc"
 # temporary: apt.sh sets it.
 # shellcheck disable=SC2154
-trap 'rm -f "${temporary[@]}"; chmod 03770 "$etc"' EXIT
+trap 'rm -rf "${temporary[@]}"; chmod 03770 "$etc"' EXIT
 [[ -f $conf && ! -L $conf ]] || { echo "$conf: should be a regular file: run again" >&2; exit 1; }
 for path in "$conf".debian "$conf".dpkg-* "$conf".debian.dpkg-*; do # the names that dpkg writes to
   [[ -f $path && ! -L $path ]] || rm -rf "$path"

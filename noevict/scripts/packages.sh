@@ -8,7 +8,7 @@ candidate() { apt-cache policy "$package" | sed -n 's/^  Candidate: //p'; }
 if [[ $(dpkg --audit) || $(ls -A /var/lib/dpkg/updates) ]]; then
   # The server's package may be among them and must not start yet: its configuration may still be the package's own,
   # without TLS and password.
-  [[ $pid != 0 ]] || no_start "$package"
+  [[ ! -d /run/systemd/system || $pid != 0 ]] || no_start
   unlocked dpkg --force-confold --configure -a || {
     left=$(sed -n '/^Errors were encountered/,$s/^ //p' "$output" | tr '\n' ' ')
     why=$(sed -n '/^dpkg: error/{n;s/^ *//p;q}' "$output")

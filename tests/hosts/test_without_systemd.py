@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 
 import pytest
 
@@ -165,6 +166,27 @@ def test_a_link_for_the_pid_file_gives_nothing_of_root_away(fleet: Fleet) -> Non
     deploy(fleet.checkout)
 
 
+POLICY = "/usr/sbin/policy-rc.d"
+ALLOWS = "#!/bin/sh\nexit 104\n"
+# Of those who read the service's defaults, only the init script has a description.
+NOTES = 'case "$DESC/$1" in ?*/*start) echo "$1" >>/run/asked ;; esac'
+
+
+@pytest.fixture
+def init_script(fleet: Fleet) -> Iterator[None]:
+    """It starts no server, although a policy of the hosts' own allows every start. The policy stays."""
+    for host in fleet.hosts:
+        host.write(POLICY, ALLOWS, 0o755)
+        host.run(f"echo {shlex.quote(NOTES)} >>/etc/default/{engine(host).package}")
+    yield
+    for host in fleet.hosts:
+        assert host.run("cat /run/asked", check=False).stdout == ""
+        assert host.read(POLICY) == ALLOWS
+        assert host.run("ls -A /etc | grep noevict", check=False).stdout == ""
+        host.run(f"rm {POLICY}; sed -i /DESC/d /etc/default/{engine(host).package}")
+
+
+@pytest.mark.usefixtures("init_script")
 def test_nor_does_an_installation(fleet: Fleet) -> None:
     """Its user and directory are still there when the package is not."""
     host = fleet["valkey"]
@@ -175,7 +197,18 @@ def test_nor_does_an_installation(fleet: Fleet) -> None:
     as_server(host, f"ln -sf /etc/shadow {layout.pidfile}")
     deploy(fleet.checkout)
     assert shadow(host) == before
-    assert host.run("ls /usr/sbin/policy-rc.d", check=False).returncode != 0
+    assert_clean(fleet.checkout)
+
+
+@pytest.mark.usefixtures("init_script")
+def test_nor_does_an_upgrade_of_somebody_else_that_a_run_finishes(fleet: Fleet) -> None:
+    """The server runs: when the package's script restarts it, its user may put a link there in between."""
+    for host in fleet.hosts:
+        host.run(f"dpkg --unpack /opt/debs/{engine(host).package}_*.deb")
+    before = run_ids(fleet)
+    done = deploy(fleet.checkout)
+    assert done.output.count("unpacked → installed") == len(fleet.hosts), done
+    assert not set(run_ids(fleet)) & set(before)  # the programs may be others
     assert_clean(fleet.checkout)
 
 

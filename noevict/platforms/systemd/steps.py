@@ -18,6 +18,11 @@ def installs_server(plan: Plan[Target]) -> bool:
     return any(change.subject == package for change in plan.due(How.PACKAGE))
 
 
+def restarts_after_installing(plan: Plan[Target], found: InstanceState) -> bool:
+    """Whether a running server is restarted when its package is complete: with systemd, the package does that."""
+    return bool(found.pid) and not found.machine.systemd and not plan.due(How.RESTART)
+
+
 def missing_tools(plan: Plan[Target]) -> tuple[str, ...]:
     """Return the packages to install besides the server's own."""
     package = plan.target.layout.package

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from noevict.machine.found import File
-from noevict.plan.change import How
+from noevict.plan.change import Change, How, Part
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.found import InstanceState
@@ -246,3 +246,14 @@ def test_what_the_look_finds_outside_of_redis_is_looked_for_again() -> None:
         plan = host.but_config(**{name.replace("-", "_"): value}).plan
         assert [change.directive for change in plan.changes] == [name]
         assert not steps.changes_only_redis(plan)
+
+
+def test_a_server_that_runs_is_restarted_after_its_installation_if_its_package_does_not() -> None:
+    init, trixie = managed("init"), managed("trixie")
+    assert steps.restarts_after_installing(init.plan, init.state)
+    assert not steps.restarts_after_installing(trixie.plan, trixie.state)
+    down = stopped(init)
+    assert not steps.restarts_after_installing(down.plan, down.state)
+    # That restart sees that nothing is lost.
+    due = replace(init.plan, changes=(Change(Part.DIRECTIVE, "databases", How.RESTART, "20", "16"),))
+    assert not steps.restarts_after_installing(due, init.state)
