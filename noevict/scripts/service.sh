@@ -47,7 +47,21 @@ start_without_systemd() (
   # shellcheck disable=SC2016
   as_user 30 env -i sh -c 'cd / && umask 007 && rm -f "$1" && exec "$2" "$3" --daemonize yes' - \
     "$pidfile" "$binary" "$conf" >/dev/null 2>&1
+  # That was the server's parent: the server itself writes its pid, on a busy machine seconds later.
+  for ((i = 0; i < 300; i++)); do
+    (($(pid_of_init))) && break
+    is_there || break
+    sleep 0.1
+  done
 )
+# Whether a process of the server's user runs its program.
+is_there() {
+  local process
+  while read -r process; do
+    [[ ! $process/exe -ef $binary ]] || return 0
+  done < <(find /proc -maxdepth 1 -user "$user" -name '[1-9]*')
+  return 1
+}
 begin() {
   case $verb in restart|stop) ((old)) || old=$(current) ;; esac
   case $verb/$systemd in

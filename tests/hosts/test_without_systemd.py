@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -137,9 +138,9 @@ def shadow(host: Host) -> str:
     return host.run("stat -c '%U %G %a' /etc/shadow; md5sum /etc/shadow").stdout
 
 
-def run_service(host: Host, verb: str) -> str:
+def run_service(host: Host, verb: str, other: Layout | None = None) -> str:
     """Run verbs of service.sh as a run does, and return the last line."""
-    layout = engine(host)
+    layout = other or engine(host)
     text = script("as_user", user=layout.user)
     text += script("main_pid", unit=layout.unit, user=layout.user, pidfile=layout.pidfile)
     names = ("package", "unit", "user", "data", "binary", "conf", "pidfile")
@@ -210,6 +211,20 @@ def test_nor_does_an_upgrade_of_somebody_else_that_a_run_finishes(fleet: Fleet) 
     assert done.output.count("unpacked → installed") == len(fleet.hosts), done
     assert not set(run_ids(fleet)) & set(before)  # the programs may be others
     assert_clean(fleet.checkout)
+
+
+def test_a_start_waits_until_the_server_has_written_its_pid(fleet: Fleet) -> None:
+    """Its parent ends before: on a busy machine long before."""
+    host = fleet["trixie"]
+    pidfile = f"{engine(host).pidfile}.slow"
+    slow = replace(engine(host), binary="/usr/bin/slow-server", conf="/tmp/slow.sh", pidfile=pidfile)
+    host.run(f"cp /bin/bash {slow.binary}")
+    host.write(slow.conf, f"(sleep 5; echo $BASHPID >{pidfile}; exec sleep 600) &\n", 0o644)
+    assert run_service(host, "start", slow).startswith("state running ")
+    host.write(slow.conf, "exit 1\n", 0o644)
+    host.run(f"kill $(cat {pidfile}); rm {pidfile}")
+    assert run_service(host, "start", slow).startswith("state stopped ")
+    host.run(f"rm {slow.binary}")
 
 
 def test_a_start_ends_whatever_the_servers_user_wrote_into_its_configuration(fleet: Fleet) -> None:
