@@ -27,7 +27,7 @@ deploy: .venv/deploy ## provision the hosts in hosts.yml and repair drift (YES=1
 	@if [ -t 0 ] && [ -z "$(YES)" ]; then yes=; else yes=-y; fi; \
 	set -x; $(BIN)/pyinfra $$yes $(ARGS) inventory deploy.py
 
-drift: .venv/deploy ## what differs from the settings, over SSH; fails where something does (ARGS="--html drift.html")
+drift: .venv/deploy ## what differs from the settings, over SSH; fails if something does (ARGS="--html drift.html")
 	@$(BIN)/noevict drift $(ARGS)
 
 test: test-unit test-server test-hosts ## every kind of test, of many similar cases a fixed sample; installs what they need
@@ -80,7 +80,7 @@ OFFLINE := Failed to establish a new connection|NameResolutionError|ConnectTimeo
 INSTALL = @set -x; $(PIP) --editable $(1) >.venv/pip.log 2>&1 || { set +x; \
   if grep -qE "$(OFFLINE)" .venv/pip.log; then \
     echo "pip cannot reach its package index: connect this machine, or set HTTPS_PROXY or PIP_INDEX_URL; then run it again" \
-      "(all that pip said: .venv/pip.log)"; \
+      "(the whole output of pip: .venv/pip.log)"; \
   else cat .venv/pip.log; fi >&2; exit 1; }
 
 .venv/deploy: requirements.txt pyproject.toml

@@ -83,7 +83,7 @@ def repair_commands(
     """Return the commands that make these users as wanted, for one MULTI of a connection of user ``me``.
 
     ``admin`` is repaired first; any other ``me`` is changed last, since EXEC refuses what follows a loss of rights.
-    Connections stay open (ACL LOAD of Redis 7.0 closes all), except those of users that are deleted or off, and
+    Connections stay open (ACL LOAD of Redis 7.0 closes all), except connections of users that are deleted or off, and
     subscriptions to channels that are no longer allowed: ``off`` itself only affects new connections. A user's open
     connections get its new rights at once; a new password only affects new connections.
     """

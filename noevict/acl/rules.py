@@ -96,7 +96,7 @@ class Catalogue:
     def parse(cls, replies: Sequence[Iterable[Any]]) -> Self:
         """Parse the replies to QUESTIONS, in their order; text or bytes.
 
-        COMMAND LIST adds commands without a category: those of modules, such as Redis 8.0's vector sets.
+        COMMAND LIST adds commands without a category: commands of modules, such as Redis 8.0's vector sets.
         """
         *members, top = (frozenset(map(_text, reply)) for reply in replies)
         names = top.union(*members)

@@ -1,4 +1,4 @@
-"""The values that noevict gives to directives, live and in redis.conf: its own defaults, and those of settings."""
+"""The values that noevict gives to directives, live and in redis.conf: its own defaults, and the values of settings."""
 
 from noevict.directives.ownership import SETTINGS
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from noevict.engines.engine import ENGINES, Engine, EngineName
 
+STATE_DIRECTORY = "/var/lib/noevict"  # what noevict keeps on a machine; only for root
 # Debian's package of the exporter, which is also its unit and directory.
-DIRECTORY = "/var/lib/noevict"  # what noevict keeps on a machine; only for root
 EXPORTER = "prometheus-redis-exporter"
 
 
@@ -129,7 +129,7 @@ def packaged(engine: Engine) -> Layout:
         logfile=f"/var/log/{name}/{name}-server.log",
         pidfile=f"/run/{name}/{name}-server.pid",
         modules="/usr/lib/redis/modules",
-        previous=DIRECTORY,
+        previous=STATE_DIRECTORY,
         exporter=EXPORTER,
     )
 

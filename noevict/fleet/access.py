@@ -16,7 +16,7 @@ _CERTIFICATE_DAYS = 1  # of our own, for servers that ask for one
 _RENEW = timedelta(hours=12)
 
 
-def make_own_certificate(secrets: Secrets, now: datetime) -> str:
+def make_client_pem(secrets: Secrets, now: datetime) -> str:
     """Return noevict's own certificate and key (PEM), for servers that ask for one; valid for a day."""
     return "".join(authority.make_client_certificate(secrets.ca, "noevict", now, _CERTIFICATE_DAYS))
 
@@ -56,7 +56,7 @@ class Access:
         key = (endpoint.ca, endpoint.asks_certificate)
         made, context = self._contexts.get(key, (now, None))
         if context is None or (endpoint.asks_certificate and now - made > _RENEW):
-            own = make_own_certificate(self._secrets, now) if endpoint.asks_certificate else None
+            own = make_client_pem(self._secrets, now) if endpoint.asks_certificate else None
             context = tls_context(endpoint, self._secrets, own)
             self._contexts[key] = (now, context)
         return context

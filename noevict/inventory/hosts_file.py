@@ -125,7 +125,7 @@ class _Reader:
             return True  # settings/ checks these, wherever they come from
         if key not in KEYS:
             hint = nearest(key, (*KEYS, *self._settings))
-            self.report(places, f"a key of pyinfra's or a redis_ setting{hint}", "an unknown name")
+            self.report(places, f"a pyinfra key or a redis_ setting{hint}", "an unknown name")
         elif should := key_problem(key, value):
             self.report(places, should, kind(value))
         else:

@@ -28,7 +28,7 @@ GroupData = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Host:
-    """A host as hosts.yml names it. ``groups`` are those of hosts.yml, in its order."""
+    """A host as hosts.yml names it. ``groups``: its groups in hosts.yml, in that order."""
 
     name: str
     groups: tuple[str, ...]

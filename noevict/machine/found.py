@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from noevict.engines.package_layout import DIRECTORY
+from noevict.engines.package_layout import STATE_DIRECTORY
 from noevict.machine.addresses import Address
 from noevict.secrets.passwords import Generation
 
 # The id and the generation of the host's own passwords.
-ID, GIVEN = f"{DIRECTORY}/id", f"{DIRECTORY}/generation"
+ID, GIVEN = f"{STATE_DIRECTORY}/id", f"{STATE_DIRECTORY}/generation"
 
 
 @dataclass(frozen=True)

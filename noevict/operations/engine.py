@@ -19,7 +19,7 @@ from noevict.operations.service import (
 )
 from noevict.operations.uninstall import release_server
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.engine_change import PREAMBLE, left_data, moves_append_only
+from noevict.platforms.systemd.engine_change import PREAMBLE, has_data, moves_append_only
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import script
@@ -48,7 +48,7 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
     if old.found.live.reached:
         aof = _make_ready(run, old)
     moved, keys = stamp(), {}
-    hands_over = bool(old.found.pid) or left_data(old.found, old.layout)
+    hands_over = has_data(old.found, old.layout)
     try:
         if old.found.pid:
             keys = _stop(old)

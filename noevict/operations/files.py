@@ -5,9 +5,7 @@ from collections.abc import Iterable
 from noevict.machine.files import WantedFile
 from noevict.machine.sysctl import KERNEL
 from noevict.operations.service import protect_configuration
-from noevict.plan.change import Part
 from noevict.platforms.systemd import steps
-from noevict.platforms.systemd.preflight import takes_over
 from noevict.run.host_operation import host_operation
 from noevict.run.instance import InstanceRun
 from noevict.scripts import packed, script, throwaway_server
@@ -51,7 +49,7 @@ def write_files(run: InstanceRun) -> None:
             "place",
             etc=layout.etc,
             conf=layout.conf,
-            acl=layout.aclfile if takes_over(run.found, layout) else "",
+            acl=steps.kept_users(run.plan, run.found),
             package=layout.package,
             previous=layout.previous,
             keep=steps.keeps_configuration(run.plan, run.found),
@@ -70,7 +68,7 @@ def write_files(run: InstanceRun) -> None:
             f"the next upgrade of {layout.package} may ask about {layout.conf}: any answer is fine; without a terminal "
             "it needs apt's --force-confold"
         )
-    if any(change.part is Part.KERNEL for change in run.plan.changes):
+    if steps.sets_kernel(run.plan):
         run.machine.shell(script("kernel", **KERNEL), what="setting kernel values")
 
 

@@ -59,6 +59,5 @@ def install(run: InstanceRun) -> None:
         seconds=INSTALL_SECONDS,
         what="apt",
     )
-    verb = "restart" if steps.restarts_after_installing(run.plan, run.found) else "start"
     # A unit that was disabled or masked stays so, whether its package is removed or installed.
-    wait_until_ready(run, f"enable {verb}")
+    wait_until_ready(run, "enable start")

@@ -1,7 +1,7 @@
 """A host's own passwords: writes root's files about them on the host, and ends older passwords."""
 
 from noevict.acl import diff as acl_diff
-from noevict.engines.package_layout import DIRECTORY
+from noevict.engines.package_layout import STATE_DIRECTORY
 from noevict.errors import NoevictError
 from noevict.machine.found import GIVEN, ID
 from noevict.operations.files import file_script
@@ -51,7 +51,7 @@ def finish_passwords(run: InstanceRun) -> None:
 def _write(run: InstanceRun, path: str, content: str) -> None:
     name = path.rpartition("/")[2]
     run.machine.shell(
-        script("root_file", directory=DIRECTORY, file=name, content=content),
+        script("root_file", directory=STATE_DIRECTORY, file=name, content=content),
         seconds=SYNC_SECONDS,
         what=f"writing {path}",
     )

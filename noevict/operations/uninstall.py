@@ -1,7 +1,7 @@
 """Stops managing a host, and leaves its Redis running as it is."""
 
 from noevict.companions.exporter.wanted import DROPIN, ETC, PACKAGE
-from noevict.engines.package_layout import DIRECTORY
+from noevict.engines.package_layout import STATE_DIRECTORY
 from noevict.machine.sysctl import SYSCTL
 from noevict.operations.lock import take_lock
 from noevict.run.host_operation import last_host_operation
@@ -18,7 +18,7 @@ def stop_managing(run: InstanceRun) -> None:
         run.machine.log(
             f"is no longer managed; {each.layout.title} continues as it is, with {', '.join(left)}"
         )
-    run.machine.shell(f"rm -rf {SYSCTL} {DIRECTORY}", what="removing what is noevict's")
+    run.machine.shell(f"rm -rf {SYSCTL} {STATE_DIRECTORY}", what="removing what is noevict's")
     if "there" in run.machine.shell(f"[[ ! -e {DROPIN} ]] || echo there", what="looking for its exporter"):
         run.machine.log(
             f"{PACKAGE} continues too, with {DROPIN}, {ETC}: apt purge {PACKAGE}, and rm -r of both, remove it"

@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from noevict.acl.profiles import user_names
 from noevict.errors import NoevictError
 from noevict.fleet import records
-from noevict.fleet.access import make_own_certificate, tls_context
+from noevict.fleet.access import make_client_pem, tls_context
 from noevict.fleet.endpoint import Endpoint
 from noevict.pki import contexts
 from noevict.pki.certificate import UserCertificate, load_user_certificate
@@ -132,7 +132,7 @@ class RunContext:
     def client_pem(self) -> str:
         """Return noevict's own certificate and key (PEM), for servers that ask for one; valid for a day."""
         if self._client_pem is None:
-            self._client_pem = make_own_certificate(self.secrets, self.now)
+            self._client_pem = make_client_pem(self.secrets, self.now)
         return self._client_pem
 
     def record(

@@ -226,7 +226,7 @@ class InstanceRun:
             covered = ", ".join(sorted(own.certificate.names)) or "no name"
             raise NoevictError(
                 f"redis_tls_cert: should cover {self.endpoint.host}, by which clients reach this host "
-                f"(set redis_address if it is another), covers {covered}"
+                f"(set redis_address if clients use another name), covers {covered}"
             )
         self.context.try_own_certificate(self.settings, self.endpoint)
         return own

@@ -9,7 +9,7 @@ from noevict.server import lost_keys
 from noevict.server.writes import Refusals, count_refusals, full_after, refused, rise_since
 
 
-def write_refusals(run: InstanceRun) -> Refusals | None:
+def last_refusals(run: InstanceRun) -> Refusals | None:
     """Return how many writes the server had refused at the last look; None if it is not ours or was not reached."""
     live = run.state.live if run.state else None
     if live is None or not live.ours:
@@ -19,7 +19,7 @@ def write_refusals(run: InstanceRun) -> Refusals | None:
 
 def writes_refused(run: InstanceRun) -> str:
     """Return why the server refuses writes, by the last look, and what to do (one line); "" if it accepts them."""
-    now = write_refusals(run)
+    now = last_refusals(run)
     if now is None or run.found.live.loading:
         return ""
     live = run.found.live
@@ -49,7 +49,7 @@ def seen(run: InstanceRun) -> dict[str, Any]:
     now = datetime.now(UTC)
     disk = run.found.disk and replace(run.found.disk, at=now)
     keys = lost_keys.remember(run.found, run.keys_before, now)
-    known = {"refusals": write_refusals(run), "disk": disk, "keys": keys}
+    known = {"refusals": last_refusals(run), "disk": disk, "keys": keys}
     return {
         "exporter_ends": run.found.exporter_ends,
         **{name: value for name, value in known.items() if value},

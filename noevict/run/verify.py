@@ -8,7 +8,7 @@ from noevict.errors import NoevictError
 from noevict.plan.change import Change, Part
 from noevict.platforms.systemd import steps
 from noevict.run.instance import InstanceRun
-from noevict.run.kept import write_refusals, writes_refused
+from noevict.run.kept import last_refusals, writes_refused
 from noevict.run.loading import wait_until_loaded
 from noevict.server import exposure
 from noevict.server.password_rotation import is_finishing, left_over
@@ -74,7 +74,7 @@ def still_refused(run: InstanceRun) -> str:
     Refusals from before a change of this run (a larger maxmemory, for example) count only if they continue.
     """
     if run.changed and writes_refused(run):
-        run.refused_before = write_refusals(run)
+        run.refused_before = last_refusals(run)
         time.sleep(RETRY_SECONDS)
         run.ask_again()
     return writes_refused(run)

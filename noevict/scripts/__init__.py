@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from noevict.engines.package_layout import DIRECTORY, LAYOUTS, Layout
+from noevict.engines.package_layout import LAYOUTS, STATE_DIRECTORY, Layout
 from noevict.machine.read import END
 from noevict.machine.sysctl import SYSCTL
 from noevict.server.listening import kernel_names
@@ -43,7 +43,7 @@ def look_script(layouts: tuple[Layout, ...], ports: tuple[int, int]) -> str:
     for layout in others:
         calls += [f"if [[ -e {layout.dropin} ]]; then", _look_at(layout, ports, other=wanted.dropin), "fi"]
     machine = script(
-        "look_machine", packages=" ".join((*packages, "openssl", "iproute2")), root_files=DIRECTORY
+        "look_machine", packages=" ".join((*packages, "openssl", "iproute2")), root_files=STATE_DIRECTORY
     )
     functions = (script("look_files"), script("look_others"), script("look_instance"))
     return "\n".join([machine, *functions, *calls, f'say "{END}"'])
@@ -68,8 +68,9 @@ def throwaway_server(layout: Layout) -> str:
 
 
 def apt() -> str:
-    """Return what goes before a script that installs something."""
-    return script("apt", servers=" ".join(layout.package for layout in LAYOUTS.values()))
+    """Return the script that goes before one that installs something."""
+    servers = " ".join(layout.package for layout in LAYOUTS.values())
+    return script("apt", servers=servers, state=STATE_DIRECTORY)
 
 
 def confirm_peer(layout: Layout, address: str, port: int) -> str:

@@ -1,5 +1,5 @@
-# The look at one server: a function. Its variables are those of a noevict.engines.package_layout.Layout (package, unit, user,
-# binary, etc, conf, acl, data, logfile, pidfile, dropin, modules, last_good, takeover, exporter_etc,
+# The look at one server: a function. Its variables are the fields of noevict.engines.package_layout.Layout (package, unit,
+# user, binary, etc, conf, acl, data, logfile, pidfile, dropin, modules, last_good, takeover, exporter_etc,
 # exporter_credentials), and port, plaintext_port: 0 if there is none; sysctl: noevict's file there; other: the file by
 # which noevict manages another engine's server, which replaces this one or is replaced.
 # noevict/platforms/systemd/read.py parses what it prints, from "instance UNIT DATA" on. No password is printed.
@@ -129,6 +129,8 @@ look_instance() {
     mapfile -t mounts <"/proc/$pid/mountinfo"
     [[ "${mounts[*]}" == *" $etc "* ]] || say "replaced $etc"
   fi 2>/dev/null
+  # Without systemd, a run that ends after apt, and before it restarts the server, leaves the old program running.
+  [[ ! $pid || $systemd == yes || /proc/$pid/exe -ef $binary ]] || say "old-program"
   # Files that are immutable or on a read-only file system: root can write all others.
   for file in /etc /etc/sysctl.d /etc/systemd/system "$etc" "$conf" "$acl" "$tls" \
     "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "${dropin%/*}" "$dropin" "$sysctl" "$data"; do

@@ -47,8 +47,9 @@ start_without_systemd() (
   # shellcheck disable=SC2016
   as_user 30 env -i sh -c 'cd / && umask 007 && rm -f "$1" && exec "$2" "$3" --daemonize yes' - \
     "$pidfile" "$binary" "$conf" >/dev/null 2>&1
-  # That was the server's parent: the server itself writes its pid, on a busy machine seconds later.
-  for ((i = 0; i < 300; i++)); do
+  # The command returns when the server's parent ends. The server writes its pid later, on a busy machine by seconds.
+  local end=$((SECONDS + 30))
+  while ((SECONDS < end)); do
     (($(pid_of_init))) && break
     is_there || break
     sleep 0.1

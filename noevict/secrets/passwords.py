@@ -29,7 +29,7 @@ from noevict.inventory.strict_yaml import Fault, Mistake, Places
 _PASSWORD = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _FOREIGN = (TAKEOVER, "default")
 _FORM = "should be lines of USER: PASSWORD"
-_TEXT = "should be text, in quotes where YAML takes it for more"
+_TEXT = "should be text, in quotes if YAML reads it as more"
 _ASCII = "printable ASCII without blanks, quotes and backslashes"
 _GENERATION = re.compile(r"([1-9][0-9]{0,8}) ([0-9a-f]{32})")
 

@@ -32,8 +32,8 @@ class FoundPasswords(Protocol):
 def admin_logins(secrets: Secrets, state: FoundPasswords) -> tuple[str, ...]:
     """Return the passwords to try as admin, in this order.
 
-    The one that all hosts had comes first where none of its own was given, and is not sent to a host that has an id
-    file: there it can only be overheard.
+    The password that all hosts had comes first if the host was given none of its own. It is not sent to a host that has
+    an id file: there it can only be overheard.
     """
     of_all = secrets.passwords.get("admin")
     passwords = [secrets.password("admin"), *(each for each in secrets.older("admin") if each != of_all)]

@@ -218,7 +218,7 @@ def _answer(name: str, value: object, cause: object) -> list[str]:
     if field is None:
         known = nearest(name, Settings.model_fields)
         label = name if name.isprintable() else displayed(name)
-        return [f"{label}: should be a setting of noevict's{known}, got an unknown name"]
+        return [f"{label}: unknown setting{known}"]
     got = displayed(value) if field.repr else kind(value)
     return [f"{name}: should be {field.description}{_without_quotes(name, value)}, got {got}"]
 

@@ -183,7 +183,10 @@ def init_script(fleet: Fleet) -> Iterator[None]:
     for host in fleet.hosts:
         assert host.run("cat /run/asked", check=False).stdout == ""
         assert host.read(POLICY) == ALLOWS
-        assert host.run("ls -A /etc | grep noevict", check=False).stdout == ""
+        assert (
+            host.run("ls -A /etc /var/lib/noevict | grep -E 'noevict|apt'", check=False).stdout
+            == "/var/lib/noevict:\n"
+        )
         host.run(f"rm {POLICY}; sed -i /DESC/d /etc/default/{engine(host).package}")
 
 

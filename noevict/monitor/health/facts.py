@@ -100,7 +100,7 @@ def facts(answer: Answer) -> Iterator[Fact]:
 
 
 def memory(answer: Answer) -> Fact | None:
-    """Return the use of memory; None if not known. A full cache is no more serious than one that is almost full."""
+    """Return the use of memory; None if not known. A full cache is no more serious than an almost full one."""
     used, most, percent = answer["usedMemory"], answer["maxMemory"], answer["usedMemoryPercent"]
     if used is None:
         return None

@@ -35,7 +35,7 @@ def parse_names(names: Iterable[str]) -> frozenset[str]:
 
 
 class HostNames:
-    """The names that this service answers to: those of this machine, and ``extra`` ones."""
+    """The names that this service answers to: the names of this machine, and ``extra`` ones."""
 
     def __init__(self, extra: Iterable[str]) -> None:
         hostname = _plain(socket.gethostname())

@@ -57,7 +57,7 @@ class HealthService:
         self._streams: set[object] = set()
 
     async def page(self, request: Request) -> Response:
-        """Answer with the page for people: all hosts, or those of ``?show=TAG&q=TEXT``."""
+        """Answer with the page for people: all hosts, or the hosts that ``?show=TAG&q=TEXT`` selects."""
         asked = request.query_params
         return HTMLResponse(
             self._page.document(Filter(asked.get("show", ALL), asked.get("q", ""))), headers=GUARDED

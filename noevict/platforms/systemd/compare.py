@@ -141,6 +141,9 @@ def _restart(
     if state.replaced:
         there = "replaced since the server started"
         yield Change(Part.DIRECTORY, target.layout.etc, How.RESTART, there, "in use by the server")
+    if state.old_program:
+        there = "runs a program that was replaced since it started"
+        yield Change(Part.SERVER, target.layout.title, How.RESTART, there, "the installed one")
     yield from compare.lines_to_drop(state.conf, target)
 
 

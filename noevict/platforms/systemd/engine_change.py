@@ -82,6 +82,11 @@ def moves_append_only(live: Live, target: Target) -> bool:
     return live.config.get("appendonly") == "yes" == target.live["appendonly"]
 
 
+def has_data(old: InstanceState, layout: Layout) -> bool:
+    """Whether the old server has data to hand over: it runs, or left some."""
+    return bool(old.pid) or left_data(old, layout)
+
+
 def left_data(old: InstanceState, layout: Layout) -> bool:
     """Whether a server that does not run still has data to hand over."""
     return old.file(layout.manifest if old.starts_with_aof else layout.rdb) is not None

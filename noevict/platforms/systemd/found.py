@@ -53,6 +53,8 @@ class InstanceState:
     aof_open: bool = field(default=False, compare=False)  # the server has append-only files open
     # the directory of its configuration is not the one it started with: it cannot write there
     replaced: bool = field(default=False, compare=False)
+    # without systemd: its program was replaced since the server started
+    old_program: bool = field(default=False, compare=False)
     other_engine: bool = False  # noevict manages the other engine here, or has not released it
     candidate: str = ""  # the version of the package that would be installed, if that was asked
     predecessor: "InstanceState | None" = None  # the look at the other engine, if noevict manages it here

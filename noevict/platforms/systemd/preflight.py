@@ -261,5 +261,5 @@ def clocks(state: InstanceState, now: datetime) -> Iterator[str]:
     if state.machine.time and abs(there - now) > validity.CLOCK_SKEW:
         yield (
             f"it is {there:%Y-%m-%d %H:%M} UTC there and {now:%Y-%m-%d %H:%M} UTC here: no certificate is signed while "
-            "the clocks differ by more than an hour; set the one that is wrong, then run again"
+            "the clocks differ by more than an hour; set the wrong one, then run again"
         )

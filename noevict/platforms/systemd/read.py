@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from noevict.engines.package_layout import DIRECTORY
+from noevict.engines.package_layout import STATE_DIRECTORY
 from noevict.errors import NoevictError
 from noevict.machine.found import DropIn, Listener, MachineState, OtherServer
 from noevict.machine.read import END, Section, read_files, read_key_digest, read_machine
@@ -39,7 +39,7 @@ def _read_instance(machine: MachineState, facts: Section) -> InstanceState:
     _, directory = one("instance").split(" ")
 
     def in_data(path: str) -> bool:
-        return path.startswith((f"{directory}/", f"{DIRECTORY}/")) or path == directory
+        return path.startswith((f"{directory}/", f"{STATE_DIRECTORY}/")) or path == directory
 
     diversion = one("diversion").split(" ")
     return InstanceState(
@@ -70,6 +70,7 @@ def _read_instance(machine: MachineState, facts: Section) -> InstanceState:
         starting="starting" in facts,
         aof_open="aof" in facts,
         replaced="replaced" in facts,
+        old_program="old-program" in facts,
         other_engine="other" in facts,
         candidate=one("candidate"),
         exporter_passwords=frozenset(facts.all("exporter-password")),

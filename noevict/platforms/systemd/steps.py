@@ -18,11 +18,6 @@ def installs_server(plan: Plan[Target]) -> bool:
     return any(change.subject == package for change in plan.due(How.PACKAGE))
 
 
-def restarts_after_installing(plan: Plan[Target], found: InstanceState) -> bool:
-    """Whether a running server is restarted when its package is complete: with systemd, the package does that."""
-    return bool(found.pid) and not found.machine.systemd and not plan.due(How.RESTART)
-
-
 def missing_tools(plan: Plan[Target]) -> tuple[str, ...]:
     """Return the packages to install besides the server's own."""
     package = plan.target.layout.package
@@ -131,7 +126,7 @@ def starts_server(plan: Plan[Target], found: InstanceState) -> bool:
 def keeps_configuration(plan: Plan[Target], found: InstanceState) -> str:
     """Return whether the present configuration is kept for a start that fails, as place.sh takes it.
 
-    "yes": it works now, or is somebody else's; "stopped": it is that of a server that does not run; "no".
+    "yes": it works now, or is somebody else's; "stopped": its server does not run; "no".
     """
     if found.pid or takes_over(found, plan.target.layout):
         return "yes"
@@ -148,6 +143,17 @@ def data_directives(plan: Plan[Target], found: InstanceState) -> dict[str, str]:
     if found.live.ours or (stopped and not any(elsewhere(found, layout, ours=True))):
         return {"appendonly": plan.target.live["appendonly"], **places(layout)}
     return {}
+
+
+def kept_users(plan: Plan[Target], found: InstanceState) -> str:
+    """Return the users' file to keep for a failure: of a server that is taken over. A managed server's users stay."""
+    layout = plan.target.layout
+    return layout.aclfile if takes_over(found, layout) else ""
+
+
+def sets_kernel(plan: Plan[Target]) -> bool:
+    """Whether a kernel value is due, in its file or in the kernel."""
+    return any(change.part is Part.KERNEL for change in plan.changes)
 
 
 def may_come_up(found: InstanceState) -> bool:

@@ -63,7 +63,7 @@ def others(state: InstanceState, layout: Layout) -> Iterator[OtherServer]:
 
 
 def other_servers(state: InstanceState, layout: Layout, reported: OtherServer | None = None) -> Iterator[str]:
-    """Yield a line about each of ``others``, except the one that is ``reported`` already."""
+    """Yield a line about each of ``others``, except one already ``reported``."""
     for each in others(state, layout):
         if each == reported:
             continue

@@ -48,7 +48,7 @@ class Target:
     server: Server  # the one that reads the files next
     maxmemory: int  # bytes
     bind: tuple[str, ...]
-    leased: tuple[str, ...]  # those of ``bind`` that the host has for a time (DHCP)
+    leased: tuple[str, ...]  # addresses of ``bind`` that the host has for a time (DHCP)
     unbound: tuple[str, ...]  # leased private addresses of the host for which Redis has no room
     lent: tuple[tuple[str, str], ...]  # leased address -> the other host that hosts.yml gives it to
     names: tuple[str, ...]  # the names that the certificate covers

@@ -78,6 +78,15 @@ CASES: dict[str, tuple[Callable[[Managed], Managed], tuple[Change, ...]]] = {
             ),
         ),
     ),
+    "its program was replaced": (
+        lambda host: host.but(old_program=True),
+        (
+            Change(
+                *(Part.SERVER, "Redis", How.RESTART, "runs a program that was replaced since it started"),
+                "the installed one",
+            ),
+        ),
+    ),
     "append-only files are gone": (
         lambda host: host.but(data={path: file for path, file in host.state.data.items() if path != MANIFEST}),
         (Change(Part.FILE, MANIFEST, How.LIVE, "missing", "rewritten"),),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from noevict.machine.found import File
-from noevict.plan.change import Change, How, Part
+from noevict.plan.change import How
 from noevict.plan.plan import Plan
 from noevict.platforms.systemd import steps
 from noevict.platforms.systemd.found import InstanceState
@@ -248,12 +248,20 @@ def test_what_the_look_finds_outside_of_redis_is_looked_for_again() -> None:
         assert not steps.changes_only_redis(plan)
 
 
-def test_a_server_that_runs_is_restarted_after_its_installation_if_its_package_does_not() -> None:
-    init, trixie = managed("init"), managed("trixie")
-    assert steps.restarts_after_installing(init.plan, init.state)
-    assert not steps.restarts_after_installing(trixie.plan, trixie.state)
-    down = stopped(init)
-    assert not steps.restarts_after_installing(down.plan, down.state)
-    # That restart sees that nothing is lost.
-    due = replace(init.plan, changes=(Change(Part.DIRECTIVE, "databases", How.RESTART, "20", "16"),))
-    assert not steps.restarts_after_installing(due, init.state)
+def test_a_configuration_that_is_put_back_says_where_the_data_is_by_now() -> None:
+    def data(host: Managed) -> dict[str, str]:
+        return steps.data_directives(host.plan, host.state)
+
+    now = {
+        "dir": DATA,
+        "dbfilename": "dump.rdb",
+        "appenddirname": "appendonlydir",
+        "appendfilename": "appendonly.aof",
+    }
+    host, ours = managed("trixie"), managed("trixie").state.conf or ""
+    assert data(host) == {"appendonly": "yes", **now}
+    assert data(managed("trixie", redis_appendonly=False)) == {"appendonly": "no", **now}
+    assert data(stopped(host, conf=ours)) == {"appendonly": "yes", **now}
+    # It is not known what these have done with their data.
+    assert data(host.but({"reach": Reach.MUTE})) == data(host.but({"user": "default"})) == {}
+    assert data(stopped(host, conf=f"{ours}\ndir /srv/redis\n")) == {}

@@ -40,7 +40,9 @@ def program(path: Path, text: str) -> None:
 
 def started(host: Path, work: str, *, systemd: bool = False) -> subprocess.Popen[str]:
     """The script, begun, with files below ``host``."""
-    text = apt().replace("/etc/", f"{host}/etc/").replace("/run/systemd/system", str(host / "systemd"))
+    text = (
+        apt().replace("/var/lib/noevict", f"{host}/etc").replace("/run/systemd/system", str(host / "systemd"))
+    )
     if systemd:
         (host / "systemd").mkdir()
     return subprocess.Popen(
@@ -67,9 +69,10 @@ def test_without_systemd_no_server_is_started_and_other_services_are(
 ) -> None:
     work = (
         f"{ask} invoke-rc.d --skip-systemd-native {server} start\n"
-        f"{ask} invoke-rc.d --skip-systemd-native {server} restart\n{ask} invoke-rc.d nginx start"
+        f"{ask} invoke-rc.d --skip-systemd-native {server} restart\n{ask} invoke-rc.d nginx start\n"
+        f"{ask} invoke-rc.d {server} stop\n{ask} deb-systemd-invoke restart nginx.service {server}.service"
     )
-    assert asked(host, work) == ["nginx start"]
+    assert asked(host, work) == ["nginx start", f"{server} stop"]
 
 
 @pytest.mark.parametrize("ask", ASK)

@@ -151,7 +151,7 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
     "a port as text that is no port": ({"redis_port": "70000"}, ["redis_port: ", "1 to 65535", "'70000'"]),
     "half a character": ({"redis_engine": "\ud800"}, ["redis_engine: ", '"redis" or "valkey"', "ud800"]),
     "half a character in save points": ({"redis_save": "\ud800"}, ["redis_save: ", "pairs", "ud800"]),
-    "half a character in a name": ({"redis_\ud800": 1}, ["'redis_\\ud800': ", "unknown name"]),
+    "half a character in a name": ({"redis_\ud800": 1}, ["'redis_\\ud800': ", "unknown setting"]),
     "eviction, in words, by a policy": (
         {"redis_maxmemory_policy": "allkeys-lru", "redis_allow_eviction": "yes"},
         ["redis_allow_eviction: ", "'yes'"],
@@ -296,9 +296,9 @@ SETTINGS: dict[str, tuple[dict[str, object], list[str]]] = {
         {"redis_queues": ["email", "bull:email"]},
         ["redis_queues: ", "once", "'bull:email'"],
     ),
-    "a setting of later days": ({"redis_sentinel": ["a"]}, ["redis_sentinel: ", "a setting", "unknown name"]),
-    "a password as a setting": ({"redis_password": "hunter2"}, ["redis_password: ", "unknown name"]),
-    "a name with a line break": ({"redis_a\nb": 1}, ["'redis_a\\nb': ", "a setting"]),
+    "a setting of later days": ({"redis_sentinel": ["a"]}, ["redis_sentinel: ", "unknown setting"]),
+    "a password as a setting": ({"redis_password": "hunter2"}, ["redis_password: ", "unknown setting"]),
+    "a name with a line break": ({"redis_a\nb": 1}, ["'redis_a\\nb': ", "unknown setting"]),
     "an endless text": ({"redis_engine": "x" * 10000}, ["redis_engine: ", "xxx..."]),
     "an endless number": ({"redis_port": 10**5000}, ["redis_port: ", "1 to 65535", "a number"]),
 }
@@ -311,12 +311,17 @@ def mistakes_of_hosts(tmp_path: Path, text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
+# What it should be, and what it is; or that there is no such setting.
+WHAT = re.compile(r": should be .*, got:? |: unknown setting( \(did you mean redis_\w+\?\))?( \(\S+\))?$")
+
+
 @pytest.mark.parametrize("mistake", HOSTS)
 def test_a_mistake_in_hosts_yml_is_answered_in_one_line(mistake: str, tmp_path: Path) -> None:
     text, parts = HOSTS[mistake]
     lines = mistakes_of_hosts(tmp_path, text)
     assert len(lines) == 1, lines
-    assert all(part in lines[0] for part in (*parts, "should be ", ", got")), lines
+    assert all(part in lines[0] for part in parts), lines
+    assert WHAT.search(lines[0]), lines
     assert "hunter2" not in lines[0]
 
 
@@ -328,10 +333,11 @@ def test_a_mistake_in_settings_is_answered_in_one_line(mistake: str) -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 1, lines
     assert lines[0].startswith(f"cache-1: {parts[0]}"), lines
-    assert all(part in lines[0] for part in ("should be ", ", got ", *parts)), lines
+    assert all(part in lines[0] for part in parts), lines
+    assert WHAT.search(lines[0]), lines
     assert "hunter2" not in lines[0]
     assert len(lines[0]) < 400
-    assert lines[0].count(", got ") == 1
+    assert lines[0].count(", got ") <= 1
     assert ("(without quotes)" in lines[0]) == any("(without quotes)" in part for part in parts)
 
 
@@ -393,7 +399,7 @@ def test_each_setting_says_what_it_should_be() -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"redis_zzz": 1}, "redis_zzz: should be a setting of noevict's, got an unknown name"),
+        ({"redis_zzz": 1}, "redis_zzz: unknown setting"),
         (
             {"redis_plaintext_port": 6379},
             "redis_plaintext_port: should be another port than redis_port, got 6379 for both",
