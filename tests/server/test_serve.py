@@ -179,7 +179,8 @@ def test_a_change_of_the_hosts_file_is_taken_up_and_a_mistake_in_it_is_not(site:
     good = (site.directory / "hosts.yml").read_text()
     (site.directory / "hosts.yml").write_text(good.replace("redis_port", "redis_prot"))
     wait_for(
-        "the mistake is reported", lambda: "not applied: a: redis_prot: should be" in service.log.read_text()
+        "the mistake is reported",
+        lambda: "not applied: a: redis_prot: unknown setting" in service.log.read_text(),
     )
     assert hosts() == ["a", "b"]
     (site.directory / "hosts.yml").write_text(good)
