@@ -62,7 +62,7 @@ def _replace(run: InstanceRun, old: InstanceRun) -> None:
             wait_until_ready(run, "start")
     except (NoevictError, *HOST_FAILURES) as error:
         run.context.restart_failed_on = run.name
-        lines = _restore_old(run, old, sentence(error), moved if hands_over else "")
+        lines = _restore_old(run, old, sentence(error), moved if hands_over else None)
         raise NoevictError(*lines) from error
     _compare(run, keys)
 
@@ -109,21 +109,22 @@ def _hand_over(run: InstanceRun, old: InstanceRun, aof: bool, moved: str) -> Non
         run.machine.log(f"the data that {whose} had is kept in {path}")
 
 
-def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str) -> tuple[str, ...]:
+def _restore_old(run: InstanceRun, old: InstanceRun, why: str, moved: str | None) -> tuple[str, ...]:
     """Put the old server back, with its data. Return the lines to report.
 
-    ``moved``: "" if it had no data to hand over, and did not run: then it is put back as it was.
+    ``moved``: the stamp of its data that is kept. None if it did not run and had no data to hand over: then it is put
+    back as it was.
     """
     try:
         now = service(run, "state").state
         if now == "running":
             # It may have served clients already.
-            data = ", with the data handed over" if moved else ""
+            data = "" if moved is None else ", with the data handed over"
             return (why, f"{run.layout.title} is running{data}: fix the cause, then run again")
         if now != "stopped":  # systemd would start one that failed again, on the data's port
             stop(run)
         service(run, "disable")
-        if not moved:
+        if moved is None:
             return _leave_old(old, why)
         source, target = old.layout.data, run.layout.data
         back = script("hand_back", source=source, target=target, old=old.layout.user, stamp=moved)

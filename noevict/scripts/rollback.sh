@@ -1,6 +1,6 @@
 # Put back the last configuration that worked, or the one that was there when a server did not run. conf, previous; acl:
-# the users' file in a take-over, else empty; lines: directives, "NAME VALUE" each, that redis.conf must have, whatever the old one had.
-# Prints "none" if there is none.
+# the users' file in a take-over, else empty; lines: directives, "NAME VALUE" each, that redis.conf must have, whatever the
+# old one had. Prints "none" if there is none.
 set -euo pipefail
 export LC_ALL=C
 umask 077

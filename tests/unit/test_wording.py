@@ -16,7 +16,9 @@ TEXTS = (
     PROJECT / "hosts.yml",
 )
 # Report or print; again; continues; has to be; name the thing again.
-DIALECT = re.compile(r"\b(?:told|tells?|anew|go(?:es)? on|is to be|are to be|that of|those of)\b", re.I)
+DIALECT = re.compile(
+    r"\b(?:told|tells?|anew|go(?:es)? on|is to be|are to be|that of|those of|one that is)\b", re.I
+)
 
 
 def prose(text: str) -> str:

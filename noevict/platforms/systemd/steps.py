@@ -136,7 +136,7 @@ def keeps_configuration(plan: Plan[Target], found: InstanceState) -> str:
 def data_directives(plan: Plan[Target], found: InstanceState) -> dict[str, str]:
     """Return the directives that say where the server's data is by now, for a configuration that is put back.
 
-    None for a server that could not be asked: its old configuration reads the files that it has.
+    Nothing for a server that could not be asked: its old configuration reads the files that it has.
     """
     layout = plan.target.layout
     stopped = found.live.reach is Reach.NOT_RUNNING

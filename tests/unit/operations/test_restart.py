@@ -251,14 +251,14 @@ def test_an_old_server_without_data_is_as_before_if_the_new_one_does_not_start(
     new: tuple[str, ...], old: Any, lines: list[str], done: list[str]
 ) -> None:
     run: Any = Stopped(*new)
-    assert engine._restore_old(run, old, WHY, "") == (WHY, *lines)
+    assert engine._restore_old(run, old, WHY, None) == (WHY, *lines)
     assert (old.done, "giving the data back" in run.done) == (done, False)
 
 
 @pytest.mark.parametrize(("failing", "held"), [(True, [HELD]), (False, [])])
-@pytest.mark.parametrize("moved", ["", "2026"])
+@pytest.mark.parametrize("moved", [None, "2026"])
 def test_an_old_server_that_cannot_be_put_back_is_reported(
-    moved: str, failing: bool, held: list[str]
+    moved: str | None, failing: bool, held: list[str]
 ) -> None:
     run: Any = Stopped()
     run.machine.shell = gone
